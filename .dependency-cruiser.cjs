@@ -1,0 +1,57 @@
+/**
+ * The rooms of the house and what each may import, beside itself and `shared`. Imports point down only; docs/architecture.md
+ * says what each room owns. A room in brackets may be imported for its types only.
+ */
+const rooms = {
+  shared: [],
+  wal: [],
+  transport: [],
+  compression: ['transport'],
+  encryption: ['transport'],
+  postgres: ['wal', 'transport'],
+  catalog: ['wal', 'compression'],
+  retention: ['(catalog)'],
+  config: ['retention', 'compression'],
+  hooks: ['config', '(catalog)', 'transport'],
+};
+const ground = Object.keys(rooms);
+for (const room of ['backup', 'archive', 'restore', 'check', 'cluster']) rooms[room] = ground;
+const work = ['backup', 'archive', 'restore', 'check', 'cluster'];
+rooms.operations = [...ground, ...work];
+rooms.maintenance = [...ground, ...work, 'operations'];
+rooms.output = [...ground, ...work, 'operations', 'maintenance'].filter((room) => room !== 'shared').map((room) => `(${room})`);
+
+const isTypesOnly = (room) => room.startsWith('(');
+const bare = (room) => room.replace(/[()]/g, '');
+
+const oneWay = Object.entries(rooms).map(([room, mayImport]) => ({
+  name: `${room}-looks-only-down`,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: '^src/', pathNot: `^src/(${[room, 'shared', ...mayImport.map(bare)].join('|')})/` },
+}));
+const typesOnly = Object.entries(rooms)
+  .filter(([, mayImport]) => mayImport.some(isTypesOnly))
+  .map(([room, mayImport]) => ({
+    name: `${room}-takes-only-types`,
+    severity: 'error',
+    from: { path: `^src/${room}/` },
+    to: { path: `^src/(${mayImport.filter(isTypesOnly).map(bare).join('|')})/`, dependencyTypesNot: ['type-only'] },
+  }));
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...oneWay,
+    ...typesOnly,
+    { name: 'no-circles', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
+    { name: 'no-orphans', severity: 'error', from: { path: '^src/', orphan: true, pathNot: '^src/cli/main\\.ts$' }, to: {} },
+    { name: 'rooms-are-listed', severity: 'error', from: { path: '^src/[^/]+/', pathNot: `^src/(${[...Object.keys(rooms), 'cli'].join('|')})/` }, to: {} },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.cjs'] },
+  },
+};

@@ -1,0 +1,62 @@
+import tseslint from 'typescript-eslint';
+
+const clockBan = {
+  selector: 'NewExpression[callee.name="Date"][arguments.length=0]',
+  message: 'take the time from the Clock in the context',
+};
+const nowBan = {
+  selector: 'CallExpression[callee.object.name="Date"][callee.property.name="now"]',
+  message: 'take the time from the Clock in the context',
+};
+const edgeBans = [
+  clockBan,
+  nowBan,
+  {
+    selector: 'MemberExpression[object.name="process"][property.name="env"]',
+    message: 'the environment is read at the edge and passed in',
+  },
+  { selector: 'MemberExpression[object.name="process"][property.name="exit"]', message: 'only bin ends the process' },
+  { selector: 'ExportDefaultDeclaration', message: 'named exports only' },
+];
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', 'coverage/', 'demo/'] },
+  {
+    files: ['src/**/*.ts', 'test/**/*.ts', 'docs/**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      'no-console': 'error',
+      eqeqeq: 'error',
+      'no-var': 'error',
+      'prefer-const': 'error',
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/shared/clock.ts', 'src/cli/main.ts', 'src/assemble.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...edgeBans] },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/transport/**', 'src/shared/file-lock.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            { name: 'node:child_process', message: 'programs are run by transport' },
+            { name: 'child_process', message: 'programs are run by transport' },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'off', 'no-console': 'off' },
+  },
+);

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { systemCodeOf } from './operator-error.ts';
+
+interface WriteOptions {
+  /** Permission bits before umask; 0o666 when left out. */
+  readonly mode?: number;
+}
+
+/**
+ * Replaces or creates `path` so that after a crash either the old or the new content is there: temporary name in the same
+ * folder, fsync, rename, fsync of the folder. Missing parent folders are made. The temporary name begins with a dot and ends
+ * in `.tmp`, which no reader of a catalog looks at.
+ */
+export async function writeFileDurably(path: string, content: string | Uint8Array, options: WriteOptions = {}): Promise<void> {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true });
+  const temporary = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', options.mode ?? 0o666);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(folder);
+}
+
+/** Makes renames and unlinks in `path` survive a power cut; file systems that cannot sync a folder say EINVAL, which is taken. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EINVAL') throw error;
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Makes the content of the file at `path` survive a power cut. */
+export async function syncFile(path: string): Promise<void> {
+  await using file = await openForSync(path);
+  await file.sync();
+}
+
+/** Removes a file durably; nothing happens when it is missing already. */
+export async function removeFileDurably(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await syncFolder(dirname(path));
+}
+
+async function openForSync(path: string): Promise<FileHandle> {
+  return await open(path, 'r');
+}

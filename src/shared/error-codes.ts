@@ -1,0 +1,33 @@
+/**
+ * Every expected failure has a code; the table says with which exit code a command that meets it ends
+ * (cli.md section 1.5: 1 for failures, 2 for wrong usage, 3 for a bad WAL name or output file of `get-wal`).
+ * `docs/errors.md` lists the same codes; a test compares the two.
+ */
+export const exitCodeOf = {
+  // shared and transport
+  usage: 2,
+  'lock-busy': 1,
+  'lock-failed': 1,
+  'program-missing': 1,
+  'command-failed': 1,
+  interrupted: 1,
+  'file-unreadable': 1,
+  'file-unwritable': 1,
+  'not-available-yet': 1,
+  // configuration
+  'configuration-invalid': 1,
+  'configuration-missing': 1,
+  'unknown-server': 1,
+  'server-disabled': 1,
+  'wrong-user': 1,
+  // catalog
+  'unknown-backup': 1,
+  'backup-info-invalid': 1,
+  'wal-index-invalid': 1,
+  // PostgreSQL
+  'connection-failed': 1,
+  'query-failed': 1,
+} as const;
+
+/** Code of an expected failure; see {@link exitCodeOf}. */
+export type ErrorCode = keyof typeof exitCodeOf;
