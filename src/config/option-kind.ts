@@ -1,0 +1,236 @@
+/** What `key =` (or `None`) means for a kind of option (config-checks-hooks.md section 4.3). */
+export type EmptyRule =
+  /** Explicitly unset: hides what `[barman]` says. */
+  | 'unsets'
+  /** As if the line were not there. */
+  | 'inherits'
+  /** A mistake, told as any other invalid value. */
+  | 'is-invalid';
+
+/** The value, or why the text has none and what would be accepted. */
+export type Reading<T> = { readonly value: T } | { readonly problem: string };
+
+/** How one kind of option is read from its text. */
+export interface OptionKind<T> {
+  /** For the documentation: `boolean`, `size`, `one of a, b`. */
+  readonly label: string;
+  readonly empty: EmptyRule;
+  readonly read: (text: string) => Reading<T>;
+}
+
+const trueWords = ['true', 't', 'yes', '1', 'on'];
+const falseWords = ['false', 'f', 'no', '0', 'off'];
+const sizeUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  Ki: 1024,
+  M: 1e6,
+  Mi: 1024 ** 2,
+  G: 1e9,
+  Gi: 1024 ** 3,
+  T: 1e12,
+  Ti: 1024 ** 4,
+};
+const daySeconds = 86_400;
+const intervalUnits: Readonly<Record<string, number>> = {
+  hour: 3_600,
+  day: daySeconds,
+  week: 7 * daySeconds,
+  month: 31 * daySeconds,
+};
+
+/** Any text, as it stands. */
+export const text: OptionKind<string> = { label: 'text', empty: 'unsets', read: (value) => ({ value }) };
+
+/** A shell command line. */
+export const command: OptionKind<string> = { label: 'shell command', empty: 'unsets', read: (value) => ({ value }) };
+
+/** A path that is taken as it stands. */
+export const path: OptionKind<string> = { label: 'path', empty: 'unsets', read: (value) => ({ value }) };
+
+/** A path that has to begin with a slash. */
+export const absolutePath: OptionKind<string> = {
+  label: 'absolute path',
+  empty: 'is-invalid',
+  read(value) {
+    if (!value.startsWith('/')) return { problem: 'use an absolute path, one that begins with /' };
+    return { value };
+  },
+};
+
+/** A path, or the URL of an object store (since-3.17.md section 7.1). */
+export const pathOrUrl: OptionKind<string> = {
+  label: 'path or object store URL',
+  empty: 'unsets',
+  read(value) {
+    if (value.includes('://') && !isStoreUrl(value)) {
+      return { problem: 'use a path, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or an Azure container URL' };
+    }
+    return { value };
+  },
+};
+
+/** `true t yes 1 on` or `false f no 0 off`, in any case. */
+export const flag: OptionKind<boolean> = {
+  label: 'boolean',
+  empty: 'is-invalid',
+  read(value) {
+    const word = value.toLowerCase();
+    if (trueWords.includes(word)) return { value: true };
+    if (falseWords.includes(word)) return { value: false };
+    return { problem: `use one of ${trueWords.join(', ')} or one of ${falseWords.join(', ')}` };
+  },
+};
+
+/** A whole number with an optional sign; no range, as in Barman. */
+export const integer: OptionKind<number> = {
+  label: 'integer',
+  empty: 'is-invalid',
+  read(value) {
+    if (!/^[+-]?\d+$/.test(value)) return { problem: 'use a whole number' };
+    const number = Number(value);
+    if (!Number.isSafeInteger(number)) return { problem: 'the number is too large' };
+    return { value: number };
+  },
+};
+
+/** `N` or `N` with `k Ki M Mi G Gi T Ti` (k is 1000, Ki is 1024), in bytes. */
+export const size: OptionKind<number> = {
+  label: 'size',
+  empty: 'inherits',
+  read(value) {
+    const [, count, unit = ''] = /^\s*(\d+)\s*(k|Ki|M|Mi|G|Gi|T|Ti)?\s*$/.exec(value) ?? [];
+    const factor = sizeUnits[unit];
+    if (count === undefined || factor === undefined) {
+      return { problem: 'use a number of bytes, or one with the unit k, Ki, M, Mi, G, Gi, T or Ti, as in 100Mi' };
+    }
+    return { value: Number(count) * factor };
+  },
+};
+
+/** `N HOURS|DAYS|WEEKS|MONTHS`, singular or plural, in seconds; a month has 31 days. */
+export const interval: OptionKind<number> = {
+  label: 'interval',
+  empty: 'inherits',
+  read(value) {
+    const [, count, unit = ''] = /^\s*(\d+)\s+(hour|day|week|month)s?\s*$/i.exec(value) ?? [];
+    const seconds = intervalUnits[unit.toLowerCase()];
+    if (count === undefined || seconds === undefined) {
+      return { problem: 'use a number and a unit, as in 2 HOURS, 1 DAY, 3 WEEKS or 1 MONTH' };
+    }
+    return { value: Number(count) * seconds };
+  },
+};
+
+/** One of some words, in any case. */
+export function oneOf<const W extends string>(words: readonly W[]): OptionKind<NoInfer<W>> {
+  return {
+    label: `one of ${words.map((word) => `\`${word}\``).join(', ')}`,
+    empty: 'is-invalid',
+    read(value) {
+      const found = words.find((word) => word.toLowerCase() === value.toLowerCase());
+      if (found === undefined) return { problem: `use one of ${words.join(', ')}` };
+      return { value: found };
+    },
+  };
+}
+
+/** A comma separated set of words, in any case and order; the words of `exclusive` cannot stand together. */
+export function setOf<const W extends string>(
+  words: readonly W[],
+  exclusive: readonly NoInfer<W>[] = [],
+): OptionKind<readonly NoInfer<W>[]> {
+  const single = oneOf(words);
+  return {
+    label: `comma separated set of ${words.map((word) => `\`${word}\``).join(', ')}`,
+    empty: 'unsets',
+    read(value) {
+      const readings = value.split(',').map((word) => single.read(word.trim()));
+      const named: W[] = [];
+      for (const reading of readings) {
+        if ('problem' in reading) return reading;
+        named.push(reading.value);
+      }
+      const chosen = words.filter((word) => named.includes(word));
+      if (exclusive.every((word) => chosen.includes(word)) && exclusive.length > 1) {
+        return { problem: `${exclusive.join(' and ')} exclude each other` };
+      }
+      return { value: chosen };
+    },
+  };
+}
+
+/** Comma separated names, none of them empty. */
+export const nameList: OptionKind<readonly string[]> = {
+  label: 'comma separated list',
+  empty: 'unsets',
+  read(value) {
+    const names = value.split(',').map((name) => name.trim());
+    if (names.includes('')) return { problem: 'a name is missing beside a comma' };
+    return { value: names };
+  },
+};
+
+/** Name of a replication slot: lower-cased; letters, digits and underscores (PostgreSQL's rule). */
+export const slotName: OptionKind<string> = {
+  label: 'slot name',
+  empty: 'is-invalid',
+  read(value) {
+    const name = value.toLowerCase();
+    if (!/^[0-9a-z_]+$/.test(name)) return { problem: 'a slot name has only letters, digits and underscores' };
+    return { value: name };
+  },
+};
+
+/** `low`, `medium`, `high` or a number; each algorithm brings it into its own range. */
+export const compressionLevel: OptionKind<'low' | 'medium' | 'high' | number> = {
+  label: '`low`, `medium`, `high` or a number',
+  empty: 'unsets',
+  read(value) {
+    const word = value.toLowerCase();
+    if (word === 'low' || word === 'medium' || word === 'high') return { value: word };
+    if (/^[+-]?\d+$/.test(word)) return { value: Number(word) };
+    return { problem: 'use low, medium, high or a whole number' };
+  },
+};
+
+/** Kilobytes per second for each named tablespace: `NAME:KBPS NAME:KBPS`. */
+export const tablespaceRates: OptionKind<Readonly<Record<string, number>>> = {
+  label: 'blank separated list of `NAME:KBPS`',
+  empty: 'unsets',
+  read(value) {
+    const rates: Record<string, number> = {};
+    for (const pair of value.split(/\s+/)) {
+      const [, name, rate] = /^(.+):(\d+)$/.exec(pair) ?? [];
+      if (name === undefined) return { problem: 'use NAME:KBPS pairs with blanks between them' };
+      rates[name] = Number(rate);
+    }
+    return { value: rates };
+  },
+};
+
+/** Kilobytes per second; empty removes the limit. */
+export const rate: OptionKind<number> = { ...integer, label: 'kilobytes per second', empty: 'unsets' };
+
+/** `gpg`; `none` is the same as empty, and unlike in Barman it also hides what `[barman]` says. */
+export const encryptionKind: OptionKind<'gpg' | undefined> = {
+  label: 'one of `none`, `gpg`',
+  empty: 'is-invalid',
+  read(value) {
+    const word = value.toLowerCase();
+    if (word === 'none') return { value: undefined };
+    return word === 'gpg' ? { value: 'gpg' } : { problem: 'use one of none, gpg' };
+  },
+};
+
+/** The same kind, for options that an empty value unsets. */
+export function unsettable<T>(kind: OptionKind<T>): OptionKind<NoInfer<T>> {
+  return { ...kind, empty: 'unsets' };
+}
+
+/** Whether a destination is the URL of an object store that the reference knows (since-3.17.md section 7.1). */
+export function isStoreUrl(value: string): boolean {
+  if (/^(s3|gs):\/\/[^/]/.test(value)) return true;
+  if (/^https:\/\/console\.cloud\.google\.com\/storage\/browser\/[^/]/.test(value)) return true;
+  return /^https?:\/\/[^/]*blob\.core\.windows\.net\/[^/]/.test(value);
+}
