@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serverUser } from './as-server-user.mjs';
+import { serverUser } from '../machine/server-user.mjs';
 
 const mark = 'this-is-a-pgcellar-demo.json';
 
@@ -29,7 +29,11 @@ export async function claimFolder(folder) {
 export async function cleanDemo(folder) {
   const found = await readMark(folder);
   if (found === undefined) {
-    console.error((await entriesOf(folder)).length === 0 ? `nothing to clean: ${folder} holds no demo` : `${folder} was not made by the demo; left alone`);
+    console.error(
+      (await entriesOf(folder)).length === 0
+        ? `nothing to clean: ${folder} holds no demo`
+        : `${folder} was not made by the demo; left alone`,
+    );
     return (await entriesOf(folder)).length === 0 ? 0 : 1;
   }
   for (const cluster of ['primary', 'restored']) await stopIfRunning(join(found.data, cluster));

@@ -5,7 +5,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepareForDemo } from '../machine/prepare.mjs';
-import { cleanDemo, claimFolder } from './demo-folder.mjs';
+import { claimFolder, cleanDemo } from './demo-folder.mjs';
 import { runStory } from './story.mjs';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { asServerUser } from './as-server-user.mjs';
+import { asServerUser } from '../machine/server-user.mjs';
 
 const bold = (text) => (process.stdout.isTTY && !process.env.NO_COLOR ? `\x1b[1m${text}\x1b[0m` : text);
 
@@ -53,9 +53,30 @@ class Story {
     this.title('A PostgreSQL to protect');
     this.port = await freePort();
     const data = join(this.place.data, 'primary');
-    await this.asServer([join(this.bin, 'initdb'), '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--data-checksums']);
-    await this.startServer(data, this.port, ['-c', 'wal_level=replica', '-c', 'max_wal_senders=8', '-c', 'max_replication_slots=4']);
-    this.say(`PostgreSQL runs on port ${this.port}. It gets a user for backups and one for streaming, and a table "orders" that somebody writes to all the time:`);
+    await this.asServer([
+      join(this.bin, 'initdb'),
+      '-D',
+      data,
+      '-U',
+      'postgres',
+      '-A',
+      'trust',
+      '-E',
+      'UTF8',
+      '--no-locale',
+      '--data-checksums',
+    ]);
+    await this.startServer(data, this.port, [
+      '-c',
+      'wal_level=replica',
+      '-c',
+      'max_wal_senders=8',
+      '-c',
+      'max_replication_slots=4',
+    ]);
+    this.say(
+      `PostgreSQL runs on port ${this.port}. It gets a user for backups and one for streaming, and a table "orders" that somebody writes to all the time:`,
+    );
     await this.sql(`
       CREATE ROLE pgcellar LOGIN; GRANT pg_read_all_settings, pg_read_all_stats TO pgcellar;
       ${await this.grants()}
@@ -105,10 +126,15 @@ class Story {
 
   async streamWal() {
     this.title('Continuous WAL');
-    this.say('cron runs each minute: it starts the WAL receiver, which creates its replication slot, and archives what came in.');
+    this.say(
+      'cron runs each minute: it starts the WAL receiver, which creates its replication slot, and archives what came in.',
+    );
     this.hasReceiver = true;
     await this.pgcellar('cron');
-    await this.waitFor('the receiver to stream', async () => (await this.sql('SELECT count(*) FROM pg_stat_replication')) !== '0');
+    await this.waitFor(
+      'the receiver to stream',
+      async () => (await this.sql('SELECT count(*) FROM pg_stat_replication')) !== '0',
+    );
     await this.pgcellar('switch-wal', '--force', '--archive', 'main');
     await this.pgcellar('check', 'main');
   }
@@ -123,7 +149,9 @@ class Story {
     this.title('Life goes on, then an accident');
     const before = Number(await this.sql('SELECT count(*) FROM orders'));
     await this.waitFor('more orders', async () => Number(await this.sql('SELECT count(*) FROM orders')) > before + 200);
-    this.say('Somebody drops the wrong table. In the same transaction the demo notes, for the comparison later, what was in it:');
+    this.say(
+      'Somebody drops the wrong table. In the same transaction the demo notes, for the comparison later, what was in it:',
+    );
     const noted = await this.sql(`
       BEGIN;
       LOCK TABLE orders IN ACCESS EXCLUSIVE MODE;
@@ -131,7 +159,10 @@ class Story {
       SELECT pg_sleep(0.05);
       DROP TABLE orders;
       COMMIT;`);
-    const [count, sum, time] = noted.split('\n').find((line) => line.includes('|')).split('|');
+    const [count, sum, time] = noted
+      .split('\n')
+      .find((line) => line.includes('|'))
+      .split('|');
     this.say(`    DROP TABLE orders;     -- ${count} orders, all gone, at ${time}`);
     const visits = Number(await this.sql('SELECT count(*) FROM visits'));
     await this.waitFor('more visits', async () => Number(await this.sql('SELECT count(*) FROM visits')) > visits + 50);
@@ -150,16 +181,27 @@ class Story {
     }
     this.restoredPort = await freePort();
     await this.startServer(this.restored, this.restoredPort, []);
-    await this.waitFor('the end of the recovery', async () => (await this.sql('SELECT pg_is_in_recovery()', this.restoredPort)) === 'f');
+    await this.waitFor(
+      'the end of the recovery',
+      async () => (await this.sql('SELECT pg_is_in_recovery()', this.restoredPort)) === 'f',
+    );
   }
 
   async compare({ count, sum, time }) {
     this.title('Is it all there?');
-    const [restoredCount, restoredSum] = (await this.sql("SELECT count(*) || '|' || coalesce(sum(id), 0) FROM orders", this.restoredPort)).split('|');
+    const [restoredCount, restoredSum] = (
+      await this.sql("SELECT count(*) || '|' || coalesce(sum(id), 0) FROM orders", this.restoredPort)
+    ).split('|');
     this.say(`    at ${time}, before the accident: ${count} orders, ids adding up to ${sum}`);
-    this.say(`    in the restored server:${' '.repeat(Math.max(1, time.length - 3))}${restoredCount} orders, ids adding up to ${restoredSum}`);
+    this.say(
+      `    in the restored server:${' '.repeat(Math.max(1, time.length - 3))}${restoredCount} orders, ids adding up to ${restoredSum}`,
+    );
     const isRight = restoredCount === count && restoredSum === sum;
-    this.say(isRight ? bold('Every order is back, and not one too many.') : 'The two differ: this is a defect of pgcellar, please report it.');
+    this.say(
+      isRight
+        ? bold('Every order is back, and not one too many.')
+        : 'The two differ: this is a defect of pgcellar, please report it.',
+    );
     return isRight;
   }
 
@@ -181,7 +223,8 @@ class Story {
     this.isOver = true;
     await this.writer;
     if (this.hasReceiver) await this.run([this.pgcellarProgram, '-c', this.config, '-q', 'receive-wal', '--stop', 'main']);
-    for (const data of [...this.running].reverse()) await this.asServer([join(this.bin, 'pg_ctl'), '-D', data, '-m', 'fast', '-w', 'stop']);
+    for (const data of [...this.running].reverse())
+      await this.asServer([join(this.bin, 'pg_ctl'), '-D', data, '-m', 'fast', '-w', 'stop']);
   }
 
   async pgcellar(...words) {
@@ -191,8 +234,28 @@ class Story {
 
   async startServer(data, port, settings) {
     const sockets = this.place.data;
-    const options = ['-p', String(port), '-c', `unix_socket_directories=${sockets}`, '-c', 'listen_addresses=127.0.0.1', ...settings];
-    await this.asServer([join(this.bin, 'pg_ctl'), '-D', data, '-l', join(this.place.data, 'server.log'), '-w', '-t', '60', '-o', options.map(quoted).join(' '), 'start']);
+    const options = [
+      '-p',
+      String(port),
+      '-c',
+      `unix_socket_directories=${sockets}`,
+      '-c',
+      'listen_addresses=127.0.0.1',
+      ...settings,
+    ];
+    await this.asServer([
+      join(this.bin, 'pg_ctl'),
+      '-D',
+      data,
+      '-l',
+      join(this.place.data, 'server.log'),
+      '-w',
+      '-t',
+      '60',
+      '-o',
+      options.map(quoted).join(' '),
+      'start',
+    ]);
     this.running.add(data);
   }
 
@@ -221,7 +284,7 @@ class Story {
   }
 
   async asServer(argv) {
-    return await this.run(asServerUser(this.place.user, argv), { cwd: '/' });
+    return await this.run(asServerUser(argv), { cwd: '/' });
   }
 
   async userName() {
@@ -240,8 +303,13 @@ class Story {
     const [program, ...words] = argv;
     const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) });
     child.stdin.end(input);
-    const [stdout, stderr, exitCode] = await Promise.all([collect(child.stdout, isShown), collect(child.stderr, isShown), ended(child)]);
-    if (exitCode !== 0) throw new Error(`${program} ended with ${exitCode}${isShown ? '' : `: ${stderr.trim() || stdout.trim()}`}`);
+    const [stdout, stderr, exitCode] = await Promise.all([
+      collect(child.stdout, isShown),
+      collect(child.stderr, isShown),
+      ended(child),
+    ]);
+    if (exitCode !== 0)
+      throw new Error(`${program} ended with ${exitCode}${isShown ? '' : `: ${stderr.trim() || stdout.trim()}`}`);
     return { stdout, stderr };
   }
 
