@@ -1,0 +1,85 @@
+import type { Timestamp } from '../shared/timestamp.ts';
+import type { Lsn } from '../wal/lsn.ts';
+import type { SegmentName } from '../wal/wal-name.ts';
+
+declare const backupIdBrand: unique symbol;
+
+/** `YYYYMMDDTHHMMSS`, local time of the backup host at the start of the backup; plain string order is age (catalog.md section 3). */
+export type BackupId = string & { readonly [backupIdBrand]: true };
+
+/** The six words of catalog.md section 5.5; a record with any other word is hidden by Barman, and broken for us. */
+export const backupStatuses = ['EMPTY', 'STARTED', 'FAILED', 'WAITING_FOR_WALS', 'DONE', 'SYNCING'] as const;
+export type BackupStatus = (typeof backupStatuses)[number];
+
+export type BackupType = 'full' | 'incremental' | 'rsync' | 'snapshot';
+
+export interface Tablespace {
+  readonly name: string;
+  readonly oid: number;
+  readonly location: string;
+}
+
+/** Python literal as stored in a record: see shared/python-literal.ts. */
+export type CopyStats = Readonly<Record<string, unknown>>;
+
+/**
+ * One base backup as its record (backup.info) has it: catalog.md section 5.3 says what each field means. `null` is the record's
+ * `None`. The property names are the keys of the file in camel case.
+ */
+export interface Backup {
+  readonly id: BackupId;
+  readonly serverName: string;
+  readonly status: BackupStatus;
+  readonly mode: string | null;
+  readonly backupName: string | null;
+  readonly backupLabel: string | null;
+  readonly beginOffset: number | null;
+  readonly beginTime: Timestamp | null;
+  readonly beginWal: SegmentName | null;
+  readonly beginXlog: Lsn | null;
+  readonly childrenBackupIds: readonly BackupId[] | null;
+  readonly clusterSize: number | null;
+  /** `none` is an uncompressed tar, null a plain directory. */
+  readonly compression: string | null;
+  readonly configFile: string | null;
+  readonly copyStats: CopyStats | null;
+  readonly dataChecksums: string | null;
+  readonly deduplicatedSize: number | null;
+  readonly encryption: string | null;
+  readonly endOffset: number | null;
+  readonly endTime: Timestamp | null;
+  readonly endWal: SegmentName | null;
+  readonly endXlog: Lsn | null;
+  readonly error: string | null;
+  readonly hbaFile: string | null;
+  readonly identFile: string | null;
+  readonly includedFiles: readonly string[] | null;
+  readonly parentBackupId: BackupId | null;
+  readonly pgdata: string | null;
+  readonly size: number | null;
+  /** Kept as parsed Python literal; written back as it was. */
+  readonly snapshotsInfo: unknown;
+  readonly summarizeWal: string | null;
+  readonly systemid: string | null;
+  readonly tablespaces: readonly Tablespace[] | null;
+  readonly timeline: number | null;
+  readonly version: number | null;
+  readonly xlogSegmentSize: number;
+}
+
+/** Reads a backup id; undefined when the text has another shape. */
+export function parseBackupId(text: string): BackupId | undefined {
+  return /^\d{8}T\d{6}$/.test(text) ? (text as BackupId) : undefined; // its shape was just tested
+}
+
+/** Its files are complete: DONE or WAITING_FOR_WALS (catalog.md section 3, COPY_DONE). */
+export function isCopyDone(backup: Backup): boolean {
+  return backup.status === 'DONE' || backup.status === 'WAITING_FOR_WALS';
+}
+
+/** catalog.md section 5.6, "backup type". */
+export function backupTypeOf(backup: Backup): BackupType {
+  if (backup.mode?.startsWith('snapshot') === true) return 'snapshot';
+  if (backup.mode?.startsWith('rsync') === true) return 'rsync';
+  return backup.parentBackupId === null ? 'full' : 'incremental';
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import type { BackupId } from './backup.ts';
+
+/** Where one server's things lie (catalog.md section 1.2); every folder can be moved by configuration, so nobody joins these by hand. */
+export interface ServerLayout {
+  readonly serverName: string;
+  /** `backup_directory`: the server's root. */
+  readonly root: string;
+  /** `basebackups_directory`. */
+  readonly base: string;
+  /** `wals_directory`. */
+  readonly wals: string;
+  /** `xlogdb_directory`. */
+  readonly xlogdb: string;
+  /** `incoming_wals_directory`. */
+  readonly incoming: string;
+  /** `streaming_wals_directory`. */
+  readonly streaming: string;
+  /** `errors_directory`. */
+  readonly errors: string;
+  /** `barman_lock_directory`. */
+  readonly locks: string;
+}
+
+/** Folder of records and annotations; not configurable. */
+export function metaFolder(layout: ServerLayout): string {
+  return join(layout.root, 'meta');
+}
+
+/** The record of a backup where it is written today. */
+export function backupInfoPath(layout: ServerLayout, id: BackupId): string {
+  return join(metaFolder(layout), `${id}-backup.info`);
+}
+
+/** Folder with the files of one backup: `data` and one folder per tablespace oid. */
+export function backupFolder(layout: ServerLayout, id: BackupId): string {
+  return join(layout.base, id);
+}
+
+/** Where older releases kept the record, and where repmgr copies it from (repmgr-contract.md). */
+export function legacyBackupInfoPath(layout: ServerLayout, id: BackupId): string {
+  return join(backupFolder(layout, id), 'backup.info');
+}
+
+/** The WAL index. */
+export function xlogdbPath(layout: ServerLayout): string {
+  return join(layout.xlogdb, `${layout.serverName}-xlog.db`);
+}
+
+/** Folder of our own data: derived or additional, never needed to restore. */
+export function ownFolder(layout: ServerLayout): string {
+  return join(layout.root, '.pgcellar');
+}
+
+/** Lock files of one server (catalog.md section 12). */
+export type ServerLockName = 'cron' | 'backup' | 'archive-wal' | 'receive-wal' | 'xlogdb' | 'sync-wal';
+
+/** Path of one of the server's lock files. */
+export function serverLockPath(layout: ServerLayout, lock: ServerLockName): string {
+  return join(layout.locks, `.${layout.serverName}-${lock}.lock`);
+}
+
+/** Path of the lock of one backup. */
+export function backupLockPath(layout: ServerLayout, id: BackupId): string {
+  return join(layout.locks, `.${layout.serverName}-${id}.lock`);
+}

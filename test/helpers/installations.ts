@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { describe } from 'vitest';
+import { type Installation, type Machine, machineFile, type Oracle } from '../machine/cache-folder.mjs';
+
+/** The PostgreSQL versions that every end-to-end test runs on. */
+export const testedMajors = [15, 17, 18] as const;
+
+/** What is on this machine, oldest first; empty when it was never prepared. */
+export function postgresInstallations(): readonly Installation[] {
+  return readMachine().postgres;
+}
+
+/** @throws Error that says how to get it when PostgreSQL `major` is not on this machine */
+export function requirePostgres(major: number): Installation {
+  const found = postgresInstallations().find((installation) => installation.major === major);
+  if (found === undefined)
+    throw new Error(`PostgreSQL ${String(major)} is not here: ${reasonFor(`PostgreSQL ${String(major)}`)}`);
+  return found;
+}
+
+/** @throws Error that says how to get it when the real Barman is not on this machine */
+export function requireOracle(): Oracle {
+  const { oracle } = readMachine();
+  if (oracle === undefined) throw new Error(`the real Barman is not here: ${reasonFor('Barman')}`);
+  return oracle;
+}
+
+/**
+ * One `describe` for each PostgreSQL version. A version that is not on this machine is skipped, loudly: `npm test` lists it at its
+ * end, and with CI=true the tests run, and fail.
+ */
+export function describeEachPostgres(work: (major: number) => void, majors: readonly number[] = testedMajors): void {
+  const present = postgresInstallations().map(({ major }) => major);
+  for (const major of majors) {
+    const skips = !present.includes(major) && !isCi();
+    describe.skipIf(skips)(`PostgreSQL ${String(major)}`, () => work(major));
+  }
+}
+
+/** The same for tests that compare with the real Barman. */
+export function describeWithOracle(title: string, work: () => void): void {
+  describe.skipIf(readMachine().oracle === undefined && !isCi())(title, work);
+}
+
+export function isCi(): boolean {
+  return process.env['CI'] === 'true' || process.env['CI'] === '1';
+}
+
+function reasonFor(part: string): string {
+  const known = readMachine().missing.find((missing) => missing.part === part)?.reason;
+  return known ?? 'run node test/machine/prepare.mjs';
+}
+
+function readMachine(): Machine {
+  try {
+    return JSON.parse(readFileSync(machineFile(), 'utf8')) as Machine; // written by prepare.mjs in this shape
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return { postgres: [], missing: [] };
+  }
+}

@@ -1,0 +1,22 @@
+/** A PostgreSQL of this machine; `version` is what `postgres --version` says, e.g. `17.6`. */
+export interface Installation {
+  readonly major: number;
+  readonly version: string;
+  readonly binDir: string;
+}
+
+/** The real Barman: `program` is a launcher that speaks as `barman`, beside it lie those of its WAL helpers. */
+export interface Oracle {
+  readonly version: string;
+  readonly program: string;
+}
+
+/** What `node test/machine/prepare.mjs` found or made; `missing` says why a part is not there. */
+export interface Machine {
+  readonly postgres: readonly Installation[];
+  readonly oracle?: Oracle;
+  readonly missing: readonly { readonly part: string; readonly reason: string }[];
+}
+
+export declare function cacheFolder(env?: NodeJS.ProcessEnv): string;
+export declare function machineFile(env?: NodeJS.ProcessEnv): string;

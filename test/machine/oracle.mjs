@@ -1,0 +1,63 @@
+// A real Barman to compare with. It is run, never read: Barman is GPL-3.0 and nothing of its source may enter this project.
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
+import { PreparationError, runCommand, say, timed } from './run-command.mjs';
+import { ensureSystemPackages } from './system-packages.mjs';
+
+const recipe = '1';
+const suite = 'trixie';
+/** Program name to the module whose `main` it runs. */
+const programs = {
+  barman: 'barman.cli',
+  'barman-wal-archive': 'barman.clients.walarchive',
+  'barman-wal-restore': 'barman.clients.walrestore',
+};
+
+/** Barman as the machine's own Python runs it: `{ version, program }`. */
+export async function ensureOracle(cache) {
+  await ensureSystemPackages(['python3', 'python3-psycopg2', 'python3-dateutil', 'python3-argcomplete']);
+  const folder = join(cache, 'barman');
+  const stamp = join(folder, 'recipe');
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== recipe) {
+    await timed(`Barman from Debian ${suite}`, () => fillFolder(folder, (unfinished) => fillOracle(unfinished, folder)));
+  }
+  const program = join(folder, 'bin', 'barman');
+  const version = /^(\S+) Barman/m.exec(runCommand([program, '--version']))?.[1];
+  if (version === undefined) throw new PreparationError(`${program} --version does not say a version`);
+  say(`Barman ${version} in ${program}`);
+  return { version, program };
+}
+
+async function fillOracle(unfinished, folder) {
+  const download = join(unfinished, 'download');
+  const files = await downloadPackages({ suite, names: ['python3-barman'], folder: download, withDependencies: false });
+  unpackPackages(files, unfinished);
+  runCommand(['rm', '-rf', download]);
+  runCommand([
+    '/usr/bin/python3',
+    '-m',
+    'compileall',
+    '-q',
+    '-s',
+    unfinished,
+    '-p',
+    folder,
+    join(unfinished, 'usr/lib/python3/dist-packages'),
+  ]);
+  mkdirSync(join(unfinished, 'bin'), { mode: 0o755 });
+  for (const [name, module] of Object.entries(programs)) writeLauncher({ path: join(unfinished, 'bin', name), module, folder });
+  writeFileSync(join(unfinished, 'recipe'), recipe);
+}
+
+function writeLauncher({ path, module, folder }) {
+  const lines = [
+    '#!/usr/bin/python3',
+    'import sys',
+    `sys.path.insert(0, '${join(folder, 'usr/lib/python3/dist-packages')}')`,
+    `from ${module} import main`,
+    'sys.exit(main())',
+  ];
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  chmodSync(path, 0o755);
+}

@@ -1,0 +1,150 @@
+// PostgreSQL of the machine's own suite through apt; other versions unpacked from Debian's other suites, and made to run here by
+// pointing their programs at the libraries that came with them.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
+import { PreparationError, runCommand, say, timed, tryCommand } from './run-command.mjs';
+import { asServerUser } from './server-user.mjs';
+import { ensureSystemPackages, hasCandidate, missingPackages, runAsRoot } from './system-packages.mjs';
+
+const suiteOf = { 15: 'bookworm', 17: 'trixie', 18: 'forky' };
+/** Grows when the way of unpacking changes: folders of another recipe are made again. */
+const recipe = '1';
+
+/** PostgreSQL `major`, from apt when the machine's suite has it, else unpacked below `cache`: `{ major, version, binDir }`. */
+export async function ensurePostgres(major, cache) {
+  const installed = `/usr/lib/postgresql/${major}/bin`;
+  if (hasServer(installed)) return describe(major, installed);
+  if (hasCandidate(`postgresql-${major}`)) {
+    await installServer(major);
+    return describe(major, installed);
+  }
+  return await unpackServer(major, cache);
+}
+
+/** Any PostgreSQL server that is installed, the newest; else the one that the machine's suite has, which is then installed. */
+export async function ensureAnyPostgres() {
+  const found = installedMajors()[0] ?? (await installDefaultServer());
+  return describe(found, `/usr/lib/postgresql/${found}/bin`);
+}
+
+function installedMajors() {
+  const root = '/usr/lib/postgresql';
+  if (!existsSync(root)) return [];
+  const majors = readdirSync(root).filter((name) => /^\d+$/.test(name) && hasServer(join(root, name, 'bin')));
+  return majors.map(Number).sort((a, b) => b - a);
+}
+
+async function installDefaultServer() {
+  if (!hasCandidate('postgresql')) await ensureSystemPackages(['postgresql']); // says what to run, or why it cannot be
+  const { stdout } = tryCommand(['apt-cache', 'depends', 'postgresql']);
+  const major = Number(/postgresql-(\d+)/.exec(stdout)?.[1]);
+  if (Number.isNaN(major)) throw new PreparationError('apt does not say which PostgreSQL its package postgresql brings');
+  await installServer(major);
+  return major;
+}
+
+/** Debian creates and starts a cluster `main` with the first server package; ours must not, and the machine stays as it was. */
+async function installServer(major) {
+  const server = `postgresql-${major}`;
+  if (missingPackages([server]).length === 0) return;
+  await ensureSystemPackages(['postgresql-common']);
+  const folder = '/etc/postgresql-common/createcluster.d';
+  const hadFolder = existsSync(folder);
+  const rule = `${folder}/pgcellar-test-machine.conf`;
+  runAsRoot(['mkdir', '-p', folder]);
+  runAsRoot(['tee', rule], { input: 'create_main_cluster = false\n' });
+  try {
+    await ensureSystemPackages([server]);
+  } finally {
+    runAsRoot(['rm', '-f', rule]);
+    if (!hadFolder) runAsRoot(['rmdir', folder]);
+  }
+}
+
+async function unpackServer(major, cache) {
+  const folder = join(cache, `postgresql-${major}`);
+  const binDir = join(folder, 'usr', 'lib', 'postgresql', String(major), 'bin');
+  const stamp = join(folder, 'recipe');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe) return describe(major, binDir);
+  const suite = suiteOf[major];
+  if (suite === undefined) throw new PreparationError(`no Debian suite is known to have PostgreSQL ${major}`);
+  await ensureSystemPackages(['patchelf']);
+  await timed(`PostgreSQL ${major} from Debian ${suite}`, () =>
+    fillFolder(folder, (unfinished) => fillServer({ major, suite, unfinished, folder })),
+  );
+  return describe(major, binDir);
+}
+
+async function fillServer({ major, suite, unfinished, folder }) {
+  const download = join(unfinished, 'download');
+  const files = await downloadPackages({ suite, names: [`postgresql-${major}`], folder: download });
+  unpackPackages(files.filter(isNeeded), unfinished);
+  pointAtOwnLibraries({ major, unfinished, folder });
+  runCommand([
+    'rm',
+    '-rf',
+    download,
+    join(unfinished, 'usr/share/doc'),
+    join(unfinished, 'usr/share/man'),
+    join(unfinished, 'usr/share/locale'),
+  ]);
+  writeFileSync(join(unfinished, 'recipe'), recipe);
+}
+
+/** Libraries and PostgreSQL itself; LLVM is most of the size and only for JIT, which PostgreSQL does without when it is missing. */
+function isNeeded(file) {
+  const name = basename(file);
+  if (/^lib(llvm|z3-|perl|clang)|-(perl|jit)_/.test(name)) return false;
+  return /^(lib|zlib|postgresql-|openssl)/.test(name);
+}
+
+/** The interpreter and libraries of the newer suite, by absolute path, for the programs and for all they load. */
+function pointAtOwnLibraries({ major, unfinished, folder }) {
+  const libraryFolders = ['usr/lib', 'lib'].flatMap((parent) => multiarchFolders(join(unfinished, parent), parent));
+  const interpreter = ['usr/lib64', 'lib64', ...libraryFolders].flatMap((parent) => interpretersIn(unfinished, parent))[0];
+  if (interpreter === undefined) throw new PreparationError(`PostgreSQL ${major} came without a dynamic loader`);
+  const rpath = libraryFolders.map((path) => join(folder, path)).join(':');
+  const programs = join(unfinished, 'usr', 'lib', 'postgresql', String(major), 'bin');
+  for (const name of readdirSync(programs)) {
+    const program = join(programs, name);
+    if (!isElf(program)) continue;
+    runCommand(['patchelf', '--set-interpreter', join(folder, interpreter), '--force-rpath', '--set-rpath', rpath, program]);
+  }
+  const jit = join(unfinished, 'usr', 'lib', 'postgresql', String(major), 'lib', 'llvmjit.so');
+  runCommand(['rm', '-f', jit]); // with it, PostgreSQL would look for the LLVM that was left out
+}
+
+function multiarchFolders(path, name) {
+  if (!existsSync(path)) return [];
+  return readdirSync(path)
+    .filter((entry) => /-linux-gnu/.test(entry))
+    .map((entry) => join(name, entry));
+}
+
+function interpretersIn(root, parent) {
+  const path = join(root, parent);
+  if (!existsSync(path)) return [];
+  return readdirSync(path)
+    .filter((name) => /^ld-linux.*\.so\.\d+$|^ld64\.so/.test(name))
+    .map((name) => join(parent, name));
+}
+
+function isElf(path) {
+  return readFileSync(path).subarray(0, 4).toString('latin1') === '\x7fELF';
+}
+
+function hasServer(binDir) {
+  return existsSync(join(binDir, 'postgres')) && existsSync(join(binDir, 'initdb'));
+}
+
+/** Asks the server for its version as the user who will run it, which also shows that he can reach it. */
+function describe(major, binDir) {
+  const { status, stdout, stderr, reason } = tryCommand(asServerUser([join(binDir, 'postgres'), '--version']));
+  if (status !== 0)
+    throw new PreparationError(`${binDir}/postgres does not run as the server's user: ${reason ?? stderr.trim()}`);
+  const version = /\(PostgreSQL\) (\S+)/.exec(stdout)?.[1];
+  if (version === undefined) throw new PreparationError(`${binDir}/postgres does not say its version: ${stdout.trim()}`);
+  say(`PostgreSQL ${version} in ${binDir}`);
+  return { major, version, binDir };
+}

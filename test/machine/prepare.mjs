@@ -1,0 +1,108 @@
+// Makes this machine ready: npm packages, the build, system packages, PostgreSQL 15, 17 and 18, and a real Barman to compare with.
+//   node test/machine/prepare.mjs [--for demo|test]
+// Plain JavaScript that imports nothing but Node: it runs before `npm ci`. Every step is done once and can be repeated at any time.
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ensureBuild } from './build.mjs';
+import { cacheFolder, machineFile } from './cache-folder.mjs';
+import { withMachineLock } from './machine-lock.mjs';
+import { ensureNpmPackages } from './npm-packages.mjs';
+import { ensureOracle } from './oracle.mjs';
+import { ensureAnyPostgres, ensurePostgres } from './postgres.mjs';
+import { PreparationError, say } from './run-command.mjs';
+import { ensureSystemPackages } from './system-packages.mjs';
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+const programsForDemo = ['rsync', 'util-linux'];
+const programsForTests = [
+  ...programsForDemo,
+  ...['openssh-server', 'openssh-client', 'gnupg', 'zstd', 'lz4', 'xz-utils', 'bzip2', 'pigz', 'gzip', 'tzdata', 'procps'],
+];
+const testedMajors = [15, 17, 18];
+
+/** What `npm run demo` needs; gives the PostgreSQL to use, `{ major, version, binDir }`. Ends the process with 2 when it cannot. */
+export async function prepareForDemo() {
+  return await orEnd(async () => {
+    return await withMachineLock(cacheFolder(), async () => {
+      await ensureSystemPackages(programsForDemo);
+      const postgres = await ensureAnyPostgres();
+      await prepareRepository();
+      return postgres;
+    });
+  });
+}
+
+/**
+ * What `npm test` needs; gives the machine's description, which is also left in `machineFile()`. A part that cannot be had is
+ * listed in `missing`; a missing system package that we may not install ends the process with 2.
+ */
+export async function prepareForTest() {
+  return await orEnd(async () => {
+    return await withMachineLock(cacheFolder(), async () => {
+      const machine = await prepareMachine();
+      await prepareRepository();
+      return machine;
+    });
+  });
+}
+
+/** The npm packages alone, enough for tests of pure code. */
+export async function preparePackages() {
+  return await orEnd(() => withMachineLock(cacheFolder(), () => ensureNpmPackages(repository)));
+}
+
+async function prepareRepository() {
+  await ensureNpmPackages(repository);
+  await ensureBuild(repository);
+}
+
+async function prepareMachine() {
+  await ensureSystemPackages(programsForTests);
+  const missing = [];
+  const postgres = [];
+  for (const major of testedMajors) {
+    const found = await orMissing(`PostgreSQL ${major}`, missing, () => ensurePostgres(major, cacheFolder()));
+    if (found !== undefined) postgres.push(found);
+  }
+  const oracle = await orMissing('Barman', missing, () => ensureOracle(cacheFolder()));
+  const machine = { postgres, ...(oracle && { oracle }), missing };
+  writeMachineFile(machine);
+  return machine;
+}
+
+async function orMissing(part, missing, step) {
+  try {
+    return await step();
+  } catch (error) {
+    if (!(error instanceof PreparationError)) throw error;
+    say(`${part} is missing: ${error.message}`);
+    missing.push({ part, reason: error.message });
+    return undefined;
+  }
+}
+
+function writeMachineFile(machine) {
+  mkdirSync(cacheFolder(), { recursive: true, mode: 0o755 });
+  const temporary = `${machineFile()}.unfinished`;
+  writeFileSync(temporary, `${JSON.stringify(machine, null, 2)}\n`);
+  renameSync(temporary, machineFile());
+}
+
+async function orEnd(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof PreparationError)) throw error;
+    console.error(error.message);
+    process.exit(2);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [flag, purpose] = process.argv.slice(2);
+  if (flag !== undefined && (flag !== '--for' || !['demo', 'test'].includes(purpose))) {
+    console.error('usage: node test/machine/prepare.mjs [--for demo|test]');
+    process.exit(2);
+  }
+  await (purpose === 'demo' ? prepareForDemo() : prepareForTest());
+}
