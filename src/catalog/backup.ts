@@ -1,6 +1,7 @@
+import type { PythonDict } from '../shared/python-literal.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
 import type { Lsn } from '../wal/lsn.ts';
-import type { SegmentName } from '../wal/wal-name.ts';
+import { defaultSegmentSize, type SegmentName } from '../wal/wal-name.ts';
 
 declare const backupIdBrand: unique symbol;
 
@@ -18,9 +19,6 @@ export interface Tablespace {
   readonly oid: number;
   readonly location: string;
 }
-
-/** Python literal as stored in a record: see shared/python-literal.ts. */
-export type CopyStats = Readonly<Record<string, unknown>>;
 
 /**
  * One base backup as its record (backup.info) has it: catalog.md section 5.3 says what each field means. `null` is the record's
@@ -42,7 +40,7 @@ export interface Backup {
   /** `none` is an uncompressed tar, null a plain directory. */
   readonly compression: string | null;
   readonly configFile: string | null;
-  readonly copyStats: CopyStats | null;
+  readonly copyStats: PythonDict | null;
   readonly dataChecksums: string | null;
   readonly deduplicatedSize: number | null;
   readonly encryption: string | null;
@@ -58,7 +56,7 @@ export interface Backup {
   readonly pgdata: string | null;
   readonly size: number | null;
   /** Kept as parsed Python literal; written back as it was. */
-  readonly snapshotsInfo: unknown;
+  readonly snapshotsInfo: PythonDict | null;
   readonly summarizeWal: string | null;
   readonly systemid: string | null;
   readonly tablespaces: readonly Tablespace[] | null;
@@ -82,4 +80,57 @@ export function backupTypeOf(backup: Backup): BackupType {
   if (backup.mode?.startsWith('snapshot') === true) return 'snapshot';
   if (backup.mode?.startsWith('rsync') === true) return 'rsync';
   return backup.parentBackupId === null ? 'full' : 'incremental';
+}
+
+/** A record that was just created (catalog.md section 5.5): everything that is not known yet is null. */
+export function newBackup(known: {
+  readonly id: BackupId;
+  readonly serverName: string;
+  readonly mode: string;
+  readonly backupName: string | null;
+  readonly systemid: string | null;
+}): Backup {
+  return { ...emptyBackup(known.id), ...known };
+}
+
+/** A backup without a single known field: what a record with missing keys is read onto. */
+export function emptyBackup(id: BackupId): Backup {
+  return {
+    id,
+    serverName: '',
+    status: 'EMPTY',
+    mode: null,
+    backupName: null,
+    backupLabel: null,
+    beginOffset: null,
+    beginTime: null,
+    beginWal: null,
+    beginXlog: null,
+    childrenBackupIds: null,
+    clusterSize: null,
+    compression: null,
+    configFile: null,
+    copyStats: null,
+    dataChecksums: null,
+    deduplicatedSize: null,
+    encryption: null,
+    endOffset: null,
+    endTime: null,
+    endWal: null,
+    endXlog: null,
+    error: null,
+    hbaFile: null,
+    identFile: null,
+    includedFiles: null,
+    parentBackupId: null,
+    pgdata: null,
+    size: null,
+    snapshotsInfo: null,
+    summarizeWal: null,
+    systemid: null,
+    tablespaces: null,
+    timeline: null,
+    version: null,
+    xlogSegmentSize: defaultSegmentSize,
+  };
 }

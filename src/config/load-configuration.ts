@@ -1,18 +1,30 @@
+import { type ConfigurationRequest, findConfigurationFile } from './find-configuration-file.ts';
 import type { GlobalOptions } from './options.ts';
-import type { Configuration } from './server-config.ts';
+import type { IniFile } from './parse-ini.ts';
+import { readIncludedFiles, readIniFile } from './read-configuration-files.ts';
+import { readGlobalOptions, readServerDefaults, type ServerDefaults } from './read-global-section.ts';
+import { isModelSection, readModel } from './read-models.ts';
+import { readServer } from './read-server.ts';
+import type { ReadingContext } from './read-setting.ts';
+import {
+  globalSectionOf,
+  isGlobalSection,
+  mergeSections,
+  refuseGlobalChange,
+  refuseUnusableName,
+  type Section,
+  sectionsOf,
+} from './sections.ts';
+import type { Configuration, ServerConfig } from './server-config.ts';
+import { sharedFolders } from './shared-folders.ts';
 
-/** Where to look for the configuration: what the edge of the program knows. */
-export interface ConfigurationRequest {
-  /** Value of `-c`. */
-  readonly explicitPath: string | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Home folder, for `~` and `~/.pgcellar.conf`. */
-  readonly homeFolder: string;
-}
+export type { ConfigurationRequest } from './find-configuration-file.ts';
 
 /** The main file alone: enough to know which user to become and where to log. */
 export interface MainConfiguration {
   readonly path: string;
+  /** What stands in it, so that the user that we become need not be able to read it. */
+  readonly file: IniFile;
   /** From the main file's global section alone. */
   readonly global: GlobalOptions;
   /** Warnings of the global section; {@link Configuration} repeats them. */
@@ -21,18 +33,52 @@ export interface MainConfiguration {
 
 /**
  * Finds and reads the main file: `-c`, `PGCELLAR_CONFIG_FILE`, `BARMAN_CONFIG_FILE`, then the usual places (product.md section 3).
- * @throws OperatorError `configuration-missing` or `configuration-invalid`
+ * @throws OperatorError `configuration-missing`, `configuration-invalid` or `file-unreadable`
  */
 export async function loadMainConfiguration(request: ConfigurationRequest): Promise<MainConfiguration> {
-  return await Promise.reject(new Error(`to follow: ${String(request.explicitPath)}`));
+  const path = await findConfigurationFile(request);
+  const file = await readIniFile(path);
+  const context = newContext(request.homeFolder);
+  const { global } = readGlobal(globalSectionOf(sectionsOf(file, path), path), context);
+  return { path, file, global, warnings: context.notes.warnings };
 }
 
 /**
  * Reads everything else, as the user that owns the catalog: included files, `.barman.auto.conf`, active models. Connects to
  * nothing, so problems that only a server can show are found by the work that needs it and by `check`.
  * @param homeFolder of the user that we run as by now, for `~` in paths
- * @throws OperatorError `configuration-invalid`
+ * @throws OperatorError `configuration-invalid` or `file-unreadable`
  */
 export async function loadConfiguration(main: MainConfiguration, homeFolder: string): Promise<Configuration> {
-  return await Promise.reject(new Error(`to follow: ${main.path} ${homeFolder}`));
+  const context = newContext(homeFolder);
+  const own = sectionsOf(main.file, main.path);
+  const globalSection = globalSectionOf(own, main.path);
+  const { global, defaults } = readGlobal(globalSection, context);
+  const included = await readIncludedFiles(global, context.notes);
+  for (const sections of included) refuseGlobalChange(globalSection, sections);
+  const others = mergeSections([...own, ...included.flat()]).filter((section) => !isGlobalSection(section));
+  others.forEach(refuseUnusableName);
+  const modelSections = others.filter((section) => isModelSection(section, context));
+  const models = byName(modelSections).map((section) => readModel(section, context));
+  const servers: ServerConfig[] = [];
+  for (const section of byName(others.filter((other) => !modelSections.includes(other)))) {
+    servers.push(await readServer(section, { home: global.barman_home, defaults, models }, context));
+  }
+  const globalProblems = await sharedFolders(servers);
+  return { path: main.path, global, servers, models, globalProblems, ...context.notes };
+}
+
+function newContext(homeFolder: string): ReadingContext {
+  return { notes: { warnings: [], logWarnings: [] }, homeFolder };
+}
+
+function readGlobal(
+  section: Section,
+  context: ReadingContext,
+): { readonly global: GlobalOptions; readonly defaults: ServerDefaults } {
+  return { global: readGlobalOptions(section, context), defaults: readServerDefaults(section, context) };
+}
+
+function byName(sections: readonly Section[]): readonly Section[] {
+  return sections.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -1,4 +1,5 @@
 import { OperatorError } from '../shared/operator-error.ts';
+import { withoutSecret } from './without-secret.ts';
 
 /** One `key = value` as it stands in a file: continuation lines joined, nothing expanded, no quote removed. */
 export interface IniEntry {
@@ -12,6 +13,8 @@ export interface IniEntry {
 export interface IniFile {
   readonly sections: ReadonlyMap<string, ReadonlyMap<string, IniEntry>>;
   readonly defaults: ReadonlyMap<string, IniEntry>;
+  /** Line of the first header of each section, from 1. */
+  readonly sectionLines: ReadonlyMap<string, number>;
 }
 
 interface OpenOption {
@@ -30,6 +33,7 @@ interface OpenOption {
 export function parseIni(content: string, file: string): IniFile {
   const sections = new Map<string, Map<string, IniEntry>>();
   const defaults = new Map<string, IniEntry>();
+  const sectionLines = new Map<string, number>();
   let entries: Map<string, IniEntry> | undefined;
   let open: OpenOption | undefined;
   let indent = 0;
@@ -52,14 +56,16 @@ export function parseIni(content: string, file: string): IniFile {
     indent = depth;
     const name = /^\[(.+)\]/.exec(words)?.[1];
     if (name !== undefined) {
+      if (!sectionLines.has(name)) sectionLines.set(name, line);
       entries = name === 'DEFAULT' ? defaults : sectionNamed(sections, name);
       continue;
     }
-    if (entries === undefined) throw misread(file, line, 'text before the first [section]', 'begin the file with a section such as [barman]');
+    if (entries === undefined)
+      throw misread(file, line, 'text before the first [section]', 'begin the file with a section such as [barman]');
     open = openOption(words, { entries, line, indent, file });
   }
   store(open, file);
-  return { sections, defaults };
+  return { sections, defaults, sectionLines };
 }
 
 function isComment(words: string): boolean {
@@ -77,7 +83,13 @@ function openOption(
   place: { entries: Map<string, IniEntry>; line: number; indent: number; file: string },
 ): OpenOption {
   const [, key = '', value = ''] = /^(.*?)\s*[=:]\s*(.*)$/s.exec(words) ?? [];
-  if (key === '') throw misread(place.file, place.line, `no "key = value" in: ${withoutSecret(words)}`, 'write key = value, or begin the line with # for a comment');
+  if (key === '')
+    throw misread(
+      place.file,
+      place.line,
+      `no "key = value" in: ${withoutSecret(words)}`,
+      'write key = value, or begin the line with # for a comment',
+    );
   return { entries: place.entries, key: key.trimEnd().toLowerCase(), line: place.line, indent: place.indent, lines: [value] };
 }
 
@@ -88,9 +100,4 @@ function store(open: OpenOption | undefined, file: string): void {
 
 function misread(file: string, line: number, what: string, hint: string): OperatorError {
   return new OperatorError('configuration-invalid', `${file}:${String(line)}: ${what}`, { hint });
-}
-
-/** A broken line can be a piece of a connection string: nothing after `password` is repeated. */
-function withoutSecret(words: string): string {
-  return words.replace(/(password|:\/\/[^:@\s]*:).*$/i, '$1…');
 }

@@ -1,9 +1,10 @@
-import { declarationOf, type LaterFeature, serverOptionNames, type Work } from './options.ts';
+import { command } from './option-kind.ts';
+import { declarationOf, type LaterFeature, type ServerOptionName, serverOptionNames, type Work } from './options.ts';
 import type { ServerConfig } from './server-config.ts';
 
 /** An option that is set although what it asks for does not exist yet. */
 export interface UnavailableOption {
-  /** `KEY = VALUE` as it takes effect. */
+  /** `KEY = VALUE` as it takes effect; a value that can hold a secret is not shown. */
   readonly setting: string;
   /** What the work that the option belongs to has to do: go on and say so, or refuse. */
   readonly ignoring: LaterFeature['ignoring'];
@@ -23,7 +24,7 @@ export function unavailableOptionsInUse(server: ServerConfig, work?: Work): read
     if (work !== undefined && !later.work.includes(work)) continue;
     const words = laterWords(server.options[key], later);
     if (words === undefined) continue;
-    const setting = `${key} = ${words}`;
+    const setting = `${key} = ${mayHoldSecret(key) ? '…' : words}`;
     found.push({ setting, ignoring: later.ignoring, message: messageFor(setting, server, later) });
   }
   return found;
@@ -31,9 +32,24 @@ export function unavailableOptionsInUse(server: ServerConfig, work?: Work): read
 
 function laterWords(value: unknown, later: LaterFeature): string | undefined {
   if (value === undefined || value === false) return undefined;
-  const words = Array.isArray(value) ? value.map(String) : [String(value)];
+  const words = wordsOf(value);
   const asked = later.values === undefined ? words : words.filter((word) => later.values?.includes(word) === true);
   return asked.length === 0 ? undefined : asked.join(', ');
+}
+
+function wordsOf(value: unknown): readonly string[] {
+  if (Array.isArray(value)) return value.map(String);
+  if (typeof value === 'object' && value !== null)
+    return [
+      Object.entries(value)
+        .map((entry) => entry.join(':'))
+        .join(' '),
+    ];
+  return [String(value)];
+}
+
+function mayHoldSecret(key: ServerOptionName): boolean {
+  return key.endsWith('conninfo') || declarationOf(key).kind === command;
 }
 
 function messageFor(setting: string, server: ServerConfig, later: LaterFeature): string {

@@ -10,10 +10,10 @@ const daysOf: Readonly<Record<WindowUnit, number>> = { DAYS: 1, WEEKS: 7, MONTHS
 /** Reads `REDUNDANCY n` or `RECOVERY WINDOW OF n DAYS|WEEKS|MONTHS`, in any case, singular or plural; undefined for anything else. */
 export function parseRetentionPolicy(text: string): RetentionPolicy | undefined {
   const redundancy = /^\s*redundancy\s+(\d+)\s*$/i.exec(text)?.[1];
-  if (redundancy !== undefined) return { kind: 'redundancy', count: Number(redundancy) };
+  if (redundancy !== undefined) return possible({ kind: 'redundancy', count: Number(redundancy) });
   const [, count, word = ''] = /^\s*recovery\s+window\s+of\s+(\d+)\s+(day|week|month)s?\s*$/i.exec(text) ?? [];
   if (count === undefined) return undefined;
-  return { kind: 'recovery-window', count: Number(count), unit: unitOf(word) };
+  return possible({ kind: 'recovery-window', count: Number(count), unit: unitOf(word) });
 }
 
 /** The text that Barman prints for a policy: `REDUNDANCY 3`, `RECOVERY WINDOW OF 1 DAYS` (always plural). */
@@ -25,6 +25,10 @@ export function formatRetentionPolicy(policy: RetentionPolicy): string {
 /** Length of a recovery window in days; a month has 31. */
 export function windowDays(policy: Extract<RetentionPolicy, { kind: 'recovery-window' }>): number {
   return policy.count * daysOf[policy.unit];
+}
+
+function possible(policy: RetentionPolicy): RetentionPolicy | undefined {
+  return Number.isSafeInteger(policy.count) ? policy : undefined;
 }
 
 function unitOf(word: string): WindowUnit {

@@ -24,6 +24,20 @@ export const exitCodeOf = {
   'unknown-backup': 1,
   'backup-info-invalid': 1,
   'wal-index-invalid': 1,
+  'backup-not-usable': 1,
+  'backup-refused': 1,
+  'backup-failed': 1,
+  // WAL
+  'wal-name-invalid': 3,
+  'wal-output-unwritable': 3,
+  'wal-not-found': 1,
+  'wal-stream-invalid': 1,
+  'wal-not-archived': 1,
+  'receiver-failed': 1,
+  // restore
+  'target-invalid': 1,
+  'target-unreachable': 1,
+  'destination-unusable': 1,
   // PostgreSQL
   'connection-failed': 1,
   'query-failed': 1,

@@ -7,6 +7,7 @@ import { Client, type QueryResultRow } from 'pg';
 import type { Installation } from '../machine/cache-folder.mjs';
 import { serverUser } from '../machine/server-user.mjs';
 import { findFreePort } from './free-port.ts';
+import { inheritedMarks } from './marked-processes.ts';
 import type { TemporaryFolder } from './temporary-folder.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -197,7 +198,7 @@ export class PostgresServer implements AsyncDisposable {
     this.#process = spawn('setpriv', argv, {
       cwd: this.#parts.folder.path,
       stdio: ['ignore', log.fd, log.fd],
-      env: { ...inheritedMark(), PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8', ...this.#parts.env },
+      env: { ...inheritedMarks(), PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8', ...this.#parts.env },
     });
     await once(this.#process, 'spawn');
   }
@@ -232,10 +233,4 @@ export class PostgresServer implements AsyncDisposable {
     running.kill(signal);
     await waitFor(`the server ends on ${signal}`, () => !this.isRunning, { everyMs: 20, explain: () => this.log() });
   }
-}
-
-/** The mark by which `npm test` finds what a test left running. */
-function inheritedMark(): Record<string, string> {
-  const run = process.env['PGCELLAR_TEST_RUN'];
-  return run === undefined ? {} : { PGCELLAR_TEST_RUN: run };
 }

@@ -1,5 +1,5 @@
 // An sshd of our own on the loopback, with its own host key: for ssh_command, remote hosts, and programs called through ssh.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, open, readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -7,6 +7,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { serverUser } from '../machine/server-user.mjs';
 import { findFreePort } from './free-port.ts';
+import { inheritedMarks } from './marked-processes.ts';
 import { runProgram } from './run-program.ts';
 import { createTemporaryFolder } from './temporary-folder.ts';
 import { waitFor } from './wait-for.ts';
@@ -51,7 +52,7 @@ export async function startSshd({
   try {
     const keys = await makeKeys({ serverFolder: folder.path, clientFolder: clientFolder.path, client });
     const path = await linkPrograms(folder.path, programs);
-    const { port, child } = await start({ folder: folder.path, env: { PATH: path, ...env } });
+    const { port, child } = await start({ folder: folder.path, user, env: { PATH: path, ...inheritedMarks(), ...env } });
     const knownHostsFile = join(clientFolder.path, 'known_hosts');
     await writeFile(knownHostsFile, `[127.0.0.1]:${String(port)} ${keys.hostKey}`);
     const ssh = `ssh -F none -p ${String(port)} -i ${keys.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${knownHostsFile} -o StrictHostKeyChecking=yes -o BatchMode=yes`;
@@ -106,12 +107,18 @@ async function linkPrograms(folder: string, programs: Readonly<Record<string, st
   return [bin, join(process.execPath, '..'), '/usr/local/bin', '/usr/bin', '/bin'].join(':');
 }
 
-async function start({ folder, env }: { folder: string; env: Readonly<Record<string, string>> }) {
+interface DaemonOptions {
+  readonly folder: string;
+  readonly user: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function start({ folder, user, env }: DaemonOptions): Promise<{ port: number; child: ChildProcess }> {
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await mkdir('/run/sshd', { recursive: true, mode: 0o755 }); // sshd of root insists on it
   const port = await findFreePort();
   const config = join(folder, 'config');
-  await writeFile(config, configText({ folder, port, env }));
+  await writeFile(config, configText({ folder, port, env, needsPam: await isLocked(user) }));
   await using log = await open(join(folder, 'log'), 'a');
   const argv = ['--pdeathsig=TERM', '--', '/usr/sbin/sshd', '-D', '-e', '-f', config];
   const child = spawn('setpriv', argv, { stdio: ['ignore', log.fd, log.fd] });
@@ -122,7 +129,19 @@ async function start({ folder, env }: { folder: string; env: Readonly<Record<str
   return { port, child };
 }
 
-function configText({ folder, port, env }: { folder: string; port: number; env: Readonly<Record<string, string>> }): string {
+/** Without PAM sshd refuses an account whose password is locked, as that of `postgres` is; only root's sshd can ask PAM. */
+async function isLocked(user: string): Promise<boolean> {
+  if (process.getuid?.() !== 0) return false;
+  const accounts = (await readFile('/etc/shadow', 'utf8')).split('\n').map((line) => line.split(':'));
+  return accounts.some(([name, password = '']) => name === user && password.startsWith('!'));
+}
+
+interface ConfigFacts extends Omit<DaemonOptions, 'user'> {
+  readonly port: number;
+  readonly needsPam: boolean;
+}
+
+function configText({ folder, port, env, needsPam }: ConfigFacts): string {
   const variables = Object.entries(env).map(([name, value]) => `"${name}=${value}"`);
   return [
     `Port ${String(port)}`,
@@ -131,7 +150,7 @@ function configText({ folder, port, env }: { folder: string; port: number; env: 
     `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`,
     `PidFile ${join(folder, 'pid')}`,
     'StrictModes no',
-    'UsePAM no',
+    `UsePAM ${needsPam ? 'yes' : 'no'}`,
     'PermitRootLogin prohibit-password',
     'PasswordAuthentication no',
     'KbdInteractiveAuthentication no',

@@ -5,7 +5,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { asServerUser, serverUser } from '../machine/server-user.mjs';
-import { findMarkedProcesses, killMarkedProcesses, type MarkedProcess } from './marked-processes.ts';
+import { findMarkedProcesses, inheritedMarks, killMarkedProcesses, type MarkedProcess } from './marked-processes.ts';
 import type { PostgresServer } from './postgres-server.ts';
 import { createTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 
@@ -103,14 +103,13 @@ export class TestHome implements AsyncDisposable {
 
   /** Environment of a program that works on this home: nothing of ours but what is named here. */
   env({ path = [], more = {} }: { path?: readonly string[]; more?: NodeJS.ProcessEnv } = {}): NodeJS.ProcessEnv {
-    const run = process.env['PGCELLAR_TEST_RUN'];
     return {
       PATH: [...path, join(process.execPath, '..'), '/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'].join(':'),
       HOME: this.userHome,
       LC_ALL: 'C.UTF-8',
       [homeMark]: this.folder,
       ...(process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] }),
-      ...(run === undefined ? {} : { PGCELLAR_TEST_RUN: run }),
+      ...inheritedMarks(),
       ...more,
     };
   }

@@ -138,9 +138,14 @@ function hasServer(binDir) {
   return existsSync(join(binDir, 'postgres')) && existsSync(join(binDir, 'initdb'));
 }
 
-/** Asks the server for its version as the user who will run it, which also shows that he can reach it. */
+/**
+ * Asks the server for its version as the user who will run it, which also shows that he can reach it: through env(1), because
+ * setpriv itself still may enter every folder when it starts its command.
+ */
 function describe(major, binDir) {
-  const { status, stdout, stderr, reason } = tryCommand(asServerUser([join(binDir, 'postgres'), '--version']));
+  const { status, stdout, stderr, reason } = tryCommand(asServerUser(['env', join(binDir, 'postgres'), '--version']), {
+    cwd: '/',
+  });
   if (status !== 0)
     throw new PreparationError(`${binDir}/postgres does not run as the server's user: ${reason ?? stderr.trim()}`);
   const version = /\(PostgreSQL\) (\S+)/.exec(stdout)?.[1];

@@ -1,0 +1,44 @@
+import { parseWalName, segmentOf, walKindOf, type WalName } from '../wal/wal-name.ts';
+
+/** Where WAL arrives: `streaming` is written by the WAL receiver, `file` by archive_command and put-wal. */
+export type ArrivalChannel = 'streaming' | 'file';
+
+export interface Arrival {
+  readonly name: string;
+  readonly isFile: boolean;
+}
+
+export interface ArrivalPlan {
+  /** To be archived now, in this order. */
+  readonly archive: readonly WalName[];
+  /** No WAL at all: to the errors folder. */
+  readonly unknown: readonly string[];
+  /** Archivable files that the batch size leaves for the next run. */
+  readonly leftCount: number;
+}
+
+/**
+ * What to do with the files of a channel (engine.md section 9.3). Of the receiver's folder the newest partial segment stays, because it
+ * is being written; without one the newest segment stays, because the receiver finds there where to go on. Files are told apart before
+ * they are counted, so a batch of one always makes progress.
+ * @param batchSize 0 is no limit
+ */
+export function planArrivals(arrivals: readonly Arrival[], channel: ArrivalChannel, batchSize: number): ArrivalPlan {
+  const visible = arrivals.filter(({ name }) => !name.startsWith('.') && !name.endsWith('.tmp'));
+  const unknown: string[] = [];
+  const wals: WalName[] = [];
+  for (const { name, isFile } of visible.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const wal = isFile ? parseWalName(name) : undefined;
+    if (wal !== undefined && wal === name) wals.push(wal);
+    else unknown.push(name);
+  }
+  const heldBack = channel === 'streaming' ? newestOfReceiver(wals) : undefined;
+  const ready = wals.filter((name) => name !== heldBack);
+  const archive = batchSize > 0 ? ready.slice(0, batchSize) : ready;
+  return { archive, unknown, leftCount: ready.length - archive.length };
+}
+
+function newestOfReceiver(wals: readonly WalName[]): WalName | undefined {
+  const partial = wals.findLast((name) => walKindOf(name) === 'partial');
+  return partial ?? wals.findLast((name) => segmentOf(name) === name);
+}

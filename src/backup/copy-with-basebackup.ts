@@ -1,0 +1,107 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BackupId, Tablespace } from '../catalog/backup.ts';
+import { backupFolder } from '../catalog/server-layout.ts';
+import type { Server } from '../config/server.ts';
+import { basebackupArguments } from '../postgres/basebackup-arguments.ts';
+import { clientConnection } from '../postgres/client-connection.ts';
+import { requireClientProgram } from '../postgres/client-programs.ts';
+import type { Connection } from '../postgres/connect.ts';
+import { readBackupProgress } from '../postgres/server-queries.ts';
+import type { Context } from '../shared/context.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { failureOf } from '../transport/program-result.ts';
+import { runProgram } from '../transport/run-program.ts';
+
+interface CopyOptions {
+  readonly server: Server;
+  readonly id: BackupId;
+  readonly streamingConninfo: string;
+  readonly serverVersion: number;
+  readonly tablespaces: readonly Tablespace[];
+  readonly isCheckpointFast: boolean;
+  readonly kilobytesPerSecond: number;
+  readonly retryTimes: number;
+  readonly retrySleepSeconds: number;
+  /** For asking how far the copy is; undefined when nobody looks. */
+  readonly observer: Connection | undefined;
+}
+
+const progressEveryMs = 500;
+
+/**
+ * Copies a cluster with `pg_basebackup` in plain format into `base/ID/data` and one folder per tablespace oid, made new (0700) before
+ * each attempt. The program itself syncs what it wrote.
+ * @throws OperatorError `command-failed` when the last attempt failed
+ */
+export async function copyWithBasebackup(options: CopyOptions, context: Context): Promise<void> {
+  const { server, serverVersion, retryTimes, retrySleepSeconds } = options;
+  const where = { path: server.programPath, environment: server.environment, serverVersion };
+  const program = await requireClientProgram('pg_basebackup', where);
+  for (let retriesLeft = retryTimes; ; retriesLeft--) {
+    try {
+      await copyOnce(options, program.path, context);
+      return;
+    } catch (error) {
+      if (!(error instanceof OperatorError) || retriesLeft === 0 || context.signal.aborted) throw error;
+      context.messages.warning(`${messageOf(error)}; ${String(retriesLeft)} attempts left, the next one in ${String(retrySleepSeconds)} s`);
+      await context.clock.sleep(retrySleepSeconds * 1000, context.signal);
+    }
+  }
+}
+
+async function copyOnce(options: CopyOptions, program: string, context: Context): Promise<void> {
+  const { server, id, tablespaces, isCheckpointFast, kilobytesPerSecond } = options;
+  const folder = backupFolder(server.layout, id);
+  const dataFolder = await makeEmpty(join(folder, 'data'));
+  const mappings: { location: string; folder: string }[] = [];
+  for (const { oid, location } of tablespaces) mappings.push({ location, folder: await makeEmpty(join(folder, String(oid))) });
+  const name = server.config.options.streaming_backup_name;
+  const { connection, secrets } = clientConnection(options.streamingConninfo, name);
+  const argv = basebackupArguments({ program, connection, dataFolder, tablespaces: mappings, kilobytesPerSecond, isCheckpointFast });
+  const watching = new AbortController();
+  const watch = watchProgress(options, { context, name, until: watching.signal });
+  try {
+    const result = await runProgram(argv, {
+      environment: { ...server.environment, ...secrets },
+      signal: context.signal,
+      onStderrLine: (line) => context.log.debug(`pg_basebackup: ${line}`),
+    });
+    if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    if (result.exitCode !== 0) throw failureOf(result, 'pg_basebackup');
+  } finally {
+    watching.abort();
+    await watch;
+    context.progress.end();
+  }
+}
+
+async function makeEmpty(folder: string): Promise<string> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
+interface Watch {
+  readonly context: Context;
+  readonly name: string;
+  readonly until: AbortSignal;
+}
+
+/** Asks the server how far it is. Progress is a courtesy: when the server does not answer, the copy decides what that means. */
+async function watchProgress({ observer }: CopyOptions, { context, name, until }: Watch): Promise<void> {
+  if (observer === undefined) return;
+  let hasBegun = false;
+  try {
+    for (;;) {
+      await context.clock.sleep(progressEveryMs, until);
+      const found = await readBackupProgress(observer, name);
+      if (found === undefined) continue;
+      if (!hasBegun) context.progress.begin({ label: 'Copying files', totalBytes: found.totalBytes });
+      hasBegun = true;
+      context.progress.advance(found.doneBytes);
+    }
+  } catch (error) {
+    if (!until.aborted) context.log.debug(`no progress to show: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,81 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import type { Backup } from '../catalog/backup.ts';
+import type { ServerLayout } from '../catalog/server-layout.ts';
+import { systemCodeOf } from '../shared/operator-error.ts';
+import { type SegmentName, parseSegmentName, segmentsBetween, timelineOf, walKindOf } from '../wal/wal-name.ts';
+
+/** What is known about the WAL that a backup needs. */
+export type WalVerdict =
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'waiting'; readonly for: SegmentName | undefined }
+  | { readonly kind: 'lost'; readonly missing: SegmentName }
+  | { readonly kind: 'two-timelines'; readonly begin: number; readonly end: number };
+
+interface WalFacts {
+  /** Names in the archive, on the timeline of the backup's begin. */
+  readonly isArchived: (name: SegmentName) => Promise<boolean>;
+  /** Whether a file waits to be archived: a gap may close by itself. */
+  readonly isWaiting: (name: SegmentName) => Promise<boolean>;
+  /** Greatest archived segment of that timeline. */
+  readonly last: SegmentName | undefined;
+}
+
+/**
+ * Whether every segment from a backup's begin to its end is archived (engine.md section 9.4). A gap below the last archived segment is a
+ * loss only when the missing file does not wait in the incoming or streaming folder.
+ */
+export async function judgeWals(backup: Backup, facts: WalFacts): Promise<WalVerdict> {
+  const { beginWal, endWal } = backup;
+  if (beginWal === null || endWal === null) return { kind: 'waiting', for: undefined };
+  const [begin, end] = [timelineOf(beginWal), timelineOf(endWal)];
+  if (begin !== end) return { kind: 'two-timelines', begin, end };
+  for (const name of segmentsBetween(beginWal, endWal, backup.xlogSegmentSize)) {
+    if (await facts.isArchived(name)) continue;
+    const isGap = facts.last !== undefined && name < facts.last;
+    return isGap && !(await facts.isWaiting(name)) ? { kind: 'lost', missing: name } : { kind: 'waiting', for: name };
+  }
+  return { kind: 'complete' };
+}
+
+/** The facts, from the disk. */
+export async function readWalFacts(layout: ServerLayout, backup: Backup): Promise<WalFacts> {
+  const timeline = backup.beginWal === null ? 0 : timelineOf(backup.beginWal);
+  return {
+    isArchived: (name) => exists(archivedWalPath(layout, name)),
+    isWaiting: async (name) => (await exists(join(layout.incoming, name))) || (await exists(join(layout.streaming, name))),
+    last: await lastArchivedSegment(layout, timeline),
+  };
+}
+
+/** Greatest complete segment in the archive on a timeline, from the files themselves. */
+export async function lastArchivedSegment(layout: ServerLayout, timeline: number): Promise<SegmentName | undefined> {
+  const prefix = timeline.toString(16).toUpperCase().padStart(8, '0');
+  const folders = (await namesIn(layout.wals)).filter((name) => name.startsWith(prefix) && name.length === 16).toSorted();
+  for (const folder of folders.toReversed()) {
+    const segments = (await namesIn(join(layout.wals, folder))).filter((name) => walKindOf(name) === 'segment').toSorted();
+    const last = segments.at(-1);
+    if (last !== undefined) return parseSegmentName(last);
+  }
+  return undefined;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeFileDurably, writeFileDurably } from '../shared/durable-file.ts';
+import { systemCodeOf } from '../shared/operator-error.ts';
+import { type BackupId, parseBackupId } from './backup.ts';
+import { backupFolder, metaFolder, type ServerLayout } from './server-layout.ts';
+
+/** What a keep annotation protects; any other word in the file counts as `full` (catalog.md section 4). */
+export type KeepTarget = 'full' | 'standalone';
+
+type AnnotationKey = 'keep' | 'delete_this';
+
+/** Annotations of every backup of a server. */
+export interface Annotations {
+  readonly keeps: ReadonlyMap<BackupId, KeepTarget>;
+  /** Backups whose deletion began and did not end. */
+  readonly goings: ReadonlySet<BackupId>;
+}
+
+/** Reads the annotations of all backups, those that older releases left below `base` included (catalog.md section 4). */
+export async function readAnnotations(layout: ServerLayout, ids: readonly BackupId[]): Promise<Annotations> {
+  const keeps = new Map<BackupId, KeepTarget>();
+  const goings = new Set<BackupId>();
+  for (const name of await namesIn(metaFolder(layout))) {
+    const [, idText = '', key] = /^(.*)-(keep|delete_this)$/.exec(name) ?? [];
+    const id = parseBackupId(idText);
+    if (id === undefined) continue;
+    if (key === 'delete_this') goings.add(id);
+    else keeps.set(id, await readKeep(join(metaFolder(layout), name)));
+  }
+  for (const id of ids) {
+    const older = join(backupFolder(layout, id), 'annotations');
+    for (const name of await namesIn(older)) {
+      if (name === 'keep' && !keeps.has(id)) keeps.set(id, await readKeep(join(older, name)));
+      if (name === 'delete_this') goings.add(id);
+    }
+  }
+  return { keeps, goings };
+}
+
+/** Marks a backup as being deleted: the first step of a deletion, and what the next run resumes from. */
+export async function markGoing(layout: ServerLayout, id: BackupId): Promise<void> {
+  await migrate(layout, id, 'delete_this');
+  await writeFileDurably(annotationPath(layout, id, 'delete_this'), 'delete');
+}
+
+/** Removes the mark, when the backup is gone. */
+export async function unmarkGoing(layout: ServerLayout, id: BackupId): Promise<void> {
+  await removeFileDurably(annotationPath(layout, id, 'delete_this'));
+}
+
+async function migrate(layout: ServerLayout, id: BackupId, key: AnnotationKey): Promise<void> {
+  await mkdir(metaFolder(layout), { recursive: true });
+  try {
+    await rename(join(backupFolder(layout, id), 'annotations', key), annotationPath(layout, id, key));
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error; // nothing older is there
+  }
+}
+
+function annotationPath(layout: ServerLayout, id: BackupId, key: AnnotationKey): string {
+  return join(metaFolder(layout), `${id}-${key}`);
+}
+
+async function readKeep(path: string): Promise<KeepTarget> {
+  return (await readFile(path, 'utf8')).trim() === 'standalone' ? 'standalone' : 'full';
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,140 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder, writeFileDurably } from '../shared/durable-file.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { type Backup, type BackupId, parseBackupId } from './backup.ts';
+import { formatBackupInfo, parseBackupInfo } from './backup-info.ts';
+import { backupFolder, backupInfoPath, legacyBackupInfoPath, metaFolder, type ServerLayout } from './server-layout.ts';
+
+/** A record that is there and cannot be used. */
+export interface BrokenRecord {
+  readonly id: BackupId;
+  readonly reason: OperatorError;
+}
+
+/** Every record of a server, oldest first. */
+export interface BackupRecords {
+  readonly backups: readonly Backup[];
+  readonly broken: readonly BrokenRecord[];
+}
+
+const readAtOnce = 32;
+
+/**
+ * Reads all records: `meta/ID-backup.info`, and `base/ID/backup.info` where older releases left one alone (catalog.md section 5.1).
+ * A record that cannot be read hides no other.
+ * @throws OperatorError `file-unreadable` when a folder cannot be listed
+ */
+export async function readBackupRecords(layout: ServerLayout): Promise<BackupRecords> {
+  const inMeta = await idsIn(metaFolder(layout), (name) => /^(.*)-backup\.info$/.exec(name)?.[1]);
+  const known = new Set(inMeta);
+  const older = (await idsIn(layout.base, (name) => name)).filter((id) => !known.has(id));
+  const ids = [...inMeta, ...older].toSorted();
+  const backups: Backup[] = [];
+  const broken: BrokenRecord[] = [];
+  for (let start = 0; start < ids.length; start += readAtOnce) {
+    const readings = await Promise.all(ids.slice(start, start + readAtOnce).map((id) => readOrBroken(layout, id)));
+    for (const reading of readings) {
+      if (reading === undefined) continue;
+      if ('reason' in reading) broken.push(reading);
+      else backups.push(reading);
+    }
+  }
+  return { backups, broken };
+}
+
+/**
+ * As {@link readBackupRecords}, for work that must not go on when a record cannot be read, such as deleting WAL.
+ * @throws OperatorError `backup-info-invalid` for the first broken record
+ */
+export async function readSoundRecords(layout: ServerLayout): Promise<readonly Backup[]> {
+  const { backups, broken } = await readBackupRecords(layout);
+  const [first] = broken;
+  if (first !== undefined) throw first.reason;
+  return backups;
+}
+
+/**
+ * Reads one record.
+ * @returns undefined when there is none
+ * @throws OperatorError `backup-info-invalid` or `file-unreadable`
+ */
+export async function readBackupRecord(layout: ServerLayout, id: BackupId): Promise<Backup | undefined> {
+  for (const path of [backupInfoPath(layout, id), legacyBackupInfoPath(layout, id)]) {
+    const content = await readIfThere(path);
+    if (content !== undefined) return parseBackupInfo(content, id, path);
+  }
+  return undefined;
+}
+
+/**
+ * Writes a record durably: first where it is read from, then, when the backup has a folder, the copy that repmgr fetches
+ * (repmgr-contract.md).
+ */
+export async function writeBackupRecord(layout: ServerLayout, backup: Backup): Promise<void> {
+  const content = formatBackupInfo(backup);
+  await mkdir(metaFolder(layout), { recursive: true });
+  await writeFileDurably(backupInfoPath(layout, backup.id), content);
+  if (await isFolder(backupFolder(layout, backup.id))) await writeFileDurably(legacyBackupInfoPath(layout, backup.id), content);
+}
+
+/** Removes a record in both places; the backup is no longer listed afterwards. */
+export async function removeBackupRecord(layout: ServerLayout, id: BackupId): Promise<void> {
+  await rm(legacyBackupInfoPath(layout, id), { force: true });
+  await rm(backupInfoPath(layout, id), { force: true });
+  await syncFolder(metaFolder(layout));
+}
+
+async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<Backup | BrokenRecord | undefined> {
+  try {
+    return await readBackupRecord(layout, id);
+  } catch (error) {
+    if (error instanceof OperatorError) return { id, reason: error };
+    throw error;
+  }
+}
+
+async function idsIn(folder: string, idOf: (name: string) => string | undefined): Promise<BackupId[]> {
+  const names = await namesIn(folder);
+  return names.map((name) => parseBackupId(idOf(name) ?? '')).filter((id) => id !== undefined);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw unreadable(folder, error);
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return undefined;
+    throw unreadable(path, error);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    await readdir(path);
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return false;
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): OperatorError {
+  return new OperatorError('file-unreadable', `cannot read ${path}: ${systemCodeOf(error) ?? String(error)}`, {
+    hint: 'the catalog belongs to barman_user: compare owner and permissions of the path',
+    cause: error,
+  });
+}
+
+/** Path of a backup's folder for one part: `data`, or the oid of a tablespace. */
+export function backupPartFolder(layout: ServerLayout, id: BackupId, part: string): string {
+  return join(backupFolder(layout, id), part);
+}

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileDurably } from '../shared/durable-file.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import type { ServerLayout } from './server-layout.ts';
+
+/** Which cluster the catalog belongs to (catalog.md section 14.1). */
+export interface Identity {
+  readonly systemid: string;
+  /** Major version of PostgreSQL. */
+  readonly version: string;
+}
+
+/**
+ * The stored identity; undefined before the first backup.
+ * @throws OperatorError `file-unreadable` when the file holds something else
+ */
+export async function readIdentity(layout: ServerLayout): Promise<Identity | undefined> {
+  const path = identityPath(layout);
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (isIdentity(value)) return value;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new OperatorError('file-unreadable', `${path} does not hold {"systemid": …, "version": …}`, {
+    hint: 'move it away when you are sure that the catalog and the server belong together: the next backup writes it again',
+  });
+}
+
+/** Stores the identity unless there is one. */
+export async function writeIdentityOnce(layout: ServerLayout, { systemid, version }: Identity): Promise<void> {
+  if ((await readIdentity(layout)) !== undefined) return;
+  await writeFileDurably(identityPath(layout), `${JSON.stringify({ systemid, version }, null, 4)}\n`);
+}
+
+function identityPath(layout: ServerLayout): string {
+  return join(layout.root, 'identity.json');
+}
+
+function isIdentity(value: unknown): value is Identity {
+  if (typeof value !== 'object' || value === null) return false;
+  return 'systemid' in value && typeof value.systemid === 'string' && 'version' in value && typeof value.version === 'string';
+}

@@ -1,0 +1,59 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { syncFolder } from '../shared/durable-file.ts';
+import { systemCodeOf } from '../shared/operator-error.ts';
+import { archivedWalPath } from './archive-layout.ts';
+import { isWalKept, type WalDeletion } from './plan-deletion.ts';
+import type { ServerLayout } from './server-layout.ts';
+import type { WalEntry } from './wal-entry.ts';
+import { WalIndex } from './wal-index.ts';
+
+/** What happens around the removal of each file: the wal_delete hooks. */
+export interface WalRemovalHooks {
+  before(entry: WalEntry, path: string): Promise<void>;
+  after(entry: WalEntry, path: string): Promise<void>;
+}
+
+/** Entries that a plan removes, oldest first. */
+export async function walsToRemove(layout: ServerLayout, plan: WalDeletion): Promise<WalEntry[]> {
+  if (plan.kind === 'none') return [];
+  const going: WalEntry[] = [];
+  await using index = await WalIndex.open(layout);
+  await index.visit((entry) => {
+    if (!isWalKept(entry, plan)) going.push(entry);
+  });
+  return going.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Removes the files of a plan, then their lines: a crash in between leaves lines without files, which the next run of the same plan
+ * removes. Files go one by one, so that nothing goes that the index does not name.
+ * @returns the removed entries, oldest first
+ */
+export async function removeWals(layout: ServerLayout, plan: WalDeletion, hooks?: WalRemovalHooks): Promise<WalEntry[]> {
+  const going = await walsToRemove(layout, plan);
+  if (going.length === 0) return [];
+  const folders = new Set<string>();
+  for (const entry of going) {
+    const path = archivedWalPath(layout, entry.name);
+    await hooks?.before(entry, path);
+    await rm(path, { force: true });
+    folders.add(dirname(path));
+    await hooks?.after(entry, path);
+  }
+  for (const folder of folders) await removeIfEmpty(folder, layout);
+  await using index = await WalIndex.open(layout);
+  await index.retain((entry) => isWalKept(entry, plan));
+  return going;
+}
+
+async function removeIfEmpty(folder: string, layout: ServerLayout): Promise<void> {
+  if (folder === layout.wals) return;
+  try {
+    if ((await readdir(folder)).length === 0) await rmdir(folder);
+  } catch (error) {
+    // gone already, or the archiver put something into it just now: both are fine
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(systemCodeOf(error) ?? '')) throw error;
+  }
+  await syncFolder(layout.wals);
+}

@@ -1,0 +1,134 @@
+import { isConninfo } from './conninfo-syntax.ts';
+import type { ServerOptions } from './options.ts';
+import type { ServerName } from './server-config.ts';
+
+/** Options with what is assumed where they leave something open, and the warnings about it. */
+export interface Assumptions {
+  readonly options: ServerOptions;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Problems of one server that its options show without asking anybody; each disables the server (config-checks-hooks.md section 5).
+ * An inactive server connects to nothing and takes no backup, so only an active one can have them (since-3.17.md section 4); a passive
+ * one has neither connections nor a backup method of its own.
+ */
+export function problemsOf(options: ServerOptions): readonly string[] {
+  if (!takesPart(options)) return [];
+  return [...connectionProblems(options), ...methodProblems(options)];
+}
+
+/** Turns an archiver on when none is, and settles how backups are begun; for servers that take backups themselves. */
+export function assumptionsAbout(name: ServerName, options: ServerOptions): Assumptions {
+  if (!takesPart(options)) return { options, warnings: [] };
+  const warnings: string[] = [];
+  const hasArchiver = options.archiver || options.streaming_archiver;
+  if (!hasArchiver) {
+    warnings.push(`No archiver is on for server '${name}': set archiver or streaming_archiver, or both`);
+    warnings.push(`archiver = on is assumed for server '${name}'`);
+  }
+  const isPostgres = options.backup_method === 'postgres';
+  const isExclusive = options.backup_options.includes('exclusive_backup');
+  const isConcurrent = options.backup_options.includes('concurrent_backup');
+  if (isPostgres && isExclusive)
+    warnings.push(`exclusive_backup is impossible with backup_method = postgres for server '${name}'`);
+  if (needsChoice(options) && !isExclusive && !isConcurrent) {
+    warnings.push(
+      `backup_options of server '${name}' names neither concurrent_backup nor exclusive_backup; concurrent_backup is assumed`,
+    );
+  }
+  const backupOptions =
+    isExclusive && !isPostgres
+      ? options.backup_options
+      : (['concurrent_backup', ...options.backup_options.filter((word) => word === 'external_configuration')] as const);
+  return { options: { ...options, archiver: options.archiver || !hasArchiver, backup_options: backupOptions }, warnings };
+}
+
+function takesPart(options: ServerOptions): boolean {
+  return options.active && options.primary_ssh_command === undefined;
+}
+
+function needsChoice(options: ServerOptions): boolean {
+  return ['rsync', 'local-rsync', 'snapshot'].includes(options.backup_method);
+}
+
+function connectionProblems(options: ServerOptions): readonly string[] {
+  const problems = [...dsnProblems('conninfo', options.conninfo)];
+  if (options.backup_method === 'postgres' || options.streaming_archiver) {
+    // the default is conninfo: its problem has been told
+    if (options.streaming_conninfo !== options.conninfo) {
+      problems.push(...dsnProblems('streaming_conninfo', options.streaming_conninfo));
+    }
+  }
+  if (options.streaming_archiver && !options.archiver && options.slot_name === undefined) {
+    problems.push('slot_name is missing; it is required when streaming_archiver is the only archiver');
+  }
+  return problems;
+}
+
+/** The value itself is never repeated: it can hold a password. */
+function dsnProblems(key: string, value: string | undefined): readonly string[] {
+  if (value === undefined) return [`${key} is missing`];
+  return isConninfo(value) ? [] : [`${key} cannot be read: use blank separated key=value pairs or a postgresql:// URI`];
+}
+
+function methodProblems(options: ServerOptions): readonly string[] {
+  switch (options.backup_method) {
+    case 'postgres':
+      return unusable(options, ['reuse_backup', 'network_compression', 'tablespace_bandwidth_limit']);
+    case 'rsync':
+      return [...needed(options, ['ssh_command']), ...unusable(options, ['backup_compression'])];
+    case 'local-rsync':
+      return unusable(options, ['ssh_command', 'backup_compression']);
+    case 'snapshot':
+      return snapshotProblems(options);
+    case 'local-to-cloud':
+      return [];
+  }
+}
+
+function snapshotProblems(options: ServerOptions): readonly string[] {
+  return [
+    ...needed(options, ['ssh_command', 'snapshot_disks', 'snapshot_instance', 'snapshot_provider']),
+    ...unusable(options, [
+      'backup_compression',
+      'bandwidth_limit',
+      'network_compression',
+      'tablespace_bandwidth_limit',
+      'reuse_backup',
+    ]),
+    ...snapshotLockProblems(options),
+  ];
+}
+
+function snapshotLockProblems(options: ServerOptions): readonly string[] {
+  const mode = options.aws_snapshot_lock_mode;
+  const duration = options.aws_snapshot_lock_duration;
+  const coolOff = options.aws_snapshot_lock_cool_off_period;
+  const problems: string[] = [];
+  if (duration !== undefined && options.aws_snapshot_lock_expiration_date !== undefined) {
+    problems.push('aws_snapshot_lock_duration and aws_snapshot_lock_expiration_date exclude each other');
+  }
+  if (duration !== undefined && (duration < 1 || duration > 36_500)) {
+    problems.push('aws_snapshot_lock_duration must be from 1 to 36500 days');
+  }
+  if (coolOff !== undefined && (coolOff < 1 || coolOff > 72)) {
+    problems.push('aws_snapshot_lock_cool_off_period must be from 1 to 72 hours');
+  }
+  if (coolOff !== undefined && mode !== 'compliance') {
+    problems.push('aws_snapshot_lock_cool_off_period needs aws_snapshot_lock_mode = compliance');
+  }
+  return problems;
+}
+
+function needed(options: ServerOptions, keys: readonly (keyof ServerOptions)[]): readonly string[] {
+  return keys
+    .filter((key) => options[key] === undefined)
+    .map((key) => `${key} is missing; it is required with backup_method = ${options.backup_method}`);
+}
+
+function unusable(options: ServerOptions, keys: readonly (keyof ServerOptions)[]): readonly string[] {
+  return keys
+    .filter((key) => options[key] !== undefined && options[key] !== false && options[key] !== 'off')
+    .map((key) => `${key} cannot be used with backup_method = ${options.backup_method}`);
+}

@@ -1,0 +1,63 @@
+import type { Backup } from '../catalog/backup.ts';
+import type { HookVariables } from './run-hooks.ts';
+
+interface BackupHookFacts {
+  readonly backup: Backup;
+  readonly folder: string;
+  readonly infoPath: string;
+  readonly previousId: string | undefined;
+  readonly nextId: string | undefined;
+}
+
+/** Variables of the backup, delete and recovery hooks (config-checks-hooks.md section 12). */
+export function backupHookVariables({ backup, folder, infoPath, previousId, nextId }: BackupHookFacts): HookVariables {
+  return {
+    BARMAN_BACKUP_DIR: folder,
+    BARMAN_BACKUP_ID: backup.id,
+    BARMAN_BACKUP_INFO_PATH: infoPath,
+    BARMAN_PREVIOUS_ID: previousId ?? '',
+    BARMAN_NEXT_ID: nextId ?? '',
+    BARMAN_STATUS: backup.status,
+  };
+}
+
+interface WalHookFacts {
+  readonly segment: string;
+  readonly file: string;
+  readonly sizeBytes: number;
+  readonly epochSeconds: number;
+  readonly compression: string | null;
+}
+
+/** Variables of the archive and wal_delete hooks. */
+export function walHookVariables({ segment, file, sizeBytes, epochSeconds, compression }: WalHookFacts): HookVariables {
+  return {
+    BARMAN_SEGMENT: segment,
+    BARMAN_FILE: file,
+    BARMAN_SIZE: String(sizeBytes),
+    BARMAN_TIMESTAMP: String(epochSeconds),
+    BARMAN_COMPRESSION: compression ?? '',
+  };
+}
+
+interface RecoveryHookFacts {
+  readonly destination: string;
+  readonly tablespaces: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Variables of the recovery hooks, beside those of the backup. */
+export function recoveryHookVariables({ destination, tablespaces, options }: RecoveryHookFacts): HookVariables {
+  return {
+    BARMAN_DESTINATION_DIRECTORY: destination,
+    BARMAN_TABLESPACES: sortedJson(tablespaces),
+    BARMAN_REMOTE_COMMAND: '',
+    BARMAN_RECOVER_OPTIONS: sortedJson(options),
+  };
+}
+
+function sortedJson(values: Readonly<Record<string, unknown>>): string {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== false);
+  if (entries.length === 0) return '';
+  return JSON.stringify(Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1))));
+}

@@ -1,0 +1,20 @@
+import type { Timestamp } from '../../shared/timestamp.ts';
+
+/** A line of a configuration file, with its number counted as Barman counts, from 0. */
+export interface ConfigurationLine {
+  readonly file: string;
+  readonly line: number;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** What a restore did and what the operator has to look at before starting the server. */
+export interface RestoreReport {
+  readonly changes: readonly ConfigurationLine[];
+  readonly warnings: readonly ConfigurationLine[];
+  readonly missingFiles: readonly string[];
+  /** The restored server fetches WAL with `get-wal`. */
+  readonly fetchesWal: boolean;
+  readonly startedAt: Timestamp;
+  readonly elapsedSeconds: number;
+}

@@ -1,0 +1,77 @@
+import { dirname } from 'node:path';
+import { findPrograms, foldersMatching, programMissing } from '../transport/find-program.ts';
+import { runProgram } from '../transport/run-program.ts';
+import type { Environment } from '../shared/environment.ts';
+
+export type ClientProgramName = 'pg_basebackup' | 'pg_receivewal';
+
+/** A client program that runs, and its version: major times 10,000, as servers count. */
+export interface ClientProgram {
+  readonly path: string;
+  readonly version: number;
+  readonly versionText: string;
+}
+
+/**
+ * Finds a client program that fits a server: same major version or newer. `path` (path_prefix, then PATH) comes first; then the
+ * folders that Debian and RPM packages use, newest last, so that the closest fit wins (product.md section 4).
+ * @param serverVersion 0 takes any
+ * @returns the first that fits, else the first that runs, else undefined
+ */
+export async function findClientProgram(
+  name: ClientProgramName,
+  { path, environment, serverVersion }: { path: string; environment: Environment; serverVersion: number },
+): Promise<ClientProgram | undefined> {
+  let firstThatRuns: ClientProgram | undefined;
+  for (const candidate of [...(await findPrograms(name, path)), ...(await inPackageFolders(name))]) {
+    const program = await describe(candidate, environment);
+    if (program === undefined) continue;
+    if (isCompatible(program, serverVersion)) return program;
+    firstThatRuns ??= program;
+  }
+  return firstThatRuns;
+}
+
+/**
+ * As {@link findClientProgram}, for work that needs it.
+ * @throws OperatorError `program-missing`
+ */
+export async function requireClientProgram(
+  name: ClientProgramName,
+  where: { path: string; environment: Environment; serverVersion: number },
+): Promise<ClientProgram> {
+  const found = await findClientProgram(name, where);
+  const major = String(Math.floor(where.serverVersion / 10_000));
+  if (found === undefined) throw programMissing(name, `PostgreSQL ${major}`);
+  if (isCompatible(found, where.serverVersion)) return found;
+  throw programMissing(name, `PostgreSQL ${major} (${found.path} is version ${found.versionText})`);
+}
+
+/** A client serves servers of its own major version and older (engine.md section 2). */
+export function isCompatible({ version }: ClientProgram, serverVersion: number): boolean {
+  return Math.floor(version / 10_000) >= Math.floor(serverVersion / 10_000);
+}
+
+/** `pg_basebackup (PostgreSQL) 15.18 (Debian …)`, also `19devel` and `18beta1`. */
+const versionShape = /\) ((\d+)(?:\.(\d+))?\S*)/;
+
+async function inPackageFolders(name: string): Promise<string[]> {
+  const folders = [
+    ...(await foldersMatching('/usr/lib/postgresql', /^\d+$/, 'bin')),
+    ...(await foldersMatching('/usr', /^pgsql-\d+$/, 'bin')),
+  ];
+  const byMajor = folders.toSorted((a, b) => majorIn(a) - majorIn(b));
+  return await findPrograms(name, byMajor.join(':'));
+}
+
+function majorIn(folder: string): number {
+  return Number(/(\d+)$/.exec(dirname(folder))?.[1] ?? 0);
+}
+
+/** Asks for the version, which also tells a program from a wrapper that finds nothing to run. */
+async function describe(path: string, environment: Environment): Promise<ClientProgram | undefined> {
+  const result = await runProgram([path, '--version'], { environment: { ...environment, LC_ALL: 'C' } });
+  const [, versionText, major, minor = '0'] = versionShape.exec(result.stdout) ?? [];
+  if (result.exitCode !== 0 || versionText === undefined) return undefined;
+  return { path, version: Number(major) * 10_000 + Number(minor), versionText };
+}

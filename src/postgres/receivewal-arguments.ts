@@ -1,0 +1,24 @@
+interface ReceivewalOptions {
+  /** Path of `pg_receivewal`. */
+  readonly program: string;
+  /** Connection string without password. */
+  readonly connection: string;
+  readonly folder: string;
+  readonly slotName: string | undefined;
+  /** The server waits for us before it acknowledges commits. */
+  readonly isSynchronous: boolean;
+}
+
+/** Command line of the WAL receiver (engine.md section 9.2). */
+export function receivewalArguments({ program, connection, folder, slotName, isSynchronous }: ReceivewalOptions): string[] {
+  return [
+    program,
+    `--dbname=${connection}`,
+    '--verbose',
+    '--no-loop',
+    '--no-password',
+    `--directory=${folder}`,
+    ...(slotName === undefined ? [] : [`--slot=${slotName}`]),
+    ...(isSynchronous ? ['--synchronous'] : []),
+  ];
+}

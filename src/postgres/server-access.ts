@@ -1,0 +1,19 @@
+import type { Environment } from '../shared/environment.ts';
+import { type Connection, connect } from './connect.ts';
+import { parseConninfo } from './conninfo.ts';
+
+/** Opens a connection for queries. @throws OperatorError `connection-failed`, or `configuration-invalid` for an unreadable string */
+export async function connectForQueries(conninfo: string, environment: Environment): Promise<Connection> {
+  const connection = await connect({ conninfo: parseConninfo(conninfo), environment, applicationName: 'barman' });
+  await connection.query("SET datestyle TO 'ISO'"); // instants come as text
+  return connection;
+}
+
+/** Opens a connection for replication commands, seen on the server under `applicationName`. */
+export async function connectForReplication(
+  conninfo: string,
+  environment: Environment,
+  applicationName = 'barman',
+): Promise<Connection> {
+  return await connect({ conninfo: parseConninfo(conninfo), environment, applicationName, isReplication: true });
+}

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import type { ProgramResult } from './program-result.ts';
+
+export interface ProgramOptions {
+  /** Whole environment of the program. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** Written to standard input, which is then closed; without it standard input is empty. */
+  readonly input?: string | Uint8Array;
+  /** Each whole line of a stream as it comes, without its newline. */
+  readonly onStdoutLine?: (line: string) => void;
+  readonly onStderrLine?: (line: string) => void;
+  /** Aborting it sends SIGTERM to the program, which may then end in its own way. */
+  readonly signal?: AbortSignal;
+}
+
+/** A program under way. */
+export interface RunningProgram {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly ended: Promise<ProgramResult>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+const keptOutput = 64 * 1024;
+
+/**
+ * Runs a program to its end. An exit code is never an exception; see {@link ProgramResult}.
+ * @throws OperatorError `program-missing` when the file cannot be started
+ */
+export async function runProgram(argv: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
+  const stdout = new LineReader(options.onStdoutLine, Number.POSITIVE_INFINITY);
+  const program = await startProgram(argv, options);
+  program.stdout.on('data', (chunk: Buffer) => stdout.add(chunk));
+  program.stdin.end(options.input);
+  const result = await program.ended;
+  return { ...result, stdout: stdout.end() };
+}
+
+/**
+ * Starts a program whose standard input and output the caller serves. The kernel sends it SIGTERM when we die, however we die
+ * (`setpriv --pdeathsig`), so that no child outlives its command.
+ * @throws OperatorError `program-missing` when the file cannot be started
+ */
+export async function startProgram(argv: readonly string[], options: ProgramOptions): Promise<RunningProgram> {
+  const [program = '', ...words] = argv;
+  const child = spawn('setpriv', ['--pdeathsig=TERM', '--', program, ...words], {
+    env: definedOf(options.environment),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const stderr = new LineReader(options.onStderrLine, keptOutput);
+  child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk));
+  child.stdin.on('error', (error) => {
+    // a program may end without reading its input: its exit code says what that means
+    if (systemCodeOf(error) !== 'EPIPE' && systemCodeOf(error) !== 'ECONNRESET') child.kill('SIGTERM');
+  });
+  await spawned(child);
+  const stop = (): void => {
+    child.kill('SIGTERM');
+  };
+  options.signal?.addEventListener('abort', stop, { once: true });
+  if (options.signal?.aborted === true) stop();
+  const ended = endOf(child).then(([exitCode, signal]) => {
+    options.signal?.removeEventListener('abort', stop);
+    const result: ProgramResult = { argv, exitCode, signal, stdout: '', stderr: stderr.end() };
+    return result;
+  });
+  return {
+    pid: child.pid ?? Number.NaN,
+    stdin: child.stdin,
+    stdout: child.stdout,
+    ended,
+    kill: (signal) => {
+      child.kill(signal);
+    },
+  };
+}
+
+async function spawned(child: ChildProcess): Promise<void> {
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    throw new OperatorError('program-missing', 'the program setpriv was not found; every program is started through it', {
+      hint: 'install the package util-linux',
+      cause: error,
+    });
+  }
+}
+
+async function endOf(child: ChildProcess): Promise<[number | undefined, NodeJS.Signals | undefined]> {
+  const [exitCode, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]; // documented arguments
+  return [exitCode ?? undefined, signal ?? undefined];
+}
+
+function definedOf(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** Collects text, its end at least, and passes whole lines on. */
+class LineReader {
+  readonly #onLine: ((line: string) => void) | undefined;
+  readonly #limit: number;
+  readonly #decoder = new TextDecoder();
+  #kept = '';
+  #open = '';
+
+  constructor(onLine: ((line: string) => void) | undefined, limit: number) {
+    this.#onLine = onLine;
+    this.#limit = limit;
+  }
+
+  add(chunk: Buffer): void {
+    this.#take(this.#decoder.decode(chunk, { stream: true }));
+  }
+
+  end(): string {
+    this.#take(this.#decoder.decode());
+    if (this.#open !== '') this.#onLine?.(this.#open);
+    return this.#kept;
+  }
+
+  #take(text: string): void {
+    this.#kept += text;
+    if (this.#kept.length > 2 * this.#limit) this.#kept = this.#kept.slice(-this.#limit);
+    if (this.#onLine === undefined) return;
+    const lines = (this.#open + text).split(/[\r\n]+/);
+    this.#open = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') this.#onLine(line);
+  }
+}
