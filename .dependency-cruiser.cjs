@@ -19,7 +19,8 @@ for (const room of ['backup', 'archive', 'restore', 'check', 'cluster']) rooms[r
 const work = ['backup', 'archive', 'restore', 'check', 'cluster'];
 rooms.operations = [...ground, ...work];
 rooms.maintenance = [...ground, ...work, 'operations'];
-rooms.output = [...ground, ...work, 'operations', 'maintenance'].filter((room) => room !== 'shared').map((room) => `(${room})`);
+const typesForOutput = [...ground, ...work, 'operations', 'maintenance'].filter((room) => room !== 'shared' && room !== 'wal');
+rooms.output = ['wal', ...typesForOutput.map((room) => `(${room})`)];
 
 const isTypesOnly = (room) => room.startsWith('(');
 const bare = (room) => room.replace(/[()]/g, '');

@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Entry, extract, type Header } from 'tar-stream';
+import { extract, type Header } from 'tar-stream';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
@@ -13,6 +13,8 @@ import { isAlive } from '../transport/stop-process.ts';
 import { rejectWal } from './reject-wal.ts';
 
 type DigestName = 'sha256' | 'md5';
+/** One member of a tar stream. */
+type Entry = AsyncIterable<Buffer> & { readonly header: Header };
 
 interface Received {
   readonly name: string;
@@ -62,7 +64,7 @@ async function receive(folder: string, input: Readable, { transfer, context }: R
   try {
     for await (const entry of archive) {
       memberCount++;
-      await receiveMember(folder, entry, { transfer, context });
+      await receiveMember(folder, entry as unknown as Entry, { transfer, context }); // streamx readables give buffers
     }
     await feeding;
   } catch (error) {
@@ -113,7 +115,7 @@ function readSums(text: string, sums: Map<string, string>, { messages }: Pick<Co
 async function textOf(entry: Entry): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of entry as AsyncIterable<Buffer>) { // a tar entry gives buffers
+  for await (const chunk of entry) {
     size += chunk.length;
     if (size > mostChecksumBytes) throw new OperatorError('wal-stream-invalid', 'the checksum list in the tar stream is too long');
     chunks.push(chunk);

@@ -44,6 +44,7 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
   const result = await runProgram(argv, {
     environment: { ...environment, ...secrets },
     signal: context.signal,
+    stopSignal: 'SIGINT', // it syncs what it has before it ends
     onStdoutLine: tell,
     onStderrLine: tell,
   });

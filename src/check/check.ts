@@ -1,10 +1,13 @@
 import type { Backup } from '../catalog/backup.ts';
 import type { BrokenRecord } from '../catalog/backup-records.ts';
 import type { Server } from '../config/server.ts';
+import type { ClientProgram, ClientProgramName } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
 import type { StreamIdentity } from '../postgres/replication-commands.ts';
 import type { ServerVersion } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
+import type { OperatorError } from '../shared/operator-error.ts';
+import type { WalReading } from './wal-reading.ts';
 
 /** One line of a report (config-checks-hooks.md section 9). */
 export interface CheckResult {
@@ -20,32 +23,63 @@ export interface CheckResult {
 /** A connection that works, or why there is none. */
 export type Attempt<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'failed'; readonly reason: string };
 
+/** A connection for queries, to a server whose release we know. */
+export interface QueryAccess {
+  readonly connection: Connection;
+  readonly version: ServerVersion;
+}
+
+/** What a replication connection told. */
+export interface StreamAccess extends StreamIdentity {
+  readonly version: ServerVersion;
+}
+
 /** What the checks of one server share, read once. Connections are tried only for active servers that are not passive. */
 export interface CheckFacts {
   readonly server: Server;
   readonly backups: readonly Backup[];
   readonly broken: readonly BrokenRecord[];
+  /** Why no record could be looked at. */
+  readonly recordsFailure: OperatorError | undefined;
+  readonly wal: WalReading;
   /** Undefined when the server is inactive or passive. */
-  readonly connection: Attempt<{ readonly connection: Connection; readonly version: ServerVersion }> | undefined;
+  readonly connection: Attempt<QueryAccess> | undefined;
   /** Undefined when none is configured, or the server is inactive or passive. */
-  readonly streaming: Attempt<StreamIdentity> | undefined;
+  readonly streaming: Attempt<StreamAccess> | undefined;
   /** As above, for the server that WAL comes from; undefined when that is the same one. */
-  readonly walConnection: Attempt<{ readonly connection: Connection; readonly version: ServerVersion }> | undefined;
-  readonly walStreaming: Attempt<StreamIdentity> | undefined;
+  readonly walConnection: Attempt<QueryAccess> | undefined;
+  readonly walStreaming: Attempt<StreamAccess> | undefined;
+  /** The primary of a standby; undefined when `primary_conninfo` is unset. */
+  readonly primary: Attempt<QueryAccess> | undefined;
+  /** A client program that fits the server, else any that runs. */
+  readonly clientProgram: (name: ClientProgramName) => Promise<ClientProgram | undefined>;
 }
 
 /** What a check may use beside the facts. */
 export interface CheckTools {
+  /** Its signal also aborts when the time is up. */
   readonly context: Context;
+  /** 0 is no limit. */
   readonly timeoutSeconds: number;
   /** Archives what waits on the server's channels, quietly; false when another run holds the lock. */
   readonly archivePending: () => Promise<boolean>;
 }
 
-/** One entry of the list: gives its lines, none when it has nothing to say. */
+/** How a check came out. */
+export interface Verdict {
+  readonly isOk: boolean;
+  readonly hint?: string | undefined;
+  readonly perfdata?: number | undefined;
+}
+
+/** One entry of the list: one line of the report, or none when it has nothing to say. */
 export interface Check {
   readonly name: string;
-  /** Where it applies: on every server, on those that PostgreSQL is asked about, or on passive ones too. */
+  /** Name of the line when it fails, where that is another one. */
+  readonly failureName?: string;
+  /** Where it applies: on every server, or on those only that PostgreSQL is asked about. */
   readonly appliesTo: 'every' | 'active';
-  run(facts: CheckFacts, tools: CheckTools): Promise<readonly CheckResult[]>;
+  /** Its failure keeps a backup from starting. */
+  readonly isCritical: boolean;
+  run(facts: CheckFacts, tools: CheckTools): Verdict | undefined | Promise<Verdict | undefined>;
 }

@@ -1,56 +1,102 @@
 import type { Application } from '../assemble.ts';
-import type { ServerConfig } from '../config/server-config.ts';
+import type { Server } from '../config/server.ts';
 
-/** What a command does with a server in one of the three special states (cli.md section 2, since-3.17.md section 4). */
+/** What a command does with a server in a special state (cli.md section 2, since-3.17.md section 4). */
 export type ServerStateRule = 'run' | 'skip' | 'error';
 
 export interface OptionDeclaration {
   /** Long name without dashes: `wait-timeout`. */
   readonly name: string;
-  /** Further spellings, with their dashes: `-w`, `--colour`. */
+  /** One letter: `w`. */
+  readonly short?: string;
+  /** Further spellings, with their dashes: `-x`, `--colour`. */
   readonly aliases?: readonly string[];
   readonly kind: 'flag' | 'text' | 'count' | 'positive' | 'choice' | 'choice-or-bare';
-  /** For `choice`; a `choice-or-bare` option without a value means the first one. */
+  /** For the choices; a `choice-or-bare` option without a value means the first one. */
   readonly choices?: readonly string[];
   readonly metavar?: string;
-  readonly repeatable?: boolean;
-  /** Long name of the option whose destination this one shares: `--no-retry` and `--retry-times`, `--no-X` and `--X`. */
+  /** Every value counts, in order; otherwise the last one. */
+  readonly isRepeatable?: boolean;
+  /** Long name of the option whose value this one sets too: `--no-retry` and `--retry-times`, `--no-X` and `--X`. */
   readonly sharesWith?: string;
+  /** Value that a flag sets; true unless it says otherwise. */
+  readonly flagValue?: unknown;
   readonly summary: string;
-  /** Checks or converts at parse time; throws OperatorError `usage`. */
+  /** Reads the value; throws OperatorError `usage` with what would be accepted. */
   readonly parse?: (text: string) => unknown;
 }
 
 export interface ArgumentDeclaration {
   readonly name: string;
   readonly summary: string;
-  readonly isOptional?: boolean;
   readonly isRepeatable?: boolean;
 }
 
+/** One verb: a table row that help, parser and reference are made from. */
 export interface CommandDeclaration {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly summary: string;
-  readonly arguments: readonly ArgumentDeclaration[];
-  readonly options: readonly OptionDeclaration[];
+  /** After the servers, which are not listed here. */
+  readonly arguments?: readonly ArgumentDeclaration[];
+  readonly options?: readonly OptionDeclaration[];
   readonly examples?: readonly string[];
-  /** Whether the first argument names no server, one, or several (`all` allowed). */
+  /** Whether it names no server, one, or several (`all` allowed). */
   readonly servers: 'none' | 'one' | 'many';
   readonly whenInactive?: ServerStateRule;
   readonly whenDisabled?: ServerStateRule;
   readonly whenPassive?: ServerStateRule;
+  /** Ends in its own way when it is told to stop; the others end at once. */
+  readonly endsGracefully?: boolean;
   /** Does the work; loads what it needs with `import()`, so that declaring costs nothing. */
   readonly run: (invocation: Invocation) => Promise<void>;
 }
 
-/** One parsed command line. */
+/** One parsed command line, ready to run. */
 export interface Invocation {
   readonly application: Application;
-  /** Servers to work on, sorted, unknown names told and left out, state rules applied. */
-  readonly servers: readonly ServerConfig[];
-  /** Positional arguments after the server, as typed. */
+  /** Servers to work on, sorted; unknown ones are told and left out, those in a special state treated by the command's rules. */
+  readonly servers: readonly Server[];
+  /** Positional arguments after the servers, as typed. */
   readonly positionals: readonly string[];
-  /** Values of the options that were given, by long name. */
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: OptionValues;
+}
+
+/** Values of the options that were given, by long name. */
+export class OptionValues {
+  readonly #values: ReadonlyMap<string, unknown>;
+
+  constructor(values: ReadonlyMap<string, unknown>) {
+    this.#values = values;
+  }
+
+  /** Whether a flag was given; a pair with `--no-…` shares one place, so false is its opposite. */
+  flag(name: string): boolean {
+    return this.#values.get(name) === true;
+  }
+
+  /** The flag's value when it or its opposite was given. */
+  flagIfGiven(name: string): boolean | undefined {
+    const value = this.#values.get(name);
+    return typeof value === 'boolean' ? value : undefined;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values.get(name);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  number(name: string): number | undefined {
+    const value = this.#values.get(name);
+    return typeof value === 'number' ? value : undefined;
+  }
+
+  texts(name: string): readonly string[] {
+    const value = this.#values.get(name);
+    return Array.isArray(value) ? value.map(String) : [];
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
 }

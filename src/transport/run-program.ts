@@ -13,8 +13,10 @@ export interface ProgramOptions {
   /** Each whole line of a stream as it comes, without its newline. */
   readonly onStdoutLine?: (line: string) => void;
   readonly onStderrLine?: (line: string) => void;
-  /** Aborting it sends SIGTERM to the program, which may then end in its own way. */
+  /** Aborting it sends `stopSignal` to the program, which may then end in its own way. */
   readonly signal?: AbortSignal;
+  /** SIGTERM unless the program ends more gracefully on another one. */
+  readonly stopSignal?: NodeJS.Signals;
 }
 
 /** A program under way. */
@@ -61,7 +63,7 @@ export async function startProgram(argv: readonly string[], options: ProgramOpti
   });
   await spawned(child);
   const stop = (): void => {
-    child.kill('SIGTERM');
+    child.kill(options.stopSignal ?? 'SIGTERM');
   };
   options.signal?.addEventListener('abort', stop, { once: true });
   if (options.signal?.aborted === true) stop();

@@ -138,7 +138,6 @@ export class TestHome implements AsyncDisposable {
       configuration_files_directory: join(this.folder, 'barman.d'),
       log_file: this.logFile,
       log_level: 'DEBUG',
-      compression: 'none',
     };
   }
 }

@@ -1,0 +1,205 @@
+import { homedir } from 'node:os';
+import type { Readable } from 'node:stream';
+import type { ServerLayout } from './catalog/server-layout.ts';
+import { becomeUser } from './cli/become-user.ts';
+import type { GlobalArguments } from './cli/parse-global-options.ts';
+import { loadConfiguration, loadMainConfiguration } from './config/load-configuration.ts';
+import type { Server } from './config/server.ts';
+import type { Configuration, ServerConfig } from './config/server-config.ts';
+import type { Colours } from './output/colours.ts';
+import { ConsoleWriter } from './output/console-writer.ts';
+import { JsonWriter } from './output/json-writer.ts';
+import { ProgressLine } from './output/progress-line.ts';
+import { tellFailure, type Writer } from './output/writer.ts';
+import { systemClock } from './shared/clock.ts';
+import type { Context } from './shared/context.ts';
+import type { Environment } from './shared/environment.ts';
+import type { Log } from './shared/log.ts';
+import { openLogFile } from './shared/log-file.ts';
+import { type Progress, silentProgress } from './shared/progress.ts';
+
+/** Everything one run of a command works with. */
+export interface Application {
+  readonly programName: string;
+  readonly configuration: Configuration;
+  /** Every configured server, sorted by name. */
+  readonly servers: readonly Server[];
+  readonly context: Context;
+  readonly writer: Writer;
+  readonly colours: Colours;
+  /** The beginning of a command line of ours, for work in the background. */
+  readonly self: readonly string[];
+  readonly stdout: NodeJS.WritableStream;
+  stdin(): Readable;
+  /** Stops all text of the writer, which goes on noting failures. */
+  silence(): void;
+  /** Writes text as it is, whatever the format. */
+  printRaw(text: string): void;
+  tellFailure(error: unknown): void;
+  /** Ends with at least this exit code. */
+  failWith(exitCode: number): void;
+  /** Ends with exactly this exit code. */
+  endWith(exitCode: number): void;
+  /** Prints what is left and gives the exit code. */
+  finish(): number;
+}
+
+interface AssembleOptions {
+  readonly programName: string;
+  readonly script: string;
+  readonly globals: GlobalArguments;
+  /** The command ends in its own way when it is told to stop; others end at once. */
+  readonly endsGracefully: boolean;
+}
+
+/**
+ * Reads the configuration and builds what commands need, in the order of cli.md section 1.2: configuration file, user, log, writer,
+ * the rest of the configuration.
+ * @throws OperatorError `configuration-missing`, `configuration-invalid`, `wrong-user` or `file-unreadable`
+ */
+export async function assemble({ programName, script, globals, endsGracefully }: AssembleOptions): Promise<Application> {
+  const main = await loadMainConfiguration({ explicitPath: globals.configPath, environment: process.env, homeFolder: homedir() });
+  const { home } = await becomeUser(main.global.barman_user);
+  const streams = new Streams();
+  const log = openLogFile({
+    path: main.global.log_file,
+    format: main.global.log_format,
+    level: globals.logLevel ?? main.global.log_level,
+    clock: systemClock,
+    pid: process.pid,
+    stderr: process.stderr,
+  });
+  const progress = progressFor(globals);
+  const writer = writerFor({ globals, streams, log, progress });
+  const configuration = await loadConfiguration(main, home);
+  for (const warning of configuration.warnings) writer.warning(warning);
+  for (const warning of configuration.logWarnings) log.warning(warning);
+  const signal = listenToSignals({ endsGracefully });
+  const environment: Environment = { ...process.env, HOME: home };
+  const context: Context = { clock: systemClock, log, messages: writer, progress, signal };
+  let exitCode: number | undefined;
+  let leastExitCode = 0;
+  return {
+    programName,
+    configuration,
+    servers: configuration.servers.map((config) => serverFor(config, configuration, environment)),
+    context,
+    writer,
+    colours: writer.colours,
+    self: [process.execPath, script, '-c', configuration.path, '-q'],
+    stdout: process.stdout,
+    stdin: () => process.stdin,
+    silence: () => {
+      streams.isSilent = true;
+    },
+    printRaw: (text) => {
+      process.stdout.write(text);
+    },
+    tellFailure: (error) => {
+      tellFailure(writer, error, log);
+      leastExitCode = Math.max(leastExitCode, exitCodeFor(error));
+    },
+    failWith: (code) => {
+      leastExitCode = Math.max(leastExitCode, code);
+    },
+    endWith: (code) => {
+      exitCode = code;
+    },
+    finish: () => {
+      writer.finish();
+      return exitCode ?? Math.max(leastExitCode, writer.hasFailed ? 1 : 0);
+    },
+  };
+}
+
+/** Output that can be switched off half-way, and that takes a reader who went away for the end. */
+class Streams {
+  isSilent = false;
+  readonly stdout = { write: (text: string) => this.#write(process.stdout, text) };
+  readonly stderr = { write: (text: string) => this.#write(process.stderr, text) };
+
+  constructor() {
+    for (const stream of [process.stdout, process.stderr]) {
+      stream.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EPIPE') throw error;
+        process.exit(process.exitCode ?? 0); // the reader has all it wanted, as `head` does
+      });
+    }
+  }
+
+  #write(stream: NodeJS.WriteStream, text: string): boolean {
+    return this.isSilent || stream.write(text);
+  }
+}
+
+function exitCodeFor(error: unknown): number {
+  return error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number' ? error.exitCode : 1;
+}
+
+function progressFor({ isQuiet, format }: GlobalArguments): Progress {
+  if (isQuiet || format === 'json' || !process.stderr.isTTY) return silentProgress;
+  return new ProgressLine({ terminal: process.stderr, clock: systemClock });
+}
+
+interface WriterOptions {
+  readonly globals: GlobalArguments;
+  readonly streams: Streams;
+  readonly log: Log;
+  readonly progress: Progress;
+}
+
+function writerFor({ globals, streams, log, progress }: WriterOptions): Writer {
+  const { format, isQuiet, isDebug, colour } = globals;
+  if (format === 'json') return new JsonWriter({ stdout: streams.stdout, log, isQuiet, isDebug });
+  const areTerminals = process.stdout.isTTY && process.stderr.isTTY;
+  return new ConsoleWriter({
+    stdout: streams.stdout,
+    stderr: streams.stderr,
+    log,
+    hasColour: colour === 'always' || (colour === 'auto' && areTerminals && process.env['NO_COLOR'] === undefined),
+    isQuiet,
+    isDebug,
+    beforeWriting: () => {
+      if (progress instanceof ProgressLine) progress.hide();
+    },
+  });
+}
+
+function serverFor(config: ServerConfig, { global, path }: Configuration, environment: Environment): Server {
+  const { options } = config;
+  const ownPath = environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
+  const programPath = options.path_prefix === undefined ? ownPath : `${options.path_prefix}:${ownPath}`;
+  const layout: ServerLayout = {
+    serverName: config.name,
+    root: options.backup_directory,
+    base: options.basebackups_directory,
+    wals: options.wals_directory,
+    xlogdb: options.xlogdb_directory,
+    incoming: options.incoming_wals_directory,
+    streaming: options.streaming_wals_directory,
+    errors: options.errors_directory,
+    locks: global.barman_lock_directory,
+  };
+  return { config, layout, configurationPath: path, programPath, environment: { ...environment, PATH: programPath } };
+}
+
+/**
+ * SIGINT and SIGTERM abort what runs. A command that does not end in its own way ends at once: whatever it was doing, the next run
+ * repairs. The second signal ends any command.
+ */
+function listenToSignals({ endsGracefully }: { readonly endsGracefully: boolean }): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => {
+    controller.abort();
+  };
+  const endAtOnce = (): void => {
+    process.stderr.write('ERROR: interrupted\n');
+    process.exit(1);
+  };
+  if (endsGracefully) {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
+  } else {
+    process.once('SIGINT', endAtOnce);
+  }
+  return controller.signal;
+}

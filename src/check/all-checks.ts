@@ -1,0 +1,96 @@
+import type { Check } from './check.ts';
+import { archiveCommand } from './checks/archive-command.ts';
+import { archiveMode } from './checks/archive-mode.ts';
+import { archiverErrors } from './checks/archiver-errors.ts';
+import { backupMaximumAge } from './checks/backup-maximum-age.ts';
+import { backupMinimumSize } from './checks/backup-minimum-size.ts';
+import { backupPrivileges } from './checks/backup-privileges.ts';
+import { backupRecords } from './checks/backup-records.ts';
+import { cloudStorageConfiguration } from './checks/cloud-storage-configuration.ts';
+import { compressionSettings } from './checks/compression-settings.ts';
+import { configuration } from './checks/configuration.ts';
+import { continuousArchiving } from './checks/continuous-archiving.ts';
+import { directories } from './checks/directories.ts';
+import { emptyIncomingDirectory } from './checks/empty-incoming-directory.ts';
+import { emptyStreamingDirectory } from './checks/empty-streaming-directory.ts';
+import { encryption } from './checks/encryption.ts';
+import { failedBackups } from './checks/failed-backups.ts';
+import { incomingWalsDirectory } from './checks/incoming-wals-directory.ts';
+import { minimumRedundancyRequirements } from './checks/minimum-redundancy-requirements.ts';
+import { monitoringPrivileges } from './checks/monitoring-privileges.ts';
+import { pgBasebackup } from './checks/pg-basebackup.ts';
+import { pgBasebackupCompatible } from './checks/pg-basebackup-compatible.ts';
+import { pgBasebackupTablespaces } from './checks/pg-basebackup-tablespaces.ts';
+import { pgReceivexlog } from './checks/pg-receivexlog.ts';
+import { pgReceivexlogCompatible } from './checks/pg-receivexlog-compatible.ts';
+import { postgresql } from './checks/postgresql.ts';
+import { postgresqlStreaming } from './checks/postgresql-streaming.ts';
+import { primaryIsPrimary } from './checks/primary-is-primary.ts';
+import { primarySystemId } from './checks/primary-system-id.ts';
+import { programs } from './checks/programs.ts';
+import { receiveWalRunning } from './checks/receive-wal-running.ts';
+import { replicationSlot } from './checks/replication-slot.ts';
+import { retentionPolicySettings } from './checks/retention-policy-settings.ts';
+import { serverIsStandby } from './checks/server-is-standby.ts';
+import { streamingWalsDirectory } from './checks/streaming-wals-directory.ts';
+import { systemidCoherence } from './checks/systemid-coherence.ts';
+import { unavailableOptions } from './checks/unavailable-options.ts';
+import { walArchive } from './checks/wal-archive.ts';
+import { walLevel } from './checks/wal-level.ts';
+import { walMaximumAge } from './checks/wal-maximum-age.ts';
+import { walSize } from './checks/wal-size.ts';
+import { walSourceReplicationSlot } from './checks/wal-source-replication-slot.ts';
+import { walSourceStreaming } from './checks/wal-source-streaming.ts';
+import { walSourceSystemId } from './checks/wal-source-system-id.ts';
+import { walSourceWalLevel } from './checks/wal-source-wal-level.ts';
+
+/**
+ * Every check in the order of the report: Barman's (config-checks-hooks.md section 9.2, since-3.17.md section 9), then ours. A new check
+ * is a file in `checks` and a line here.
+ */
+export const allChecks: readonly Check[] = [
+  walArchive,
+  emptyIncomingDirectory,
+  incomingWalsDirectory,
+  emptyStreamingDirectory,
+  streamingWalsDirectory,
+  postgresql,
+  backupPrivileges,
+  postgresqlStreaming,
+  walLevel,
+  serverIsStandby,
+  primaryIsPrimary,
+  primarySystemId,
+  monitoringPrivileges,
+  walSourceStreaming,
+  walSourceWalLevel,
+  walSourceSystemId,
+  walSourceReplicationSlot,
+  replicationSlot,
+  directories,
+  retentionPolicySettings,
+  backupMaximumAge,
+  backupMinimumSize,
+  encryption,
+  cloudStorageConfiguration,
+  walMaximumAge,
+  walSize,
+  compressionSettings,
+  failedBackups,
+  minimumRedundancyRequirements,
+  pgBasebackup,
+  pgBasebackupCompatible,
+  pgBasebackupTablespaces,
+  configuration,
+  systemidCoherence,
+  pgReceivexlog,
+  pgReceivexlogCompatible,
+  receiveWalRunning,
+  archiveMode,
+  archiveCommand,
+  continuousArchiving,
+  archiverErrors,
+  backupRecords,
+  programs,
+  unavailableOptions,
+];

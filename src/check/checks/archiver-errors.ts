@@ -1,0 +1,45 @@
+import { readdir } from 'node:fs/promises';
+import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
+import type { Check } from '../check.ts';
+import { failed, passed } from '../verdict.ts';
+
+const kinds = [
+  { label: 'duplicates', shape: /\.duplicate$/ },
+  { label: 'unknown', shape: /\.unknown$/ },
+  { label: 'not relevant', shape: /\.error$/ },
+] as const;
+
+/** No WAL file was refused. */
+export const archiverErrors: Check = {
+  name: 'archiver errors',
+  appliesTo: 'every',
+  isCritical: false,
+  async run({ server }) {
+    const names = await namesIn(server.layout.errors);
+    return names.length === 0 ? passed() : failed(summaryOfErrors(names));
+  },
+};
+
+/** `duplicates: 2, unknown failure: 1`: how many files there are of each kind, by the ends of their names. */
+export function summaryOfErrors(names: readonly string[]): string {
+  const counts = new Map<string, number>([...kinds.map(({ label }) => [label, 0] as const), ['unknown failure', 0]]);
+  for (const name of names) {
+    const label = kinds.find(({ shape }) => shape.test(name))?.label ?? 'unknown failure';
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([, count]) => count > 0)
+    .map(([label, count]) => `${label}: ${String(count)}`)
+    .join(', ');
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, {
+      cause: error,
+    });
+  }
+}

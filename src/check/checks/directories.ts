@@ -1,0 +1,32 @@
+import { mkdir } from 'node:fs/promises';
+import { systemCodeOf } from '../../shared/operator-error.ts';
+import type { Check } from '../check.ts';
+import { failed, passed } from '../verdict.ts';
+
+/** The server's folders are there; those that are missing are made. */
+export const directories: Check = {
+  name: 'directories',
+  appliesTo: 'every',
+  isCritical: true,
+  async run({ server: { config, layout } }) {
+    if (config.problems.length > 0) return undefined;
+    const { root, base, errors, incoming, streaming, wals, xlogdb } = layout;
+    for (const folder of [root, base, errors, incoming, streaming, wals, xlogdb]) {
+      if (folder.includes('://')) continue;
+      const problem = await makeFolder(folder);
+      if (problem !== undefined) return failed(`${folder}: ${problem}`);
+    }
+    return passed();
+  },
+};
+
+async function makeFolder(folder: string): Promise<string | undefined> {
+  try {
+    await mkdir(folder, { recursive: true });
+    return undefined;
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === undefined) throw error;
+    return code;
+  }
+}

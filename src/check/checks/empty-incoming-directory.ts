@@ -1,0 +1,12 @@
+import type { Check } from '../check.ts';
+import { emptyWhenOff } from '../waiting-files.ts';
+
+/** Nothing arrives where nobody looks. */
+export const emptyIncomingDirectory: Check = {
+  name: 'empty incoming directory',
+  appliesTo: 'every',
+  isCritical: false,
+  async run({ server }) {
+    return await emptyWhenOff(server.layout.incoming, { name: 'archiver', isOn: server.config.options.archiver });
+  },
+};

@@ -1,0 +1,13 @@
+import type { Check } from '../check.ts';
+import { emptyWhenOff } from '../waiting-files.ts';
+
+/** Nothing is left of a receiver that was turned off. */
+export const emptyStreamingDirectory: Check = {
+  name: 'empty streaming directory',
+  appliesTo: 'every',
+  isCritical: false,
+  async run({ server }) {
+    const isOn = server.config.options.streaming_archiver;
+    return await emptyWhenOff(server.layout.streaming, { name: 'streaming_archiver', isOn });
+  },
+};

@@ -1,0 +1,13 @@
+import type { Check } from '../check.ts';
+import { shortQueue } from '../waiting-files.ts';
+
+/** What `archive_command` brings is archived as fast as it comes. */
+export const incomingWalsDirectory: Check = {
+  name: 'incoming WALs directory',
+  appliesTo: 'every',
+  isCritical: false,
+  async run({ server }) {
+    const { archiver, max_incoming_wals_queue: most } = server.config.options;
+    return await shortQueue(server.layout.incoming, archiver, most);
+  },
+};

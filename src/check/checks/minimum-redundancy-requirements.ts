@@ -1,0 +1,16 @@
+import { backupTypeOf } from '../../catalog/backup.ts';
+import type { Check } from '../check.ts';
+import { failed, passed } from '../verdict.ts';
+
+/** There are as many backups as `minimum_redundancy` asks for. */
+export const minimumRedundancyRequirements: Check = {
+  name: 'minimum redundancy requirements',
+  appliesTo: 'every',
+  isCritical: false,
+  run({ server, backups }) {
+    const least = server.config.options.minimum_redundancy;
+    const count = backups.filter((backup) => backup.status === 'DONE' && backupTypeOf(backup) !== 'incremental').length;
+    const hint = `have ${String(count)} non-incremental backups, expected at least ${String(least)}`;
+    return count >= least ? passed(hint) : failed(hint);
+  },
+};

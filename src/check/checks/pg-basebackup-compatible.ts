@@ -1,0 +1,13 @@
+import type { Check } from '../check.ts';
+import { judgeClientVersion } from '../judge-client.ts';
+
+/** `pg_basebackup` is of the server's release or a newer one. */
+export const pgBasebackupCompatible: Check = {
+  name: 'pg_basebackup compatible',
+  appliesTo: 'active',
+  isCritical: true,
+  async run(facts) {
+    if (facts.server.config.options.backup_method !== 'postgres') return undefined;
+    return await judgeClientVersion(facts, 'pg_basebackup');
+  },
+};

@@ -1,0 +1,14 @@
+import { accessible } from '../accessible.ts';
+import type { Check } from '../check.ts';
+import { passed } from '../verdict.ts';
+
+/** Every release of `pg_basebackup` that we find can map tablespaces; the line is there for who looks for it. */
+export const pgBasebackupTablespaces: Check = {
+  name: 'pg_basebackup supports tablespaces mapping',
+  appliesTo: 'active',
+  isCritical: true,
+  run({ server, connection }) {
+    const isAsked = server.config.options.backup_method === 'postgres' && accessible(connection) !== undefined;
+    return isAsked ? passed() : undefined;
+  },
+};

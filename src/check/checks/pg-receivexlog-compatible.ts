@@ -1,0 +1,13 @@
+import type { Check } from '../check.ts';
+import { judgeClientVersion } from '../judge-client.ts';
+
+/** `pg_receivewal` is of the server's release or a newer one. */
+export const pgReceivexlogCompatible: Check = {
+  name: 'pg_receivexlog compatible',
+  appliesTo: 'active',
+  isCritical: true,
+  async run(facts) {
+    if (!facts.server.config.options.streaming_archiver) return undefined;
+    return await judgeClientVersion(facts, 'pg_receivewal');
+  },
+};

@@ -1,0 +1,19 @@
+import { findProgram } from '../../transport/find-program.ts';
+import type { Check } from '../check.ts';
+import { failed } from '../verdict.ts';
+
+const neededPrograms = ['flock', 'setpriv'] as const;
+
+/** The programs that all work goes through are installed. */
+export const programs: Check = {
+  name: 'programs',
+  appliesTo: 'every',
+  isCritical: true,
+  async run({ server }) {
+    const missing: string[] = [];
+    for (const name of neededPrograms) {
+      if ((await findProgram(name, server.programPath)) === undefined) missing.push(name);
+    }
+    return missing.length === 0 ? undefined : failed(`not found: ${missing.join(', ')}; install the package util-linux`);
+  },
+};

@@ -1,0 +1,16 @@
+import { serverLockPath } from '../../catalog/server-layout.ts';
+import { isLockHeld } from '../../shared/file-lock.ts';
+import type { Check } from '../check.ts';
+import { failed, passed } from '../verdict.ts';
+
+/** Somebody receives WAL: the lock of `receive-wal` is held. */
+export const receiveWalRunning: Check = {
+  name: 'receive-wal running',
+  appliesTo: 'active',
+  isCritical: true,
+  async run({ server }) {
+    if (!server.config.options.streaming_archiver) return undefined;
+    if (await isLockHeld(serverLockPath(server.layout, 'receive-wal'))) return passed();
+    return failed("'cron' starts the receiver; see the log file for why it ended");
+  },
+};

@@ -1,0 +1,13 @@
+import type { Check } from '../check.ts';
+import { shortQueue } from '../waiting-files.ts';
+
+/** What the receiver brings is archived as fast as it comes. */
+export const streamingWalsDirectory: Check = {
+  name: 'streaming WALs directory',
+  appliesTo: 'every',
+  isCritical: false,
+  async run({ server }) {
+    const { streaming_archiver: isOn, max_incoming_wals_queue: most } = server.config.options;
+    return await shortQueue(server.layout.streaming, isOn, most);
+  },
+};

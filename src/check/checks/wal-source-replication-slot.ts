@@ -1,0 +1,12 @@
+import type { Check } from '../check.ts';
+import { judgeSlot } from '../judge-slot.ts';
+
+/** The receiver's slot on the server that WAL comes from. */
+export const walSourceReplicationSlot: Check = {
+  name: 'replication slot (WAL streaming)',
+  appliesTo: 'active',
+  isCritical: true,
+  async run(facts) {
+    return facts.walConnection === undefined ? undefined : await judgeSlot(facts, facts.walConnection);
+  },
+};

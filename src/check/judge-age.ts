@@ -1,0 +1,20 @@
+import { formatInterval } from '../shared/units.ts';
+import type { Verdict } from './check.ts';
+import { failed, passed } from './verdict.ts';
+
+interface Age {
+  /** Seconds since the epoch. */
+  readonly since: number;
+  /** Seconds. */
+  readonly most: number;
+  readonly now: Date;
+  /** What is that old. */
+  readonly what: string;
+}
+
+/** Young enough, and how old it is. */
+export function judgeAge({ since, most, now, what }: Age): Verdict {
+  const age = now.getTime() / 1000 - since;
+  const hint = `interval provided: ${formatInterval(most)}, ${what}: ${formatInterval(age)}`;
+  return age <= most ? passed(hint) : failed(hint);
+}

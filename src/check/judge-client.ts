@@ -1,0 +1,23 @@
+import { type ClientProgramName, isCompatible } from '../postgres/client-programs.ts';
+import { accessible } from './accessible.ts';
+import type { CheckFacts, Verdict } from './check.ts';
+import { failed, passed } from './verdict.ts';
+
+/** The program is there and runs. */
+export async function judgeClientPresence({ clientProgram }: CheckFacts, name: ClientProgramName): Promise<Verdict> {
+  const found = await clientProgram(name);
+  return found === undefined ? failed(`${name} was not found: install postgresql-client, or set path_prefix`) : passed();
+}
+
+const shownAs: Readonly<Record<ClientProgramName, string>> = {
+  pg_basebackup: 'pg_basebackup',
+  pg_receivewal: 'pg_receivexlog',
+};
+
+/** The program is of the server's release or a newer one; unknown releases fit nothing. */
+export async function judgeClientVersion(facts: CheckFacts, name: ClientProgramName): Promise<Verdict> {
+  const program = await facts.clientProgram(name);
+  const version = accessible(facts.streaming)?.version;
+  if (program !== undefined && version !== undefined && isCompatible(program, version.number)) return passed();
+  return failed(`PostgreSQL version: ${version?.text ?? 'None'}, ${shownAs[name]} version: ${program?.versionText ?? 'None'}`);
+}

@@ -1,0 +1,6 @@
+import { type Backup, isCopyDone } from '../catalog/backup.ts';
+
+/** The newest backup whose files are complete: what ages and sizes are about. */
+export function newestBackup(backups: readonly Backup[]): Backup | undefined {
+  return backups.findLast(isCopyDone);
+}

@@ -1,0 +1,111 @@
+import { readBackupRecords } from '../catalog/backup-records.ts';
+import type { Server } from '../config/server.ts';
+import { walConnections } from '../config/wal-connections.ts';
+import { type ClientProgram, type ClientProgramName, findClientProgram } from '../postgres/client-programs.ts';
+import type { Connection } from '../postgres/connect.ts';
+import { identifySystem } from '../postgres/replication-commands.ts';
+import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
+import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { accessible } from './accessible.ts';
+import type { Attempt, CheckFacts, QueryAccess, StreamAccess } from './check.ts';
+import type { OpenConnections } from './open-connections.ts';
+import { WalReading } from './wal-reading.ts';
+
+const oldestVersion = 90_600;
+
+type Records = Pick<CheckFacts, 'backups' | 'broken' | 'recordsFailure'>;
+type Accesses = Pick<CheckFacts, 'connection' | 'streaming' | 'walConnection' | 'walStreaming' | 'primary'>;
+
+/** Reads the catalog and tries every connection, all at once; what goes wrong becomes part of the facts. */
+export async function readFacts(server: Server, connections: OpenConnections): Promise<CheckFacts> {
+  const { config, environment, layout, programPath: path } = server;
+  const [records, accesses] = await Promise.all([
+    readRecords(server),
+    config.isActive && !config.isPassive ? tryConnections(server, connections) : noAccess,
+  ]);
+  const serverVersion = accessible(accesses.streaming)?.version.number ?? 0;
+  const programs = new Map<ClientProgramName, Promise<ClientProgram | undefined>>();
+  return {
+    server,
+    ...records,
+    ...accesses,
+    wal: new WalReading(layout, records.backups),
+    clientProgram: async (name) => {
+      const found = programs.get(name) ?? findClientProgram(name, { path, environment, serverVersion });
+      programs.set(name, found);
+      return await found;
+    },
+  };
+}
+
+const noAccess: Accesses = {
+  connection: undefined,
+  streaming: undefined,
+  walConnection: undefined,
+  walStreaming: undefined,
+  primary: undefined,
+};
+
+async function readRecords({ layout }: Server): Promise<Records> {
+  try {
+    return { ...(await readBackupRecords(layout)), recordsFailure: undefined };
+  } catch (error) {
+    if (error instanceof OperatorError) return { backups: [], broken: [], recordsFailure: error };
+    throw error;
+  }
+}
+
+async function tryConnections({ config, environment }: Server, connections: OpenConnections): Promise<Accesses> {
+  const { options } = config;
+  const query = (key: string, text: string | undefined) =>
+    attempt(key, text, async (conninfo) => await queryAccess(await connections.add(connectForQueries(conninfo, environment))));
+  const stream = (key: string, text: string | undefined) =>
+    attempt(
+      key,
+      text,
+      async (conninfo) => await streamAccess(await connections.add(connectForReplication(conninfo, environment))),
+    );
+  const wal = walConnections(options);
+  const isOtherSource = wal.conninfo !== options.conninfo;
+  const needsStreaming = options.streaming_archiver || options.backup_method === 'postgres';
+  const [connection, streaming, walConnection, walStreaming, primary] = await Promise.all([
+    query('conninfo', options.conninfo),
+    needsStreaming ? stream('streaming_conninfo', options.streaming_conninfo) : undefined,
+    isOtherSource ? query('wal_conninfo', wal.conninfo) : undefined,
+    isOtherSource ? stream('wal_streaming_conninfo', wal.streamingConninfo) : undefined,
+    options.primary_conninfo === undefined ? undefined : query('primary_conninfo', options.primary_conninfo),
+  ]);
+  return { connection, streaming, walConnection, walStreaming, primary };
+}
+
+async function attempt<T>(
+  key: string,
+  conninfo: string | undefined,
+  open: (conninfo: string) => Promise<T>,
+): Promise<Attempt<T>> {
+  if (conninfo === undefined) return { kind: 'failed', reason: `${key} is not set` };
+  try {
+    return { kind: 'ok', value: await open(conninfo) };
+  } catch (error) {
+    if (error instanceof OperatorError && error.code !== 'interrupted') return { kind: 'failed', reason: error.message };
+    throw error;
+  }
+}
+
+async function queryAccess(connection: Connection): Promise<QueryAccess> {
+  const version = await readServerVersion(connection);
+  if (version.number >= oldestVersion) return { connection, version };
+  throw new OperatorError(
+    'connection-failed',
+    `PostgreSQL ${version.text} is too old: 9.6 is the oldest that can be backed up`,
+  );
+}
+
+/** `SHOW` is the one statement besides its own that a replication connection takes. */
+async function streamAccess(connection: Connection): Promise<StreamAccess> {
+  const identity = await identifySystem(connection);
+  const number = Number(await readSetting(connection, 'server_version_num'));
+  const text = ((await readSetting(connection, 'server_version')) ?? '').split(' ')[0] ?? '';
+  return { ...identity, version: { number, text } };
+}

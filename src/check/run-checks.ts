@@ -1,0 +1,90 @@
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { allChecks } from './all-checks.ts';
+import type { Check, CheckFacts, CheckResult, CheckTools, Verdict } from './check.ts';
+import { OpenConnections } from './open-connections.ts';
+import { readFacts } from './read-facts.ts';
+import { runWithin } from './run-within.ts';
+import { failed } from './verdict.ts';
+
+interface CheckingOptions {
+  readonly server: Server;
+  readonly tools: CheckTools;
+}
+
+/** What the checks of one server came to. */
+export interface Checking {
+  readonly results: readonly CheckResult[];
+  /** Lines below `configuration: FAILED`. */
+  readonly problems: readonly string[];
+}
+
+/** Line of a server whose checks took too long. */
+export const timeoutName = 'check timeout';
+
+/**
+ * Runs the checks of one server in their order, all of them within `timeoutSeconds`: when the time is up, those that are left are
+ * skipped and the line `check timeout` is added. A server that is inactive or passive is not connected to. Makes the server's missing
+ * folders, and may close and archive a first WAL segment.
+ * @throws OperatorError `interrupted`
+ */
+export async function runChecks({ server, tools }: CheckingOptions): Promise<Checking> {
+  const { timeoutSeconds } = tools;
+  const log = tools.context.log.named('check');
+  const results: CheckResult[] = [];
+  let current = 'PostgreSQL';
+  await using connections = new OpenConnections();
+  const work = async (signal: AbortSignal): Promise<void> => {
+    const facts = await readFacts(server, connections);
+    for (const check of checksFor(server)) {
+      current = check.name;
+      const context: Context = { ...tools.context, signal };
+      const result = await lineOf(check, facts, { ...tools, context });
+      if (signal.aborted) return;
+      if (result !== undefined) results.push(result);
+    }
+  };
+  const isDone = await runWithin(timeoutSeconds, tools.context, work);
+  if (!isDone) results.push(timedOut(timeoutSeconds, current));
+  for (const result of results) {
+    if (!result.isOk) log[result.isCritical ? 'error' : 'info'](failureText(server, result));
+  }
+  return { results, problems: server.config.problems };
+}
+
+function checksFor({ config }: Server): readonly Check[] {
+  const isAsked = config.isActive && !config.isPassive;
+  return isAsked ? allChecks : allChecks.filter(({ appliesTo }) => appliesTo === 'every');
+}
+
+async function lineOf(check: Check, facts: CheckFacts, tools: CheckTools): Promise<CheckResult | undefined> {
+  const verdict = await verdictOf(check, facts, tools);
+  if (verdict === undefined) return undefined;
+  const { isOk, hint, perfdata } = verdict;
+  return {
+    name: isOk ? check.name : (check.failureName ?? check.name),
+    isOk,
+    hint,
+    perfdata,
+    isCritical: !isOk && check.isCritical,
+  };
+}
+
+async function verdictOf(check: Check, facts: CheckFacts, tools: CheckTools): Promise<Verdict | undefined> {
+  try {
+    return await check.run(facts, tools);
+  } catch (error) {
+    if (!(error instanceof OperatorError) || error.code === 'interrupted') throw error;
+    return failed(error.message);
+  }
+}
+
+function timedOut(seconds: number, current: string): CheckResult {
+  const hint = `timed out after ${String(seconds)} seconds, at '${current}'`;
+  return { name: timeoutName, isOk: false, hint, isCritical: true };
+}
+
+function failureText({ config }: Server, { name, hint }: CheckResult): string {
+  return `Check '${name}' failed for server '${config.name}'${hint === undefined ? '' : `: ${hint}`}`;
+}

@@ -1,0 +1,68 @@
+import { stat } from 'node:fs/promises';
+import type { Backup } from '../catalog/backup.ts';
+import { type ServerLayout, xlogdbPath } from '../catalog/server-layout.ts';
+import { WalIndex } from '../catalog/wal-index.ts';
+import { WalCounter } from '../catalog/wal-statistics.ts';
+import { systemCodeOf } from '../shared/operator-error.ts';
+import { newestBackup } from './newest-backup.ts';
+
+/** What the checks want to know of the WAL index. */
+export interface WalSummary {
+  readonly isEmpty: boolean;
+  /** Time of the newest segment that belongs to the newest backup, seconds since the epoch. */
+  readonly lastTime: number | undefined;
+  /** Bytes of the WAL that follows the newest backup. */
+  readonly laterBytes: number;
+}
+
+/** The index read once for all checks, and again when it was added to. */
+export class WalReading {
+  readonly #layout: ServerLayout;
+  readonly #backups: readonly Backup[];
+  #summary: Promise<WalSummary> | undefined;
+
+  /** @param backups oldest first */
+  constructor(layout: ServerLayout, backups: readonly Backup[]) {
+    this.#layout = layout;
+    this.#backups = backups;
+  }
+
+  /** @throws OperatorError `wal-index-invalid`, `lock-failed` or `file-unreadable` */
+  async read(): Promise<WalSummary> {
+    this.#summary ??= summarise(this.#layout, this.#backups);
+    return await this.#summary;
+  }
+
+  /** The same, from what the file holds by now. */
+  async readAgain(): Promise<WalSummary> {
+    this.#summary = undefined;
+    return await this.read();
+  }
+}
+
+async function summarise(layout: ServerLayout, backups: readonly Backup[]): Promise<WalSummary> {
+  let isEmpty = true;
+  let lastTime: number | undefined;
+  // nothing was ever archived: opening the index would make its folder, which is left to a check that knows whether it may
+  if (!(await exists(layout.wals)) && !(await exists(xlogdbPath(layout)))) return { isEmpty, lastTime, laterBytes: 0 };
+  const newest = newestBackup(backups);
+  const counter = new WalCounter(backups, newest === undefined ? [] : [newest]);
+  await using index = await WalIndex.open(layout);
+  await index.visit((entry) => {
+    isEmpty = false;
+    if (newest === undefined) return;
+    counter.add(entry);
+    if (counter.statisticsOf(newest).last === entry.name) lastTime = entry.time;
+  });
+  return { isEmpty, lastTime, laterBytes: newest === undefined ? 0 : counter.statisticsOf(newest).laterBytes };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) return false;
+    return true; // the index says why it cannot be read
+  }
+}

@@ -1,0 +1,59 @@
+import type { CommandDeclaration } from './command.ts';
+
+interface ListedCommand {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly load: () => Promise<CommandDeclaration>;
+}
+
+/** Every verb that works, by name; the declaration is loaded when it is asked for. A test compares this list with the folder. */
+export const allCommands: readonly ListedCommand[] = [
+  { name: 'archive-wal', aliases: [], load: async () => (await import('./commands/archive-wal.ts')).archiveWalCommand },
+  { name: 'backup', aliases: [], load: async () => (await import('./commands/backup.ts')).backupCommand },
+  { name: 'check', aliases: [], load: async () => (await import('./commands/check.ts')).checkCommand },
+  { name: 'check-backup', aliases: [], load: async () => (await import('./commands/check-backup.ts')).checkBackupCommand },
+  { name: 'cron', aliases: [], load: async () => (await import('./commands/cron.ts')).cronCommand },
+  { name: 'delete', aliases: [], load: async () => (await import('./commands/delete.ts')).deleteCommand },
+  { name: 'get-wal', aliases: [], load: async () => (await import('./commands/get-wal.ts')).getWalCommand },
+  { name: 'list-backups', aliases: ['list-backup'], load: async () => (await import('./commands/list-backups.ts')).listBackupsCommand },
+  { name: 'list-files', aliases: [], load: async () => (await import('./commands/list-files.ts')).listFilesCommand },
+  { name: 'list-servers', aliases: ['list-server'], load: async () => (await import('./commands/list-servers.ts')).listServersCommand },
+  { name: 'put-wal', aliases: [], load: async () => (await import('./commands/put-wal.ts')).putWalCommand },
+  { name: 'receive-wal', aliases: [], load: async () => (await import('./commands/receive-wal.ts')).receiveWalCommand },
+  { name: 'replication-status', aliases: [], load: async () => (await import('./commands/replication-status.ts')).replicationStatusCommand },
+  { name: 'restore', aliases: ['recover'], load: async () => (await import('./commands/restore.ts')).restoreCommand },
+  { name: 'show-backup', aliases: ['show-backups'], load: async () => (await import('./commands/show-backup.ts')).showBackupCommand },
+  { name: 'show-servers', aliases: ['show-server'], load: async () => (await import('./commands/show-servers.ts')).showServersCommand },
+  { name: 'status', aliases: [], load: async () => (await import('./commands/status.ts')).statusCommand },
+  { name: 'switch-wal', aliases: ['switch-xlog'], load: async () => (await import('./commands/switch-wal.ts')).switchWalCommand },
+];
+
+/** Verbs of the reference that are not built yet: asked for, they say so. */
+export const laterCommands: readonly string[] = [
+  'check-archived-wal-range',
+  'check-wal-archive',
+  'cloud-wal-archive',
+  'cloud-wal-restore',
+  'config-switch',
+  'config-update',
+  'diagnose',
+  'export-backup',
+  'generate-manifest',
+  'import-backup',
+  'keep',
+  'list-process',
+  'list-processes',
+  'lock-directory-cleanup',
+  'rebuild-xlogdb',
+  'sync-backup',
+  'sync-info',
+  'sync-wals',
+  'terminate-process',
+  'verify',
+  'verify-backup',
+];
+
+/** The command that a verb names; verbs cannot be abbreviated. */
+export function findCommand(verb: string): ListedCommand | undefined {
+  return allCommands.find(({ name, aliases }) => name === verb || aliases.includes(verb));
+}

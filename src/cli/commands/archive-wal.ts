@@ -1,0 +1,15 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const archiveWalCommand: CommandDeclaration = {
+  name: 'archive-wal',
+  summary: 'Archive the WAL files that have arrived for a server',
+  servers: 'one',
+  whenInactive: 'skip',
+  whenDisabled: 'error',
+  endsGracefully: true,
+  async run({ application, servers: [server] }) {
+    if (server === undefined) return;
+    const { archiveWal } = await import('../../operations/archive-wal.ts');
+    await archiveWal(server, { isQuiet: false }, application.context);
+  },
+};

@@ -1,0 +1,16 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const checkBackupCommand: CommandDeclaration = {
+  name: 'check-backup',
+  summary: 'Look whether all WAL of a backup is archived, and mark it DONE or FAILED',
+  servers: 'one',
+  whenDisabled: 'run',
+  arguments: [{ name: 'backup_id', summary: 'id, name or shortcut' }],
+  async run({ application, servers: [server], positionals: [wanted = ''] }) {
+    if (server === undefined) return;
+    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
+    const { checkBackup } = await import('../../operations/check-backup.ts');
+    const { backup } = await findBackupOrFail(server, wanted);
+    await checkBackup(server, backup.id, application.context);
+  },
+};

@@ -1,0 +1,16 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const deleteCommand: CommandDeclaration = {
+  name: 'delete',
+  summary: 'Delete a backup, and the WAL that only it needs',
+  servers: 'one',
+  whenDisabled: 'error',
+  arguments: [{ name: 'backup_id', summary: 'id, name or shortcut' }],
+  async run({ application, servers: [server], positionals: [wanted = ''] }) {
+    if (server === undefined) return;
+    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
+    const { deleteBackup } = await import('../../operations/delete-backup.ts');
+    const { backup } = await findBackupOrFail(server, wanted);
+    await deleteBackup(server, backup, application.context);
+  },
+};

@@ -1,0 +1,61 @@
+import type { WalForm } from '../../archive/serve-wal.ts';
+import { OperatorError } from '../../shared/operator-error.ts';
+import type { CommandDeclaration, Invocation, OptionValues } from '../command.ts';
+
+export const getWalCommand: CommandDeclaration = {
+  name: 'get-wal',
+  summary: 'Send a WAL file of a server to standard output or into a folder',
+  servers: 'one',
+  whenDisabled: 'error',
+  arguments: [{ name: 'wal_name', summary: 'name of a WAL segment, history, label or partial file' }],
+  options: [
+    { name: 'output-directory', short: 'o', kind: 'text', metavar: 'folder', summary: 'write the file into this folder' },
+    { name: 'partial', short: 'P', kind: 'flag', summary: 'also take a segment that is still being received' },
+    { name: 'gzip', short: 'z', aliases: ['-x'], kind: 'flag', summary: 'compress the output with gzip' },
+    { name: 'bzip2', short: 'j', kind: 'flag', summary: 'compress the output with bzip2' },
+    { name: 'keep-compression', kind: 'flag', summary: 'send the file as it is stored' },
+    { name: 'peek', short: 'p', kind: 'positive', metavar: 'count', summary: 'list up to that many names that exist from this one on' },
+    { name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be sent' },
+  ],
+  async run(invocation) {
+    const { application, servers, positionals, options } = invocation;
+    const [server] = servers;
+    const [wanted = ''] = positionals;
+    if (server === undefined) return;
+    const { context } = application;
+    if (options.flag('test')) {
+      context.messages.info(`Ready to retrieve WAL files from the server ${server.config.name}`);
+      return;
+    }
+    const { peekWals, requireWalName } = await import('../../archive/find-wal.ts');
+    const name = requireWalName(wanted);
+    const count = options.number('peek');
+    if (count === undefined) return await send(invocation, name);
+    for (const found of await peekWals(server.layout, name, count)) context.messages.info(found, { logged: false });
+  },
+};
+
+async function send({ application, servers: [server], options }: Invocation, name: ReturnType<typeof import('../../archive/find-wal.ts').requireWalName>): Promise<void> {
+  if (server === undefined) return;
+  const { serveWal } = await import('../../archive/serve-wal.ts');
+  const form = formOf(options);
+  const allowsPartial = options.flag('partial');
+  const { context } = application;
+  const folder = options.text('output-directory');
+  if (folder === undefined) {
+    await serveWal({ server, name, allowsPartial, form, output: () => Promise.resolve(application.stdout) }, context.log);
+    return;
+  }
+  const { writeWalFile } = await import('../write-wal-file.ts');
+  const path = await writeWalFile(folder, name, async (output) => {
+    await serveWal({ server, name, allowsPartial, form, output: () => Promise.resolve(output) }, context.log);
+  });
+  context.messages.info(`Writing WAL '${name}' for server '${server.config.name}' into '${path}' file`);
+}
+
+function formOf(options: OptionValues): WalForm {
+  const compression = options.flag('gzip') ? 'gzip' : options.flag('bzip2') ? 'bzip2' : undefined;
+  if (!options.flag('keep-compression')) return compression ?? 'plain';
+  if (compression === undefined) return 'stored';
+  throw new OperatorError('backup-refused', `get-wal: --keep-compression excludes --${compression}`);
+}

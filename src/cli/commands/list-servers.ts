@@ -1,0 +1,15 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const listServersCommand: CommandDeclaration = {
+  name: 'list-servers',
+  aliases: ['list-server'],
+  summary: 'List the configured servers',
+  servers: 'none',
+  options: [{ name: 'minimal', kind: 'flag', summary: 'only the names' }],
+  async run({ application, options }) {
+    const { listServers } = await import('../../operations/list-servers.ts');
+    const { renderServerList } = await import('../../output/render-server-list.ts');
+    const items = listServers(application.servers.map(({ config }) => config));
+    application.writer.print(renderServerList(items, { minimal: options.flag('minimal') }));
+  },
+};

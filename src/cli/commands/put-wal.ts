@@ -1,0 +1,20 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const putWalCommand: CommandDeclaration = {
+  name: 'put-wal',
+  summary: 'Take WAL files for a server from a tar stream on standard input',
+  servers: 'one',
+  whenInactive: 'error',
+  whenDisabled: 'error',
+  options: [{ name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be taken' }],
+  async run({ application, servers: [server], options }) {
+    if (server === undefined) return;
+    const { context } = application;
+    if (options.flag('test')) {
+      context.messages.info(`Ready to accept WAL files for the server ${server.config.name}`);
+      return;
+    }
+    const { acceptWals } = await import('../../archive/accept-wals.ts');
+    await acceptWals(server.layout, application.stdin(), context);
+  },
+};

@@ -1,0 +1,39 @@
+import { OperatorError } from '../../shared/operator-error.ts';
+import type { CommandDeclaration } from '../command.ts';
+
+export const receiveWalCommand: CommandDeclaration = {
+  name: 'receive-wal',
+  summary: 'Receive WAL of a server until told to stop, or manage its receiver and slot',
+  servers: 'one',
+  endsGracefully: true,
+  options: [
+    { name: 'stop', kind: 'flag', summary: 'stop the receiver that runs' },
+    { name: 'reset', kind: 'flag', summary: 'make the streaming folder begin where the server can go on' },
+    { name: 'create-slot', kind: 'flag', summary: 'create the replication slot' },
+    { name: 'if-not-exists', kind: 'flag', summary: 'with --create-slot: it is fine when it exists' },
+    { name: 'drop-slot', kind: 'flag', summary: 'drop the replication slot' },
+  ],
+  async run({ application, servers: [server], options }) {
+    if (server === undefined) return;
+    const { config } = server;
+    const { context } = application;
+    const stops = options.flag('stop');
+    if (stops && options.flag('reset')) throw new OperatorError('usage', 'You cannot specify both --stop and --reset');
+    const [problem] = config.problems;
+    if (problem !== undefined) throw new OperatorError('server-disabled', problem);
+    const work = await import('../../operations/receive-wal.ts');
+    if (stops) return await work.stopReceiver(server, context);
+    const managesSlot = options.flag('create-slot') || options.flag('drop-slot');
+    if (!config.isActive && (managesSlot || options.flag('reset'))) {
+      throw new OperatorError('server-disabled', `Inactive server: ${config.name}`, { hint: 'set active = true first' });
+    }
+    if (!config.isActive) {
+      context.messages.info(`Skipping inactive server '${config.name}'`);
+      return;
+    }
+    if (options.flag('create-slot')) return await work.createServerSlot(server, { mayExist: options.flag('if-not-exists') }, context);
+    if (options.flag('drop-slot')) return await work.dropServerSlot(server, context);
+    if (options.flag('reset')) return await work.resetReceiver(server, context);
+    await work.runReceiver(server, context);
+  },
+};

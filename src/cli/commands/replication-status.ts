@@ -1,0 +1,28 @@
+import type { CommandDeclaration } from '../command.ts';
+import { forEachServer } from '../for-each-server.ts';
+
+const targets = ['all', 'hot-standby', 'wal-streamer'] as const;
+
+export const replicationStatusCommand: CommandDeclaration = {
+  name: 'replication-status',
+  summary: 'Show who streams from servers',
+  servers: 'many',
+  whenInactive: 'skip',
+  whenDisabled: 'error',
+  whenPassive: 'skip',
+  options: [
+    { name: 'minimal', kind: 'flag', summary: 'one line for each client' },
+    { name: 'target', kind: 'choice', choices: [...targets], summary: 'which clients' },
+    { name: 'source', kind: 'choice', choices: ['backup-host', 'wal-host'], summary: 'which connection to ask through' },
+  ],
+  async run({ application, servers, options }) {
+    const { readReplicationStatus } = await import('../../operations/replication-status.ts');
+    const { renderReplicationStatus } = await import('../../output/render-replication-status.ts');
+    const target = targets.find((word) => word === options.text('target')) ?? 'all';
+    const source = options.text('source') === 'wal-host' ? 'wal-host' : 'backup-host';
+    await forEachServer(servers, application, async (server) => {
+      const report = await readReplicationStatus(server, { target, source });
+      application.writer.print(renderReplicationStatus(report, { minimal: options.flag('minimal') }));
+    });
+  },
+};

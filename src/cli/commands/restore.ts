@@ -1,0 +1,155 @@
+import { OperatorError } from '../../shared/operator-error.ts';
+import type { CommandDeclaration, OptionValues } from '../command.ts';
+
+const actions = ['pause', 'shutdown', 'promote'] as const;
+const combineModes = ['copy', 'link', 'clone', 'copy-file-range'];
+
+export const restoreCommand: CommandDeclaration = {
+  name: 'restore',
+  aliases: ['recover'],
+  summary: 'Restore a backup into an empty folder, up to any point in time',
+  servers: 'one',
+  whenDisabled: 'error',
+  endsGracefully: true,
+  arguments: [
+    { name: 'backup_id', summary: 'id, name or shortcut; auto takes the one that fits the target' },
+    { name: 'destination_directory', summary: 'data folder of the restored server' },
+  ],
+  options: [
+    { name: 'target-tli', kind: 'text', metavar: 'timeline', summary: 'timeline: a number, current or latest', parse: timeline },
+    { name: 'target-time', kind: 'text', metavar: 'time', summary: 'stop at this time, as YYYY-MM-DD HH:MM:SS[.ffffff][+HH:MM]' },
+    { name: 'target-xid', kind: 'text', metavar: 'xid', summary: 'stop at this transaction' },
+    { name: 'target-lsn', kind: 'text', metavar: 'lsn', summary: 'stop at this WAL position' },
+    { name: 'target-name', kind: 'text', metavar: 'name', summary: 'stop at this restore point' },
+    { name: 'target-immediate', kind: 'flag', summary: 'stop as soon as the backup is consistent' },
+    { name: 'exclusive', kind: 'flag', summary: 'stop just before the target instead of just after it' },
+    { name: 'target-action', kind: 'choice', choices: [...actions], summary: 'what the server does at the target' },
+    { name: 'standby-mode', kind: 'flag', summary: 'make the restored server a standby' },
+    { name: 'tablespace', kind: 'text', metavar: 'name:location', isRepeatable: true, summary: 'put a tablespace elsewhere' },
+    { name: 'get-wal', kind: 'flag', summary: 'let the restored server fetch WAL when it needs it' },
+    { name: 'no-get-wal', kind: 'flag', flagValue: false, sharesWith: 'get-wal', summary: 'copy the WAL now' },
+    { name: 'partial-wal', kind: 'flag', summary: 'also copy segments that were still being received' },
+    { name: 'skip-archive-wal', kind: 'flag', summary: 'do not archive what waits before the restore' },
+    { name: 'restore-command', kind: 'text', metavar: 'command', summary: 'restore_command to write with --get-wal' },
+    { name: 'staging-wal-directory', kind: 'text', metavar: 'folder', summary: 'where to put the WAL that the target needs' },
+    { name: 'recovery-conf-filename', kind: 'text', metavar: 'name', summary: 'file that gets the recovery settings' },
+    { name: 'bwlimit', kind: 'count', metavar: 'kbps', summary: 'most kilobytes per second' },
+    { name: 'retry-times', kind: 'count', summary: 'how often copying is tried again' },
+    { name: 'retry-sleep', kind: 'count', metavar: 'seconds', summary: 'pause before copying is tried again' },
+    { name: 'no-retry', kind: 'flag', flagValue: 0, sharesWith: 'retry-times', summary: 'do not try again' },
+    { name: 'remote-ssh-command', kind: 'text', metavar: 'command', summary: 'restore to another host (not available yet)' },
+    { name: 'recovery-option-port', kind: 'count', metavar: 'port', summary: 'for restores to another host (not available yet)' },
+    { name: 'delta-restore', kind: 'flag', summary: 'copy only what differs (not available yet)' },
+    { name: 'no-delta-restore', kind: 'flag', flagValue: false, sharesWith: 'delta-restore', summary: 'copy everything' },
+    { name: 'network-compression', kind: 'flag', summary: 'for restores to another host (not available yet)' },
+    { name: 'no-network-compression', kind: 'flag', flagValue: false, sharesWith: 'network-compression', summary: 'do not compress' },
+    { name: 'jobs', short: 'j', kind: 'positive', summary: 'parallel copies (not available yet)' },
+    { name: 'jobs-start-batch-period', kind: 'positive', metavar: 'seconds', summary: 'for parallel copies (not available yet)' },
+    { name: 'jobs-start-batch-size', kind: 'positive', summary: 'for parallel copies (not available yet)' },
+    { name: 'staging-path', kind: 'text', metavar: 'folder', summary: 'for compressed and incremental backups (not available yet)', parse: absolutePath },
+    { name: 'staging-location', kind: 'choice', choices: ['local', 'remote'], summary: 'for compressed and incremental backups (not available yet)' },
+    { name: 'recovery-staging-path', kind: 'text', metavar: 'folder', summary: 'older name of --staging-path', parse: absolutePath },
+    { name: 'local-staging-path', kind: 'text', metavar: 'folder', summary: 'older name of --staging-path', parse: absolutePath },
+    { name: 'combine-mode', kind: 'choice', choices: combineModes, summary: 'for incremental backups (not available yet)' },
+    { name: 'snapshot-recovery-instance', kind: 'text', summary: 'for snapshot backups (not available yet)' },
+    { name: 'snapshot-recovery-zone', kind: 'text', summary: 'for snapshot backups (not available yet)' },
+    { name: 'gcp-zone', kind: 'text', summary: 'for snapshot backups (not available yet)' },
+    { name: 'azure-resource-group', kind: 'text', summary: 'for snapshot backups (not available yet)' },
+    { name: 'aws-region', kind: 'text', summary: 'for snapshot backups (not available yet)' },
+  ],
+  examples: [
+    'restore main latest /srv/restored',
+    "restore --target-time '2026-11-23 14:05:00' --target-action promote main auto /srv/restored",
+    'restore --target-immediate --tablespace fast:/srv/fast main before-upgrade /srv/restored',
+  ],
+  async run({ application, servers: [server], positionals: [backup = '', destination = ''], options }) {
+    if (server === undefined) return;
+    const { restoreBackup } = await import('../../operations/restore-backup.ts');
+    const { archiveWal } = await import('../../operations/archive-wal.ts');
+    const { restoreDefaults } = await import('../../restore/restore-options.ts');
+    const { renderRestoreReport } = await import('../../output/render-restore-report.ts');
+    const { context, configuration, programName } = application;
+    const defaults = restoreDefaults(server.config);
+    const request = {
+      backup,
+      destination,
+      targetTimeline: timelineOf(options),
+      targetTime: options.text('target-time'),
+      targetXid: options.text('target-xid'),
+      targetLsn: options.text('target-lsn'),
+      targetName: options.text('target-name'),
+      isImmediate: options.flag('target-immediate'),
+      isExclusive: options.flag('exclusive'),
+      action: actions.find((word) => word === options.text('target-action')),
+      tablespaces: tablespacesOf(options.texts('tablespace')),
+      fetchesWal: options.flagIfGiven('get-wal') ?? defaults.fetchesWal,
+      standbyMode: options.flag('standby-mode'),
+      stagingWalDirectory: options.text('staging-wal-directory'),
+      kilobytesPerSecond: options.number('bwlimit') ?? defaults.kilobytesPerSecond,
+      retryTimes: options.number('retry-times') ?? defaults.retryTimes,
+      retrySleepSeconds: options.number('retry-sleep') ?? defaults.retrySleepSeconds,
+      recoveryConfFilename: options.text('recovery-conf-filename'),
+      restoreCommand: options.text('restore-command'),
+      takesPartialWal: options.flag('partial-wal'),
+      skipsArchiving: options.flag('skip-archive-wal'),
+      programWords: programName === 'barman' ? ['barman'] : [programName, '-c', configuration.path],
+      programUser: configuration.global.barman_user,
+      notBuilt: notBuiltOf(options),
+    };
+    const report = await restoreBackup(server, request, context, async () => {
+      await archiveWal(server, { isQuiet: true }, context);
+    });
+    application.writer.print(renderRestoreReport(report));
+  },
+};
+
+function notBuiltOf(options: OptionValues) {
+  const stagingLocation = options.text('staging-location');
+  return {
+    remoteSshCommand: options.text('remote-ssh-command'),
+    isDelta: options.flagIfGiven('delta-restore'),
+    usesNetworkCompression: options.flagIfGiven('network-compression'),
+    jobs: options.number('jobs'),
+    jobsStartBatchPeriod: options.number('jobs-start-batch-period'),
+    jobsStartBatchSize: options.number('jobs-start-batch-size'),
+    stagingPath: options.text('staging-path'),
+    stagingLocation: stagingLocation === 'local' || stagingLocation === 'remote' ? stagingLocation : undefined,
+    recoveryStagingPath: options.text('recovery-staging-path'),
+    localStagingPath: options.text('local-staging-path'),
+    combineMode: options.text('combine-mode'),
+    recoveryOptionPort: options.number('recovery-option-port'),
+    snapshotRecoveryInstance: options.text('snapshot-recovery-instance'),
+    snapshotRecoveryZone: options.text('snapshot-recovery-zone'),
+    gcpZone: options.text('gcp-zone'),
+    azureResourceGroup: options.text('azure-resource-group'),
+    awsRegion: options.text('aws-region'),
+  };
+}
+
+function timelineOf(options: OptionValues): number | 'current' | 'latest' | undefined {
+  const word = options.text('target-tli');
+  return word === 'current' || word === 'latest' ? word : options.number('target-tli');
+}
+
+function timeline(text: string): string | number {
+  if (text === 'current' || text === 'latest') return text;
+  if (/^0*[1-9]\d*$/.test(text)) return Number(text);
+  throw new OperatorError('usage', `argument --target-tli: '${text}' is not a valid positive integer, 'current' or 'latest'`);
+}
+
+function absolutePath(text: string): string {
+  if (text.startsWith('/')) return text;
+  throw new OperatorError('usage', `'${text}' is not an absolute path`);
+}
+
+function tablespacesOf(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [, name, location] = /^([^:]+):(.+)$/s.exec(pair) ?? [];
+      if (name === undefined || location === undefined) {
+        throw new OperatorError('target-invalid', `Tablespace rules are not in the form NAME:LOCATION: '${pair}'`);
+      }
+      return [name, location];
+    }),
+  );
+}

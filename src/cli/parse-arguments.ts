@@ -1,0 +1,134 @@
+import { Command, CommanderError, Option } from 'commander';
+import { OperatorError } from '../shared/operator-error.ts';
+import { type CommandDeclaration, type OptionDeclaration, OptionValues } from './command.ts';
+
+export interface ParsedArguments {
+  readonly options: OptionValues;
+  /** All positional arguments, servers first. */
+  readonly positionals: readonly string[];
+}
+
+/** The command line asks for the help of the verb, which is this text. */
+export class HelpWanted {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/**
+ * Parses the words after a verb (cli.md section 1.1): long options may be abbreviated as long as that is unambiguous, options and
+ * positionals may be mixed, of repeated options the last one wins.
+ * @throws OperatorError `usage`, with the usage line before the message
+ */
+export function parseArguments(words: readonly string[], declaration: CommandDeclaration, programName: string): ParsedArguments | HelpWanted {
+  const command = commandOf(declaration, programName);
+  const values = new Map<string, unknown>();
+  const declared = declaration.options ?? [];
+  for (const option of declared) {
+    command.on(`option:${option.name}`, (value: unknown) => {
+      store(values, option, value);
+    });
+  }
+  try {
+    command.parse(expandOptions(words, declared), { from: 'user' });
+  } catch (error) {
+    const verb = `${programName} ${declaration.name}`;
+    if (error instanceof CommanderError) {
+      if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help') return new HelpWanted(helpOf(declaration, programName));
+      throw usageError(declaration, programName, error.message.replace(/^error: /, ''));
+    }
+    if (error instanceof OperatorError && error.code === 'usage' && !error.message.startsWith('usage:')) {
+      throw usageError(declaration, programName, error.message);
+    }
+    throw error instanceof Error ? error : new Error(`${verb}: ${String(error)}`);
+  }
+  return { options: new OptionValues(values), positionals: command.args };
+}
+
+/** Help of one verb. */
+export function helpOf(declaration: CommandDeclaration, programName: string): string {
+  const command = commandOf(declaration, programName);
+  const examples = declaration.examples ?? [];
+  const shown = examples.length === 0 ? '' : `\nExamples:\n${examples.map((example) => `  ${programName} ${example}`).join('\n')}\n`;
+  return `${command.helpInformation()}${shown}`;
+}
+
+/** The words of the usage line: `[options] <server_name...> <backup_id>`. */
+export function usageOf(declaration: CommandDeclaration): string {
+  return commandOf(declaration, '').usage();
+}
+
+function commandOf(declaration: CommandDeclaration, programName: string): Command {
+  const command = new Command(`${programName} ${declaration.name}`.trim());
+  command.description(declaration.summary).exitOverride().allowExcessArguments(false).showSuggestionAfterError(false);
+  command.configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
+  command.helpOption('-h, --help', 'show this help and exit');
+  if (declaration.servers === 'one') command.argument('<server_name>', 'server to work on');
+  const others = declaration.arguments ?? [];
+  for (const { name, summary } of others) command.argument(`<${name}>`, summary);
+  if (declaration.servers === 'many') command.argument('<server_name...>', "servers to work on, or 'all'");
+  for (const option of declaration.options ?? []) command.addOption(optionOf(option));
+  return command;
+}
+
+function optionOf(option: OptionDeclaration): Option {
+  const metavar = option.metavar ?? (option.choices === undefined ? 'value' : option.choices.join('|'));
+  const value = option.kind === 'flag' ? '' : option.kind === 'choice-or-bare' ? ` [${metavar}]` : ` <${metavar}>`;
+  const short = option.short === undefined ? '' : `-${option.short}, `;
+  const spellings = option.aliases === undefined ? '' : ` (also ${option.aliases.join(', ')})`;
+  return new Option(`${short}--${option.name}${value}`, `${option.summary}${spellings}`);
+}
+
+function store(values: Map<string, unknown>, option: OptionDeclaration, raw: unknown): void {
+  const value = option.kind === 'flag' ? (option.flagValue ?? true) : readValue(option, typeof raw === 'string' ? raw : undefined);
+  const place = option.sharesWith ?? option.name;
+  if (!option.isRepeatable) values.set(place, value);
+  else values.set(place, [...((values.get(place) as unknown[] | undefined) ?? []), value]); // only this line writes repeatable ones
+}
+
+function readValue(option: OptionDeclaration, text: string | undefined): unknown {
+  if (text === undefined) return option.choices?.[0];
+  const name = `argument --${option.name}`;
+  if (option.kind === 'count' && !/^\d+$/.test(text)) throw wrong(`${name}: '${text}' is not a valid non negative integer`);
+  if (option.kind === 'positive' && !/^0*[1-9]\d*$/.test(text)) throw wrong(`${name}: '${text}' is not a valid positive integer`);
+  if (option.choices !== undefined && !option.choices.includes(text)) {
+    throw wrong(`${name}: invalid choice: '${text}' (choose from ${option.choices.map((word) => `'${word}'`).join(', ')})`);
+  }
+  if (option.parse !== undefined) return option.parse(text);
+  return option.kind === 'count' || option.kind === 'positive' ? Number(text) : text;
+}
+
+/** Abbreviations become whole names, further spellings the one that the parser knows. */
+function expandOptions(words: readonly string[], declared: readonly OptionDeclaration[]): string[] {
+  const end = words.indexOf('--');
+  const head = end === -1 ? words : words.slice(0, end);
+  return [...head.map((word) => expandOption(word, declared)), ...(end === -1 ? [] : words.slice(end))];
+}
+
+function expandOption(word: string, declared: readonly OptionDeclaration[]): string {
+  const alias = declared.find(({ aliases }) => aliases?.includes(word) === true);
+  if (alias !== undefined) return `--${alias.name}`;
+  const [, typed, rest = ''] = /^--([^=]+)(=.*)?$/s.exec(word) ?? [];
+  if (typed === undefined) return word;
+  const spellings = [...declared.flatMap(({ name, aliases = [] }) => [name, ...aliases.filter((a) => a.startsWith('--')).map((a) => a.slice(2))]), 'help'];
+  if (spellings.includes(typed)) return `--${canonical(typed, declared)}${rest}`;
+  const meant = spellings.filter((name) => name.startsWith(typed));
+  const names = new Set(meant.map((name) => canonical(name, declared)));
+  if (names.size > 1) throw wrong(`ambiguous option: --${typed} could match ${meant.map((name) => `--${name}`).join(', ')}`);
+  const [only] = names;
+  return only === undefined ? word : `--${only}${rest}`;
+}
+
+function canonical(spelling: string, declared: readonly OptionDeclaration[]): string {
+  return declared.find(({ aliases }) => aliases?.includes(`--${spelling}`) === true)?.name ?? spelling;
+}
+
+function usageError(declaration: CommandDeclaration, programName: string, message: string): OperatorError {
+  const usage = `usage: ${programName} ${declaration.name} ${usageOf(declaration)}`;
+  return new OperatorError('usage', `${usage}\n${programName} ${declaration.name}: error: ${message}`);
+}
+
+function wrong(message: string): OperatorError {
+  return new OperatorError('usage', message);
+}

@@ -1,0 +1,76 @@
+import { assemble, type Application } from '../assemble.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { findCommand, laterCommands } from './all-commands.ts';
+import type { CommandDeclaration } from './command.ts';
+import { programHelp } from './program-help.ts';
+import { HelpWanted, parseArguments } from './parse-arguments.ts';
+import type { GlobalArguments } from './parse-global-options.ts';
+import { selectServers } from './select-servers.ts';
+
+interface CommandLine {
+  readonly programName: string;
+  readonly script: string;
+  readonly globals: GlobalArguments;
+}
+
+/** Runs a command line whose global options are read; gives the exit code. @throws OperatorError for what comes before the command runs */
+export async function runCommandLine({ programName, script, globals }: CommandLine): Promise<number> {
+  if (globals.asksFor === 'help') return say(await programHelp(programName));
+  const { verb } = globals;
+  const declaration = await declarationOf(verb, programName);
+  const parsed = declaration === undefined ? undefined : parseArguments(globals.words, declaration, programName);
+  if (parsed instanceof HelpWanted) return say(parsed.text);
+  const application = await assemble({ programName, script, globals, endsGracefully: declaration?.endsGracefully ?? false });
+  if (declaration === undefined || parsed === undefined) return say(await programHelp(programName));
+  try {
+    await run(application, declaration, parsed);
+  } catch (error) {
+    application.tellFailure(error);
+  }
+  return application.finish();
+}
+
+/** Tells what went wrong before there was an application to tell it, always as console text. */
+export function tellUsageError(error: unknown): number {
+  if (!(error instanceof OperatorError)) {
+    process.stderr.write(`EXCEPTION: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  }
+  const text = error.code === 'usage' ? error.message : `ERROR: ${error.message}`;
+  process.stderr.write(`${text}\n${error.hint === undefined ? '' : `HINT: ${error.hint}\n`}`);
+  return error.exitCode;
+}
+
+/** Undefined for no verb and `help`. */
+async function declarationOf(verb: string | undefined, programName: string): Promise<CommandDeclaration | undefined> {
+  if (verb === undefined || verb === 'help') return undefined;
+  const listed = findCommand(verb);
+  if (listed !== undefined) return await listed.load();
+  if (laterCommands.includes(verb)) {
+    throw new OperatorError('not-available-yet', `${verb} is not available yet in pgcellar 0.1.0`, {
+      hint: 'Barman can do it meanwhile: it works on the same configuration and the same home',
+    });
+  }
+  throw new OperatorError('usage', `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: '${verb}' is not a command; '${programName} --help' lists them`);
+}
+
+async function run(
+  application: Application,
+  declaration: CommandDeclaration,
+  { options, positionals }: Exclude<ReturnType<typeof parseArguments>, HelpWanted>,
+): Promise<void> {
+  const { globalProblems } = application.configuration;
+  if (globalProblems.length > 0) {
+    for (const problem of globalProblems) application.context.messages.error(problem);
+    if (declaration.name !== 'check' || !options.flag('nagios')) return;
+  }
+  const count = declaration.servers === 'none' ? 0 : declaration.servers === 'one' ? 1 : positionals.length;
+  const known = globalProblems.length > 0 ? [] : application.servers;
+  const servers = count === 0 || globalProblems.length > 0 ? [] : selectServers(positionals.slice(0, count), known, declaration, application.context.messages);
+  await declaration.run({ application, servers, positionals: positionals.slice(count), options });
+}
+
+function say(text: string): number {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  return 0;
+}

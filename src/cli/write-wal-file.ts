@@ -1,0 +1,40 @@
+import { createWriteStream } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import type { WalName } from '../wal/wal-name.ts';
+
+/**
+ * Lets `fill` write a WAL file into a folder under a temporary name, and renames it when it is whole.
+ * @returns its path
+ * @throws OperatorError `wal-output-unwritable`, exit code 3
+ */
+export async function writeWalFile(folder: string, name: WalName, fill: (output: NodeJS.WritableStream) => Promise<void>): Promise<string> {
+  const path = join(folder, name);
+  const temporary = join(folder, `.${name}.${String(process.pid)}.tmp`);
+  const file = await openNew(temporary, path);
+  try {
+    const output = createWriteStream('', { fd: file.fd, autoClose: false });
+    await fill(output);
+    await new Promise<void>((resolve, reject) => output.end((error?: Error | null) => (error == null ? resolve() : reject(error))));
+    await file.sync();
+    await file.close();
+    await rename(temporary, path);
+    return path;
+  } catch (error) {
+    await file.close().catch(() => undefined); // it may be closed already; the failure that counts is the first one
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+async function openNew(temporary: string, path: string) {
+  try {
+    return await open(temporary, 'w');
+  } catch (error) {
+    throw new OperatorError('wal-output-unwritable', `cannot write ${path}: ${systemCodeOf(error) ?? String(error)}`, {
+      hint: 'the output folder must exist and be writable',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,22 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tryLockFile } from '../shared/file-lock.ts';
+import { systemCodeOf } from '../shared/operator-error.ts';
+
+/** Removes lock files that nobody holds, each while we hold it; who opened it just before looks again (catalog.md section 12). */
+export async function cleanLockFolder(folder: string): Promise<void> {
+  for (const name of await lockNames(folder)) {
+    const path = join(folder, name);
+    await using lock = await tryLockFile(path);
+    if (lock !== undefined) await rm(path, { force: true });
+  }
+}
+
+async function lockNames(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => /^\..*\.lock$/.test(name));
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}

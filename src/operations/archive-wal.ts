@@ -1,0 +1,87 @@
+import { type ArrivalOutcome, archiveArrivals } from '../archive/archive-arrivals.ts';
+import type { ArrivalChannel } from '../archive/plan-arrivals.ts';
+import { serverLockPath } from '../catalog/server-layout.ts';
+import type { Server } from '../config/server.ts';
+import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
+import type { Context } from '../shared/context.ts';
+import { tryLockFile } from '../shared/file-lock.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+
+interface ArchiveOptions {
+  /** For runs inside other work: a channel is only spoken of when something was done. */
+  readonly isQuiet: boolean;
+}
+
+/**
+ * Archives what waits on the channels of a server, streaming first (cli.md section 10.1).
+ * @returns `busy` when another run holds the lock, which is told unless quiet
+ */
+export async function archiveWal(server: Server, { isQuiet }: ArchiveOptions, context: Context): Promise<'done' | 'busy'> {
+  const channels = channelsOf(server);
+  if (channels.length === 0) return 'done';
+  refuseUnavailable(server);
+  await using lock = await tryLockFile(serverLockPath(server.layout, 'archive-wal'));
+  if (lock === undefined) {
+    if (!isQuiet) context.messages.info(`Another archive-wal process is already running on server ${server.config.name}. Skipping to the next server`);
+    return 'busy';
+  }
+  for (const { channel, batchSize } of channels) await archiveChannel(server, { channel, batchSize, isQuiet }, context);
+  return 'done';
+}
+
+/** The channels that a server has, in the order in which they are archived. */
+export function channelsOf({ config }: Server): readonly { readonly channel: ArrivalChannel; readonly batchSize: number }[] {
+  if (config.isPassive || !config.isActive) return [];
+  const { streaming_archiver, streaming_archiver_batch_size, archiver, archiver_batch_size } = config.options;
+  return [
+    ...(streaming_archiver ? [{ channel: 'streaming', batchSize: streaming_archiver_batch_size } as const] : []),
+    ...(archiver ? [{ channel: 'file', batchSize: archiver_batch_size } as const] : []),
+  ];
+}
+
+interface ChannelRun {
+  readonly channel: ArrivalChannel;
+  readonly batchSize: number;
+  readonly isQuiet: boolean;
+}
+
+async function archiveChannel(server: Server, { channel, batchSize, isQuiet }: ChannelRun, context: Context): Promise<void> {
+  const origin = channel === 'file' ? 'file archival' : 'streaming';
+  const tell = (text: string): void => {
+    context.messages.info(text);
+  };
+  await archiveArrivals(
+    {
+      server,
+      channel,
+      batchSize,
+      onStart: ({ fileCount, limitedTo }) => {
+        if (fileCount === 0 && isQuiet) return;
+        const limit = limitedTo === undefined ? '' : ` (batch size: ${String(limitedTo)})`;
+        tell(`Processing xlog segments from ${origin} for ${server.config.name}${limit}`);
+        if (fileCount === 0) tell('\tno file found');
+      },
+      onOutcome: (outcome) => {
+        for (const line of linesOf(outcome, server.config.name)) tell(line);
+      },
+    },
+    context,
+  );
+}
+
+function linesOf(outcome: ArrivalOutcome, serverName: string): string[] {
+  switch (outcome.kind) {
+    case 'archived':
+    case 'known-already':
+      return [`\t${outcome.name}`];
+    case 'duplicate':
+      return [`\t${outcome.name}`, `\tError: ${outcome.name} is already present in server ${serverName} with other content. It was moved to ${outcome.movedTo}`];
+    case 'unknown':
+      return [`\tError: ${outcome.name} is not a WAL file. It was moved to ${outcome.movedTo}`];
+  }
+}
+
+function refuseUnavailable(server: Server): void {
+  const [first] = unavailableOptionsInUse(server.config, 'archive').filter(({ ignoring }) => ignoring === 'refuse');
+  if (first !== undefined) throw new OperatorError('not-available-yet', first.message, { hint: 'WAL stays where it arrived' });
+}

@@ -1,0 +1,54 @@
+import { runChecks } from '../check/run-checks.ts';
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { archiveWal } from './archive-wal.ts';
+import type { CheckReport } from './reports/server-reports.ts';
+
+/** Runs all checks of a server (cli.md section 7). */
+export async function checkServer(server: Server, timeoutSeconds: number | undefined, context: Context): Promise<CheckReport> {
+  const { config } = server;
+  const { results, problems } = await runChecks({
+    server,
+    tools: {
+      context,
+      timeoutSeconds: timeoutSeconds ?? config.options.check_timeout,
+      archivePending: async () => (await archiveWal(server, { isQuiet: true }, context)) === 'done',
+    },
+  });
+  return {
+    name: config.name,
+    isActive: config.isActive,
+    isDisabled: config.problems.length > 0,
+    isPassive: config.isPassive,
+    results,
+    problems,
+  };
+}
+
+/**
+ * The silent check before a backup.
+ * @throws OperatorError `backup-refused` naming the critical checks that failed
+ */
+export async function requireHealthyServer(server: Server, timeoutSeconds: number | undefined, context: Context): Promise<void> {
+  const silent = { ...context, messages: { ...quiet } };
+  const { results } = await checkServer(server, timeoutSeconds, silent);
+  const failed = results.filter(({ isOk }) => !isOk);
+  for (const { name, hint, isCritical } of failed) {
+    const text = `Check '${name}' failed for server '${server.config.name}'${hint === undefined || hint === '' ? '' : ` (${hint})`}`;
+    if (isCritical) context.log.error(text);
+    else context.log.info(`Ignoring failed check: ${text}`);
+  }
+  const critical = failed.filter(({ isCritical }) => isCritical);
+  if (critical.length === 0) return;
+  const names = critical.map(({ name }) => name).join(', ');
+  throw new OperatorError('backup-refused', `Impossible to start the backup of server '${server.config.name}': ${names}`, {
+    hint: `run 'pgcellar check ${server.config.name}' for the details`,
+  });
+}
+
+const quiet = { info: drop, warning: drop, error: drop, exception: drop, debug: drop };
+
+function drop(): void {
+  // a check before a backup prints nothing: what failed goes to the log
+}

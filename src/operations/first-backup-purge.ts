@@ -1,0 +1,18 @@
+import { planFirstBackupPurge } from '../catalog/plan-deletion.ts';
+import { readSoundRecords } from '../catalog/backup-records.ts';
+import type { Backup } from '../catalog/backup.ts';
+import { removeWals, walsToRemove } from '../catalog/remove-wals.ts';
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
+import { walDeletionHooks } from './wal-deletion-hooks.ts';
+
+/** Removes WAL that lies before the first backup of a server: nothing can use it (catalog.md section 16.5). */
+export async function purgeBeforeFirstBackup(server: Server, backup: Backup, context: Context): Promise<void> {
+  if (server.config.options.worm_mode) return;
+  const plan = planFirstBackupPurge(await readSoundRecords(server.layout), backup);
+  if (plan.kind === 'none' || (await walsToRemove(server.layout, plan)).length === 0) return;
+  context.messages.info(`This is the first backup for server ${server.config.name}`);
+  context.messages.info('WAL segments preceding the current backup have been found:');
+  const removed = await removeWals(server.layout, plan, walDeletionHooks(server, context));
+  for (const { name } of removed) context.messages.info(`\t${name} from server ${server.config.name} has been removed`);
+}

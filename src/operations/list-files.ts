@@ -1,0 +1,82 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { neighboursOf } from '../catalog/find-backup.ts';
+import { backupFolder, legacyBackupInfoPath } from '../catalog/server-layout.ts';
+import { WalIndex } from '../catalog/wal-index.ts';
+import type { Server } from '../config/server.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { segmentsBetween, walKindOf } from '../wal/wal-name.ts';
+import { type ChosenBackup, findBackupOrFail } from './find-backup-or-fail.ts';
+
+export const fileTargets = ['standalone', 'data', 'wal', 'full'] as const;
+export type FileTarget = (typeof fileTargets)[number];
+
+interface ListFilesOptions {
+  readonly target: FileTarget;
+  readonly listsEmptyFolders: boolean;
+}
+
+/**
+ * Absolute paths of a backup's files (cli.md section 6.7). Targets with data begin with the record's copy, whose place repmgr reads
+ * from the first line (repmgr-contract.md).
+ */
+export async function listFiles(server: Server, wanted: string, { target, listsEmptyFolders }: ListFilesOptions): Promise<string[]> {
+  const chosen = await findBackupOrFail(server, wanted);
+  switch (target) {
+    case 'data':
+      return await dataFiles(server, chosen, listsEmptyFolders);
+    case 'standalone':
+      return [...(await dataFiles(server, chosen, listsEmptyFolders)), ...requiredWals(server, chosen)];
+    case 'wal':
+      return await walFiles(server, chosen);
+    case 'full':
+      return [...(await dataFiles(server, chosen, listsEmptyFolders)), ...(await walFiles(server, chosen))];
+  }
+}
+
+async function dataFiles(server: Server, { backup }: ChosenBackup, listsEmptyFolders: boolean): Promise<string[]> {
+  const record = legacyBackupInfoPath(server.layout, backup.id);
+  const files: string[] = [];
+  await walk(backupFolder(server.layout, backup.id), listsEmptyFolders, files);
+  const others = files.filter((path) => path !== record);
+  return others.length === files.length ? others : [record, ...others];
+}
+
+/** Files of a folder first, sorted, then what is below its folders. */
+async function walk(folder: string, listsEmptyFolders: boolean, files: string[]): Promise<void> {
+  const entries = await entriesIn(folder);
+  const sorted = entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  if (sorted.length === 0 && listsEmptyFolders) files.push(folder);
+  for (const entry of sorted) if (!entry.isDirectory()) files.push(join(folder, entry.name));
+  for (const entry of sorted) if (entry.isDirectory()) await walk(join(folder, entry.name), listsEmptyFolders, files);
+}
+
+async function entriesIn(folder: string) {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, { cause: error });
+  }
+}
+
+function requiredWals(server: Server, { backup }: ChosenBackup): string[] {
+  if (backup.beginWal === null || backup.endWal === null) return [];
+  const names = segmentsBetween(backup.beginWal, backup.endWal, backup.xlogSegmentSize);
+  return [...names].map((name) => archivedWalPath(server.layout, name));
+}
+
+async function walFiles(server: Server, { backup, backups }: ChosenBackup): Promise<string[]> {
+  const { beginWal } = backup;
+  if (beginWal === null) return [];
+  const until = neighboursOf(backups, backup).next?.endWal ?? undefined;
+  const paths: string[] = [];
+  await using index = await WalIndex.open(server.layout);
+  await index.visit(({ name }) => {
+    const kind = walKindOf(name);
+    const isWanted = kind === 'segment' && name >= beginWal && (until === undefined || name <= until);
+    if (kind === 'history' || isWanted) paths.push(archivedWalPath(server.layout, name));
+  });
+  return paths;
+}

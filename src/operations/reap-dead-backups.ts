@@ -1,0 +1,15 @@
+import { readBackupRecords, writeBackupRecord } from '../catalog/backup-records.ts';
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
+
+/**
+ * Turns backups that were killed half-way (EMPTY or STARTED although nobody holds the backup lock) into failed ones, so that they are
+ * seen and can be deleted. The caller holds the backup lock, which the dead one held.
+ */
+export async function reapDeadBackups(server: Server, { log }: Pick<Context, 'log'>): Promise<void> {
+  const { backups } = await readBackupRecords(server.layout);
+  for (const backup of backups.filter(({ status }) => status === 'EMPTY' || status === 'STARTED')) {
+    log.warning(`backup ${backup.id} of server ${server.config.name} was killed while it was ${backup.status}: it is marked FAILED`);
+    await writeBackupRecord(server.layout, { ...backup, status: 'FAILED', error: 'failure copying files (the backup was killed)' });
+  }
+}

@@ -1,0 +1,34 @@
+import type { Server } from '../config/server.ts';
+import { walConnections } from '../config/wal-connections.ts';
+import { readStreamingClients } from '../postgres/replication-status.ts';
+import { connectForQueries } from '../postgres/server-access.ts';
+import { readCurrentPosition, readIsInRecovery } from '../postgres/server-queries.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import type { ReplicationReport, ReplicationTarget } from './reports/server-reports.ts';
+
+interface ReplicationOptions {
+  readonly target: ReplicationTarget;
+  readonly source: 'backup-host' | 'wal-host';
+}
+
+/**
+ * Who streams from a server (cli.md section 6.6).
+ * @throws OperatorError `connection-failed`
+ */
+export async function readReplicationStatus(server: Server, { target, source }: ReplicationOptions): Promise<ReplicationReport> {
+  const { options, name } = server.config;
+  const conninfo = source === 'wal-host' ? walConnections(options).conninfo : options.conninfo;
+  await using connection = await connectForQueries(conninfo ?? '', server.environment);
+  try {
+    const isInRecovery = await readIsInRecovery(connection);
+    const clients = (await readStreamingClients(connection)).filter(({ replay }) => {
+      if (target === 'all') return true;
+      return target === 'hot-standby' ? replay !== undefined : replay === undefined;
+    });
+    const { lsn } = await readCurrentPosition(connection);
+    return { serverName: name, target, isInRecovery, currentLsn: lsn, clients };
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    throw new OperatorError(error.code, `Unable to check replication status of server '${name}': ${messageOf(error)}`, { cause: error });
+  }
+}

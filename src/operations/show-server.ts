@@ -1,0 +1,60 @@
+import { isCopyDone } from '../catalog/backup.ts';
+import { readBackupRecords } from '../catalog/backup-records.ts';
+import type { GlobalOptions } from '../config/options.ts';
+import { serverOptionNames } from '../config/options.ts';
+import type { Server } from '../config/server.ts';
+import { formatRetentionPolicy } from '../retention/retention-policy.ts';
+import type { Context } from '../shared/context.ts';
+import { epochSeconds } from '../shared/timestamp.ts';
+import { formatInterval } from '../shared/units.ts';
+import { headingOf } from './list-servers.ts';
+import { shown, shownSet, shownSpan } from './python-words.ts';
+import { readRemoteStatus } from './remote-status.ts';
+import type { ServerDetails, ShownValue } from './reports/server-reports.ts';
+
+/** Every option of a server and, while it is active and not passive, its live state (cli.md section 6.4). */
+export async function showServer(server: Server, global: GlobalOptions, context: Context): Promise<ServerDetails> {
+  const { config } = server;
+  const values: Record<string, ShownValue> = {
+    ...Object.fromEntries(serverOptionNames.map((key) => [key, optionWords(server, key)])),
+    active_model: shown(config.activeModel),
+    barman_home: shown(global.barman_home),
+    barman_lock_directory: shown(global.barman_lock_directory),
+    config_changes_queue: shown(global.config_changes_queue),
+    disabled: shown(config.problems.length > 0),
+    lock_directory_cleanup: shown(global.lock_directory_cleanup),
+    msg_list: shown(config.problems),
+    name: shown(config.name),
+    passive_node: shown(config.isPassive),
+  };
+  if (config.options.last_backup_maximum_age !== undefined) {
+    values['last_backup_maximum_age'] = await maximumAgeWords(server, config.options.last_backup_maximum_age, context);
+  }
+  if (config.isActive && !config.isPassive) Object.assign(values, await readRemoteStatus(server));
+  return { ...headingOf(config), description: config.options.description, values };
+}
+
+function optionWords({ config }: Server, key: (typeof serverOptionNames)[number]): ShownValue {
+  const { options, retention } = config;
+  switch (key) {
+    case 'backup_options':
+      return shownSet('BackupOptions', options.backup_options);
+    case 'recovery_options':
+      return shownSet('RecoveryOptions', options.recovery_options);
+    case 'last_wal_maximum_age':
+      return options.last_wal_maximum_age === undefined ? shown(undefined) : shownSpan(options.last_wal_maximum_age);
+    case 'retention_policy':
+      return shown(retention.kind === 'enforced' ? formatRetentionPolicy(retention.policy) : undefined);
+    default:
+      return shown(options[key]);
+  }
+}
+
+async function maximumAgeWords(server: Server, seconds: number, { clock }: Context): Promise<ShownValue> {
+  const { backups } = await readBackupRecords(server.layout);
+  const last = backups.findLast(isCopyDone);
+  const age = last?.endTime == null ? undefined : Math.floor(clock.now().getTime() / 1000) - epochSeconds(last.endTime);
+  if (age === undefined) return shown(`${formatInterval(seconds)} (latest backup: No available backups )`);
+  const ageWords = formatInterval(age);
+  return shown(age > seconds ? `${formatInterval(seconds)} (WARNING! latest backup is ${ageWords} old)` : `${formatInterval(seconds)} (latest backup: ${ageWords} )`);
+}

@@ -1,0 +1,90 @@
+import type { Server } from '../config/server.ts';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { WalIndex } from '../catalog/wal-index.ts';
+import { connectForQueries } from '../postgres/server-access.ts';
+import { readIsInRecovery, readPrivileges, readServerVersion, requestCheckpoint, switchWal } from '../postgres/server-queries.ts';
+import type { Context } from '../shared/context.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import type { SegmentName } from '../wal/wal-name.ts';
+import { archiveWal } from './archive-wal.ts';
+import { stat } from 'node:fs/promises';
+
+interface SwitchOptions {
+  /** A checkpoint first, so that there is something to switch. */
+  readonly isForced: boolean;
+  /** Waits until the closed segment is archived. */
+  readonly waits: boolean;
+  /** 0 waits for ever. */
+  readonly timeoutSeconds: number;
+}
+
+const pollEveryMs = 100;
+
+/** Closes the current WAL segment of a server (cli.md section 10.3). */
+export async function switchServerWal(server: Server, options: SwitchOptions, context: Context): Promise<void> {
+  const { name } = server.config;
+  const outcome = await closeSegment(server, options);
+  if (outcome === 'standby') {
+    context.messages.info(`No switch performed because server '${name}' is a standby.`);
+    if (!options.waits) return;
+  } else if (outcome === undefined) context.messages.info(`No switch required for server '${name}'`);
+  else context.messages.info(`The WAL file ${outcome} has been closed on server '${name}'`);
+  if (options.waits) await waitForWal(server, { segment: outcome === 'standby' ? undefined : outcome, options }, context);
+}
+
+async function closeSegment(server: Server, { isForced }: SwitchOptions): Promise<SegmentName | 'standby' | undefined> {
+  const { conninfo } = server.config.options;
+  if (conninfo === undefined) throw new OperatorError('configuration-invalid', `server ${server.config.name} has no conninfo`);
+  await using connection = await connectForQueries(conninfo, server.environment);
+  if (await readIsInRecovery(connection)) return 'standby';
+  if (isForced) {
+    const { canCheckpoint } = await readPrivileges(connection, (await readServerVersion(connection)).number);
+    if (!canCheckpoint) {
+      throw new OperatorError('query-failed', `the role of conninfo may not request a checkpoint on server '${server.config.name}'`, {
+        hint: 'grant it pg_checkpoint (PostgreSQL 15 and newer), or leave out --force',
+      });
+    }
+    await requestCheckpoint(connection);
+  }
+  return await switchWal(connection);
+}
+
+interface Wait {
+  readonly segment: SegmentName | undefined;
+  readonly options: SwitchOptions;
+}
+
+async function waitForWal(server: Server, { segment, options }: Wait, context: Context): Promise<void> {
+  const { name } = server.config;
+  const what = segment ?? 'a WAL file';
+  context.messages.info(`Waiting for ${segment === undefined ? 'a WAL file' : `the WAL file ${segment}`} from server '${name}'${options.timeoutSeconds === 0 ? '' : ` (max: ${String(options.timeoutSeconds)} seconds)`}`);
+  const deadlineMs = options.timeoutSeconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + options.timeoutSeconds * 1000;
+  const countBefore = segment === undefined ? await countOfEntries(server) : 0;
+  for (;;) {
+    context.signal.throwIfAborted();
+    await archiveWal(server, { isQuiet: true }, context);
+    if (segment === undefined ? (await countOfEntries(server)) > countBefore : await exists(archivedWalPath(server.layout, segment))) return;
+    if (context.clock.elapsedMs() > deadlineMs) break;
+    await context.clock.sleep(pollEveryMs, context.signal);
+  }
+  const text = `${what} has not been received from server '${name}' in ${String(options.timeoutSeconds)} seconds`;
+  if (segment === undefined) context.messages.info(text);
+  else throw new OperatorError('wal-not-archived', `The WAL file ${text}`, { hint: `check ${name}: is the receiver running, does archive_command succeed?` });
+}
+
+async function countOfEntries(server: Server): Promise<number> {
+  let count = 0;
+  await using index = await WalIndex.open(server.layout);
+  await index.visit(() => count++);
+  return count;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+import type { Log } from '../shared/log.ts';
+import { type Colours, noColours } from './colours.ts';
+import { formatJson } from './format-json.ts';
+import type { Json, JsonObject, Report } from './report.ts';
+import type { MessageOptions, TextStream, Writer } from './writer.ts';
+
+type MessageKey = '_INFO' | '_WARNING' | '_ERROR' | '_EXCEPTION' | '_DEBUG';
+
+interface JsonSettings {
+  readonly stdout: TextStream;
+  readonly log: Log;
+  /** Nothing is printed at all, errors included. */
+  readonly isQuiet: boolean;
+  readonly isDebug: boolean;
+}
+
+/**
+ * One object for programs, printed by `finish` (cli.md section 12): the results, and the messages in arrays by level. stderr stays
+ * empty; every message is logged as on the console.
+ */
+export class JsonWriter implements Writer {
+  readonly colours: Colours = noColours;
+  readonly #settings: JsonSettings;
+  readonly #object: Record<string, Json> = {};
+  readonly #messages = new Map<string, Json[]>();
+  #hasFailed = false;
+  #isSilent: boolean;
+
+  constructor(settings: JsonSettings) {
+    this.#settings = settings;
+    this.#isSilent = settings.isQuiet;
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /** Results with the same key are merged; message arrays of a result join those of the writer. */
+  print(report: Report): void {
+    for (const [key, value] of Object.entries(report.json)) {
+      if (isMessages(key, value)) this.#messagesOf(key).push(...value);
+      else this.#object[key] = merged(this.#object[key], value);
+    }
+  }
+
+  info(text: string, options: MessageOptions = {}): void {
+    this.#add('_INFO', text);
+    if (options.logged !== false) this.#settings.log.info(text);
+  }
+
+  warning(text: string, options: MessageOptions = {}): void {
+    this.#add('_WARNING', text);
+    if (options.logged !== false) this.#settings.log.warning(text);
+  }
+
+  error(text: string, options: MessageOptions = {}): void {
+    this.#hasFailed = true;
+    this.#add('_ERROR', text);
+    if (options.logged !== false) this.#settings.log.error(text);
+  }
+
+  errorWithHint(text: string, hint: string): void {
+    this.error(`${text} (${hint})`);
+  }
+
+  exception(text: string): void {
+    this.#hasFailed = true;
+    this.#add('_EXCEPTION', text);
+    this.#settings.log.error(text);
+  }
+
+  debug(text: string): void {
+    if (this.#settings.isDebug) this.#add('_DEBUG', text);
+    this.#settings.log.debug(text);
+  }
+
+  silence(): void {
+    this.#isSilent = true;
+  }
+
+  finish(): void {
+    if (this.#isSilent) return;
+    this.#isSilent = true;
+    this.#settings.stdout.write(formatJson({ ...this.#object, ...Object.fromEntries(this.#messages) }, { sortKeys: true }));
+  }
+
+  #add(key: MessageKey, text: string): void {
+    this.#messagesOf(key).push(text);
+  }
+
+  #messagesOf(key: string): Json[] {
+    const found = this.#messages.get(key) ?? [];
+    this.#messages.set(key, found);
+    return found;
+  }
+}
+
+function merged(before: Json | undefined, value: Json): Json {
+  return before !== undefined && isObject(before) && isObject(value) ? { ...before, ...value } : value;
+}
+
+function isMessages(key: string, value: Json): value is readonly Json[] {
+  return key.startsWith('_') && Array.isArray(value);
+}
+
+function isObject(value: Json): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,71 @@
+import type { CheckResult } from '../check/check.ts';
+import type { CheckReport } from '../operations/reports/server-reports.ts';
+import { hintText } from './render-check.ts';
+
+interface NagiosOptions {
+  /** Name the program was called by: `barman` answers with that name. */
+  readonly programName: string;
+  /** An error was told: an unknown server, a conflict between servers. */
+  readonly hasGlobalErrors: boolean;
+}
+
+interface NagiosAnswer {
+  readonly lines: readonly string[];
+  readonly exitCode: 0 | 2;
+}
+
+/** `check --nagios` of all servers that were checked, in that order (cli.md section 7, "Nagios mode"). */
+export function nagiosReport(reports: readonly CheckReport[], { programName, hasGlobalErrors }: NagiosOptions): NagiosAnswer {
+  const product = programName === 'barman' ? 'BARMAN' : 'PGCELLAR';
+  const failing = reports.filter(({ results }) => results.some(({ isOk }) => !isOk));
+  if (failing.some(({ isActive }) => isActive)) {
+    const details = failing.flatMap((report) => failuresOf(report).map((failure) => nagiosLine(report, failure)));
+    return { lines: [`${product} CRITICAL - ${issues(reports, failing)}${perfdata(reports)}`, ...details], exitCode: 2 };
+  }
+  if (hasGlobalErrors) return { lines: [`${product} CRITICAL - Global configuration errors`], exitCode: 2 };
+  const good = reports.filter((report) => !failing.includes(report));
+  const ignored = failing.map(({ name }) => ` * IGNORING: ${name}`).join('');
+  const first = good.length === 0 ? `No server configured${ignored}` : `${readiness(good)}${ignored}${perfdata(reports)}`;
+  return { lines: [`${product} OK - ${first}`], exitCode: 0 };
+}
+
+function readiness(good: readonly CheckReport[]): string {
+  const [only] = good;
+  const ready = 'Ready to serve the Espresso backup for';
+  if (only !== undefined && good.length === 1) return `${ready} ${only.name}`;
+  return `${ready} ${String(good.length)} servers${good.map(({ name }) => ` * ${name}`).join('')}`;
+}
+
+function issues(reports: readonly CheckReport[], failing: readonly CheckReport[]): string {
+  const [only] = reports;
+  const who =
+    only !== undefined && reports.length === 1
+      ? `server ${only.name} has issues`
+      : `${String(failing.length)} server out of ${String(reports.length)} have issues`;
+  const named = failing.map((report) => {
+    const names = failuresOf(report).map(({ name }) => name);
+    return ` * ${report.name} FAILED: ${names.join(', ')}`;
+  });
+  return `${who}${named.join('')}`;
+}
+
+function failuresOf({ results }: CheckReport): readonly CheckResult[] {
+  return results.filter(({ isOk }) => !isOk);
+}
+
+function nagiosLine(report: CheckReport, { name, hint }: CheckResult): string {
+  return `${report.name}.${name}: FAILED${hintText(hint)}`;
+}
+
+/** `|pg1=31033271B pg1_wals=0B`: size of the last backup and of the WAL. */
+function perfdata(reports: readonly CheckReport[]): string {
+  const values = reports.flatMap(({ name, results }) => [
+    `${name}=${bytesBehind(results, 'backup minimum size')}B`,
+    `${name}_wals=${bytesBehind(results, 'wal size')}B`,
+  ]);
+  return values.length === 0 ? '' : `|${values.join(' ')}`;
+}
+
+function bytesBehind(results: readonly CheckResult[], name: string): string {
+  return String(results.find((result) => result.name === name)?.perfdata ?? 0);
+}

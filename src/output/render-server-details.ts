@@ -1,0 +1,32 @@
+import type { ServerDetails, ShownValue } from '../operations/reports/server-reports.ts';
+import type { Json, Report } from './report.ts';
+import { headingOf, stateOf } from './server-heading.ts';
+
+/** `show-servers` of one server: every key in alphabetical order (cli.md sections 6.4 and 12). */
+export function renderServerDetails(details: ServerDetails): Report {
+  const entries = Object.entries(details.values).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  // The description falls back to the state, because null never replaces what is there.
+  const json: Record<string, Json> = { description: details.description ?? stateOf(details) };
+  for (const [key, value] of entries) {
+    const shown = jsonOf(value);
+    if (shown !== null || json[key] === undefined) json[key] = shown;
+  }
+  return {
+    lines: [headingOf(details), ...entries.map(([key, { text }]) => `\t${key}: ${text}`)],
+    json: { [details.name]: json },
+  };
+}
+
+/** What JSON can say stays; anything else becomes its text. */
+function jsonOf({ json, text }: ShownValue): Json {
+  return isJson(json) ? json : text;
+}
+
+function isJson(value: unknown): value is Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every(isJson);
+  if (typeof value !== 'object') return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (prototype === Object.prototype || prototype === null) && Object.values(value).every(isJson);
+}

@@ -1,0 +1,256 @@
+import { constants, type Stats } from 'node:fs';
+import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rm, symlink, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Context } from '../shared/context.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { forEachAtOnce } from './for-each-at-once.ts';
+import type { DestinationPlan } from './plan-destination.ts';
+
+type CopyContext = Pick<Context, 'clock' | 'progress' | 'signal' | 'messages'>;
+
+interface CopyOptions {
+  readonly plan: Pick<DestinationPlan, 'source' | 'destination' | 'tablespaces'>;
+  /** What is expected, for the progress line only. */
+  readonly totalBytes: number | undefined;
+  /** 0 for no limit. */
+  readonly kilobytesPerSecond: number;
+  readonly retryTimes: number;
+  readonly retrySleepSeconds: number;
+}
+
+const filesAtOnce = 8;
+const chunkBytes = 256 * 1024;
+/** Written last of all, see {@link copyControlFile}. */
+const controlFile = 'global/pg_control';
+/** Content of these folders belongs to the server that was backed up (engine.md section 12.5). */
+const emptiedFolders = new Set(['pg_log', 'log', 'pg_xlog', 'pg_wal']);
+/**
+ * What would bring the restored server up in another way than was asked for: beside Barman's three the signal files, which are what
+ * `recovery.conf` became in PostgreSQL 12 and come with the backup of a standby.
+ */
+const leftOutFiles = new Set(['postmaster.pid', 'recovery.conf', 'tablespace_map', 'recovery.signal', 'standby.signal']);
+/** Folders that we write into afterwards: never through a symbolic link that the backup brings. */
+const realFolders = new Set(['global', 'base', 'pg_tblspc', 'pg_wal', 'pg_xlog']);
+
+/**
+ * Copies the files of a backup to their places, all but the control file, and links the tablespaces. Modes and times are kept, symbolic
+ * links are copied as links and never followed, existing files are never overwritten. A failed attempt is repeated as often as asked for.
+ * @throws OperatorError `file-unwritable`, `file-unreadable`, `interrupted` or `backup-not-usable`
+ */
+export async function copyTree(options: CopyOptions, context: CopyContext): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await copyOnce(options, attempt > 0, context);
+      return;
+    } catch (error) {
+      const retriesLeft = options.retryTimes - attempt;
+      const isWorthAnother = error instanceof OperatorError && ['file-unwritable', 'file-unreadable'].includes(error.code);
+      if (!isWorthAnother || retriesLeft <= 0 || context.signal.aborted) throw error;
+      const pause = String(options.retrySleepSeconds);
+      context.messages.warning(`${error.message}; ${String(retriesLeft)} attempts left, the next one in ${pause} s`);
+      await context.clock.sleep(options.retrySleepSeconds * 1000, context.signal);
+    }
+  }
+}
+
+/**
+ * Puts the control file in place and makes it durable. PostgreSQL does not start without it, so as long as this is the last step, a
+ * restore that was cut short can never be taken for a finished one.
+ */
+export async function copyControlFile({ source, destination }: Pick<DestinationPlan, 'source' | 'destination'>): Promise<void> {
+  const from = join(source, controlFile);
+  const to = join(destination, controlFile);
+  await doing(`copy ${from} to ${to}`, async () => {
+    const found = await lstat(from);
+    if (!found.isFile()) throw new OperatorError('backup-not-usable', `${from} is no regular file`);
+    await copyFile(from, to, constants.COPYFILE_EXCL);
+    await utimes(to, found.atime, found.mtime);
+    for (const path of [to, join(destination, 'global')]) {
+      await using file = await open(path, 'r');
+      await file.sync();
+    }
+  });
+}
+
+async function copyOnce({ plan, totalBytes, kilobytesPerSecond }: CopyOptions, isRepeated: boolean, context: CopyContext): Promise<void> {
+  const copier = new Copier({ kilobytesPerSecond, isRepeated }, context);
+  context.progress.begin({ label: 'Copying files', totalBytes });
+  try {
+    for (const { source, location } of plan.tablespaces) await copier.copyFolder({ source, destination: location, isDataFolder: false });
+    const knownOids = new Set(plan.tablespaces.map(({ oid }) => String(oid)));
+    await copier.copyFolder({ source: plan.source, destination: plan.destination, isDataFolder: true, knownOids });
+    await linkTablespaces(plan, isRepeated);
+    await copier.finishFolders();
+  } finally {
+    context.progress.end();
+  }
+}
+
+interface TreeRoot {
+  readonly source: string;
+  readonly destination: string;
+  readonly isDataFolder: boolean;
+  readonly knownOids?: ReadonlySet<string>;
+}
+
+interface FoundEntry {
+  readonly path: string;
+  readonly stats: Stats;
+}
+
+class Copier {
+  readonly #kilobytesPerSecond: number;
+  readonly #isRepeated: boolean;
+  readonly #context: CopyContext;
+  readonly #folders: { readonly path: string; readonly stats: Stats; readonly isRoot: boolean }[] = [];
+  readonly #startedMs: number;
+  #doneBytes = 0;
+
+  constructor(how: { readonly kilobytesPerSecond: number; readonly isRepeated: boolean }, context: CopyContext) {
+    this.#kilobytesPerSecond = how.kilobytesPerSecond;
+    this.#isRepeated = how.isRepeated;
+    this.#context = context;
+    this.#startedMs = context.clock.elapsedMs();
+  }
+
+  async copyFolder(root: TreeRoot): Promise<void> {
+    const rootStats = await doing(`read ${root.source}`, () => lstat(root.source));
+    if (!rootStats.isDirectory()) throw new OperatorError('backup-not-usable', `${root.source} is no folder`);
+    await doing(`make the folder ${root.destination}`, () => mkdir(root.destination, { recursive: true, mode: 0o700 }));
+    this.#folders.push({ path: root.destination, stats: rootStats, isRoot: true });
+    const atOnce = this.#kilobytesPerSecond > 0 ? 1 : filesAtOnce;
+    await forEachAtOnce(this.#walk(root, ''), atOnce, (entry) => this.#copyEntry(root, entry));
+  }
+
+  /** Modes and times of folders, from the innermost out: writing into a folder changes its time. */
+  async finishFolders(): Promise<void> {
+    for (const { path, stats, isRoot } of this.#folders.toReversed()) {
+      await doing(`set the mode of ${path}`, async () => {
+        await chmod(path, isRoot ? rootMode(stats.mode) : stats.mode & 0o777);
+        await utimes(path, stats.atime, stats.mtime);
+      });
+    }
+  }
+
+  /** Files and links below a folder, one folder of names in memory at a time; folders are made on the way. */
+  async *#walk(root: TreeRoot, folder: string): AsyncGenerator<FoundEntry> {
+    const names = await doing(`read ${join(root.source, folder)}`, () => readdir(join(root.source, folder)));
+    const folders: FoundEntry[] = [];
+    for (const name of names) {
+      const path = folder === '' ? name : `${folder}/${name}`;
+      if (isLeftOut(root, path)) continue;
+      const stats = await doing(`read ${join(root.source, path)}`, () => lstat(join(root.source, path)));
+      if (stats.isDirectory()) folders.push({ path, stats });
+      else yield { path, stats };
+    }
+    for (const { path, stats } of folders) {
+      await makeFolder(join(root.destination, path));
+      this.#folders.push({ path: join(root.destination, path), stats, isRoot: false });
+      if (!isEmptied(root, path)) yield* this.#walk(root, path);
+    }
+  }
+
+  async #copyEntry(root: TreeRoot, { path, stats }: FoundEntry): Promise<void> {
+    if (this.#context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    const from = join(root.source, path);
+    const to = join(root.destination, path);
+    await doing(`copy ${from} to ${to}`, async () => {
+      if (stats.isSymbolicLink()) await this.#copyLink(root, path);
+      else if (stats.isFile()) await this.#copyFile(from, to, stats);
+      else this.#context.messages.warning(`${from} is neither file, folder nor link and is left out`);
+    });
+  }
+
+  async #copyFile(from: string, to: string, stats: Stats): Promise<void> {
+    if (this.#isRepeated) await rm(to, { force: true });
+    if (this.#kilobytesPerSecond > 0) await this.#copySlowly(from, to, stats);
+    else {
+      await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      this.#advance(stats.size);
+    }
+    await utimes(to, stats.atime, stats.mtime);
+  }
+
+  async #copySlowly(from: string, to: string, stats: Stats): Promise<void> {
+    await using source = await open(from, 'r');
+    await using target = await open(to, 'wx', stats.mode & 0o777);
+    const buffer = Buffer.alloc(chunkBytes);
+    for (;;) {
+      const { bytesRead } = await source.read(buffer, 0, chunkBytes, null);
+      if (bytesRead === 0) break;
+      await target.writeFile(buffer.subarray(0, bytesRead));
+      this.#advance(bytesRead);
+      const dueMs = this.#doneBytes / (this.#kilobytesPerSecond * 1.024);
+      const aheadMs = dueMs - (this.#context.clock.elapsedMs() - this.#startedMs);
+      if (aheadMs > 0) await this.#context.clock.sleep(aheadMs, this.#context.signal);
+    }
+    await target.chmod(stats.mode & 0o777);
+  }
+
+  async #copyLink({ source, destination, isDataFolder, knownOids }: TreeRoot, path: string): Promise<void> {
+    const oid = isDataFolder ? /^pg_tblspc\/(.*)$/.exec(path)?.[1] : undefined;
+    if (oid !== undefined) {
+      if (knownOids?.has(oid) === true) return; // linked to its new place when everything is copied
+      throw new OperatorError('backup-not-usable', `the record of the backup does not name the tablespace ${join(source, path)}`, {
+        hint: 'a restored server would write into whatever that link points to',
+      });
+    }
+    if (isDataFolder && emptiedFolders.has(path)) return await makeFolder(join(destination, path));
+    if (isDataFolder && realFolders.has(path)) {
+      throw new OperatorError('backup-not-usable', `${join(source, path)} is a symbolic link where PostgreSQL has a folder`);
+    }
+    if (this.#isRepeated) await rm(join(destination, path), { force: true });
+    await symlink(await readlink(join(source, path)), join(destination, path));
+  }
+
+  #advance(bytes: number): void {
+    this.#doneBytes += bytes;
+    this.#context.progress.advance(this.#doneBytes);
+  }
+}
+
+function isLeftOut({ isDataFolder }: TreeRoot, path: string): boolean {
+  return isDataFolder && (leftOutFiles.has(path) || path === controlFile);
+}
+
+function isEmptied({ isDataFolder, knownOids }: TreeRoot, path: string): boolean {
+  if (!isDataFolder) return false;
+  return emptiedFolders.has(path) || (path.startsWith('pg_tblspc/') && knownOids?.has(path.slice('pg_tblspc/'.length)) === true);
+}
+
+/** PostgreSQL refuses a data folder that others may write to or look into. */
+function rootMode(mode: number): number {
+  return (mode & 0o777) === 0o750 ? 0o750 : 0o700;
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await doing(`make the folder ${path}`, async () => {
+    try {
+      await mkdir(path, { mode: 0o700 });
+    } catch (error) {
+      if (systemCodeOf(error) !== 'EEXIST' || !(await lstat(path)).isDirectory()) throw error;
+    }
+  });
+}
+
+async function linkTablespaces({ destination, tablespaces }: CopyOptions['plan'], isRepeated: boolean): Promise<void> {
+  if (tablespaces.length === 0) return;
+  const folder = join(destination, 'pg_tblspc');
+  await makeFolder(folder);
+  for (const { oid, location } of tablespaces) {
+    const link = join(folder, String(oid));
+    if (isRepeated) await rm(link, { force: true });
+    await doing(`link ${link} to ${location}`, () => symlink(location, link));
+  }
+}
+
+/** Turns a failure of the file system into one line that says what was being done. */
+async function doing<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (error instanceof OperatorError || code === undefined || code === 'ABORT_ERR') throw error;
+    throw new OperatorError(what.startsWith('read') ? 'file-unreadable' : 'file-unwritable', `cannot ${what}: ${code}`, { cause: error });
+  }
+}

@@ -1,0 +1,120 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import type { ServerLayout } from '../catalog/server-layout.ts';
+import type { WalEntry } from '../catalog/wal-entry.ts';
+import { WalIndex } from '../catalog/wal-index.ts';
+import { writePlainContent } from '../compression/all-codecs.ts';
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
+import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { localTimestamp } from '../shared/timestamp.ts';
+import { parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
+import { parseWalName, segmentOf, timelineOf, type WalName, walKindOf } from '../wal/wal-name.ts';
+import type { ArchiveFacts } from './judge-backup.ts';
+import { WalCoverage } from './wal-coverage.ts';
+
+interface ReadingOptions {
+  /** Segment sizes of the backups that come into question: one, unless the server was built anew. */
+  readonly segmentSizes: ReadonlySet<number>;
+  /** Files that wait in the incoming and streaming folders count: `get-wal` hands them out. */
+  readonly countsArrivals: boolean;
+  readonly countsPartial: boolean;
+}
+
+/** Looks through the WAL index, and reads every history file, once. */
+export async function readArchiveFacts(
+  server: Server,
+  options: ReadingOptions,
+  context: Pick<Context, 'clock' | 'log' | 'signal'>,
+): Promise<ArchiveFacts> {
+  const coverages = new Map([...options.segmentSizes].map((size) => [size, new WalCoverage(size)]));
+  const historyNames: WalName[] = [];
+  const count = ({ name, time }: Pick<WalEntry, 'name' | 'time'>): void => {
+    const kind = walKindOf(name);
+    if (kind === 'history') historyNames.push(name);
+    const segment = segmentOf(name);
+    if (segment === undefined || (kind !== 'segment' && !(kind === 'partial' && options.countsPartial))) return;
+    for (const coverage of coverages.values()) coverage.add(segment, time);
+  };
+  await visitIndex(server.layout, count, context.signal);
+  if (options.countsArrivals) {
+    for (const folder of [server.layout.incoming, server.layout.streaming]) (await arrivalsIn(folder)).forEach(count);
+  }
+  const histories = new Map<number, readonly TimelineSwitch[]>();
+  for (const name of historyNames) {
+    const history = await readHistory(server, name, context);
+    if (history !== undefined) histories.set(timelineOf(name), history);
+  }
+  const coverageFor = (size: number): WalCoverage => coverages.get(size) ?? new WalCoverage(size);
+  return { histories, coverageFor, now: localTimestamp(context.clock.now()) };
+}
+
+/** Entries of the index from a name on, and the history files. */
+export async function readEntriesFrom(layout: ServerLayout, first: WalName, signal: AbortSignal): Promise<WalEntry[]> {
+  const entries: WalEntry[] = [];
+  const take = (entry: WalEntry): void => {
+    if (entry.name >= first || walKindOf(entry.name) === 'history') entries.push(entry);
+  };
+  await visitIndex(layout, take, signal);
+  return entries;
+}
+
+async function visitIndex(layout: ServerLayout, visitor: (entry: WalEntry) => void, signal: AbortSignal): Promise<void> {
+  await using index = await WalIndex.open(layout, signal);
+  await index.visit(visitor);
+}
+
+async function arrivalsIn(folder: string): Promise<{ name: WalName; time: number }[]> {
+  const arrivals: { name: WalName; time: number }[] = [];
+  for (const fileName of await namesIn(folder)) {
+    const name = parseWalName(fileName);
+    if (name === undefined) continue;
+    const time = await modifiedAt(join(folder, fileName));
+    if (time !== undefined) arrivals.push({ name, time });
+  }
+  return arrivals;
+}
+
+/** Undefined when the archiver moved the file meanwhile: then it was counted in the archive, or the next look finds it. */
+async function modifiedAt(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mtimeMs / 1000;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, { cause: error });
+  }
+}
+
+/** A history file that cannot be read must not stand in the way of a restore that does not need it: its timeline then counts as unknown. */
+async function readHistory(server: Server, name: WalName, { log }: Pick<Context, 'log'>): Promise<readonly TimelineSwitch[] | undefined> {
+  try {
+    return parseTimelineHistory(await readPlainText(server, archivedWalPath(server.layout, name)), name);
+  } catch (error) {
+    if (!(error instanceof OperatorError) && systemCodeOf(error) === undefined) throw error;
+    log.warning(`the history file ${name} cannot be used: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+async function readPlainText(server: Server, path: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  await writePlainContent(path, sink, { path: server.programPath, environment: server.environment });
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,129 @@
+import { type Backup, backupTypeOf } from '../catalog/backup.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+
+/** What `--target-tli` may say. */
+export type TimelineChoice = number | 'current' | 'latest';
+export type TargetAction = 'pause' | 'shutdown' | 'promote';
+
+/** Everything that `restore` can be asked for (cli.md section 9, since-3.17.md section 15.2), defaults from the configuration put in. */
+export interface RestoreRequest {
+  /** Id, shortcut, name or `auto`. */
+  readonly backup: string;
+  readonly destination: string;
+  readonly targetTimeline?: TimelineChoice | undefined;
+  readonly targetTime?: string | undefined;
+  readonly targetXid?: string | undefined;
+  readonly targetLsn?: string | undefined;
+  readonly targetName?: string | undefined;
+  readonly isImmediate: boolean;
+  readonly isExclusive: boolean;
+  readonly action?: TargetAction | undefined;
+  /** Locations of relocated tablespaces by name. */
+  readonly tablespaces: Readonly<Record<string, string>>;
+  /** The restored server asks for WAL with `get-wal` instead of getting copies. */
+  readonly fetchesWal: boolean;
+  readonly standbyMode: boolean;
+  readonly stagingWalDirectory?: string | undefined;
+  /** 0 for no limit. */
+  readonly kilobytesPerSecond: number;
+  readonly retryTimes: number;
+  readonly retrySleepSeconds: number;
+  readonly recoveryConfFilename?: string | undefined;
+  /** Replaces the `restore_command` that `get-wal` would write. */
+  readonly restoreCommand?: string | undefined;
+  readonly takesPartialWal: boolean;
+  readonly skipsArchiving: boolean;
+  /** How the restored server calls us: `['barman']`, or `['pgcellar', '-c', '/etc/pgcellar.conf']`. */
+  readonly programWords: readonly string[];
+  /** `barman_user`: whom that call must run as. */
+  readonly programUser: string;
+  /** What is not built yet; only what was said on the command line, the configuration is looked at apart. */
+  readonly notBuilt?: NotBuiltOptions | undefined;
+}
+
+/** Options that exist in Barman and not here yet. */
+export interface NotBuiltOptions {
+  readonly remoteSshCommand?: string | undefined;
+  readonly isDelta?: boolean | undefined;
+  readonly usesNetworkCompression?: boolean | undefined;
+  readonly jobs?: number | undefined;
+  readonly jobsStartBatchPeriod?: number | undefined;
+  readonly jobsStartBatchSize?: number | undefined;
+  readonly stagingPath?: string | undefined;
+  readonly stagingLocation?: 'local' | 'remote' | undefined;
+  readonly recoveryStagingPath?: string | undefined;
+  readonly localStagingPath?: string | undefined;
+  readonly combineMode?: string | undefined;
+  readonly recoveryOptionPort?: number | undefined;
+  readonly snapshotRecoveryInstance?: string | undefined;
+  readonly snapshotRecoveryZone?: string | undefined;
+  readonly gcpZone?: string | undefined;
+  readonly azureResourceGroup?: string | undefined;
+  readonly awsRegion?: string | undefined;
+}
+
+/** What an option comes to that is not built: the restore cannot be done so, or goes on without it. */
+export interface UnavailableChoice {
+  readonly ignoring: 'refuse' | 'warn';
+  readonly message: string;
+}
+
+/** What the configuration says where the command line says nothing. */
+export type RestoreDefaults = Pick<RestoreRequest, 'fetchesWal' | 'kilobytesPerSecond' | 'retryTimes' | 'retrySleepSeconds'>;
+
+const notYet = 'not available yet in pgcellar 0.1.0';
+
+const notBuiltOptions: readonly (readonly [keyof NotBuiltOptions, string, UnavailableChoice['ignoring']])[] = [
+  ['remoteSshCommand', '--remote-ssh-command', 'refuse'],
+  ['isDelta', '--delta-restore', 'refuse'],
+  ['usesNetworkCompression', '--network-compression', 'refuse'],
+  ['stagingLocation', '--staging-location', 'warn'],
+  ['stagingPath', '--staging-path', 'warn'],
+  ['recoveryStagingPath', '--recovery-staging-path', 'warn'],
+  ['localStagingPath', '--local-staging-path', 'warn'],
+  ['combineMode', '--combine-mode', 'warn'],
+  ['recoveryOptionPort', '--recovery-option-port', 'warn'],
+  ['jobs', '--jobs', 'warn'],
+  ['jobsStartBatchPeriod', '--jobs-start-batch-period', 'warn'],
+  ['jobsStartBatchSize', '--jobs-start-batch-size', 'warn'],
+  ['snapshotRecoveryInstance', '--snapshot-recovery-instance', 'refuse'],
+  ['snapshotRecoveryZone', '--snapshot-recovery-zone', 'refuse'],
+  ['gcpZone', '--gcp-zone', 'refuse'],
+  ['azureResourceGroup', '--azure-resource-group', 'refuse'],
+  ['awsRegion', '--aws-region', 'refuse'],
+];
+
+/** What the options of the command line ask for that is not built: staging and parallel jobs change nothing in what is restored, so they only warn. */
+export function unavailableChoices({ notBuilt = {} }: Pick<RestoreRequest, 'notBuilt'>): readonly UnavailableChoice[] {
+  return notBuiltOptions.flatMap(([key, option, usual]): UnavailableChoice[] => {
+    const value = notBuilt[key];
+    if (value === undefined || value === false || (key === 'jobs' && value === 1)) return [];
+    const ignoring = key === 'stagingLocation' && value === 'remote' ? 'refuse' : usual;
+    return [{ ignoring, message: `${option} is ${notYet}${ignoring === 'warn' ? ' and has no effect' : ''}` }];
+  });
+}
+
+/** Why a backup of this kind cannot be restored yet; undefined when it can. */
+export function unavailableKindOf(backup: Backup): string | undefined {
+  const kind = kindOf(backup);
+  return kind === undefined ? undefined : `restoring ${kind} is ${notYet}`;
+}
+
+/** Restore options of a server's configuration. */
+export function restoreDefaults({ options }: ServerConfig): RestoreDefaults {
+  return {
+    fetchesWal: options.recovery_options.includes('get-wal'),
+    kilobytesPerSecond: options.bandwidth_limit ?? 0,
+    retryTimes: options.basebackup_retry_times,
+    retrySleepSeconds: options.basebackup_retry_sleep,
+  };
+}
+
+function kindOf(backup: Backup): string | undefined {
+  if (backupTypeOf(backup) === 'snapshot' || backup.snapshotsInfo !== null) return 'a snapshot backup';
+  if (backup.mode?.startsWith('local-to-cloud') === true) return 'a backup in a cloud store';
+  if (backup.encryption !== null) return 'an encrypted backup';
+  if (backup.parentBackupId !== null) return 'an incremental backup';
+  if (backup.compression !== null) return 'a backup in tar format';
+  return undefined;
+}

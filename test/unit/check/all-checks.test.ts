@@ -1,0 +1,48 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { allChecks } from '../../../src/check/all-checks.ts';
+import { timeoutName } from '../../../src/check/run-checks.ts';
+
+const names = allChecks.flatMap(({ name, failureName }) => (failureName === undefined ? [name] : [name, failureName]));
+
+test('every file of the folder is in the list', async () => {
+  const folder = new URL('../../../src/check/checks/', import.meta.url);
+  const list = await readFile(new URL('../all-checks.ts', folder), 'utf8');
+  const listed = [...list.matchAll(/'\.\/checks\/(.+)'/g)].map(([, name]) => name);
+  expect(listed.toSorted()).toEqual((await readdir(folder)).toSorted());
+  expect(allChecks).toHaveLength(listed.length);
+});
+
+test('no name is used twice', () => {
+  expect(new Set(names).size).toBe(names.length);
+});
+
+test('docs/checks.md explains each check under its name, in the order of the list', async () => {
+  const page = await readFile(new URL('../../../docs/checks.md', import.meta.url), 'utf8');
+  const explained = [...page.matchAll(/^\| (`.+?`) \|/gm)].flatMap(([, cell = '']) => cell.match(/[^`]+(?=`)/g) ?? []);
+  expect(explained.filter((name) => name !== ', ')).toEqual([...names, timeoutName]);
+});
+
+test('docs/checks.md says which failures do not keep a backup from starting', async () => {
+  const page = await readFile(new URL('../../../docs/checks.md', import.meta.url), 'utf8');
+  const harmless = [...page.matchAll(/^\| `(.+?)`.* \| no \|/gm)].map(([, name]) => name);
+  expect(harmless).toEqual(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name));
+});
+
+test("the failures that do not keep a backup from starting are Barman's, and two of ours", () => {
+  expect(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name)).toEqual([
+    'empty incoming directory',
+    'incoming WALs directory',
+    'empty streaming directory',
+    'streaming WALs directory',
+    'PostgreSQL server is standby',
+    'backup maximum age',
+    'backup minimum size',
+    'wal maximum age',
+    'failed backups',
+    'minimum redundancy requirements',
+    'archiver errors',
+    'backup records',
+    'unavailable options',
+  ]);
+});
