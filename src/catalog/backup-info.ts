@@ -98,7 +98,8 @@ const fields: { readonly [K in RecordField]: FieldText<NonNullable<Backup[K]>> }
   xlogSegmentSize: integer,
 };
 const fieldOf = new Map(Object.keys(fields).map((field) => [keyOf(field), field as RecordField])); // the keys of that very object
-const leftOutWhenNull: readonly RecordField[] = ['backupName', 'snapshotsInfo'];
+/** Releases of Barman before 3.14 die of the key `encryption`; a missing key is null for all of them. */
+const leftOutWhenNull: readonly RecordField[] = ['backupName', 'encryption', 'snapshotsInfo'];
 
 /**
  * Reads a record (catalog.md section 5.2).

@@ -24,9 +24,10 @@ export function parseWalEntry(line: string): WalEntry | undefined {
   return { name, size: sizeBytes, time: seconds, compression: orNull(compression), encryption: orNull(encryption) };
 }
 
-/** The line with its newline. */
+/** The line with its newline; the fifth column only when it says something, because Barman before 3.14 cannot read it. */
 export function formatWalEntry({ name, size, time, compression, encryption }: WalEntry): string {
-  return `${name}\t${String(size)}\t${formatPythonFloat(time)}\t${compression ?? 'None'}\t${encryption ?? 'None'}\n`;
+  const columns = [name, String(size), formatPythonFloat(time), compression ?? 'None', ...(encryption === null ? [] : [encryption])];
+  return `${columns.join('\t')}\n`;
 }
 
 function orNull(word: string): string | null {

@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
@@ -43,18 +44,20 @@ async function dataFiles(server: Server, { backup }: ChosenBackup, listsEmptyFol
   return others.length === files.length ? others : [record, ...others];
 }
 
-/** Files of a folder first, sorted, then what is below its folders. */
+/** Files of a folder first, sorted, then what is below its folders, in the order in which the disk gives them: Barman's order. */
 async function walk(folder: string, listsEmptyFolders: boolean, files: string[]): Promise<void> {
   const entries = await entriesIn(folder);
-  const sorted = entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  if (sorted.length === 0 && listsEmptyFolders) files.push(folder);
-  for (const entry of sorted) if (!entry.isDirectory()) files.push(join(folder, entry.name));
-  for (const entry of sorted) if (entry.isDirectory()) await walk(join(folder, entry.name), listsEmptyFolders, files);
+  if (entries.length === 0 && listsEmptyFolders) files.push(folder);
+  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  for (const name of names.toSorted()) files.push(join(folder, name));
+  for (const entry of entries) if (entry.isDirectory()) await walk(join(folder, entry.name), listsEmptyFolders, files);
 }
 
-async function entriesIn(folder: string) {
+async function entriesIn(folder: string): Promise<Dirent[]> {
   try {
-    return await readdir(folder, { withFileTypes: true });
+    const entries: Dirent[] = [];
+    for await (const entry of await opendir(folder)) entries.push(entry);
+    return entries;
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return [];
     throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, { cause: error });

@@ -229,7 +229,7 @@ class BackupRun {
     context.messages.info(`Backup size: ${formatSize(size ?? 0)}`);
     context.messages.info(`Backup end at LSN: ${formatLsn(endXlog)} (${endWal}, ${hex8(endOffset ?? 0)})`);
     const elapsed = formatInterval((context.clock.elapsedMs() - this.#startedMs) / 1000);
-    context.messages.info(`Backup completed (start time: ${formatLongTime(localTimestamp(this.#startedAt))}, elapsed time: ${elapsed})`);
+    context.messages.info(`Backup completed (start time: ${wallClock(this.#startedAt)}, elapsed time: ${elapsed})`);
   }
 
   /** Until the end WAL is archived. Being told to stop only ends the waiting: the backup is there. */
@@ -314,6 +314,11 @@ function recordedFacts(facts: BackupFacts): Partial<Backup> {
     summarizeWal: facts.summarizeWal ?? null,
     clusterSize: facts.clusterSize ?? null,
   };
+}
+
+/** Local time without its offset, as Barman tells when a backup began. */
+function wallClock(date: Date): string {
+  return formatLongTime(localTimestamp(date)).replace(/[+-]\d\d:\d\d$/, '');
 }
 
 function hex8(value: number): string {

@@ -29,7 +29,8 @@ const judgedAlternatives = 50;
 export function namedBackup({ serverName, backups }: Omit<Choosing, 'wish'>, wanted: string): Backup | undefined {
   if (wanted === 'auto') return undefined;
   const found = findBackup(backups, wanted);
-  if (found.kind === 'unknown') throw new OperatorError('unknown-backup', `Unknown backup '${wanted}' for server '${serverName}'`);
+  if (found.kind === 'unknown')
+    throw new OperatorError('unknown-backup', `Unknown backup '${wanted}' for server '${serverName}'`);
   if (found.kind === 'ambiguous') {
     throw new OperatorError('unknown-backup', `several backups of server '${serverName}' have the name '${wanted}'`, {
       hint: `use one of the ids ${idsOf(found.backups)}`,
@@ -37,9 +38,13 @@ export function namedBackup({ serverName, backups }: Omit<Choosing, 'wish'>, wan
   }
   const { backup } = found;
   if (!isCopyDone(backup)) {
-    throw new OperatorError('backup-not-usable', `cannot restore from backup '${backup.id}' of server '${serverName}': backup status is not DONE`, {
-      hint: `its status is ${backup.status}`,
-    });
+    throw new OperatorError(
+      'backup-not-usable',
+      `cannot restore from backup '${backup.id}' of server '${serverName}': backup status is not DONE`,
+      {
+        hint: `its status is ${backup.status}`,
+      },
+    );
   }
   const unavailable = unavailableKindOf(backup);
   if (unavailable !== undefined) throw new OperatorError('not-available-yet', `backup ${backup.id}: ${unavailable}`);
@@ -60,10 +65,14 @@ export function chooseBackup(choosing: Choosing, wanted: string, facts: ArchiveF
 
 function chooseAutomatically({ serverName, backups, wish }: Choosing, facts: ArchiveFacts): BackupChoice {
   if (!['none', 'time', 'lsn'].includes(wish.target.kind)) {
-    throw new OperatorError('target-invalid', `with 'auto' a target can be a time or an LSN, not ${wordFor(wish)}`, { hint: 'name a backup' });
+    throw new OperatorError('target-invalid', `with 'auto' a target can be a time or an LSN, not ${wordFor(wish)}`, {
+      hint: 'name a backup',
+    });
   }
   if (wish.timeline === 'current') {
-    throw new OperatorError('target-invalid', "'current' is the timeline of a backup, so it cannot go with 'auto'", { hint: 'name a backup' });
+    throw new OperatorError('target-invalid', "'current' is the timeline of a backup, so it cannot go with 'auto'", {
+      hint: 'name a backup',
+    });
   }
   const warnings: string[] = [];
   let refusal: BackupVerdict | undefined;
@@ -75,16 +84,22 @@ function chooseAutomatically({ serverName, backups, wish }: Choosing, facts: Arc
       continue;
     }
     const unavailable = unavailableKindOf(backup);
-    if (unavailable === undefined) return { backup, timelines: verdict.timelines, warnings: [...warnings, ...verdict.warnings] };
+    if (unavailable === undefined)
+      return { backup, timelines: verdict.timelines, warnings: [...warnings, ...verdict.warnings] };
     warnings.push(`backup ${backup.id} is passed over: ${unavailable}`);
   }
   const reason = refusal?.kind === 'unreachable' ? `: ${refusal.reason}` : '';
-  throw new OperatorError('target-unreachable', `cannot find any candidate backup of server '${serverName}' for recovery${reason}`);
+  throw new OperatorError(
+    'target-unreachable',
+    `cannot find any candidate backup of server '${serverName}' for recovery${reason}`,
+  );
 }
 
 function hintFor({ backups, wish }: Choosing, refused: Backup, facts: ArchiveFacts): string {
   const reaching: Backup[] = [];
-  const others = backups.filter((backup) => backup.id !== refused.id && isCopyDone(backup) && unavailableKindOf(backup) === undefined);
+  const others = backups.filter(
+    (backup) => backup.id !== refused.id && isCopyDone(backup) && unavailableKindOf(backup) === undefined,
+  );
   for (const backup of others.toReversed().slice(0, judgedAlternatives)) {
     if (judgeBackup(backup, wish, facts).kind === 'reachable') reaching.push(backup);
     if (reaching.length === shownAlternatives) break;
@@ -94,7 +109,9 @@ function hintFor({ backups, wish }: Choosing, refused: Backup, facts: ArchiveFac
 }
 
 function wordFor({ target }: RestoreWish): string {
-  return { none: 'none', time: 'a time', lsn: 'an LSN', xid: 'a transaction', name: 'a name', immediate: 'immediate' }[target.kind];
+  return { none: 'none', time: 'a time', lsn: 'an LSN', xid: 'a transaction', name: 'a name', immediate: 'immediate' }[
+    target.kind
+  ];
 }
 
 function idsOf(backups: readonly Backup[]): string {

@@ -30,7 +30,7 @@ const emptiedFolders = new Set(['pg_log', 'log', 'pg_xlog', 'pg_wal']);
  */
 const leftOutFiles = new Set(['postmaster.pid', 'recovery.conf', 'tablespace_map', 'recovery.signal', 'standby.signal']);
 /** Folders that we write into afterwards: never through a symbolic link that the backup brings. */
-const realFolders = new Set(['global', 'base', 'pg_tblspc', 'pg_wal', 'pg_xlog']);
+const realFolders = new Set(['global', 'pg_tblspc']);
 
 /**
  * Copies the files of a backup to their places, all but the control file, and links the tablespaces. Modes and times are kept, symbolic
@@ -72,11 +72,16 @@ export async function copyControlFile({ source, destination }: Pick<DestinationP
   });
 }
 
-async function copyOnce({ plan, totalBytes, kilobytesPerSecond }: CopyOptions, isRepeated: boolean, context: CopyContext): Promise<void> {
+async function copyOnce(
+  { plan, totalBytes, kilobytesPerSecond }: CopyOptions,
+  isRepeated: boolean,
+  context: CopyContext,
+): Promise<void> {
   const copier = new Copier({ kilobytesPerSecond, isRepeated }, context);
   context.progress.begin({ label: 'Copying files', totalBytes });
   try {
-    for (const { source, location } of plan.tablespaces) await copier.copyFolder({ source, destination: location, isDataFolder: false });
+    for (const { source, location } of plan.tablespaces)
+      await copier.copyFolder({ source, destination: location, isDataFolder: false });
     const knownOids = new Set(plan.tablespaces.map(({ oid }) => String(oid)));
     await copier.copyFolder({ source: plan.source, destination: plan.destination, isDataFolder: true, knownOids });
     await linkTablespaces(plan, isRepeated);
@@ -91,11 +96,6 @@ interface TreeRoot {
   readonly destination: string;
   readonly isDataFolder: boolean;
   readonly knownOids?: ReadonlySet<string>;
-}
-
-interface FoundEntry {
-  readonly path: string;
-  readonly stats: Stats;
 }
 
 class Copier {
@@ -119,7 +119,7 @@ class Copier {
     await doing(`make the folder ${root.destination}`, () => mkdir(root.destination, { recursive: true, mode: 0o700 }));
     this.#folders.push({ path: root.destination, stats: rootStats, isRoot: true });
     const atOnce = this.#kilobytesPerSecond > 0 ? 1 : filesAtOnce;
-    await forEachAtOnce(this.#walk(root, ''), atOnce, (entry) => this.#copyEntry(root, entry));
+    await forEachAtOnce(this.#walk(root, ''), atOnce, (path) => this.#copyEntry(root, path));
   }
 
   /** Modes and times of folders, from the innermost out: writing into a folder changes its time. */
@@ -132,29 +132,30 @@ class Copier {
     }
   }
 
-  /** Files and links below a folder, one folder of names in memory at a time; folders are made on the way. */
-  async *#walk(root: TreeRoot, folder: string): AsyncGenerator<FoundEntry> {
-    const names = await doing(`read ${join(root.source, folder)}`, () => readdir(join(root.source, folder)));
-    const folders: FoundEntry[] = [];
-    for (const name of names) {
-      const path = folder === '' ? name : `${folder}/${name}`;
+  /** Paths of files and links below a folder, one folder of names in memory at a time; folders are made on the way. */
+  async *#walk(root: TreeRoot, folder: string): AsyncGenerator<string> {
+    const from = join(root.source, folder);
+    const folders: string[] = [];
+    for (const entry of await doing(`read ${from}`, () => readdir(from, { withFileTypes: true }))) {
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (isLeftOut(root, path)) continue;
-      const stats = await doing(`read ${join(root.source, path)}`, () => lstat(join(root.source, path)));
-      if (stats.isDirectory()) folders.push({ path, stats });
-      else yield { path, stats };
+      if (entry.isDirectory()) folders.push(path);
+      else yield path;
     }
-    for (const { path, stats } of folders) {
+    for (const path of folders) {
+      const stats = await doing(`read ${join(root.source, path)}`, () => lstat(join(root.source, path)));
       await makeFolder(join(root.destination, path));
       this.#folders.push({ path: join(root.destination, path), stats, isRoot: false });
-      if (!isEmptied(root, path)) yield* this.#walk(root, path);
+      if (!(root.isDataFolder && emptiedFolders.has(path))) yield* this.#walk(root, path);
     }
   }
 
-  async #copyEntry(root: TreeRoot, { path, stats }: FoundEntry): Promise<void> {
+  async #copyEntry(root: TreeRoot, path: string): Promise<void> {
     if (this.#context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
     const from = join(root.source, path);
     const to = join(root.destination, path);
     await doing(`copy ${from} to ${to}`, async () => {
+      const stats = await lstat(from);
       if (stats.isSymbolicLink()) await this.#copyLink(root, path);
       else if (stats.isFile()) await this.#copyFile(from, to, stats);
       else this.#context.messages.warning(`${from} is neither file, folder nor link and is left out`);
@@ -187,15 +188,20 @@ class Copier {
     await target.chmod(stats.mode & 0o777);
   }
 
-  async #copyLink({ source, destination, isDataFolder, knownOids }: TreeRoot, path: string): Promise<void> {
-    const oid = isDataFolder ? /^pg_tblspc\/(.*)$/.exec(path)?.[1] : undefined;
-    if (oid !== undefined) {
-      if (knownOids?.has(oid) === true) return; // linked to its new place when everything is copied
-      throw new OperatorError('backup-not-usable', `the record of the backup does not name the tablespace ${join(source, path)}`, {
-        hint: 'a restored server would write into whatever that link points to',
-      });
+  async #copyLink({ source, destination, isDataFolder }: TreeRoot, path: string): Promise<void> {
+    if (isDataFolder && path.startsWith('pg_tblspc/')) {
+      throw new OperatorError(
+        'backup-not-usable',
+        `the record of the backup does not name the tablespace ${join(source, path)}`,
+        {
+          hint: 'a restored server would write into whatever that link points to',
+        },
+      );
     }
-    if (isDataFolder && emptiedFolders.has(path)) return await makeFolder(join(destination, path));
+    if (isDataFolder && emptiedFolders.has(path)) {
+      await makeFolder(join(destination, path));
+      return;
+    }
     if (isDataFolder && realFolders.has(path)) {
       throw new OperatorError('backup-not-usable', `${join(source, path)} is a symbolic link where PostgreSQL has a folder`);
     }
@@ -209,13 +215,11 @@ class Copier {
   }
 }
 
-function isLeftOut({ isDataFolder }: TreeRoot, path: string): boolean {
-  return isDataFolder && (leftOutFiles.has(path) || path === controlFile);
-}
-
-function isEmptied({ isDataFolder, knownOids }: TreeRoot, path: string): boolean {
+function isLeftOut({ isDataFolder, knownOids }: TreeRoot, path: string): boolean {
   if (!isDataFolder) return false;
-  return emptiedFolders.has(path) || (path.startsWith('pg_tblspc/') && knownOids?.has(path.slice('pg_tblspc/'.length)) === true);
+  if (leftOutFiles.has(path) || path === controlFile) return true;
+  // linked to its new place when everything is copied
+  return path.startsWith('pg_tblspc/') && knownOids?.has(path.slice('pg_tblspc/'.length)) === true;
 }
 
 /** PostgreSQL refuses a data folder that others may write to or look into. */
@@ -251,6 +255,8 @@ async function doing<T>(what: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const code = systemCodeOf(error);
     if (error instanceof OperatorError || code === undefined || code === 'ABORT_ERR') throw error;
-    throw new OperatorError(what.startsWith('read') ? 'file-unreadable' : 'file-unwritable', `cannot ${what}: ${code}`, { cause: error });
+    throw new OperatorError(what.startsWith('read') ? 'file-unreadable' : 'file-unwritable', `cannot ${what}: ${code}`, {
+      cause: error,
+    });
   }
 }

@@ -81,7 +81,9 @@ function judgeWal(backup: Backup, question: WalQuestion): WalAnswer {
   if (wish.target.kind === 'lsn') return judgeLsn(wish.target.lsn, { ...question, end, last });
   const gap = last > end ? firstMissing(question, end, last) : undefined;
   if (wish.target.kind === 'time') return judgeTime(wish.target.time, question, gap);
-  return { warnings: gap === undefined ? [] : [`WAL segment ${gap.name} is missing in the archive: replay cannot go beyond it`] };
+  return {
+    warnings: gap === undefined ? [] : [`WAL segment ${gap.name} is missing in the archive: replay cannot go beyond it`],
+  };
 }
 
 function judgeLsn(lsn: Lsn, question: WalQuestion & { readonly end: number; readonly last: number }): WalAnswer {

@@ -42,7 +42,10 @@ interface DestinationWish {
  */
 export function planDestination(layout: ServerLayout, { request, backup, isPitr }: DestinationWish): DestinationPlan {
   if (request.destination.includes(':')) {
-    throw unusable("the destination directory parameter cannot contain the ':' character", 'restoring to another host is not available yet in pgcellar 0.1.0');
+    throw unusable(
+      "the destination directory parameter cannot contain the ':' character",
+      'restoring to another host is not available yet in pgcellar 0.1.0',
+    );
   }
   const destination = resolve(request.destination);
   const folder = backupFolder(layout, backup.id);
@@ -118,7 +121,8 @@ interface WalWish extends Pick<DestinationWish, 'request' | 'isPitr'> {
 function planWalPlace({ request, isPitr, destination, walFolderName }: WalWish): WalPlace {
   if (request.fetchesWal) return { kind: 'fetched' };
   if (!isPitr) return { kind: 'in-place', folder: join(destination, walFolderName) };
-  const folder = request.stagingWalDirectory === undefined ? join(destination, 'barman_wal') : resolve(request.stagingWalDirectory);
+  const folder =
+    request.stagingWalDirectory === undefined ? join(destination, 'barman_wal') : resolve(request.stagingWalDirectory);
   return { kind: 'staged', folder };
 }
 
@@ -150,7 +154,10 @@ async function requireRemovable(staging: string, plan: DestinationPlan): Promise
   const real = await realPathOf(staging);
   for (const path of [plan.destination, ...plan.tablespaces.map(({ location }) => location)]) {
     if (isWithin(await realPathOf(path), real)) {
-      throw unusable(`${path} lies in the WAL staging folder ${staging}, which is removed when recovery ends`, 'choose a folder of its own');
+      throw unusable(
+        `${path} lies in the WAL staging folder ${staging}, which is removed when recovery ends`,
+        'choose a folder of its own',
+      );
     }
   }
 }

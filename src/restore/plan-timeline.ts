@@ -41,7 +41,11 @@ const latestByDefaultSince = 120_000;
  * The timeline that PostgreSQL will follow, found as it finds it itself: `latest` counts up from the backup's timeline while there are
  * history files. A timeline that does not contain the end of the backup is refused, because PostgreSQL would refuse to start on it.
  */
-export function planTimeline(backup: Backup, { choice, isArchiveRecovery }: TimelineWish, histories: TimelineHistories): TimelineVerdict {
+export function planTimeline(
+  backup: Backup,
+  { choice, isArchiveRecovery }: TimelineWish,
+  histories: TimelineHistories,
+): TimelineVerdict {
   const own = timelineOfBackup(backup);
   if (choice === 'current') return planOn(backup, own, { histories, setting: choice });
   if (choice !== undefined) {
@@ -86,7 +90,8 @@ function lineageTo(backup: Backup, timeline: number, histories: TimelineHistorie
   }
   const position = history.findIndex((left) => left.timeline === own);
   const leftOwn = history[position];
-  if (leftOwn === undefined) return `timeline ${String(timeline)} does not descend from timeline ${String(own)} of backup ${backup.id}`;
+  if (leftOwn === undefined)
+    return `timeline ${String(timeline)} does not descend from timeline ${String(own)} of backup ${backup.id}`;
   if (backup.endXlog !== null && leftOwn.switchLsn < backup.endXlog) {
     return `timeline ${String(timeline)} left timeline ${String(own)} at ${formatLsn(leftOwn.switchLsn)}, before backup ${backup.id} ended at ${formatLsn(backup.endXlog)}`;
   }

@@ -92,12 +92,18 @@ async function namesIn(folder: string): Promise<string[]> {
     return await readdir(folder);
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return [];
-    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, { cause: error });
+    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, {
+      cause: error,
+    });
   }
 }
 
 /** A history file that cannot be read must not stand in the way of a restore that does not need it: its timeline then counts as unknown. */
-async function readHistory(server: Server, name: WalName, { log }: Pick<Context, 'log'>): Promise<readonly TimelineSwitch[] | undefined> {
+async function readHistory(
+  server: Server,
+  name: WalName,
+  { log }: Pick<Context, 'log'>,
+): Promise<readonly TimelineSwitch[] | undefined> {
   try {
     return parseTimelineHistory(await readPlainText(server, archivedWalPath(server.layout, name)), name);
   } catch (error) {

@@ -108,7 +108,8 @@ function parseLsnTarget(text: string): RecoveryTarget {
 function parseName(name: string): RecoveryTarget {
   if (name === '') throw invalid('the name of a restore point cannot be empty');
   if (/\p{Cc}/u.test(name)) throw invalid('the name of a restore point cannot hold control characters');
-  if (Buffer.byteLength(name) > longestName) throw invalid(`the name of a restore point has at most ${String(longestName)} bytes: '${name}'`);
+  if (Buffer.byteLength(name) > longestName)
+    throw invalid(`the name of a restore point has at most ${String(longestName)} bytes: '${name}'`);
   return { kind: 'name', name };
 }
 

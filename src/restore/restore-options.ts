@@ -50,7 +50,8 @@ export interface NotBuiltOptions {
   readonly jobsStartBatchPeriod?: number | undefined;
   readonly jobsStartBatchSize?: number | undefined;
   readonly stagingPath?: string | undefined;
-  readonly stagingLocation?: 'local' | 'remote' | undefined;
+  /** `local` or `remote`. */
+  readonly stagingLocation?: string | undefined;
   readonly recoveryStagingPath?: string | undefined;
   readonly localStagingPath?: string | undefined;
   readonly combineMode?: string | undefined;

@@ -14,8 +14,8 @@ export class WalCoverage {
   /** @param time when PostgreSQL last wrote to the segment, seconds since the epoch */
   add(name: SegmentName, time: number): void {
     const { timeline } = segmentParts(name);
-    let times = this.#timesOf.get(timeline);
-    if (times === undefined) this.#timesOf.set(timeline, (times = new Map()));
+    const times = this.#timesOf.get(timeline) ?? new Map<number, number>();
+    this.#timesOf.set(timeline, times);
     times.set(segmentIndex(name, this.segmentSize), time);
     if (this.#newestTime === undefined || time > this.#newestTime) this.#newestTime = time;
   }

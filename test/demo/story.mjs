@@ -141,7 +141,7 @@ class Story {
 
   async backUp() {
     this.title('A base backup, while writes go on');
-    await this.pgcellar('backup', '--wait', '--immediate-checkpoint', '--name', 'first', 'main');
+    await this.pgcellar('backup', '--wait', '--immediate-checkpoint', '--name', 'evening', 'main');
     await this.pgcellar('list-backups', 'main');
   }
 
@@ -210,9 +210,9 @@ class Story {
     this.title('What to try next');
     this.say('The servers are stopped now; their backups and WAL stay. On this home:');
     command('list-backups main');
-    command('show-backup main first');
+    command('show-backup main evening');
     command('list-files --target wal main latest');
-    command('restore --target-immediate main first /some/empty/folder');
+    command('restore --target-immediate main evening /some/empty/folder');
     command("restore --target-time '1999-12-31 23:59:59' main latest /some/empty/folder     (refused, and it says why)");
     command('check main                         (what a check says when the server is down)');
     this.say(`Remove it all: npm run demo -- --clean${this.place.root.endsWith('/demo') ? '' : ` ${this.place.root}`}`);

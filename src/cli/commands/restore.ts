@@ -1,3 +1,4 @@
+import type { NotBuiltOptions } from '../../restore/restore-options.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { CommandDeclaration, OptionValues } from '../command.ts';
 
@@ -103,7 +104,7 @@ export const restoreCommand: CommandDeclaration = {
   },
 };
 
-function notBuiltOf(options: OptionValues) {
+function notBuiltOf(options: OptionValues): NotBuiltOptions {
   const stagingLocation = options.text('staging-location');
   return {
     remoteSshCommand: options.text('remote-ssh-command'),

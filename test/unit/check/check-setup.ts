@@ -12,6 +12,7 @@ import { type Clock, systemClock } from '../../../src/shared/clock.ts';
 import type { Context } from '../../../src/shared/context.ts';
 import type { Environment } from '../../../src/shared/environment.ts';
 import { silentLog } from '../../../src/shared/log.ts';
+import { silentProgress } from '../../../src/shared/progress.ts';
 import { localTimestamp } from '../../../src/shared/timestamp.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';
 
@@ -49,10 +50,7 @@ export async function lonelyServer(lines: string): Promise<LonelyServer> {
   const folder = await createTemporaryFolder('check');
   const configFile = join(folder.path, 'main.conf');
   await mkdir(join(folder.path, 'home'));
-  await writeFile(
-    configFile,
-    `[barman]\nbarman_home = FOLDER/home\n[main]\n${lines}\n`.replaceAll('FOLDER', folder.path),
-  );
+  await writeFile(configFile, `[barman]\nbarman_home = FOLDER/home\n[main]\n${lines}\n`.replaceAll('FOLDER', folder.path));
   const server = await serverFrom(configFile, 'main', { PATH: '/usr/bin:/bin' });
   return { server, folder: folder.path, [Symbol.asyncDispose]: async () => await folder[Symbol.asyncDispose]() };
 }
@@ -66,7 +64,7 @@ export function quietContext({ clock = systemClock, signal = new AbortController
     signal,
     log: silentLog,
     messages: { info: nothing, warning: nothing, error: nothing, exception: nothing, debug: nothing },
-    progress: { start: nothing, update: nothing, end: nothing },
+    progress: silentProgress,
   };
 }
 

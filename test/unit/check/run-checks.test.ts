@@ -4,15 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { CheckResult } from '../../../src/check/check.ts';
 import { runChecks } from '../../../src/check/run-checks.ts';
 import { OperatorError } from '../../../src/shared/operator-error.ts';
-import {
-  backupOf,
-  indexWals,
-  lonelyServer,
-  quietContext,
-  stoppedClock,
-  storeBackups,
-  toolsWith,
-} from './check-setup.ts';
+import { backupOf, indexWals, lonelyServer, quietContext, stoppedClock, storeBackups, toolsWith } from './check-setup.ts';
 
 const inactive = 'active = off\nbackup_method = postgres\nconninfo = host=/nonexistent';
 const active = 'backup_method = postgres\nstreaming_archiver = on\nslot_name = barman\nconninfo = host=/nonexistent';
@@ -69,7 +61,10 @@ describe('limits of age and size', () => {
       backupOf('20260102T000000', { status: 'FAILED' }),
     ]);
     await indexWals(home.server, wal(1, 1), wal(2, Date.UTC(2026, 0, 1) / 1000), wal(3, Date.UTC(2026, 0, 1, 12) / 1000, 2048));
-    const { results } = await runChecks({ server: home.server, tools: toolsWith({ context: quietContext({ clock: stoppedClock(now) }) }) });
+    const { results } = await runChecks({
+      server: home.server,
+      tools: toolsWith({ context: quietContext({ clock: stoppedClock(now) }) }),
+    });
     return results;
   };
 
@@ -84,9 +79,16 @@ describe('limits of age and size', () => {
       hint: 'last backup size 1.0 KiB > 1.0 KiB minimum',
       perfdata: 1024,
     });
-    expect(line(results, 'wal maximum age')).toMatchObject({ isOk: true, hint: 'interval provided: 1 day, latest wal age: 1 hour' });
+    expect(line(results, 'wal maximum age')).toMatchObject({
+      isOk: true,
+      hint: 'interval provided: 1 day, latest wal age: 1 hour',
+    });
     expect(line(results, 'wal size')).toMatchObject({ isOk: true, hint: '2.0 KiB', perfdata: 2048 });
-    expect(line(results, 'failed backups')).toMatchObject({ isOk: false, hint: 'there are 1 failed backups', isCritical: false });
+    expect(line(results, 'failed backups')).toMatchObject({
+      isOk: false,
+      hint: 'there are 1 failed backups',
+      isCritical: false,
+    });
   });
 
   test('an old and small one', async () => {
@@ -107,9 +109,7 @@ describe('limits of age and size', () => {
   test('no backup at all', async () => {
     await using home = await lonelyServer(`${inactive}\n${limits}`);
     const { results } = await runChecks({ server: home.server, tools: toolsWith() });
-    expect(line(results, 'backup maximum age')?.hint).toBe(
-      'interval provided: 1 day, latest backup age: No available backups',
-    );
+    expect(line(results, 'backup maximum age')?.hint).toBe('interval provided: 1 day, latest backup age: No available backups');
     expect(line(results, 'wal maximum age')?.hint).toBe('No WAL files archived for last backup');
   });
 });
@@ -175,7 +175,9 @@ describe('the catalog', () => {
     await writeFile(join(streaming, '000000010000000000000001'), '');
     const left = await runChecks({ server: home.server, tools: toolsWith() });
     expect(line(left.results, 'incoming WALs directory')).toBeUndefined();
-    expect(line(left.results, 'empty streaming directory')?.hint).toBe(`'${streaming}' must be empty when streaming_archiver=off`);
+    expect(line(left.results, 'empty streaming directory')?.hint).toBe(
+      `'${streaming}' must be empty when streaming_archiver=off`,
+    );
   });
 
   test('a folder that cannot be made', async () => {
@@ -193,7 +195,9 @@ describe('the catalog', () => {
 
 describe('the configuration', () => {
   test('options that ask for what does not exist yet', async () => {
-    await using home = await lonelyServer('active = off\ncompression = snappy\nworm_mode = on\nencryption = gpg\nencryption_key_id = x');
+    await using home = await lonelyServer(
+      'active = off\ncompression = snappy\nworm_mode = on\nencryption = gpg\nencryption_key_id = x',
+    );
     const { results } = await runChecks({ server: home.server, tools: toolsWith() });
     expect(line(results, 'encryption')).toMatchObject({ isOk: false });
     expect(line(results, 'compression settings')?.hint).toBe('compression = snappy is not available yet');
@@ -298,7 +302,10 @@ describe('a server that cannot be reached', () => {
       clock.wake();
       return await new Promise<never>(() => undefined);
     };
-    const { results } = await runChecks({ server: home.server, tools: toolsWith({ context: quietContext({ clock }), archivePending }) });
+    const { results } = await runChecks({
+      server: home.server,
+      tools: toolsWith({ context: quietContext({ clock }), archivePending }),
+    });
     expect(results).toEqual([
       { name: 'check timeout', isOk: false, hint: "timed out after 30 seconds, at 'WAL archive'", isCritical: true },
     ]);

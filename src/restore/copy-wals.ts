@@ -1,0 +1,119 @@
+import { constants, createWriteStream } from 'node:fs';
+import { copyFile, lstat, mkdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { detectCompressionOf, writePlainContent } from '../compression/all-codecs.ts';
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { walKindOf } from '../wal/wal-name.ts';
+import { forEachAtOnce } from './for-each-at-once.ts';
+import type { WalToCopy } from './select-wals.ts';
+
+interface CopyOptions {
+  readonly server: Server;
+  readonly wals: readonly WalToCopy[];
+  /** A partial segment of the streaming folder that is taken along, and the whole name that it gets. */
+  readonly streamingPartial: { readonly path: string; readonly restoredName: string } | undefined;
+  readonly folder: string;
+  readonly segmentSize: number;
+  /** Tells PostgreSQL with `archive_status/NAME.done` that they need not be archived again. */
+  readonly marksArchived: boolean;
+}
+
+const filesAtOnce = 4;
+
+/**
+ * Refuses WAL that cannot be read yet, before anything is copied.
+ * @throws OperatorError `not-available-yet`
+ */
+export function requireReadableWals(wals: readonly WalToCopy[]): void {
+  const encrypted = wals.find(({ entry }) => entry.encryption !== null);
+  if (encrypted === undefined) return;
+  throw new OperatorError(
+    'not-available-yet',
+    `WAL file ${encrypted.entry.name} is encrypted; restoring encrypted WAL is not available yet in pgcellar 0.1.0`,
+  );
+}
+
+/**
+ * Writes plain copies of WAL files into a folder of mode 0700. A complete segment must have the size that PostgreSQL wants.
+ * @throws OperatorError `wal-not-found`, `wal-stream-invalid`, `file-unwritable` or `interrupted`
+ */
+export async function copyWals(options: CopyOptions, context: Pick<Context, 'progress' | 'signal'>): Promise<void> {
+  const { server, wals, streamingPartial, folder } = options;
+  await makeWalFolder(folder);
+  const copies = wals.map(({ entry, restoredName }) => ({ from: archivedWalPath(server.layout, entry.name), restoredName }));
+  if (streamingPartial !== undefined) copies.push({ from: streamingPartial.path, restoredName: streamingPartial.restoredName });
+  const statusFolder = join(folder, 'archive_status');
+  if (options.marksArchived) await makeWalFolder(statusFolder);
+  let doneFiles = 0;
+  context.progress.begin({ label: 'Copying WAL files', totalBytes: copies.length * options.segmentSize });
+  try {
+    await forEachAtOnce(copies, filesAtOnce, async ({ from, restoredName }) => {
+      if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      await copyWal(from, join(folder, restoredName), options);
+      if (options.marksArchived) await writeFile(join(statusFolder, `${restoredName}.done`), '', { mode: 0o600 });
+      context.progress.advance(++doneFiles * options.segmentSize);
+    });
+  } finally {
+    context.progress.end();
+  }
+}
+
+/** Makes a folder of mode 0700, or takes one that is there; never one behind a symbolic link that came with the backup. */
+export async function makeWalFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if ((await lstat(folder)).isDirectory()) return;
+  throw new OperatorError('destination-unusable', `${folder} is a symbolic link; WAL is copied into a folder of its own`);
+}
+
+async function copyWal(from: string, to: string, { server, segmentSize }: CopyOptions): Promise<void> {
+  try {
+    if ((await detectCompressionOf(from)) === undefined)
+      await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    else await decompress(from, to, server);
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === 'ENOENT') {
+      throw new OperatorError(
+        'wal-not-found',
+        `the index of server '${server.config.name}' names a WAL file that is not there: ${from}`,
+        {
+          hint: 'rebuild-xlogdb writes the index anew from what is there',
+          cause: error,
+        },
+      );
+    }
+    if (code === undefined || error instanceof OperatorError) throw error;
+    throw new OperatorError('file-unwritable', `cannot copy ${from} to ${to}: ${code}`, { cause: error });
+  }
+  await requireWhole(from, to, segmentSize);
+}
+
+async function decompress(from: string, to: string, server: Server): Promise<void> {
+  const output = createWriteStream(to, { flags: 'wx', mode: 0o600 });
+  try {
+    await writePlainContent(from, output, { path: server.programPath, environment: server.environment });
+    await new Promise<void>((resolve, reject) => {
+      output.once('error', reject);
+      output.end(resolve);
+    });
+  } finally {
+    output.destroy();
+  }
+}
+
+/** PostgreSQL stops with an error at a segment of another size: better to learn it now. */
+async function requireWhole(from: string, to: string, segmentSize: number): Promise<void> {
+  if (walKindOf(to.slice(to.lastIndexOf('/') + 1)) !== 'segment') return;
+  const { size } = await stat(to);
+  if (size === segmentSize) return;
+  throw new OperatorError(
+    'wal-stream-invalid',
+    `the WAL segment ${from} has ${String(size)} bytes instead of ${String(segmentSize)}`,
+    {
+      hint: 'restore to a target before it, or with --get-wal',
+    },
+  );
+}

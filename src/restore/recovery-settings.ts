@@ -1,0 +1,117 @@
+import { quoteWord, quoteWords } from '../shared/shell-words.ts';
+import { formatLongTime } from '../shared/timestamp.ts';
+import { formatLsn } from '../wal/lsn.ts';
+import type { WalPlace } from './plan-destination.ts';
+import { type RecoveryTarget, takesExclusive } from './recovery-target.ts';
+import type { RestoreRequest, TimelineChoice } from './restore-options.ts';
+
+/** What is written so that the restored server recovers as it was asked for. */
+export interface RecoverySettings {
+  /** File in the data folder, and whether it is one of the backup's that gets lines at its end. */
+  readonly fileName: string;
+  readonly isAppended: boolean;
+  readonly lines: readonly string[];
+  /** Empty file that turns recovery on; none before PostgreSQL 12. */
+  readonly signalName: 'recovery.signal' | 'standby.signal' | undefined;
+}
+
+export interface RecoveryWish {
+  readonly version: number;
+  readonly serverName: string;
+  readonly target: RecoveryTarget;
+  readonly isPitr: boolean;
+  readonly timelineSetting: TimelineChoice | undefined;
+  readonly wal: WalPlace;
+  readonly request: Pick<
+    RestoreRequest,
+    'isExclusive' | 'action' | 'standbyMode' | 'recoveryConfFilename' | 'restoreCommand' | 'programWords' | 'programUser'
+  >;
+}
+
+/** Since this version recovery settings stand in the server's own configuration. */
+const signalsSince = 120_000;
+
+/** Settings of the restored server (engine.md section 12.8); undefined when there is nothing to say: it then starts as after a crash. */
+export function recoverySettings(wish: RecoveryWish): RecoverySettings | undefined {
+  const { version, isPitr, wal, request } = wish;
+  if (!isPitr && wal.kind !== 'fetched' && !request.standbyMode) return undefined;
+  const lines = [...walLines(wish), ...targetLines(wish)];
+  if (version < signalsSince) {
+    const standby = request.standbyMode ? [setting('standby_mode', 'on')] : [];
+    return { fileName: 'recovery.conf', isAppended: false, lines: [...lines, ...standby], signalName: undefined };
+  }
+  return {
+    fileName: request.recoveryConfFilename ?? 'postgresql.auto.conf',
+    isAppended: true,
+    lines,
+    signalName: request.standbyMode ? 'standby.signal' : 'recovery.signal',
+  };
+}
+
+function walLines({ wal, serverName, request }: RecoveryWish): string[] {
+  switch (wal.kind) {
+    case 'fetched':
+      return fetchingLines(serverName, request);
+    case 'staged': {
+      // Barman leaves these out for a standby, which then never finds the WAL that was copied for it
+      const copying = `cp ${commandWord(wal.folder)}/%f %p`;
+      return [setting('restore_command', copying), setting('recovery_end_command', `rm -fr ${commandWord(wal.folder)}`)];
+    }
+    case 'in-place':
+      return [];
+  }
+}
+
+function fetchingLines(
+  serverName: string,
+  { restoreCommand, programWords, programUser, standbyMode }: RecoveryWish['request'],
+): string[] {
+  if (restoreCommand !== undefined) return [setting('restore_command', restoreCommand)];
+  const program = commandWords(programWords);
+  // a standby streams what is not complete yet; the word that falls away leaves its blank, as in Barman
+  const command = [program, 'get-wal', standbyMode ? '' : '-P', commandWord(serverName), '%f > %p'].join(' ');
+  const comment = `# The '${quoteWords(programWords)} get-wal' command must run as '${programUser}' user`;
+  return [comment.replaceAll(/\p{Cc}/gu, ' '), setting('restore_command', command)];
+}
+
+function targetLines({ version, target, timelineSetting, request }: RecoveryWish): string[] {
+  const lines = pointLines(target);
+  if (request.isExclusive && takesExclusive(target)) lines.push(setting('recovery_target_inclusive', 'False'));
+  // before PostgreSQL 12 `current` is no value but what happens without the line
+  const isImplied = timelineSetting === undefined || (timelineSetting === 'current' && version < signalsSince);
+  if (!isImplied) lines.push(`recovery_target_timeline = ${String(timelineSetting)}`);
+  if (request.action !== undefined) lines.push(setting('recovery_target_action', request.action));
+  return lines;
+}
+
+function pointLines(target: RecoveryTarget): string[] {
+  switch (target.kind) {
+    case 'none':
+      return [];
+    case 'time':
+      return [setting('recovery_target_time', formatLongTime(target.time))];
+    case 'xid':
+      return [setting('recovery_target_xid', target.xid)];
+    case 'lsn':
+      return [setting('recovery_target_lsn', formatLsn(target.lsn))];
+    case 'name':
+      return [setting('recovery_target_name', target.name)];
+    case 'immediate':
+      return [setting('recovery_target', 'immediate')];
+  }
+}
+
+/** A line of a configuration file: PostgreSQL reads backslashes as escapes and two quotes as one. */
+function setting(key: string, value: string): string {
+  const escaped = value.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+  return `${key} = '${escaped}'`;
+}
+
+/** A word of `restore_command`: quoted for the shell, and a percent sign doubled for PostgreSQL. */
+function commandWord(word: string): string {
+  return quoteWord(word).replaceAll('%', '%%');
+}
+
+function commandWords(words: readonly string[]): string {
+  return words.map(commandWord).join(' ');
+}
