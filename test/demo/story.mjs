@@ -302,6 +302,9 @@ class Story {
   async run(argv, { isShown = false, cwd, input = '' } = {}) {
     const [program, ...words] = argv;
     const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) });
+    child.stdin.on('error', (error) => {
+      if (error.code !== 'EPIPE') throw error; // a program may end without reading its input
+    });
     child.stdin.end(input);
     const [stdout, stderr, exitCode] = await Promise.all([
       collect(child.stdout, isShown),
