@@ -47,7 +47,12 @@ module.exports = {
     ...typesOnly,
     { name: 'no-circles', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
     { name: 'no-orphans', severity: 'error', from: { path: '^src/', orphan: true, pathNot: '^src/cli/main\\.ts$' }, to: {} },
-    { name: 'rooms-are-listed', severity: 'error', from: { path: '^src/[^/]+/', pathNot: `^src/(${[...Object.keys(rooms), 'cli'].join('|')})/` }, to: {} },
+    {
+      name: 'rooms-are-listed',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: `^src/(${[...Object.keys(rooms), 'cli'].join('|')})/` },
+      to: {},
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -58,7 +58,11 @@ interface AssembleOptions {
  * @throws OperatorError `configuration-missing`, `configuration-invalid`, `wrong-user` or `file-unreadable`
  */
 export async function assemble({ programName, script, globals, endsGracefully }: AssembleOptions): Promise<Application> {
-  const main = await loadMainConfiguration({ explicitPath: globals.configPath, environment: process.env, homeFolder: homedir() });
+  const main = await loadMainConfiguration({
+    explicitPath: globals.configPath,
+    environment: process.env,
+    homeFolder: homedir(),
+  });
   const { home } = await becomeUser(main.global.barman_user);
   const streams = new Streams();
   const log = openLogFile({

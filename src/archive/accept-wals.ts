@@ -36,7 +36,11 @@ const mostChecksumBytes = 1024 * 1024;
  * before all of them fit. Returning means: synced, and found by the archiver and by get-wal.
  * @throws OperatorError `wal-stream-invalid`; nothing is published then
  */
-export async function acceptWals(layout: ServerLayout, input: Readable, context: Pick<Context, 'clock' | 'messages'>): Promise<void> {
+export async function acceptWals(
+  layout: ServerLayout,
+  input: Readable,
+  context: Pick<Context, 'clock' | 'messages'>,
+): Promise<void> {
   await mkdir(layout.incoming, { recursive: true });
   await removeLeftovers(layout.incoming);
   const transfer: Transfer = { files: [], sums: new Map(), digest: 'sha256' };
@@ -85,18 +89,20 @@ async function receiveMember(folder: string, entry: Entry, { transfer, context }
     readSums(await textOf(entry), transfer.sums, context);
     return;
   }
-  if (transfer.files.some((file) => file.name === name)) throw new OperatorError('wal-stream-invalid', `'${name}' is twice in the tar stream`);
+  if (transfer.files.some((file) => file.name === name))
+    throw new OperatorError('wal-stream-invalid', `'${name}' is twice in the tar stream`);
   const temporary = join(folder, `.${String(process.pid)}-${name}`);
   transfer.files.push({ name, temporary });
   await pipeline(entry, createWriteStream(temporary, { mode: 0o640 }));
   const { mtime } = entry.header;
-  if (mtime !== undefined) await utimes(temporary, mtime, mtime);
+  await utimes(temporary, mtime, mtime);
 }
 
 /** Only plain files with a plain name: nothing may reach another folder, and a name with a dot before it would never be archived. */
 function memberName({ name, type }: Header): string {
   const plain = name.replace(/^(\.\/)+/, '');
-  if (type !== 'file' && type !== 'contiguous-file') throw new OperatorError('wal-stream-invalid', `'${plain}' in the tar stream is no regular file`);
+  if (type !== 'file' && type !== 'contiguous-file')
+    throw new OperatorError('wal-stream-invalid', `'${plain}' in the tar stream is no regular file`);
   if (plain === '' || plain.startsWith('.') || /[/\0-\x1f]/.test(plain)) {
     throw new OperatorError('wal-stream-invalid', `unsupported file name in the tar stream: ${JSON.stringify(plain)}`);
   }
@@ -117,7 +123,8 @@ async function textOf(entry: Entry): Promise<string> {
   let size = 0;
   for await (const chunk of entry) {
     size += chunk.length;
-    if (size > mostChecksumBytes) throw new OperatorError('wal-stream-invalid', 'the checksum list in the tar stream is too long');
+    if (size > mostChecksumBytes)
+      throw new OperatorError('wal-stream-invalid', 'the checksum list in the tar stream is too long');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -133,7 +140,8 @@ async function verify({ files, sums, digest }: Transfer): Promise<void> {
     const expected = sums.get(name);
     if (expected === undefined) throw new OperatorError('wal-stream-invalid', `'${name}' came without a checksum`);
     const found = await digestOf(temporary, digest);
-    if (found !== expected) throw new OperatorError('wal-stream-invalid', `the checksum of '${name}' does not match: it was damaged on its way`);
+    if (found !== expected)
+      throw new OperatorError('wal-stream-invalid', `the checksum of '${name}' does not match: it was damaged on its way`);
   }
 }
 

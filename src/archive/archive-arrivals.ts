@@ -9,7 +9,8 @@ import { walHookVariables } from '../hooks/hook-variables.ts';
 import { hasHooks, runPostHooks, runPreHooks } from '../hooks/run-hooks.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
-import { messageOf, systemCodeOf } from '../shared/operator-error.ts';
+import { pathExists } from '../shared/look.ts';
+import { messageOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { holdSameWal } from './compare-wals.ts';
 import { channelFolder, listArrivals } from './list-arrivals.ts';
@@ -76,11 +77,11 @@ async function archiveBatch(names: readonly WalName[], options: ArchivingOptions
       return false;
     }
     let outcome: ArrivalOutcome | undefined;
-    let failure: unknown;
+    let failure: Error | undefined;
     try {
       [outcome] = await storeBatch([name], options, context);
     } catch (error) {
-      failure = error;
+      failure = error instanceof Error ? error : new Error(String(error));
     }
     const isArchived = outcome?.kind === 'archived';
     const after = isArchived ? await variablesOf(name, archivedWalPath(server.layout, name)) : variables;
@@ -97,8 +98,9 @@ async function storeBatch(names: readonly WalName[], options: ArchivingOptions, 
   const prepared: PreparedWal[] = [];
   for (const name of names) {
     const source = join(channelFolder(server.layout, channel), name);
-    if (await exists(archivedWalPath(server.layout, name))) outcomes.push(await settleExisting(server, name, source, context));
-    else if (await exists(source)) prepared.push(await prepareWal(server, name, source));
+    if (await pathExists(archivedWalPath(server.layout, name)))
+      outcomes.push(await settleExisting(server, name, source, context));
+    else if (await pathExists(source)) prepared.push(await prepareWal(server, name, source));
   }
   await commit(server, prepared);
   outcomes.push(...prepared.map(({ entry: { name } }) => ({ kind: 'archived', name }) as const));
@@ -125,11 +127,7 @@ async function settleExisting(server: Server, name: WalName, source: string, con
 /** A crash after the rename leaves a file that the index does not name: it would never be restored, and never removed. */
 async function indexIfMissing(server: Server, name: WalName, destination: string): Promise<void> {
   await using index = await WalIndex.open(server.layout);
-  let isKnown = false;
-  await index.visit((entry) => {
-    if (entry.name === name) isKnown = true;
-  });
-  if (isKnown) return;
+  if (await index.has(name)) return;
   const { size, mtimeMs } = await stat(destination);
   const compression = (await detectCompressionOf(destination)) ?? null;
   const entry: WalEntry = { name, size, time: mtimeMs / 1000, compression, encryption: null };
@@ -159,14 +157,4 @@ async function variablesOf(segment: string, file: string): Promise<Record<string
   const { size, mtimeMs } = await stat(file);
   const compression = (await detectCompressionOf(file)) ?? null;
   return { ...walHookVariables({ segment, file, sizeBytes: size, epochSeconds: mtimeMs / 1000, compression }) };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

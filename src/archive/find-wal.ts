@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { parseWalName, segmentName, segmentParts, segmentOf, type WalName } from '../wal/wal-name.ts';
+import { parseWalName, segmentName, segmentOf, segmentParts, type WalName } from '../wal/wal-name.ts';
 
 /** Where a WAL file may lie, in the order of engine.md section 11.1: a partial segment only when it was asked for. */
 export function walCandidates(layout: ServerLayout, name: WalName, { allowsPartial }: { allowsPartial: boolean }): string[] {
@@ -16,11 +16,7 @@ export function walCandidates(layout: ServerLayout, name: WalName, { allowsParti
 }
 
 /** First of the candidates that exists. */
-export async function findWal(
-  layout: ServerLayout,
-  name: WalName,
-  options: { allowsPartial: boolean },
-): Promise<string | undefined> {
+async function findWal(layout: ServerLayout, name: WalName, options: { allowsPartial: boolean }): Promise<string | undefined> {
   for (const path of walCandidates(layout, name, options)) if (await isFile(path)) return path;
   return undefined;
 }
@@ -30,11 +26,13 @@ export async function findWal(
  * next log file is tried when the number of the missing segment can be the number of segments in one, a power of two.
  */
 export async function peekWals(layout: ServerLayout, first: WalName, count: number): Promise<WalName[]> {
-  const exists = async (name: WalName): Promise<boolean> => (await findWal(layout, name, { allowsPartial: false })) !== undefined;
+  const exists = async (name: WalName): Promise<boolean> =>
+    (await findWal(layout, name, { allowsPartial: false })) !== undefined;
   const segment = segmentOf(first);
-  if (segment !== first || segment === undefined) return (await exists(first)) ? [first] : [];
+  if (segment === undefined || String(segment) !== first) return (await exists(first)) ? [first] : [];
   const found: WalName[] = [];
-  let { timeline, log, segment: number } = segmentParts(segment);
+  const { timeline, ...start } = segmentParts(segment);
+  let { log, segment: number } = start;
   while (found.length < count) {
     const name = segmentName({ timeline, log, segment: number });
     if (await exists(name)) {
@@ -43,10 +41,9 @@ export async function peekWals(layout: ServerLayout, first: WalName, count: numb
       continue;
     }
     if (found.length === 0 || !isPowerOfTwo(number)) break;
-    const [nextLog, afterLog] = [log + 1, 0];
-    if (!(await exists(segmentName({ timeline, log: nextLog, segment: afterLog })))) break;
-    log = nextLog;
-    number = afterLog;
+    if (!(await exists(segmentName({ timeline, log: log + 1, segment: 0 })))) break;
+    log++;
+    number = 0;
   }
   return found;
 }
@@ -70,6 +67,8 @@ async function isFile(path: string): Promise<boolean> {
     return (await stat(path)).isFile();
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return false;
-    throw new OperatorError('file-unreadable', `cannot look at ${path}: ${systemCodeOf(error) ?? String(error)}`, { cause: error });
+    throw new OperatorError('file-unreadable', `cannot look at ${path}: ${systemCodeOf(error) ?? String(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { parseWalName, segmentOf, walKindOf, type WalName } from '../wal/wal-name.ts';
+import { parseWalName, segmentOf, type WalName, walKindOf } from '../wal/wal-name.ts';
 
 /** Where WAL arrives: `streaming` is written by the WAL receiver, `file` by archive_command and put-wal. */
 export type ArrivalChannel = 'streaming' | 'file';

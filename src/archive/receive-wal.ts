@@ -1,8 +1,8 @@
 import { mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Server } from '../config/server.ts';
-import { requireClientProgram } from '../postgres/client-programs.ts';
 import { clientConnection } from '../postgres/client-connection.ts';
+import { requireClientProgram } from '../postgres/client-programs.ts';
 import { receivewalArguments } from '../postgres/receivewal-arguments.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
@@ -83,9 +83,13 @@ export async function realignStreamingFolder(folder: string, restart: SegmentNam
   const newestSegment = parseSegmentName((newest ?? '').slice(0, 24));
   if (newestSegment === restart) return { kind: 'nothing-to-do' };
   if (newestSegment !== undefined && newestSegment > restart) {
-    throw new OperatorError('receiver-failed', `the streaming folder is ahead of the server: it holds ${newestSegment}, the server would send ${restart}`, {
-      hint: 'is this still the same cluster? Move the files of the streaming folder away when you are sure that nobody needs them',
-    });
+    throw new OperatorError(
+      'receiver-failed',
+      `the streaming folder is ahead of the server: it holds ${newestSegment}, the server would send ${restart}`,
+      {
+        hint: 'is this still the same cluster? Move the files of the streaming folder away when you are sure that nobody needs them',
+      },
+    );
   }
   const removed = names.findLast((name) => walKindOf(name) === 'partial');
   const created = `${restart}.partial`;

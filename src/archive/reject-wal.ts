@@ -1,8 +1,8 @@
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { syncFolder } from '../shared/durable-file.ts';
-import { systemCodeOf } from '../shared/operator-error.ts';
+import { pathExists } from '../shared/look.ts';
 import { formatCompactTime, localTimestamp, withOffset } from '../shared/timestamp.ts';
 
 /**
@@ -18,19 +18,10 @@ export async function rejectWal(
   await mkdir(layout.errors, { recursive: true });
   const stamp = `${formatCompactTime(withOffset(localTimestamp(now), 0))}Z`;
   let path = join(layout.errors, `${name}.${stamp}.${reason}`);
-  for (let number = 1; await exists(path); number++) path = join(layout.errors, `${name}.${stamp}.${String(number)}.${reason}`);
+  for (let number = 1; await pathExists(path); number++)
+    path = join(layout.errors, `${name}.${stamp}.${String(number)}.${reason}`);
   await rename(source, path);
   await syncFolder(layout.errors);
   await syncFolder(dirname(source));
   return path;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

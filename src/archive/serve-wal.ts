@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createWriteStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -63,13 +62,16 @@ async function send({ server, path, stored, form, output }: SendOptions): Promis
 async function sendRecompressed({ server, path, form, output }: Omit<SendOptions, 'stored'>): Promise<void> {
   const surroundings = { path: server.programPath, environment: server.environment };
   const codec = codecFor(form);
-  if (codec === undefined) throw new OperatorError('not-available-yet', `output compression ${form} is not available yet in pgcellar`);
+  if (codec === undefined)
+    throw new OperatorError('not-available-yet', `output compression ${form} is not available yet in pgcellar`);
   const folder = await mkdtemp(join(tmpdir(), 'pgcellar-wal-'));
   try {
     const plain = join(folder, 'plain');
     const sink = createWriteStream(plain);
     await writePlainContent(path, sink, surroundings);
-    await new Promise<void>((resolve, reject) => sink.end((error?: Error | null) => (error == null ? resolve() : reject(error))));
+    await new Promise<void>((resolve, reject) =>
+      sink.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
+    );
     const compressed = join(folder, 'compressed');
     await codec.compress(plain, compressed, levelFor(codec, 'medium'), surroundings);
     await pipeline(createReadStream(compressed), output, { end: false });
@@ -83,6 +85,8 @@ async function storedCompression(path: string): Promise<string | undefined> {
     return await detectCompressionOf(path);
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return 'vanished';
-    throw new OperatorError('file-unreadable', `cannot read ${path}: ${systemCodeOf(error) ?? String(error)}`, { cause: error });
+    throw new OperatorError('file-unreadable', `cannot read ${path}: ${systemCodeOf(error) ?? String(error)}`, {
+      cause: error,
+    });
   }
 }

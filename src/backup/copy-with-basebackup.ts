@@ -44,7 +44,9 @@ export async function copyWithBasebackup(options: CopyOptions, context: Context)
       return;
     } catch (error) {
       if (!(error instanceof OperatorError) || retriesLeft === 0 || context.signal.aborted) throw error;
-      context.messages.warning(`${messageOf(error)}; ${String(retriesLeft)} attempts left, the next one in ${String(retrySleepSeconds)} s`);
+      context.messages.warning(
+        `${messageOf(error)}; ${String(retriesLeft)} attempts left, the next one in ${String(retrySleepSeconds)} s`,
+      );
       await context.clock.sleep(retrySleepSeconds * 1000, context.signal);
     }
   }
@@ -58,7 +60,14 @@ async function copyOnce(options: CopyOptions, program: string, context: Context)
   for (const { oid, location } of tablespaces) mappings.push({ location, folder: await makeEmpty(join(folder, String(oid))) });
   const name = server.config.options.streaming_backup_name;
   const { connection, secrets } = clientConnection(options.streamingConninfo, name);
-  const argv = basebackupArguments({ program, connection, dataFolder, tablespaces: mappings, kilobytesPerSecond, isCheckpointFast });
+  const argv = basebackupArguments({
+    program,
+    connection,
+    dataFolder,
+    tablespaces: mappings,
+    kilobytesPerSecond,
+    isCheckpointFast,
+  });
   const watching = new AbortController();
   const watch = watchProgress(options, { context, name, until: watching.signal });
   try {

@@ -1,10 +1,9 @@
-import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Backup } from '../catalog/backup.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
-import { systemCodeOf } from '../shared/operator-error.ts';
-import { type SegmentName, parseSegmentName, segmentsBetween, timelineOf, walKindOf } from '../wal/wal-name.ts';
+import { namesIn, pathExists } from '../shared/look.ts';
+import { parseSegmentName, type SegmentName, segmentsBetween, timelineOf, walKindOf } from '../wal/wal-name.ts';
 
 /** What is known about the WAL that a backup needs. */
 export type WalVerdict =
@@ -43,14 +42,15 @@ export async function judgeWals(backup: Backup, facts: WalFacts): Promise<WalVer
 export async function readWalFacts(layout: ServerLayout, backup: Backup): Promise<WalFacts> {
   const timeline = backup.beginWal === null ? 0 : timelineOf(backup.beginWal);
   return {
-    isArchived: (name) => exists(archivedWalPath(layout, name)),
-    isWaiting: async (name) => (await exists(join(layout.incoming, name))) || (await exists(join(layout.streaming, name))),
+    isArchived: (name) => pathExists(archivedWalPath(layout, name)),
+    isWaiting: async (name) =>
+      (await pathExists(join(layout.incoming, name))) || (await pathExists(join(layout.streaming, name))),
     last: await lastArchivedSegment(layout, timeline),
   };
 }
 
 /** Greatest complete segment in the archive on a timeline, from the files themselves. */
-export async function lastArchivedSegment(layout: ServerLayout, timeline: number): Promise<SegmentName | undefined> {
+async function lastArchivedSegment(layout: ServerLayout, timeline: number): Promise<SegmentName | undefined> {
   const prefix = timeline.toString(16).toUpperCase().padStart(8, '0');
   const folders = (await namesIn(layout.wals)).filter((name) => name.startsWith(prefix) && name.length === 16).toSorted();
   for (const folder of folders.toReversed()) {
@@ -59,23 +59,4 @@ export async function lastArchivedSegment(layout: ServerLayout, timeline: number
     if (last !== undefined) return parseSegmentName(last);
   }
   return undefined;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -32,7 +32,10 @@ async function addFolder(folder: string, total: { size: number; deduplicatedSize
   await Promise.all(
     entries.map(async (entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) return await addFolder(path, total);
+      if (entry.isDirectory()) {
+        await addFolder(path, total);
+        return;
+      }
       if (!entry.isFile()) return;
       const { size, nlink } = await lstat(path);
       total.size += size;

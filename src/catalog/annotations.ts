@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeFileDurably, writeFileDurably } from '../shared/durable-file.ts';
+import { namesIn } from '../shared/look.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { type BackupId, parseBackupId } from './backup.ts';
 import { backupFolder, metaFolder, type ServerLayout } from './server-layout.ts';
@@ -64,13 +65,4 @@ function annotationPath(layout: ServerLayout, id: BackupId, key: AnnotationKey):
 
 async function readKeep(path: string): Promise<KeepTarget> {
   return (await readFile(path, 'utf8')).trim() === 'standalone' ? 'standalone' : 'full';
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return [];
-    throw error;
-  }
 }

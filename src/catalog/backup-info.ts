@@ -10,7 +10,15 @@ import {
 import { formatLongTime, parseTimestamp, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
 import { parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
-import { type Backup, type BackupId, type BackupStatus, backupStatuses, emptyBackup, parseBackupId, type Tablespace } from './backup.ts';
+import {
+  type Backup,
+  type BackupId,
+  type BackupStatus,
+  backupStatuses,
+  emptyBackup,
+  parseBackupId,
+  type Tablespace,
+} from './backup.ts';
 
 type RecordField = Exclude<keyof Backup, 'id'>;
 
@@ -133,7 +141,7 @@ export function formatBackupInfo(backup: Backup): string {
 }
 
 /** One field as the record has it: for JSON forms, hooks and messages. */
-export function formatField(backup: Backup, field: RecordField): string {
+function formatField(backup: Backup, field: RecordField): string {
   const value = backup[field];
   if (value === null) return 'None';
   const { write } = fields[field] as FieldText<typeof value>; // the table pairs each field with the type of its value

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileDurably } from '../shared/durable-file.ts';
+import { namesIn } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
 import { formatBackupInfo, parseBackupInfo } from './backup-info.ts';
@@ -97,15 +98,6 @@ async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<Backup 
 async function idsIn(folder: string, idOf: (name: string) => string | undefined): Promise<BackupId[]> {
   const names = await namesIn(folder);
   return names.map((name) => parseBackupId(idOf(name) ?? '')).filter((id) => id !== undefined);
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return [];
-    throw unreadable(folder, error);
-  }
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

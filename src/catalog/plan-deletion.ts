@@ -79,7 +79,9 @@ function olderThan(
 ): WalDeletion {
   const limitTimeline = timelineOf(limit);
   const living = others.filter(({ status }) => ['STARTED', 'WAITING_FOR_WALS', 'DONE', 'SYNCING'].includes(status));
-  const timelines = living.map(({ timeline }) => timeline).filter((timeline) => timeline !== null && timeline !== limitTimeline);
+  const timelines = living
+    .map(({ timeline }) => timeline)
+    .filter((timeline) => timeline !== null && timeline !== limitTimeline);
   return {
     kind: 'older-than',
     limit,

@@ -26,7 +26,13 @@ export function parseWalEntry(line: string): WalEntry | undefined {
 
 /** The line with its newline; the fifth column only when it says something, because Barman before 3.14 cannot read it. */
 export function formatWalEntry({ name, size, time, compression, encryption }: WalEntry): string {
-  const columns = [name, String(size), formatPythonFloat(time), compression ?? 'None', ...(encryption === null ? [] : [encryption])];
+  const columns = [
+    name,
+    String(size),
+    formatPythonFloat(time),
+    compression ?? 'None',
+    ...(encryption === null ? [] : [encryption]),
+  ];
   return `${columns.join('\t')}\n`;
 }
 

@@ -1,10 +1,11 @@
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { detectCompressionOf } from '../compression/all-codecs.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import { type FileLock, lockFile } from '../shared/file-lock.ts';
-import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { parseWalName, walKindOf } from '../wal/wal-name.ts';
+import { namesIn, pathExists } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { parseWalName, type WalName, walKindOf } from '../wal/wal-name.ts';
 import { type ServerLayout, serverLockPath, xlogdbPath } from './server-layout.ts';
 import { formatWalEntry, parseWalEntry, type WalEntry } from './wal-entry.ts';
 
@@ -28,7 +29,7 @@ export class WalIndex implements AsyncDisposable {
     const lock = await lockFile(serverLockPath(layout, 'xlogdb'), signal === undefined ? {} : { signal });
     const index = new WalIndex(layout, lock);
     try {
-      if (!(await exists(xlogdbPath(layout)))) await index.rebuild();
+      if (!(await pathExists(xlogdbPath(layout)))) await index.rebuild();
       return index;
     } catch (error) {
       await lock.release();
@@ -48,11 +49,24 @@ export class WalIndex implements AsyncDisposable {
       const entry = parseWalEntry(line);
       if (entry !== undefined) visitor(entry);
       else if (isWhole && line.trim() !== '') {
-        throw new OperatorError('wal-index-invalid', `${path}:${String(number)}: not a line of a WAL index: ${line.slice(0, 80)}`, {
-          hint: 'move the file away: the next command builds it again from the archive',
-        });
+        throw new OperatorError(
+          'wal-index-invalid',
+          `${path}:${String(number)}: not a line of a WAL index: ${line.slice(0, 80)}`,
+          {
+            hint: 'move the file away: the next command builds it again from the archive',
+          },
+        );
       }
     });
+  }
+
+  /** Whether an entry of that name is there. */
+  async has(name: WalName): Promise<boolean> {
+    const found: WalName[] = [];
+    await this.visit((entry) => {
+      if (entry.name === name) found.push(name);
+    });
+    return found.length > 0;
   }
 
   /** Adds entries at the end and makes them durable. What a crash left of a line that was being written is cut off. */
@@ -150,27 +164,6 @@ async function statOf(path: string): Promise<{ size: number; mtimeMs: number; is
 function countKinds(entries: readonly WalEntry[]): RebuildCounts {
   const count = (kind: string) => entries.filter(({ name }) => walKindOf(name) === kind).length;
   return { history: count('history'), backupLabels: count('backup-label'), walFiles: count('segment') };
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return [];
-    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw new OperatorError('file-unreadable', `cannot look at ${path}: ${systemCodeOf(error) ?? String(error)}`, { cause: error });
-  }
 }
 
 /** Lines of a file without their newlines, one chunk in memory; a last line without newline is not whole. */

@@ -1,4 +1,4 @@
-import { segmentParts, timelineOf, walKindOf, parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
+import { parseSegmentName, type SegmentName, segmentParts, timelineOf, walKindOf } from '../wal/wal-name.ts';
 import type { Backup } from './backup.ts';
 import { neighboursOf } from './find-backup.ts';
 import type { WalEntry } from './wal-entry.ts';
@@ -47,7 +47,9 @@ export class WalCounter {
       if (backup.beginWal === null || backup.endWal === null) return [];
       const { next } = neighboursOf(all, backup);
       const { timeline } = segmentParts(backup.beginWal);
-      return [{ backup, begin: backup.beginWal, end: backup.endWal, until: next?.endWal ?? undefined, timeline, ...nothingYet }];
+      return [
+        { backup, begin: backup.beginWal, end: backup.endWal, until: next?.endWal ?? undefined, timeline, ...nothingYet },
+      ];
     });
   }
 

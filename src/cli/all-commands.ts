@@ -15,17 +15,41 @@ export const allCommands: readonly ListedCommand[] = [
   { name: 'cron', aliases: [], load: async () => (await import('./commands/cron.ts')).cronCommand },
   { name: 'delete', aliases: [], load: async () => (await import('./commands/delete.ts')).deleteCommand },
   { name: 'get-wal', aliases: [], load: async () => (await import('./commands/get-wal.ts')).getWalCommand },
-  { name: 'list-backups', aliases: ['list-backup'], load: async () => (await import('./commands/list-backups.ts')).listBackupsCommand },
+  {
+    name: 'list-backups',
+    aliases: ['list-backup'],
+    load: async () => (await import('./commands/list-backups.ts')).listBackupsCommand,
+  },
   { name: 'list-files', aliases: [], load: async () => (await import('./commands/list-files.ts')).listFilesCommand },
-  { name: 'list-servers', aliases: ['list-server'], load: async () => (await import('./commands/list-servers.ts')).listServersCommand },
+  {
+    name: 'list-servers',
+    aliases: ['list-server'],
+    load: async () => (await import('./commands/list-servers.ts')).listServersCommand,
+  },
   { name: 'put-wal', aliases: [], load: async () => (await import('./commands/put-wal.ts')).putWalCommand },
   { name: 'receive-wal', aliases: [], load: async () => (await import('./commands/receive-wal.ts')).receiveWalCommand },
-  { name: 'replication-status', aliases: [], load: async () => (await import('./commands/replication-status.ts')).replicationStatusCommand },
+  {
+    name: 'replication-status',
+    aliases: [],
+    load: async () => (await import('./commands/replication-status.ts')).replicationStatusCommand,
+  },
   { name: 'restore', aliases: ['recover'], load: async () => (await import('./commands/restore.ts')).restoreCommand },
-  { name: 'show-backup', aliases: ['show-backups'], load: async () => (await import('./commands/show-backup.ts')).showBackupCommand },
-  { name: 'show-servers', aliases: ['show-server'], load: async () => (await import('./commands/show-servers.ts')).showServersCommand },
+  {
+    name: 'show-backup',
+    aliases: ['show-backups'],
+    load: async () => (await import('./commands/show-backup.ts')).showBackupCommand,
+  },
+  {
+    name: 'show-servers',
+    aliases: ['show-server'],
+    load: async () => (await import('./commands/show-servers.ts')).showServersCommand,
+  },
   { name: 'status', aliases: [], load: async () => (await import('./commands/status.ts')).statusCommand },
-  { name: 'switch-wal', aliases: ['switch-xlog'], load: async () => (await import('./commands/switch-wal.ts')).switchWalCommand },
+  {
+    name: 'switch-wal',
+    aliases: ['switch-xlog'],
+    load: async () => (await import('./commands/switch-wal.ts')).switchWalCommand,
+  },
 ];
 
 /** Verbs of the reference that are not built yet: asked for, they say so. */

@@ -27,7 +27,9 @@ export async function becomeUser(name: string): Promise<{ readonly home: string 
   }
   const user = await findUser(name);
   if (user === undefined) {
-    throw new OperatorError('wrong-user', `the user '${name}' does not exist`, { hint: 'create it, or set barman_user to the owner of the catalog' });
+    throw new OperatorError('wrong-user', `the user '${name}' does not exist`, {
+      hint: 'create it, or set barman_user to the owner of the catalog',
+    });
   }
   (process as typeof process & { initgroups(user: string, group: number): void }).initgroups(user.name, user.gid); // the type package lacks it
   process.setgid?.(user.gid);

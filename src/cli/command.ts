@@ -26,7 +26,7 @@ export interface OptionDeclaration {
   readonly parse?: (text: string) => unknown;
 }
 
-export interface ArgumentDeclaration {
+interface ArgumentDeclaration {
   readonly name: string;
   readonly summary: string;
   readonly isRepeatable?: boolean;

@@ -21,7 +21,11 @@ export class HelpWanted {
  * positionals may be mixed, of repeated options the last one wins.
  * @throws OperatorError `usage`, with the usage line before the message
  */
-export function parseArguments(words: readonly string[], declaration: CommandDeclaration, programName: string): ParsedArguments | HelpWanted {
+export function parseArguments(
+  words: readonly string[],
+  declaration: CommandDeclaration,
+  programName: string,
+): ParsedArguments | HelpWanted {
   const command = commandOf(declaration, programName);
   const values = new Map<string, unknown>();
   const declared = declaration.options ?? [];
@@ -35,7 +39,8 @@ export function parseArguments(words: readonly string[], declaration: CommandDec
   } catch (error) {
     const verb = `${programName} ${declaration.name}`;
     if (error instanceof CommanderError) {
-      if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help') return new HelpWanted(helpOf(declaration, programName));
+      if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help')
+        return new HelpWanted(helpOf(declaration, programName));
       throw usageError(declaration, programName, error.message.replace(/^error: /, ''));
     }
     if (error instanceof OperatorError && error.code === 'usage' && !error.message.startsWith('usage:')) {
@@ -50,12 +55,13 @@ export function parseArguments(words: readonly string[], declaration: CommandDec
 export function helpOf(declaration: CommandDeclaration, programName: string): string {
   const command = commandOf(declaration, programName);
   const examples = declaration.examples ?? [];
-  const shown = examples.length === 0 ? '' : `\nExamples:\n${examples.map((example) => `  ${programName} ${example}`).join('\n')}\n`;
+  const shown =
+    examples.length === 0 ? '' : `\nExamples:\n${examples.map((example) => `  ${programName} ${example}`).join('\n')}\n`;
   return `${command.helpInformation()}${shown}`;
 }
 
 /** The words of the usage line: `[options] <server_name...> <backup_id>`. */
-export function usageOf(declaration: CommandDeclaration): string {
+function usageOf(declaration: CommandDeclaration): string {
   return commandOf(declaration, '').usage();
 }
 
@@ -81,7 +87,8 @@ function optionOf(option: OptionDeclaration): Option {
 }
 
 function store(values: Map<string, unknown>, option: OptionDeclaration, raw: unknown): void {
-  const value = option.kind === 'flag' ? (option.flagValue ?? true) : readValue(option, typeof raw === 'string' ? raw : undefined);
+  const value =
+    option.kind === 'flag' ? (option.flagValue ?? true) : readValue(option, typeof raw === 'string' ? raw : undefined);
   const place = option.sharesWith ?? option.name;
   if (!option.isRepeatable) values.set(place, value);
   else values.set(place, [...((values.get(place) as unknown[] | undefined) ?? []), value]); // only this line writes repeatable ones
@@ -91,7 +98,8 @@ function readValue(option: OptionDeclaration, text: string | undefined): unknown
   if (text === undefined) return option.choices?.[0];
   const name = `argument --${option.name}`;
   if (option.kind === 'count' && !/^\d+$/.test(text)) throw wrong(`${name}: '${text}' is not a valid non negative integer`);
-  if (option.kind === 'positive' && !/^0*[1-9]\d*$/.test(text)) throw wrong(`${name}: '${text}' is not a valid positive integer`);
+  if (option.kind === 'positive' && !/^0*[1-9]\d*$/.test(text))
+    throw wrong(`${name}: '${text}' is not a valid positive integer`);
   if (option.choices !== undefined && !option.choices.includes(text)) {
     throw wrong(`${name}: invalid choice: '${text}' (choose from ${option.choices.map((word) => `'${word}'`).join(', ')})`);
   }
@@ -111,7 +119,13 @@ function expandOption(word: string, declared: readonly OptionDeclaration[]): str
   if (alias !== undefined) return `--${alias.name}`;
   const [, typed, rest = ''] = /^--([^=]+)(=.*)?$/s.exec(word) ?? [];
   if (typed === undefined) return word;
-  const spellings = [...declared.flatMap(({ name, aliases = [] }) => [name, ...aliases.filter((a) => a.startsWith('--')).map((a) => a.slice(2))]), 'help'];
+  const spellings = [
+    ...declared.flatMap(({ name, aliases = [] }) => [
+      name,
+      ...aliases.filter((a) => a.startsWith('--')).map((a) => a.slice(2)),
+    ]),
+    'help',
+  ];
   if (spellings.includes(typed)) return `--${canonical(typed, declared)}${rest}`;
   const meant = spellings.filter((name) => name.startsWith(typed));
   const names = new Set(meant.map((name) => canonical(name, declared)));

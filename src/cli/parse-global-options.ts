@@ -63,7 +63,10 @@ export function parseGlobalOptions(argv: readonly string[], programName: string)
     const given = value ?? argv[position++];
     if (given === undefined) throw usage(programName, `argument ${option.spellings.join('/')}: expected one argument`);
     if (option.choices?.includes(given) === false) {
-      throw usage(programName, `argument ${option.spellings.join('/')}: invalid choice: '${given}' (choose from ${option.choices.join(', ')})`);
+      throw usage(
+        programName,
+        `argument ${option.spellings.join('/')}: invalid choice: '${given}' (choose from ${option.choices.join(', ')})`,
+      );
     }
     found.set(option.key, given);
   }
@@ -88,7 +91,10 @@ function recognise(word: string, programName: string): { option: GlobalOption; v
     if (option !== undefined && (option.takesValue || rest === '')) return { option, value: rest === '' ? undefined : rest };
   }
   const [, name, value] = /^(--[^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-  const matches = name === undefined ? [] : globalOptionTable.filter(({ spellings }) => spellings.some((spelling) => spelling.startsWith(name)));
+  const matches =
+    name === undefined
+      ? []
+      : globalOptionTable.filter(({ spellings }) => spellings.some((spelling) => spelling.startsWith(name)));
   const exact = matches.find(({ spellings }) => name !== undefined && spellings.includes(name));
   const [option, another] = exact === undefined ? matches : [exact];
   if (option === undefined) throw usage(programName, `unrecognized arguments: ${word}`);
@@ -98,7 +104,10 @@ function recognise(word: string, programName: string): { option: GlobalOption; v
 
 /** The error for wrong usage before the verb. */
 function usage(programName: string, message: string): OperatorError {
-  return new OperatorError('usage', `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: ${message}`);
+  return new OperatorError(
+    'usage',
+    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: ${message}`,
+  );
 }
 
 function wordOf<const W extends string>(word: string | undefined, words: readonly W[], otherwise: NoInfer<W>): W {

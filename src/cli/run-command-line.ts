@@ -1,10 +1,10 @@
-import { assemble, type Application } from '../assemble.ts';
+import { type Application, assemble } from '../assemble.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { findCommand, laterCommands } from './all-commands.ts';
 import type { CommandDeclaration } from './command.ts';
-import { programHelp } from './program-help.ts';
 import { HelpWanted, parseArguments } from './parse-arguments.ts';
 import type { GlobalArguments } from './parse-global-options.ts';
+import { programHelp } from './program-help.ts';
 import { selectServers } from './select-servers.ts';
 
 interface CommandLine {
@@ -51,7 +51,10 @@ async function declarationOf(verb: string | undefined, programName: string): Pro
       hint: 'Barman can do it meanwhile: it works on the same configuration and the same home',
     });
   }
-  throw new OperatorError('usage', `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: '${verb}' is not a command; '${programName} --help' lists them`);
+  throw new OperatorError(
+    'usage',
+    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: '${verb}' is not a command; '${programName} --help' lists them`,
+  );
 }
 
 async function run(
@@ -66,7 +69,10 @@ async function run(
   }
   const count = declaration.servers === 'none' ? 0 : declaration.servers === 'one' ? 1 : positionals.length;
   const known = globalProblems.length > 0 ? [] : application.servers;
-  const servers = count === 0 || globalProblems.length > 0 ? [] : selectServers(positionals.slice(0, count), known, declaration, application.context.messages);
+  const servers =
+    count === 0 || globalProblems.length > 0
+      ? []
+      : selectServers(positionals.slice(0, count), known, declaration, application.context.messages);
   await declaration.run({ application, servers, positionals: positionals.slice(count), options });
 }
 

@@ -8,7 +8,12 @@ import type { CommandDeclaration, ServerStateRule } from './command.ts';
  * skips or refuses.
  * @param names as typed; `all` means every server
  */
-export function selectServers(names: readonly string[], known: readonly Server[], declaration: CommandDeclaration, messages: Messages): Server[] {
+export function selectServers(
+  names: readonly string[],
+  known: readonly Server[],
+  declaration: CommandDeclaration,
+  messages: Messages,
+): Server[] {
   if (declaration.servers === 'one' && names.includes('all')) {
     throw new OperatorError('unknown-server', `You cannot use 'all' with command ${declaration.name}`);
   }
@@ -27,9 +32,26 @@ export function selectServers(names: readonly string[], known: readonly Server[]
 function isWorkedOn({ config }: Server, declaration: CommandDeclaration, messages: Messages): boolean {
   const { whenInactive = 'run', whenDisabled = 'run', whenPassive = 'run' } = declaration;
   const [problem] = config.problems;
-  if (!config.isActive && !applies(whenInactive, messages, { skip: `Skipping inactive server '${config.name}'`, error: `Inactive server: ${config.name}` })) return false;
-  if (problem !== undefined && !applies(whenDisabled, messages, { skip: `Skipping temporarily disabled server '${config.name}'`, error: problem })) return false;
-  return !config.isPassive || applies(whenPassive, messages, { skip: `Skipping passive server '${config.name}'`, error: `Passive server: ${config.name}` });
+  if (
+    !config.isActive &&
+    !applies(whenInactive, messages, {
+      skip: `Skipping inactive server '${config.name}'`,
+      error: `Inactive server: ${config.name}`,
+    })
+  )
+    return false;
+  if (
+    problem !== undefined &&
+    !applies(whenDisabled, messages, { skip: `Skipping temporarily disabled server '${config.name}'`, error: problem })
+  )
+    return false;
+  return (
+    !config.isPassive ||
+    applies(whenPassive, messages, {
+      skip: `Skipping passive server '${config.name}'`,
+      error: `Passive server: ${config.name}`,
+    })
+  );
 }
 
 function applies(rule: ServerStateRule, messages: Messages, texts: { skip: string; error: string }): boolean {

@@ -9,14 +9,20 @@ import type { WalName } from '../wal/wal-name.ts';
  * @returns its path
  * @throws OperatorError `wal-output-unwritable`, exit code 3
  */
-export async function writeWalFile(folder: string, name: WalName, fill: (output: NodeJS.WritableStream) => Promise<void>): Promise<string> {
+export async function writeWalFile(
+  folder: string,
+  name: WalName,
+  fill: (output: NodeJS.WritableStream) => Promise<void>,
+): Promise<string> {
   const path = join(folder, name);
   const temporary = join(folder, `.${name}.${String(process.pid)}.tmp`);
   const file = await openNew(temporary, path);
   try {
     const output = createWriteStream('', { fd: file.fd, autoClose: false });
     await fill(output);
-    await new Promise<void>((resolve, reject) => output.end((error?: Error | null) => (error == null ? resolve() : reject(error))));
+    await new Promise<void>((resolve, reject) =>
+      output.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
+    );
     await file.sync();
     await file.close();
     await rename(temporary, path);

@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Codec, CodecSurroundings, CompressionName, DetectedCompression } from './codec.ts';
@@ -47,7 +47,11 @@ export async function detectCompressionOf(path: string): Promise<DetectedCompres
  * Writes the plain content of a file that may be compressed, and leaves the stream open.
  * @throws OperatorError `not-available-yet` for snappy
  */
-export async function writePlainContent(path: string, to: NodeJS.WritableStream, surroundings: CodecSurroundings): Promise<void> {
+export async function writePlainContent(
+  path: string,
+  to: NodeJS.WritableStream,
+  surroundings: CodecSurroundings,
+): Promise<void> {
   const detected = await detectCompressionOf(path);
   if (detected === undefined) {
     await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), to, { end: false });
@@ -55,7 +59,10 @@ export async function writePlainContent(path: string, to: NodeJS.WritableStream,
   }
   const codec = allCodecs.find(({ name }) => name === detected);
   if (codec === undefined) {
-    throw new OperatorError('not-available-yet', `${path} is compressed with ${detected}, which is not available yet in pgcellar`);
+    throw new OperatorError(
+      'not-available-yet',
+      `${path} is compressed with ${detected}, which is not available yet in pgcellar`,
+    );
   }
   await codec.decompress(path, to, surroundings);
 }

@@ -18,7 +18,13 @@ export interface Codec {
   /** Name that the WAL index gets. */
   readonly name: DetectedCompression;
   readonly magic: Buffer;
-  readonly levels: { readonly least: number; readonly most: number; readonly low: number; readonly medium: number; readonly high: number };
+  readonly levels: {
+    readonly least: number;
+    readonly most: number;
+    readonly low: number;
+    readonly medium: number;
+    readonly high: number;
+  };
   /** Compresses `from` to the new file `to`; does not sync it. Leaves `from` as it is. */
   compress(from: string, to: string, level: number, surroundings: CodecSurroundings): Promise<void>;
   /** Writes the plain content of `from` to the stream, and leaves the stream open. Rejects when the file is damaged. */

@@ -54,9 +54,13 @@ export async function runPostHooks(run: HookRun, context: HookContext): Promise<
 /** As {@link runPreHooks}, for events that fail when a script asks to stop. */
 export async function runPreHooksOrFail(run: HookRun, context: HookContext): Promise<void> {
   if ((await runPreHooks(run, context)) === 'go-on') return;
-  throw new OperatorError('command-failed', `the pre_${run.event}_retry_script asked to stop (exit code ${String(abortAndStop)})`, {
-    hint: 'its output is in the log',
-  });
+  throw new OperatorError(
+    'command-failed',
+    `the pre_${run.event}_retry_script asked to stop (exit code ${String(abortAndStop)})`,
+    {
+      hint: 'its output is in the log',
+    },
+  );
 }
 
 async function runPlain(run: HookRun, phase: Phase, context: HookContext): Promise<void> {

@@ -49,7 +49,10 @@ async function serve(server: Server, options: CronOptions, context: Context): Pr
     return;
   }
   if (config.isPassive) {
-    throw new OperatorError('not-available-yet', `server ${config.name}: passive nodes are not available yet in pgcellar 0.1.0`);
+    throw new OperatorError(
+      'not-available-yet',
+      `server ${config.name}: passive nodes are not available yet in pgcellar 0.1.0`,
+    );
   }
   await using lock = await tryLockFile(serverLockPath(server.layout, 'cron'));
   if (lock === undefined) {
@@ -89,7 +92,8 @@ async function stopReceiverOf(server: Server, context: Context, notice?: string)
   const pid = await readLockOwner(serverLockPath(server.layout, 'receive-wal'));
   if (pid === undefined) return;
   if (notice !== undefined) context.messages.info(notice);
-  if ((await stopProcess(pid, context.clock)) === 'stopped') context.messages.info(`Stopped process receive-wal(${String(pid)})`);
+  if ((await stopProcess(pid, context.clock)) === 'stopped')
+    context.messages.info(`Stopped process receive-wal(${String(pid)})`);
   else context.messages.error(`Cannot terminate process receive-wal(${String(pid)})`);
 }
 

@@ -29,7 +29,10 @@ export async function applyRetention(server: Server, context: Context): Promise<
 async function obsoleteBackups(server: Server, backups: readonly Backup[], { clock }: Context): Promise<Verdict[]> {
   const { retention, options } = server.config;
   if (retention.kind !== 'enforced') return [];
-  const { keeps } = await readAnnotations(server.layout, backups.map(({ id }) => id));
+  const { keeps } = await readAnnotations(
+    server.layout,
+    backups.map(({ id }) => id),
+  );
   const verdicts = planRetention({
     backups,
     keeps,
@@ -70,6 +73,8 @@ async function deleteUnlessBusy(server: Server, id: BackupId, context: Context):
 async function warnOfOrphans(server: Server, backups: readonly Backup[], context: Context): Promise<void> {
   for (const backup of backups) {
     if (!(await isOrphan(server.layout, backup))) continue;
-    context.messages.warning(`the files of backup ${backup.id} of server ${server.config.name} are gone, its record is still there: delete ${server.config.name} ${backup.id} removes it`);
+    context.messages.warning(
+      `the files of backup ${backup.id} of server ${server.config.name} are gone, its record is still there: delete ${server.config.name} ${backup.id} removes it`,
+    );
   }
 }

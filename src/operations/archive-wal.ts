@@ -22,7 +22,10 @@ export async function archiveWal(server: Server, { isQuiet }: ArchiveOptions, co
   refuseUnavailable(server);
   await using lock = await tryLockFile(serverLockPath(server.layout, 'archive-wal'));
   if (lock === undefined) {
-    if (!isQuiet) context.messages.info(`Another archive-wal process is already running on server ${server.config.name}. Skipping to the next server`);
+    if (!isQuiet)
+      context.messages.info(
+        `Another archive-wal process is already running on server ${server.config.name}. Skipping to the next server`,
+      );
     return 'busy';
   }
   for (const { channel, batchSize } of channels) await archiveChannel(server, { channel, batchSize, isQuiet }, context);
@@ -75,7 +78,10 @@ function linesOf(outcome: ArrivalOutcome, serverName: string): string[] {
     case 'known-already':
       return [`\t${outcome.name}`];
     case 'duplicate':
-      return [`\t${outcome.name}`, `\tError: ${outcome.name} is already present in server ${serverName} with other content. It was moved to ${outcome.movedTo}`];
+      return [
+        `\t${outcome.name}`,
+        `\tError: ${outcome.name} is already present in server ${serverName} with other content. It was moved to ${outcome.movedTo}`,
+      ];
     case 'unknown':
       return [`\tError: ${outcome.name} is not a WAL file. It was moved to ${outcome.movedTo}`];
   }

@@ -21,7 +21,10 @@ export async function checkBackup(server: Server, id: BackupId, context: Context
   const backup = await readBackupRecord(server.layout, id);
   if (backup === undefined) return undefined;
   if (backup.status === 'FAILED') {
-    throw new OperatorError('backup-not-usable', `backup ${id} of server ${server.config.name} has failed: ${backup.error ?? 'no reason was recorded'}`);
+    throw new OperatorError(
+      'backup-not-usable',
+      `backup ${id} of server ${server.config.name} has failed: ${backup.error ?? 'no reason was recorded'}`,
+    );
   }
   if (backup.status !== 'WAITING_FOR_WALS' && backup.status !== 'DONE') return backup;
   const verdict = await judgeWals(backup, await readWalFacts(server.layout, backup));
@@ -29,11 +32,17 @@ export async function checkBackup(server: Server, id: BackupId, context: Context
     case 'complete':
       return await settle(server, backup, { status: 'DONE', error: null });
     case 'waiting':
-      return backup.status === 'DONE' ? backup : await settle(server, backup, { status: 'WAITING_FOR_WALS', error: backup.error });
+      return backup.status === 'DONE'
+        ? backup
+        : await settle(server, backup, { status: 'WAITING_FOR_WALS', error: backup.error });
     case 'lost':
       return await fail(server, backup, `At least one WAL file is missing. The first missing WAL file is ${verdict.missing}`);
     case 'two-timelines':
-      return await fail(server, backup, `The backup begins on timeline ${String(verdict.begin)} and ends on timeline ${String(verdict.end)}`);
+      return await fail(
+        server,
+        backup,
+        `The backup begins on timeline ${String(verdict.begin)} and ends on timeline ${String(verdict.end)}`,
+      );
   }
 }
 
@@ -45,5 +54,8 @@ async function settle(server: Server, backup: Backup, change: Pick<Backup, 'stat
 
 async function fail(server: Server, backup: Backup, error: string): Promise<never> {
   await settle(server, backup, { status: 'FAILED', error });
-  throw new OperatorError('backup-not-usable', `backup ${backup.id} of server ${server.config.name} cannot be restored: ${error}`);
+  throw new OperatorError(
+    'backup-not-usable',
+    `backup ${backup.id} of server ${server.config.name} cannot be restored: ${error}`,
+  );
 }

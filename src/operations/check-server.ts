@@ -30,7 +30,11 @@ export async function checkServer(server: Server, timeoutSeconds: number | undef
  * The silent check before a backup.
  * @throws OperatorError `backup-refused` naming the critical checks that failed
  */
-export async function requireHealthyServer(server: Server, timeoutSeconds: number | undefined, context: Context): Promise<void> {
+export async function requireHealthyServer(
+  server: Server,
+  timeoutSeconds: number | undefined,
+  context: Context,
+): Promise<void> {
   const silent = { ...context, messages: { ...quiet } };
   const { results } = await checkServer(server, timeoutSeconds, silent);
   const failed = results.filter(({ isOk }) => !isOk);

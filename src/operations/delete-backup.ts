@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Annotations, markGoing, readAnnotations, unmarkGoing } from '../catalog/annotations.ts';
 import { type Backup, type BackupId, backupTypeOf, parseBackupId } from '../catalog/backup.ts';
@@ -13,7 +13,8 @@ import { runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
-import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { namesIn } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
 import { formatCTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval } from '../shared/units.ts';
 import { walDeletionHooks } from './wal-deletion-hooks.ts';
@@ -32,7 +33,10 @@ export async function deleteBackup(server: Server, backup: Backup, context: Cont
     });
   }
   const backups = await readSoundRecords(server.layout);
-  const annotations = await readAnnotations(server.layout, backups.map(({ id }) => id));
+  const annotations = await readAnnotations(
+    server.layout,
+    backups.map(({ id }) => id),
+  );
   if (!annotations.goings.has(backup.id)) refuseNeeded(server, { backup, backups, annotations });
   const going = subtreeOf(backups, backup);
   if (going.length > 1) {
@@ -69,10 +73,15 @@ export async function deleteOne(
   }
   const hook = hookOf(server, backup, backups);
   await runPreHooksOrFail(hook, context);
-  const { keeps } = await readAnnotations(layout, backups.map((each) => each.id));
+  const { keeps } = await readAnnotations(
+    layout,
+    backups.map((each) => each.id),
+  );
   const walPlan = planWalDeletion({ backups, keeps, looksPastStandalone }, backup);
   context.messages.info(`Deleting backup ${id} for server ${server.config.name}`);
-  context.log.info(`WAL of backup ${id}: ${walPlan.kind === 'none' ? `all stays, ${walPlan.reason}` : `what is older than ${walPlan.limit} goes`}`);
+  context.log.info(
+    `WAL of backup ${id}: ${walPlan.kind === 'none' ? `all stays, ${walPlan.reason}` : `what is older than ${walPlan.limit} goes`}`,
+  );
   await markGoing(layout, id);
   if (backup.status !== 'FAILED') await writeBackupRecord(layout, { ...backup, status: 'FAILED', error: goingError });
   await removeFiles(server, id);
@@ -86,7 +95,9 @@ export async function deleteOne(
   await removeFolder(server, id);
   await unmarkGoing(layout, id);
   const elapsed = formatInterval((context.clock.elapsedMs() - startedMs) / 1000);
-  context.messages.info(`Deleted backup ${id} (start time: ${formatCTime(localTimestamp(startedAt))}, elapsed time: ${elapsed})`);
+  context.messages.info(
+    `Deleted backup ${id} (start time: ${formatCTime(localTimestamp(startedAt))}, elapsed time: ${elapsed})`,
+  );
   await runPostHooks(hook, context);
   await rm(lockPath, { force: true });
 }
@@ -107,16 +118,24 @@ function refuseNeeded(server: Server, { backup, backups, annotations }: Need): v
   const { name, options } = server.config;
   const keep = annotations.keeps.get(backup.id);
   if (keep !== undefined) {
-    throw new OperatorError('backup-refused', `Skipping delete of backup ${backup.id} for server ${name} as it has a current keep request (${keep})`, {
-      hint: `release it first: keep --release ${name} ${backup.id}`,
-    });
+    throw new OperatorError(
+      'backup-refused',
+      `Skipping delete of backup ${backup.id} for server ${name} as it has a current keep request (${keep})`,
+      {
+        hint: `release it first: keep --release ${name} ${backup.id}`,
+      },
+    );
   }
   if (backup.status !== 'DONE' || backupTypeOf(backup) === 'incremental') return;
   const done = backups.filter((each) => each.status === 'DONE' && backupTypeOf(each) !== 'incremental').length;
   if (options.minimum_redundancy < done) return;
-  throw new OperatorError('backup-refused', `Skipping delete of backup ${backup.id} for server ${name} due to minimum redundancy requirements (minimum redundancy = ${String(options.minimum_redundancy)}, current redundancy = ${String(done)})`, {
-    hint: 'take another backup first, or lower minimum_redundancy',
-  });
+  throw new OperatorError(
+    'backup-refused',
+    `Skipping delete of backup ${backup.id} for server ${name} due to minimum redundancy requirements (minimum redundancy = ${String(options.minimum_redundancy)}, current redundancy = ${String(done)})`,
+    {
+      hint: 'take another backup first, or lower minimum_redundancy',
+    },
+  );
 }
 
 function hookOf(server: Server, backup: Backup, backups: readonly Backup[]) {
@@ -150,13 +169,4 @@ async function forgetChild(server: Server, backup: Backup): Promise<void> {
   if (parent?.childrenBackupIds == null) return;
   const left = parent.childrenBackupIds.filter((child) => child !== backup.id);
   await writeBackupRecord(server.layout, { ...parent, childrenBackupIds: left.length === 0 ? null : left });
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

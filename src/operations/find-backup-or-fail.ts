@@ -24,11 +24,17 @@ export async function findBackupOrFail(server: Server, wanted: string): Promise<
       return { backup: found.backup, backups };
     case 'ambiguous': {
       const ids = found.backups.map(({ id }) => id).join(', ');
-      throw new OperatorError('unknown-backup', `Multiple backups found matching name '${wanted}' for server '${server.config.name}' (try using backup ID instead): ${ids}`);
+      throw new OperatorError(
+        'unknown-backup',
+        `Multiple backups found matching name '${wanted}' for server '${server.config.name}' (try using backup ID instead): ${ids}`,
+      );
     }
     case 'unknown':
       throw new OperatorError('unknown-backup', `Unknown backup '${wanted}' for server '${server.config.name}'`, {
-        hint: broken.length === 0 ? `list-backups ${server.config.name} shows what there is` : `the record of ${broken.map(({ id }) => id).join(', ')} cannot be read`,
+        hint:
+          broken.length === 0
+            ? `list-backups ${server.config.name} shows what there is`
+            : `the record of ${broken.map(({ id }) => id).join(', ')} cannot be read`,
       });
   }
 }

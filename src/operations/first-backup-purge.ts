@@ -1,6 +1,6 @@
-import { planFirstBackupPurge } from '../catalog/plan-deletion.ts';
-import { readSoundRecords } from '../catalog/backup-records.ts';
 import type { Backup } from '../catalog/backup.ts';
+import { readSoundRecords } from '../catalog/backup-records.ts';
+import { planFirstBackupPurge } from '../catalog/plan-deletion.ts';
 import { removeWals, walsToRemove } from '../catalog/remove-wals.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';

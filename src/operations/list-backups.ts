@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { readAnnotations } from '../catalog/annotations.ts';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { type Backup, type BackupId, backupTypeOf, isCopyDone } from '../catalog/backup.ts';
@@ -13,7 +14,6 @@ import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
 import { timelineOf, walKindOf } from '../wal/wal-name.ts';
-import { Writable } from 'node:stream';
 import { findBackupOrFail } from './find-backup-or-fail.ts';
 import type { BackupDetails, BackupList, BackupSummary } from './reports/backup-reports.ts';
 
@@ -45,7 +45,11 @@ export async function showBackup(server: Server, wanted: string, context: Contex
   };
 }
 
-function summaryOf(backup: Backup, counter: WalCounter, statuses: ReadonlyMap<BackupId, RetentionStatus> | undefined): BackupSummary {
+function summaryOf(
+  backup: Backup,
+  counter: WalCounter,
+  statuses: ReadonlyMap<BackupId, RetentionStatus> | undefined,
+): BackupSummary {
   return {
     backup,
     type: backupTypeOf(backup),
@@ -71,14 +75,17 @@ async function countWals(
 }
 
 /** Undefined when no retention policy is enforced. */
-export async function retentionStatuses(
+async function retentionStatuses(
   server: Server,
   backups: readonly Backup[],
   { clock }: Pick<Context, 'clock'>,
 ): Promise<ReadonlyMap<BackupId, RetentionStatus> | undefined> {
   const { retention, options } = server.config;
   if (retention.kind !== 'enforced') return undefined;
-  const { keeps } = await readAnnotations(server.layout, backups.map(({ id }) => id));
+  const { keeps } = await readAnnotations(
+    server.layout,
+    backups.map(({ id }) => id),
+  );
   const verdicts = planRetention({
     backups,
     keeps,
@@ -104,7 +111,7 @@ async function childTimelines(server: Server, backup: Backup, histories: readonl
 }
 
 /** What a history file in the archive says, compressed or not. */
-export async function readHistory(server: Server, name: WalEntry['name']): Promise<TimelineSwitch[]> {
+async function readHistory(server: Server, name: WalEntry['name']): Promise<TimelineSwitch[]> {
   const chunks: Buffer[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -125,7 +132,10 @@ function chainOf(backup: Backup, backups: readonly Backup[]): BackupDetails['cha
   for (const seen = new Set([backup.id]); root.parentBackupId !== null; length++) {
     const parent = backups.find(({ id }) => id === root.parentBackupId);
     if (parent === undefined) break;
-    if (seen.has(parent.id)) throw new OperatorError('backup-info-invalid', `backup ${backup.id} is its own ancestor`, { hint: 'repair parent_backup_id in the records' });
+    if (seen.has(parent.id))
+      throw new OperatorError('backup-info-invalid', `backup ${backup.id} is its own ancestor`, {
+        hint: 'repair parent_backup_id in the records',
+      });
     seen.add(parent.id);
     root = parent;
   }

@@ -22,7 +22,11 @@ interface ListFilesOptions {
  * Absolute paths of a backup's files (cli.md section 6.7). Targets with data begin with the record's copy, whose place repmgr reads
  * from the first line (repmgr-contract.md).
  */
-export async function listFiles(server: Server, wanted: string, { target, listsEmptyFolders }: ListFilesOptions): Promise<string[]> {
+export async function listFiles(
+  server: Server,
+  wanted: string,
+  { target, listsEmptyFolders }: ListFilesOptions,
+): Promise<string[]> {
   const chosen = await findBackupOrFail(server, wanted);
   switch (target) {
     case 'data':
@@ -60,7 +64,9 @@ async function entriesIn(folder: string): Promise<Dirent[]> {
     return entries;
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return [];
-    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, { cause: error });
+    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { PythonFloat, formatPythonFloat } from '../shared/python-literal.ts';
+import { formatPythonFloat, PythonFloat } from '../shared/python-literal.ts';
 import type { ShownValue } from './reports/server-reports.ts';
 
 /** A value as Python's `str` shows it inside Barman's listings, with its JSON form beside it (cli.md section 6.4). */
@@ -9,7 +9,12 @@ export function shown(value: unknown): ShownValue {
   if (typeof value === 'number') return { text: String(value), json: value };
   if (typeof value === 'string') return { text: value, json: value };
   if (Array.isArray(value)) return { text: `[${value.map(quoted).join(', ')}]`, json: value };
-  return { text: `{${Object.entries(value).map(([key, item]) => `${quoted(key)}: ${shown(item).text}`).join(', ')}}`, json: value };
+  return {
+    text: `{${Object.entries(value)
+      .map(([key, item]) => `${quoted(key)}: ${shown(item).text}`)
+      .join(', ')}}`,
+    json: value,
+  };
 }
 
 /** A set of words as Barman's classes show themselves: `BackupOptions({'concurrent_backup'})`. */

@@ -9,7 +9,13 @@ import type { Context } from '../shared/context.ts';
 export async function reapDeadBackups(server: Server, { log }: Pick<Context, 'log'>): Promise<void> {
   const { backups } = await readBackupRecords(server.layout);
   for (const backup of backups.filter(({ status }) => status === 'EMPTY' || status === 'STARTED')) {
-    log.warning(`backup ${backup.id} of server ${server.config.name} was killed while it was ${backup.status}: it is marked FAILED`);
-    await writeBackupRecord(server.layout, { ...backup, status: 'FAILED', error: 'failure copying files (the backup was killed)' });
+    log.warning(
+      `backup ${backup.id} of server ${server.config.name} was killed while it was ${backup.status}: it is marked FAILED`,
+    );
+    await writeBackupRecord(server.layout, {
+      ...backup,
+      status: 'FAILED',
+      error: 'failure copying files (the backup was killed)',
+    });
   }
 }

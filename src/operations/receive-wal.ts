@@ -6,12 +6,12 @@ import { walConnections } from '../config/wal-connections.ts';
 import { createSlot, dropSlot, identifySystem, type StreamIdentity } from '../postgres/replication-commands.ts';
 import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
 import {
+  type ReplicationSlot,
   readPrivileges,
   readReplicationSlot,
   readSegmentSize,
   readServerVersion,
   readSetting,
-  type ReplicationSlot,
 } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { readLockOwner, tryLockFile } from '../shared/file-lock.ts';
@@ -51,7 +51,8 @@ export async function resetReceiver(server: Server, context: Context): Promise<v
   context.messages.info(`Resetting receive-wal directory status`);
   const { identity, slot, segmentSize } = await preflight(server, context);
   const position = slot?.restartLsn ?? identity.position;
-  if (position === undefined) throw new OperatorError('receiver-failed', `server ${server.config.name} does not say from where it can send WAL`);
+  if (position === undefined)
+    throw new OperatorError('receiver-failed', `server ${server.config.name} does not say from where it can send WAL`);
   const { name } = segmentAtLsn(position, identity.timeline, segmentSize);
   const outcome = await realignStreamingFolder(server.layout.streaming, name);
   if (outcome.kind === 'nothing-to-do') context.messages.info('Nothing to do. Position of receive-wal is aligned.');
@@ -66,23 +67,35 @@ export async function resetReceiver(server: Server, context: Context): Promise<v
 export async function stopReceiver(server: Server, context: Context): Promise<void> {
   const pid = await readLockOwner(serverLockPath(server.layout, 'receive-wal'));
   if (pid === undefined) {
-    throw new OperatorError('receiver-failed', `Termination of receive-wal failed: no such process for server ${server.config.name}`);
+    throw new OperatorError(
+      'receiver-failed',
+      `Termination of receive-wal failed: no such process for server ${server.config.name}`,
+    );
   }
   if ((await stopProcess(pid, context.clock)) === 'survived') {
-    throw new OperatorError('receiver-failed', `Cannot terminate process receive-wal(${String(pid)})`, { hint: `it ignores SIGINT: look at it with ps -fp ${String(pid)}` });
+    throw new OperatorError('receiver-failed', `Cannot terminate process receive-wal(${String(pid)})`, {
+      hint: `it ignores SIGINT: look at it with ps -fp ${String(pid)}`,
+    });
   }
   context.messages.info(`Stopped process receive-wal(${String(pid)})`);
 }
 
 /** Creates the slot of a server: `--create-slot`; one that exists is an error unless that was allowed for. */
-export async function createServerSlot(server: Server, { mayExist }: { readonly mayExist: boolean }, context: Context): Promise<void> {
+export async function createServerSlot(
+  server: Server,
+  { mayExist }: { readonly mayExist: boolean },
+  context: Context,
+): Promise<void> {
   const name = requireSlotName(server);
   context.messages.info(`Creating physical replication slot '${name}' on server '${server.config.name}'`);
   await using connection = await connectForReplication(requireStreamingConninfo(server), server.environment);
   const outcome = await createSlot(connection, name);
   if (outcome === 'created') context.messages.info(`Replication slot '${name}' created`);
   else if (mayExist) context.messages.info(`Replication slot '${name}' already exists`);
-  else throw new OperatorError('receiver-failed', `Replication slot '${name}' already exists`, { hint: 'with --if-not-exists that is no error' });
+  else
+    throw new OperatorError('receiver-failed', `Replication slot '${name}' already exists`, {
+      hint: 'with --if-not-exists that is no error',
+    });
 }
 
 /** Drops the slot of a server: `--drop-slot`. */
@@ -97,18 +110,28 @@ export async function dropServerSlot(server: Server, context: Context): Promise<
     case 'missing':
       throw new OperatorError('receiver-failed', `Replication slot '${name}' does not exist`);
     case 'in-use':
-      throw new OperatorError('receiver-failed', `Cannot drop replication slot '${name}' on server '${server.config.name}' because it is in use`, {
-        hint: 'stop the receiver first: receive-wal --stop',
-      });
+      throw new OperatorError(
+        'receiver-failed',
+        `Cannot drop replication slot '${name}' on server '${server.config.name}' because it is in use`,
+        {
+          hint: 'stop the receiver first: receive-wal --stop',
+        },
+      );
   }
 }
 
 function requireStreaming(server: Server): string {
   if (server.config.isPassive) {
-    throw new OperatorError('configuration-invalid', `server ${server.config.name} is passive: it copies WAL from its primary backup host`);
+    throw new OperatorError(
+      'configuration-invalid',
+      `server ${server.config.name} is passive: it copies WAL from its primary backup host`,
+    );
   }
   if (!server.config.options.streaming_archiver) {
-    throw new OperatorError('configuration-invalid', `Unable to start receive-wal process: streaming_archiver option set to off in the configuration of server ${server.config.name}`);
+    throw new OperatorError(
+      'configuration-invalid',
+      `Unable to start receive-wal process: streaming_archiver option set to off in the configuration of server ${server.config.name}`,
+    );
   }
   return requireStreamingConninfo(server);
 }
@@ -122,7 +145,10 @@ function requireStreamingConninfo(server: Server): string {
 function requireSlotName(server: Server): string {
   const { slot_name: name } = server.config.options;
   if (name !== undefined) return name;
-  throw new OperatorError('configuration-invalid', `Replication slot configuration is missing: server ${server.config.name} has no slot_name`);
+  throw new OperatorError(
+    'configuration-invalid',
+    `Replication slot configuration is missing: server ${server.config.name} has no slot_name`,
+  );
 }
 
 async function takeReceiveLock(server: Server) {
@@ -143,12 +169,17 @@ async function preflight(server: Server, context: Context): Promise<ReceiverFact
   const refuse = (reason: string, hint: string): never => {
     throw new OperatorError('receiver-failed', `Impossible to start WAL streaming of server ${name}: ${reason}`, { hint });
   };
-  if (!(await readPrivileges(connection, serverVersion)).canMonitor) refuse('its role may not monitor', 'grant pg_monitor, or pg_read_all_settings and pg_read_all_stats');
-  if ((await readSetting(connection, 'wal_level')) === 'minimal') refuse('wal_level is minimal', 'set wal_level = replica and restart PostgreSQL');
+  if (!(await readPrivileges(connection, serverVersion)).canMonitor)
+    refuse('its role may not monitor', 'grant pg_monitor, or pg_read_all_settings and pg_read_all_stats');
+  if ((await readSetting(connection, 'wal_level')) === 'minimal')
+    refuse('wal_level is minimal', 'set wal_level = replica and restart PostgreSQL');
   const identity = await identify(server, connections.streamingConninfo ?? '');
   const stored = await readIdentity(server.layout);
   if (stored !== undefined && stored.systemid !== identity.systemid) {
-    refuse(`it is another cluster (${identity.systemid}) than the one in the catalog (${stored.systemid})`, 'a new cluster needs a new server section and folder');
+    refuse(
+      `it is another cluster (${identity.systemid}) than the one in the catalog (${stored.systemid})`,
+      'a new cluster needs a new server section and folder',
+    );
   }
   const synchronous = (await readSetting(connection, 'synchronous_standby_names')) ?? '';
   return {
@@ -169,7 +200,9 @@ async function ensureSlot(server: Server, { slot }: ReceiverFacts, context: Cont
   const { slot_name: name, create_slot: creation } = server.config.options;
   if (name === undefined) return;
   if (slot?.isActive === true) {
-    throw new OperatorError('receiver-failed', `replication slot '${name}' is already in use`, { hint: 'another receiver streams from it: each needs a slot of its own' });
+    throw new OperatorError('receiver-failed', `replication slot '${name}' is already in use`, {
+      hint: 'another receiver streams from it: each needs a slot of its own',
+    });
   }
   if (slot !== undefined) return;
   if (creation === 'auto') {

@@ -17,9 +17,9 @@ import {
   readSystemId,
 } from '../postgres/server-queries.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { PythonFloat } from '../shared/python-literal.ts';
 import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn } from '../wal/lsn.ts';
-import { PythonFloat } from '../shared/python-literal.ts';
 import { shown } from './python-words.ts';
 import type { ShownValue } from './reports/server-reports.ts';
 
@@ -79,9 +79,22 @@ async function addFromConnection(server: Server, connection: Connection, values:
     replication_slot_support: shown(version.number >= slotsSince),
     archive_timeout: shown(secondsOf(await readSetting(connection, 'archive_timeout'))),
     checkpoint_timeout: shown(secondsOf(await readSetting(connection, 'checkpoint_timeout'))),
-    synchronous_standby_names: shown(((await readSetting(connection, 'synchronous_standby_names')) ?? '').split(',').map((name) => name.trim())),
+    synchronous_standby_names: shown(
+      ((await readSetting(connection, 'synchronous_standby_names')) ?? '').split(',').map((name) => name.trim()),
+    ),
   } satisfies Values);
-  for (const name of ['config_file', 'data_checksums', 'data_directory', 'hba_file', 'hot_standby', 'ident_file', 'max_replication_slots', 'max_wal_senders', 'wal_compression', 'wal_level']) {
+  for (const name of [
+    'config_file',
+    'data_checksums',
+    'data_directory',
+    'hba_file',
+    'hot_standby',
+    'ident_file',
+    'max_replication_slots',
+    'max_wal_senders',
+    'wal_compression',
+    'wal_level',
+  ]) {
     values[name] = await setting(name);
   }
   const keepName = version.number >= 130_000 ? 'wal_keep_size' : 'wal_keep_segments';
@@ -95,7 +108,8 @@ async function addFromConnection(server: Server, connection: Connection, values:
   const position = await readCurrentPosition(connection);
   values['current_lsn'] = shown(formatLsn(position.lsn));
   values['current_xlog'] = shown(position.segment);
-  if (isStreaming) values['pg_receivexlog_synchronous'] = shown(isSynchronous(server, values['synchronous_standby_names']?.json));
+  if (isStreaming)
+    values['pg_receivexlog_synchronous'] = shown(isSynchronous(server, values['synchronous_standby_names']?.json));
   if (server.config.options.archiver) await addArchiver(connection, values);
   return version.number;
 }
@@ -106,7 +120,9 @@ async function addArchiver(connection: Connection, values: Values): Promise<void
     archive_command: shown(await readSetting(connection, 'archive_command')),
     archive_mode: shown(await readSetting(connection, 'archive_mode')),
     archived_count: shown(statistics.archivedCount),
-    current_archived_wals_per_second: shown(statistics.archivedPerSecond === undefined ? undefined : new PythonFloat(statistics.archivedPerSecond)),
+    current_archived_wals_per_second: shown(
+      statistics.archivedPerSecond === undefined ? undefined : new PythonFloat(statistics.archivedPerSecond),
+    ),
     failed_count: shown(statistics.failedCount),
     is_archiving: shown(statistics.isArchiving),
     last_archived_time: shownTime(statistics.lastArchivedTime),
@@ -148,10 +164,20 @@ async function addProgram(name: ClientProgramName, { server, version, values, pr
   values[`${prefix}_installed`] = shown(program !== undefined);
   values[`${prefix}_path`] = shown(program?.path);
   values[`${prefix}_version`] = shown(program?.versionText);
-  values[`${prefix}_compatible`] = shown(program === undefined || version === undefined ? undefined : isCompatible(program, version));
+  values[`${prefix}_compatible`] = shown(
+    program === undefined || version === undefined ? undefined : isCompatible(program, version),
+  );
 }
 
-function slotWords({ name, isActive, restartLsn }: { name: string; isActive: boolean; restartLsn: Parameters<typeof formatLsn>[0] | undefined }): ShownValue {
+function slotWords({
+  name,
+  isActive,
+  restartLsn,
+}: {
+  name: string;
+  isActive: boolean;
+  restartLsn: Parameters<typeof formatLsn>[0] | undefined;
+}): ShownValue {
   const lsn = restartLsn === undefined ? 'None' : `'${formatLsn(restartLsn)}'`;
   const text = `Record(slot_name='${name}', active=${isActive ? 'True' : 'False'}, restart_lsn=${lsn})`;
   return { text, json: text };

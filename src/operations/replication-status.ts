@@ -15,7 +15,10 @@ interface ReplicationOptions {
  * Who streams from a server (cli.md section 6.6).
  * @throws OperatorError `connection-failed`
  */
-export async function readReplicationStatus(server: Server, { target, source }: ReplicationOptions): Promise<ReplicationReport> {
+export async function readReplicationStatus(
+  server: Server,
+  { target, source }: ReplicationOptions,
+): Promise<ReplicationReport> {
   const { options, name } = server.config;
   const conninfo = source === 'wal-host' ? walConnections(options).conninfo : options.conninfo;
   await using connection = await connectForQueries(conninfo ?? '', server.environment);
@@ -29,6 +32,8 @@ export async function readReplicationStatus(server: Server, { target, source }: 
     return { serverName: name, target, isInRecovery, currentLsn: lsn, clients };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    throw new OperatorError(error.code, `Unable to check replication status of server '${name}': ${messageOf(error)}`, { cause: error });
+    throw new OperatorError(error.code, `Unable to check replication status of server '${name}': ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { rename, stat } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readAnnotations } from '../catalog/annotations.ts';
 import type { Backup } from '../catalog/backup.ts';
@@ -23,7 +23,8 @@ import { segmentAfter, selectWals, type WalRange, type WalToCopy } from '../rest
 import type { Context } from '../shared/context.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { type FileLock, tryLockFile } from '../shared/file-lock.ts';
-import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { pathExists } from '../shared/look.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { localTimestamp } from '../shared/timestamp.ts';
 import { requireProgram } from '../transport/find-program.ts';
 import { failureOf } from '../transport/program-result.ts';
@@ -198,7 +199,7 @@ async function planWals(
   requireReadableWals(wals);
   const next = takesPartial ? segmentAfter(wals, range) : undefined;
   const path = next === undefined ? undefined : join(server.layout.streaming, `${next}.partial`);
-  const isThere = path !== undefined && (await exists(path));
+  const isThere = path !== undefined && (await pathExists(path));
   return { wals, streamingPartial: isThere && next !== undefined ? { path, restoredName: next } : undefined };
 }
 
@@ -305,7 +306,7 @@ async function apply(plan: RestorePlan, context: Context): Promise<MangledConfig
 
 async function setManifestAside({ backup, place: { destination } }: RestorePlan): Promise<void> {
   const manifest = join(destination, 'backup_manifest');
-  if (await exists(manifest)) await rename(manifest, `${manifest}.${backup.id}`);
+  if (await pathExists(manifest)) await rename(manifest, `${manifest}.${backup.id}`);
 }
 
 async function placeWals(plan: RestorePlan, context: Context): Promise<void> {
@@ -330,14 +331,4 @@ async function syncEverything({ server, place }: RestorePlan, { signal }: Contex
   const result = await runProgram([program, '-f', ...folders], { environment: server.environment, signal });
   if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
   if (result.exitCode !== 0) throw failureOf(result, 'sync');
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -32,7 +32,8 @@ export async function readServerStatus(server: Server, context: Context): Promis
   if (config.isActive && !config.isPassive) items.push(...(await postgresItems(server)));
   add('passive_node', 'Passive node', pythonBoolean(config.isPassive));
   items.push(...(await catalogItems(server, context)));
-  if (config.options.primary_ssh_command !== undefined) add('primary_ssh_command', 'SSH command to primary server', config.options.primary_ssh_command);
+  if (config.options.primary_ssh_command !== undefined)
+    add('primary_ssh_command', 'SSH command to primary server', config.options.primary_ssh_command);
   return { name: config.name, items };
 }
 
@@ -67,18 +68,28 @@ async function archiverItems(connection: Connection): Promise<StatusItem[]> {
   const statistics = await readArchiverStatistics(connection);
   const { lastArchivedWal, lastArchivedTime, failedCount, lastFailedWal, lastFailedTime, archivedPerSecond } = statistics;
   const isMissing = command === undefined || command === '' || command === '(disabled)';
-  const archived = lastArchivedWal === undefined || lastArchivedTime === undefined ? 'No WAL segment shipped yet' : `${lastArchivedWal}, at ${formatCTime(lastArchivedTime)}`;
-  const failed = lastFailedWal === undefined || lastFailedTime === undefined ? '' : ` (${lastFailedWal} at ${formatCTime(lastFailedTime)})`;
+  const archived =
+    lastArchivedWal === undefined || lastArchivedTime === undefined
+      ? 'No WAL segment shipped yet'
+      : `${lastArchivedWal}, at ${formatCTime(lastArchivedTime)}`;
+  const failed =
+    lastFailedWal === undefined || lastFailedTime === undefined ? '' : ` (${lastFailedWal} at ${formatCTime(lastFailedTime)})`;
   const hourly = (archivedPerSecond ?? 0) * 3600;
   return [
     {
       key: 'archive_command',
       label: "PostgreSQL 'archive_command' setting",
-      message: isMissing ? "FAILED (please set it accordingly to documentation)" : command,
+      message: isMissing ? 'FAILED (please set it accordingly to documentation)' : command,
     },
     { key: 'last_archived_wal', label: 'Last archived WAL', message: archived },
-    { key: 'failed_count', label: 'Failures of WAL archiver', message: `${String(failedCount)}${failedCount > 0 ? failed : ''}` },
-    ...(hourly > 0 ? [{ key: 'server_archived_wals_per_hour', label: 'Server WAL archiving rate', message: `${hourly.toFixed(2)}/hour` }] : []),
+    {
+      key: 'failed_count',
+      label: 'Failures of WAL archiver',
+      message: `${String(failedCount)}${failedCount > 0 ? failed : ''}`,
+    },
+    ...(hourly > 0
+      ? [{ key: 'server_archived_wals_per_hour', label: 'Server WAL archiving rate', message: `${hourly.toFixed(2)}/hour` }]
+      : []),
   ];
 }
 
@@ -89,7 +100,10 @@ async function catalogItems(server: Server, context: Context): Promise<StatusIte
   const usable = backups.filter(isCopyDone);
   const done = backups.filter(({ status }) => status === 'DONE');
   const redundant = done.filter(isNotIncremental).length;
-  const policy = retention.kind === 'enforced' ? `enforced (mode: auto, retention: ${formatRetentionPolicy(retention.policy)}, WAL retention: MAIN)` : 'not enforced';
+  const policy =
+    retention.kind === 'enforced'
+      ? `enforced (mode: auto, retention: ${formatRetentionPolicy(retention.policy)}, WAL retention: MAIN)`
+      : 'not enforced';
   const verdict = redundant < options.minimum_redundancy ? 'FAILED' : 'satisfied';
   return [
     { key: 'retention_policies', label: 'Retention policies', message: policy },

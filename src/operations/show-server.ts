@@ -56,5 +56,9 @@ async function maximumAgeWords(server: Server, seconds: number, { clock }: Conte
   const age = last?.endTime == null ? undefined : Math.floor(clock.now().getTime() / 1000) - epochSeconds(last.endTime);
   if (age === undefined) return shown(`${formatInterval(seconds)} (latest backup: No available backups )`);
   const ageWords = formatInterval(age);
-  return shown(age > seconds ? `${formatInterval(seconds)} (WARNING! latest backup is ${ageWords} old)` : `${formatInterval(seconds)} (latest backup: ${ageWords} )`);
+  return shown(
+    age > seconds
+      ? `${formatInterval(seconds)} (WARNING! latest backup is ${ageWords} old)`
+      : `${formatInterval(seconds)} (latest backup: ${ageWords} )`,
+  );
 }

@@ -1,13 +1,19 @@
-import type { Server } from '../config/server.ts';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { WalIndex } from '../catalog/wal-index.ts';
+import type { Server } from '../config/server.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
-import { readIsInRecovery, readPrivileges, readServerVersion, requestCheckpoint, switchWal } from '../postgres/server-queries.ts';
+import {
+  readIsInRecovery,
+  readPrivileges,
+  readServerVersion,
+  requestCheckpoint,
+  switchWal,
+} from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
-import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { pathExists } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
 import type { SegmentName } from '../wal/wal-name.ts';
 import { archiveWal } from './archive-wal.ts';
-import { stat } from 'node:fs/promises';
 
 interface SwitchOptions {
   /** A checkpoint first, so that there is something to switch. */
@@ -40,9 +46,13 @@ async function closeSegment(server: Server, { isForced }: SwitchOptions): Promis
   if (isForced) {
     const { canCheckpoint } = await readPrivileges(connection, (await readServerVersion(connection)).number);
     if (!canCheckpoint) {
-      throw new OperatorError('query-failed', `the role of conninfo may not request a checkpoint on server '${server.config.name}'`, {
-        hint: 'grant it pg_checkpoint (PostgreSQL 15 and newer), or leave out --force',
-      });
+      throw new OperatorError(
+        'query-failed',
+        `the role of conninfo may not request a checkpoint on server '${server.config.name}'`,
+        {
+          hint: 'grant it pg_checkpoint (PostgreSQL 15 and newer), or leave out --force',
+        },
+      );
     }
     await requestCheckpoint(connection);
   }
@@ -57,19 +67,30 @@ interface Wait {
 async function waitForWal(server: Server, { segment, options }: Wait, context: Context): Promise<void> {
   const { name } = server.config;
   const what = segment ?? 'a WAL file';
-  context.messages.info(`Waiting for ${segment === undefined ? 'a WAL file' : `the WAL file ${segment}`} from server '${name}'${options.timeoutSeconds === 0 ? '' : ` (max: ${String(options.timeoutSeconds)} seconds)`}`);
-  const deadlineMs = options.timeoutSeconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + options.timeoutSeconds * 1000;
+  context.messages.info(
+    `Waiting for ${segment === undefined ? 'a WAL file' : `the WAL file ${segment}`} from server '${name}'${options.timeoutSeconds === 0 ? '' : ` (max: ${String(options.timeoutSeconds)} seconds)`}`,
+  );
+  const deadlineMs =
+    options.timeoutSeconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + options.timeoutSeconds * 1000;
   const countBefore = segment === undefined ? await countOfEntries(server) : 0;
   for (;;) {
     context.signal.throwIfAborted();
     await archiveWal(server, { isQuiet: true }, context);
-    if (segment === undefined ? (await countOfEntries(server)) > countBefore : await exists(archivedWalPath(server.layout, segment))) return;
+    if (
+      segment === undefined
+        ? (await countOfEntries(server)) > countBefore
+        : await pathExists(archivedWalPath(server.layout, segment))
+    )
+      return;
     if (context.clock.elapsedMs() > deadlineMs) break;
     await context.clock.sleep(pollEveryMs, context.signal);
   }
   const text = `${what} has not been received from server '${name}' in ${String(options.timeoutSeconds)} seconds`;
   if (segment === undefined) context.messages.info(text);
-  else throw new OperatorError('wal-not-archived', `The WAL file ${text}`, { hint: `check ${name}: is the receiver running, does archive_command succeed?` });
+  else
+    throw new OperatorError('wal-not-archived', `The WAL file ${text}`, {
+      hint: `check ${name}: is the receiver running, does archive_command succeed?`,
+    });
 }
 
 async function countOfEntries(server: Server): Promise<number> {
@@ -77,14 +98,4 @@ async function countOfEntries(server: Server): Promise<number> {
   await using index = await WalIndex.open(server.layout);
   await index.visit(() => count++);
   return count;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyWithBasebackup } from '../backup/copy-with-basebackup.ts';
 import { measureBackup, syncBackupFolders } from '../backup/measure-backup.ts';
@@ -15,10 +15,17 @@ import { type BackupFacts, readBackupFacts } from '../postgres/backup-facts.ts';
 import { parseBackupLabel } from '../postgres/backup-label.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
-import { createRestorePoint, readCurrentPosition, readIsInRecovery, readTimeline, switchWal } from '../postgres/server-queries.ts';
+import {
+  createRestorePoint,
+  readCurrentPosition,
+  readIsInRecovery,
+  readTimeline,
+  switchWal,
+} from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
-import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { pathExists } from '../shared/look.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { PythonFloat } from '../shared/python-literal.ts';
 import { formatCompactTime, formatLongTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
@@ -51,9 +58,13 @@ export async function takeBackup(server: Server, request: BackupRequest, context
 function refuseUnavailable(server: Server, context: Context): void {
   const { name, options } = server.config;
   if (options.backup_method !== 'postgres') {
-    throw new OperatorError('not-available-yet', `backup_method = ${options.backup_method} of server '${name}' is not available yet in pgcellar 0.1.0`, {
-      hint: 'set backup_method = postgres, which needs a streaming_conninfo with REPLICATION',
-    });
+    throw new OperatorError(
+      'not-available-yet',
+      `backup_method = ${options.backup_method} of server '${name}' is not available yet in pgcellar 0.1.0`,
+      {
+        hint: 'set backup_method = postgres, which needs a streaming_conninfo with REPLICATION',
+      },
+    );
   }
   for (const { ignoring, message } of unavailableOptionsInUse(server.config, 'backup')) {
     if (ignoring === 'refuse') throw new OperatorError('not-available-yet', message);
@@ -130,7 +141,9 @@ class BackupRun {
   async #start(): Promise<void> {
     const { server, facts, connection, context } = this.#parts;
     const { layout, config } = server;
-    context.messages.info(`Starting backup using postgres method for server ${config.name} in ${backupFolder(layout, this.#backup.id)}`);
+    context.messages.info(
+      `Starting backup using postgres method for server ${config.name} in ${backupFolder(layout, this.#backup.id)}`,
+    );
     this.#doing = 'issuing start backup command';
     const position = await readCurrentPosition(connection);
     const timeline = position.segment === undefined ? await readTimeline(connection) : timelineOf(position.segment);
@@ -172,7 +185,12 @@ class BackupRun {
     const seconds = (context.clock.elapsedMs() - startedMs) / 1000;
     context.messages.info(`Copy done (time: ${formatInterval(seconds)})`);
     const took = new PythonFloat(Math.round(seconds * 1e6) / 1e6);
-    this.#change({ copyStats: new Map([['copy_time', took], ['total_time', took]]) });
+    this.#change({
+      copyStats: new Map([
+        ['copy_time', took],
+        ['total_time', took],
+      ]),
+    });
   }
 
   async #finish(): Promise<void> {
@@ -237,14 +255,19 @@ class BackupRun {
     const { server, request, context } = this.#parts;
     const { endWal, id } = this.#backup;
     context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'`);
-    const deadlineMs = request.waitTimeoutSeconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + request.waitTimeoutSeconds * 1000;
+    const deadlineMs =
+      request.waitTimeoutSeconds === 0
+        ? Number.POSITIVE_INFINITY
+        : context.clock.elapsedMs() + request.waitTimeoutSeconds * 1000;
     while (!context.signal.aborted) {
       await archiveWal(server, { isQuiet: true }, context);
       const checked = await checkBackup(server, id, context);
       if (checked !== undefined) this.#backup = checked;
       if (this.#backup.status !== 'WAITING_FOR_WALS') return;
       if (context.clock.elapsedMs() > deadlineMs) {
-        context.messages.warning(`The WAL file ${endWal ?? ''} did not arrive within ${String(request.waitTimeoutSeconds)} seconds`);
+        context.messages.warning(
+          `The WAL file ${endWal ?? ''} did not arrive within ${String(request.waitTimeoutSeconds)} seconds`,
+        );
         return;
       }
       await context.clock.sleep(waitEveryMs);
@@ -294,7 +317,8 @@ async function freeBackupId(server: Server, { clock }: Pick<Context, 'clock'>): 
   for (;;) {
     const id = parseBackupId(formatCompactTime(localTimestamp(clock.now())));
     if (id === undefined) throw new OperatorError('backup-failed', 'the clock of this host shows no usable date');
-    if ((await readBackupRecord(server.layout, id)) === undefined && !(await exists(backupFolder(server.layout, id)))) return id;
+    if ((await readBackupRecord(server.layout, id)) === undefined && !(await pathExists(backupFolder(server.layout, id))))
+      return id;
     await clock.sleep(250);
   }
 }
@@ -323,14 +347,4 @@ function wallClock(date: Date): string {
 
 function hex8(value: number): string {
   return value.toString(16).toUpperCase().padStart(8, '0');
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -1,10 +1,10 @@
 import type { BackupDetails } from '../operations/reports/backup-reports.ts';
+import { formatRatio } from '../shared/format-fixed.ts';
 import { epochSeconds, formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { formatLsn, type Lsn } from '../wal/lsn.ts';
 import { hourlyRate, neighbourTexts } from './backup-details-sections.ts';
 import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-facts.ts';
-import { formatRatio } from './format-fixed.ts';
 import { jsonOfPython } from './python-json.ts';
 import type { JsonObject } from './report.ts';
 

@@ -1,10 +1,10 @@
 import type { BackupDetails } from '../operations/reports/backup-reports.ts';
+import { formatFixed, formatRatio } from '../shared/format-fixed.ts';
 import { isDict, type PythonDict, type PythonValue } from '../shared/python-literal.ts';
 import { formatLongTime } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { formatLsn } from '../wal/lsn.ts';
 import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-facts.ts';
-import { formatFixed, formatRatio } from './format-fixed.ts';
 import { jsonOfPython } from './python-json.ts';
 import { wordOf } from './python-word.ts';
 

@@ -5,8 +5,6 @@ import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { Conninfo } from './conninfo.ts';
 
-
-
 /** One row: column names to what PostgreSQL sent, as text; null for NULL. */
 export type Row = Readonly<Record<string, string | null>>;
 
@@ -36,7 +34,13 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const mode = conninfo.get('sslmode') ?? environment['PGSSLMODE'] ?? 'prefer';
   const isSocket = hostOf(conninfo, environment).startsWith('/');
   const attempts: readonly ClientConfig['ssl'][] =
-    isSocket || mode === 'disable' ? [false] : mode === 'prefer' ? [await tlsFor(mode, options), false] : mode === 'allow' ? [false, await tlsFor(mode, options)] : [await tlsFor(mode, options)];
+    isSocket || mode === 'disable'
+      ? [false]
+      : mode === 'prefer'
+        ? [await tlsFor(mode, options), false]
+        : mode === 'allow'
+          ? [false, await tlsFor(mode, options)]
+          : [await tlsFor(mode, options)];
   let failure: unknown;
   for (const ssl of attempts) {
     try {
@@ -89,11 +93,16 @@ async function open(options: ConnectOptions, ssl: ClientConfig['ssl']): Promise<
 
 const asText = { getTypeParser: () => (value: string) => value };
 
-function clientConfig({ conninfo, environment, applicationName, isReplication = false }: ConnectOptions, ssl: ClientConfig['ssl']): ClientConfig {
+function clientConfig(
+  { conninfo, environment, applicationName, isReplication = false }: ConnectOptions,
+  ssl: ClientConfig['ssl'],
+): ClientConfig {
   const user = conninfo.get('user') ?? environment['PGUSER'] ?? environment['USER'] ?? environment['LOGNAME'];
   const database = isReplication ? 'replication' : (conninfo.get('dbname') ?? environment['PGDATABASE'] ?? user);
   const password = conninfo.get('password') ?? environment['PGPASSWORD'];
-  const optionText = [isReplication ? '-cdatestyle=iso' : conninfo.get('options')].filter((text) => text !== undefined).join(' ');
+  const optionText = [isReplication ? '-cdatestyle=iso' : conninfo.get('options')]
+    .filter((text) => text !== undefined)
+    .join(' ');
   return {
     host: hostOf(conninfo, environment),
     port: Number(conninfo.get('port')?.split(',')[0] ?? environment['PGPORT'] ?? 5432),
@@ -115,7 +124,10 @@ function hostOf(conninfo: Conninfo, environment: Environment): string {
   return host === '' ? '/var/run/postgresql' : host;
 }
 
-async function tlsFor(mode: string, { conninfo, environment }: ConnectOptions): Promise<Exclude<ClientConfig['ssl'], undefined>> {
+async function tlsFor(
+  mode: string,
+  { conninfo, environment }: ConnectOptions,
+): Promise<Exclude<ClientConfig['ssl'], undefined>> {
   const read = async (key: string, variable: string): Promise<string | undefined> => {
     const path = conninfo.get(key) ?? environment[variable];
     return path === undefined || path === 'system' ? undefined : await readFile(path, 'utf8');

@@ -13,7 +13,8 @@ export function parseConninfo(text: string): Conninfo {
   const parameters = new Map<string, string>();
   let rest = text.trim();
   while (rest !== '') {
-    const [whole = '', key = '', quoted, plain] = /^([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))(?=\s|$)\s*/s.exec(rest) ?? [];
+    const [whole = '', key = '', quoted, plain] =
+      /^([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))(?=\s|$)\s*/s.exec(rest) ?? [];
     if (whole === '') throw unreadable();
     parameters.set(key, (quoted ?? plain ?? '').replaceAll(/\\(.)/gs, '$1'));
     rest = rest.slice(whole.length);
@@ -65,8 +66,20 @@ function parseUri(text: string): Conninfo {
     if (value !== undefined && value !== '') parameters.set(key, decode(value));
   };
   const addresses = hosts.split(',').map((host) => /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(host) ?? []);
-  set('host', addresses.map(([, host = '']) => host.replaceAll(/[[\]]/g, '')).join(',').replace(/^,*$/, ''));
-  set('port', addresses.map(([, , port = '']) => port).join(',').replace(/^,*$/, ''));
+  set(
+    'host',
+    addresses
+      .map(([, host = '']) => host.replaceAll(/[[\]]/g, ''))
+      .join(',')
+      .replace(/^,*$/, ''),
+  );
+  set(
+    'port',
+    addresses
+      .map(([, , port = '']) => port)
+      .join(',')
+      .replace(/^,*$/, ''),
+  );
   set('user', user);
   set('password', password);
   set('dbname', database);
@@ -89,6 +102,6 @@ function decode(value: string): string {
 
 function unreadable(): OperatorError {
   return new OperatorError('configuration-invalid', 'a connection string cannot be read', {
-    hint: "write key=value pairs with blanks between them, or postgresql://user@host:port/dbname; quote values with blanks in single quotes",
+    hint: 'write key=value pairs with blanks between them, or postgresql://user@host:port/dbname; quote values with blanks in single quotes',
   });
 }

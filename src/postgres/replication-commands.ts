@@ -36,10 +36,14 @@ export async function createSlot(connection: Connection, name: string): Promise<
   } catch (error) {
     if (sqlStateOf(error) === duplicateObject) return 'exists';
     if (sqlStateOf(error) === limitReached) {
-      throw new OperatorError('query-failed', `cannot create the replication slot ${name}: all slots of the server are in use`, {
-        hint: 'raise max_replication_slots, or drop a slot that nobody needs any more',
-        cause: error,
-      });
+      throw new OperatorError(
+        'query-failed',
+        `cannot create the replication slot ${name}: all slots of the server are in use`,
+        {
+          hint: 'raise max_replication_slots, or drop a slot that nobody needs any more',
+          cause: error,
+        },
+      );
     }
     throw error;
   }

@@ -123,7 +123,9 @@ CASE WHEN pg_is_in_recovery() THEN NULL ELSE p.lsn END)) f ON NOT pg_is_in_recov
   const lsn = parseLsn(row['lsn'] ?? '');
   const time = parseTimestamp(row['now'] ?? '');
   if (lsn === undefined || time === undefined) {
-    throw new OperatorError('query-failed', 'the server does not say its WAL position', { hint: 'a standby has none before it replayed WAL' });
+    throw new OperatorError('query-failed', 'the server does not say its WAL position', {
+      hint: 'a standby has none before it replayed WAL',
+    });
   }
   const offset = Number(row['file_offset'] ?? 0);
   const name = parseSegmentName(row['file_name'] ?? '');

@@ -1,3 +1,5 @@
+import { formatFixed } from './format-fixed.ts';
+
 const sizeUnits = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB'] as const;
 
 /** Bytes for people (cli.md section 4): `0 B`, `1.5 KiB`, `-48.0 MiB`. */
@@ -10,7 +12,7 @@ export function formatSize(bytes: number): string {
     unit = next;
     if (Math.abs(value) < 1024) break;
   }
-  return `${value.toFixed(1)} ${unit}`;
+  return `${formatFixed(value, 1)} ${unit}`;
 }
 
 /** A duration for people (cli.md section 4): `1 hour, 2 seconds`, `less than one second`, `3 minutes ago` when negative. */

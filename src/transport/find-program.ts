@@ -49,7 +49,10 @@ export async function requireProgram(name: string, path: string, neededFor: stri
 export function programMissing(name: string, neededFor: string): OperatorError {
   const brings = packageOf[name];
   return new OperatorError('program-missing', `the program ${name} was not found; it is needed for ${neededFor}`, {
-    hint: brings === undefined ? 'set path_prefix to the folder it lies in' : `install the package ${brings}, or set path_prefix to its folder`,
+    hint:
+      brings === undefined
+        ? 'set path_prefix to the folder it lies in'
+        : `install the package ${brings}, or set path_prefix to its folder`,
   });
 }
 

@@ -149,7 +149,7 @@ describeEachPostgres(
       expect(await failures(await agreedLines(home))).toEqual(expected);
       await home.writeServer('main', streamingServer(cluster, { conninfo: cluster.conninfo({ user: 'nobody' }) }));
       expect(await failures(await agreedLines(home))).toEqual(['PostgreSQL', 'replication slot']);
-      const other = { wal_conninfo: plain, wal_streaming_conninfo: `${cluster.conninfo({ user: 'streaming_barman' })}` };
+      const other = { wal_conninfo: plain, wal_streaming_conninfo: cluster.conninfo({ user: 'streaming_barman' }) };
       await home.writeServer('main', streamingServer(cluster, other));
       expect(await failures(await agreedLines(home))).toEqual(['no access to monitoring functions']);
     });

@@ -14,14 +14,35 @@ export const backupCommand: CommandDeclaration = {
   endsGracefully: true,
   options: [
     { name: 'immediate-checkpoint', kind: 'flag', summary: 'ask for a fast checkpoint at the start' },
-    { name: 'no-immediate-checkpoint', kind: 'flag', flagValue: false, sharesWith: 'immediate-checkpoint', summary: 'wait for the next checkpoint' },
-    { name: 'incremental', kind: 'text', metavar: 'backup_id', summary: 'take only what changed since that backup (not available yet)' },
-    { name: 'reuse-backup', kind: 'choice-or-bare', choices: ['link', 'copy', 'off'], summary: 'for rsync backups (not available yet)' },
+    {
+      name: 'no-immediate-checkpoint',
+      kind: 'flag',
+      flagValue: false,
+      sharesWith: 'immediate-checkpoint',
+      summary: 'wait for the next checkpoint',
+    },
+    {
+      name: 'incremental',
+      kind: 'text',
+      metavar: 'backup_id',
+      summary: 'take only what changed since that backup (not available yet)',
+    },
+    {
+      name: 'reuse-backup',
+      kind: 'choice-or-bare',
+      choices: ['link', 'copy', 'off'],
+      summary: 'for rsync backups (not available yet)',
+    },
     { name: 'retry-times', kind: 'count', summary: 'how often copying is tried again' },
     { name: 'retry-sleep', kind: 'count', metavar: 'seconds', summary: 'pause before copying is tried again' },
     { name: 'no-retry', kind: 'flag', flagValue: 0, sharesWith: 'retry-times', summary: 'do not try again' },
     { name: 'jobs', short: 'j', kind: 'positive', summary: 'parallel copies of an rsync backup (not available yet)' },
-    { name: 'jobs-start-batch-period', kind: 'positive', metavar: 'seconds', summary: 'for parallel copies (not available yet)' },
+    {
+      name: 'jobs-start-batch-period',
+      kind: 'positive',
+      metavar: 'seconds',
+      summary: 'for parallel copies (not available yet)',
+    },
     { name: 'jobs-start-batch-size', kind: 'positive', summary: 'for parallel copies (not available yet)' },
     { name: 'bwlimit', kind: 'count', metavar: 'kbps', summary: 'most kilobytes per second' },
     { name: 'wait', short: 'w', kind: 'flag', summary: 'wait until all WAL of the backup is archived' },
@@ -30,7 +51,12 @@ export const backupCommand: CommandDeclaration = {
     { name: 'name', kind: 'text', metavar: 'name', summary: 'a name for the backup', parse: backupName },
     { name: 'manifest', kind: 'flag', summary: 'write a manifest after an rsync backup (not available yet)' },
     { name: 'no-manifest', kind: 'flag', flagValue: false, sharesWith: 'manifest', summary: 'do not write a manifest' },
-    { name: 'check-timeout', kind: 'count', metavar: 'seconds', summary: 'give up the checks before the backup after this time' },
+    {
+      name: 'check-timeout',
+      kind: 'count',
+      metavar: 'seconds',
+      summary: 'give up the checks before the backup after this time',
+    },
     { name: 'cloud-staging-directory', kind: 'text', metavar: 'path', summary: 'for cloud destinations (not available yet)' },
     { name: 'cloud-staging-max-size', kind: 'text', metavar: 'size', summary: 'for cloud destinations (not available yet)' },
   ],
@@ -50,7 +76,8 @@ export const backupCommand: CommandDeclaration = {
       waitTimeoutSeconds: options.number('wait-timeout') ?? 0,
     };
     for (const name of ['jobs', 'jobs-start-batch-period', 'jobs-start-batch-size', 'keepalive-interval']) {
-      if (options.has(name)) application.context.messages.warning(`--${name} is not available yet in pgcellar 0.1.0 and has no effect`);
+      if (options.has(name))
+        application.context.messages.warning(`--${name} is not available yet in pgcellar 0.1.0 and has no effect`);
     }
     await forEachServer(servers, application, async (server) => {
       const backup = await takeBackup(server, request, application.context);
@@ -61,11 +88,14 @@ export const backupCommand: CommandDeclaration = {
 
 function refuseUnavailable(options: OptionValues): void {
   for (const name of ['incremental', 'cloud-staging-directory', 'cloud-staging-max-size']) {
-    if (options.has(name)) throw new OperatorError('not-available-yet', `backup --${name} is not available yet in pgcellar 0.1.0`);
+    if (options.has(name))
+      throw new OperatorError('not-available-yet', `backup --${name} is not available yet in pgcellar 0.1.0`);
   }
   const reuse = options.text('reuse-backup');
-  if (reuse !== undefined && reuse !== 'off') throw new OperatorError('not-available-yet', 'backup --reuse-backup is not available yet in pgcellar 0.1.0');
-  if (options.flag('manifest')) throw new OperatorError('not-available-yet', 'backup --manifest is not available yet in pgcellar 0.1.0');
+  if (reuse !== undefined && reuse !== 'off')
+    throw new OperatorError('not-available-yet', 'backup --reuse-backup is not available yet in pgcellar 0.1.0');
+  if (options.flag('manifest'))
+    throw new OperatorError('not-available-yet', 'backup --manifest is not available yet in pgcellar 0.1.0');
 }
 
 function backupName(text: string): string {

@@ -23,14 +23,23 @@ export const checkCommand: CommandDeclaration = {
       reports.push(report);
       if (!isNagios) writer.print(renderCheck(report, colours));
     });
-    if (isNagios) return await tellNagios(reports, application);
+    if (isNagios) {
+      await tellNagios(reports, application);
+      return;
+    }
     if (reports.some(({ isActive, results }) => isActive && results.some(({ isOk }) => !isOk))) application.failWith(1);
   },
 };
 
-async function tellNagios(reports: readonly CheckReport[], application: Parameters<CommandDeclaration['run']>[0]['application']): Promise<void> {
+async function tellNagios(
+  reports: readonly CheckReport[],
+  application: Parameters<CommandDeclaration['run']>[0]['application'],
+): Promise<void> {
   const { nagiosReport } = await import('../../output/nagios-report.ts');
-  const { lines, exitCode } = nagiosReport(reports, { programName: application.programName, hasGlobalErrors: application.writer.hasFailed });
+  const { lines, exitCode } = nagiosReport(reports, {
+    programName: application.programName,
+    hasGlobalErrors: application.writer.hasFailed,
+  });
   application.printRaw(`${lines.join('\n')}\n`);
   application.endWith(exitCode);
 }

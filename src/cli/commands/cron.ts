@@ -4,7 +4,9 @@ export const cronCommand: CommandDeclaration = {
   name: 'cron',
   summary: 'Do the periodic work of all servers; meant to run every minute',
   servers: 'none',
-  options: [{ name: 'keep-descriptors', kind: 'flag', summary: 'let the work in the background write to standard output and error' }],
+  options: [
+    { name: 'keep-descriptors', kind: 'flag', summary: 'let the work in the background write to standard output and error' },
+  ],
   async run({ application, options }) {
     const { runCron } = await import('../../maintenance/run-cron.ts');
     const { configuration, context, servers, self } = application;

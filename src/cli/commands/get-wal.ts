@@ -1,5 +1,6 @@
 import type { WalForm } from '../../archive/serve-wal.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
+import type { WalName } from '../../wal/wal-name.ts';
 import type { CommandDeclaration, Invocation, OptionValues } from '../command.ts';
 
 export const getWalCommand: CommandDeclaration = {
@@ -14,7 +15,13 @@ export const getWalCommand: CommandDeclaration = {
     { name: 'gzip', short: 'z', aliases: ['-x'], kind: 'flag', summary: 'compress the output with gzip' },
     { name: 'bzip2', short: 'j', kind: 'flag', summary: 'compress the output with bzip2' },
     { name: 'keep-compression', kind: 'flag', summary: 'send the file as it is stored' },
-    { name: 'peek', short: 'p', kind: 'positive', metavar: 'count', summary: 'list up to that many names that exist from this one on' },
+    {
+      name: 'peek',
+      short: 'p',
+      kind: 'positive',
+      metavar: 'count',
+      summary: 'list up to that many names that exist from this one on',
+    },
     { name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be sent' },
   ],
   async run(invocation) {
@@ -30,12 +37,15 @@ export const getWalCommand: CommandDeclaration = {
     const { peekWals, requireWalName } = await import('../../archive/find-wal.ts');
     const name = requireWalName(wanted);
     const count = options.number('peek');
-    if (count === undefined) return await send(invocation, name);
+    if (count === undefined) {
+      await send(invocation, name);
+      return;
+    }
     for (const found of await peekWals(server.layout, name, count)) context.messages.info(found, { logged: false });
   },
 };
 
-async function send({ application, servers: [server], options }: Invocation, name: ReturnType<typeof import('../../archive/find-wal.ts').requireWalName>): Promise<void> {
+async function send({ application, servers: [server], options }: Invocation, name: WalName): Promise<void> {
   if (server === undefined) return;
   const { serveWal } = await import('../../archive/serve-wal.ts');
   const form = formOf(options);

@@ -22,7 +22,10 @@ export const receiveWalCommand: CommandDeclaration = {
     const [problem] = config.problems;
     if (problem !== undefined) throw new OperatorError('server-disabled', problem);
     const work = await import('../../operations/receive-wal.ts');
-    if (stops) return await work.stopReceiver(server, context);
+    if (stops) {
+      await work.stopReceiver(server, context);
+      return;
+    }
     const managesSlot = options.flag('create-slot') || options.flag('drop-slot');
     if (!config.isActive && (managesSlot || options.flag('reset'))) {
       throw new OperatorError('server-disabled', `Inactive server: ${config.name}`, { hint: 'set active = true first' });
@@ -31,9 +34,18 @@ export const receiveWalCommand: CommandDeclaration = {
       context.messages.info(`Skipping inactive server '${config.name}'`);
       return;
     }
-    if (options.flag('create-slot')) return await work.createServerSlot(server, { mayExist: options.flag('if-not-exists') }, context);
-    if (options.flag('drop-slot')) return await work.dropServerSlot(server, context);
-    if (options.flag('reset')) return await work.resetReceiver(server, context);
+    if (options.flag('create-slot')) {
+      await work.createServerSlot(server, { mayExist: options.flag('if-not-exists') }, context);
+      return;
+    }
+    if (options.flag('drop-slot')) {
+      await work.dropServerSlot(server, context);
+      return;
+    }
+    if (options.flag('reset')) {
+      await work.resetReceiver(server, context);
+      return;
+    }
     await work.runReceiver(server, context);
   },
 };

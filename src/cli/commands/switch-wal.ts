@@ -13,11 +13,20 @@ export const switchWalCommand: CommandDeclaration = {
   options: [
     { name: 'force', kind: 'flag', summary: 'checkpoint first, so that there is something to close' },
     { name: 'archive', kind: 'flag', summary: 'wait until the segment is archived' },
-    { name: 'archive-timeout', kind: 'count', metavar: 'seconds', summary: 'give up waiting after this time (default: 30; 0 waits for ever)' },
+    {
+      name: 'archive-timeout',
+      kind: 'count',
+      metavar: 'seconds',
+      summary: 'give up waiting after this time (default: 30; 0 waits for ever)',
+    },
   ],
   async run({ application, servers, options }) {
     const { switchServerWal } = await import('../../operations/switch-wal.ts');
-    const settings = { isForced: options.flag('force'), waits: options.flag('archive'), timeoutSeconds: options.number('archive-timeout') ?? 30 };
+    const settings = {
+      isForced: options.flag('force'),
+      waits: options.flag('archive'),
+      timeoutSeconds: options.number('archive-timeout') ?? 30,
+    };
     await forEachServer(servers, application, async (server) => {
       await switchServerWal(server, settings, application.context);
     });

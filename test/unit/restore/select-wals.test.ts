@@ -68,7 +68,7 @@ test.each<{ fact: string; entries: string[]; range?: Partial<WalRange>; selected
 test('every history file goes along, whatever the target', () => {
   const entries = [anEntry('00000002.history'), anEntry('00000009.history'), anEntry('1:2')];
   const found = selectWals(entries, aRange({ target: { kind: 'immediate' } }));
-  expect(found.map(({ restoredName }) => restoredName)).toEqual(['00000002.history', segment('1:2'), '00000009.history']);
+  expect(found.map(({ restoredName }) => restoredName)).toEqual([segment('1:2'), '00000002.history', '00000009.history']);
 });
 
 test('a partial segment never replaces the whole one', () => {

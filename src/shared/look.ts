@@ -1,0 +1,36 @@
+import { readdir, stat } from 'node:fs/promises';
+import { OperatorError, systemCodeOf } from './operator-error.ts';
+
+/** Whether something is at `path`. @throws OperatorError `file-unreadable` when that cannot be told */
+export async function pathExists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw unreadable(path, error);
+  }
+}
+
+/** Names in a folder; none when it does not exist. @throws OperatorError `file-unreadable` when it cannot be listed */
+export async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw unreadable(folder, error);
+  }
+}
+
+/** Whether an error says that a path does not exist. */
+export function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '');
+}
+
+/** The error for a path that is there and cannot be read. */
+export function unreadable(path: string, error: unknown): OperatorError {
+  return new OperatorError('file-unreadable', `cannot read ${path}: ${systemCodeOf(error) ?? String(error)}`, {
+    hint: 'the catalog belongs to barman_user: compare owner and permissions of the path',
+    cause: error,
+  });
+}

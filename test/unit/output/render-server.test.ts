@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { renderServerDetails } from '../../../src/output/render-server-details.ts';
+import { renderServerList } from '../../../src/output/render-server-list.ts';
+import { renderServerStatus } from '../../../src/output/render-server-status.ts';
+import { serverOf } from './samples.ts';
+
+const items = [
+  { ...serverOf('pg1'), description: 'server pg1' },
+  { ...serverOf('pg2', { isActive: false, isDisabled: true }), description: undefined },
+  { ...serverOf('pg3', { isPassive: true }), description: 'p3' },
+  { ...serverOf('pg5', { isDisabled: true, isPassive: true }), description: undefined },
+  { ...serverOf('pg6'), description: undefined },
+];
+
+describe('list-servers', () => {
+  test('a state follows the description, and its blank stays without one', () => {
+    expect(renderServerList(items, { minimal: false })).toEqual({
+      lines: ['pg1 - server pg1', 'pg2 -  (inactive)', 'pg3 - p3 (Passive)', 'pg5 -  (WARNING: disabled) (Passive)', 'pg6'],
+      json: {
+        pg1: { description: 'server pg1' },
+        pg2: { description: ' (inactive)' },
+        pg3: { description: 'p3 (Passive)' },
+        pg5: { description: ' (WARNING: disabled) (Passive)' },
+        pg6: { description: '' },
+      },
+    });
+  });
+
+  test('the minimal list is names, in JSON the same as the long one', () => {
+    const { lines, json } = renderServerList(items, { minimal: true });
+    expect(lines).toEqual(['pg1', 'pg2', 'pg3', 'pg5', 'pg6']);
+    expect(json).toEqual(renderServerList(items, { minimal: false }).json);
+  });
+});
+
+describe('show-servers', () => {
+  test.each([
+    { fact: 'a configured description is shown as it is', active: true, configured: 'main', inJson: 'main' },
+    { fact: 'without one JSON has an empty text', active: true, configured: undefined, inJson: '' },
+    { fact: 'without one JSON has the state', active: false, configured: undefined, inJson: '(inactive)' },
+  ])('$fact', ({ active, configured, inJson }) => {
+    const { lines, json } = renderServerDetails({
+      ...serverOf('pg1', { isActive: active }),
+      description: configured,
+      values: { description: { text: configured ?? 'None', json: configured ?? null } },
+    });
+    expect(lines[1]).toBe(`\tdescription: ${configured ?? 'None'}`);
+    expect(json).toEqual({ pg1: { description: inJson } });
+  });
+
+  test('keys are sorted, and JSON keeps what it can say', () => {
+    const values = {
+      worm_mode: { text: 'False', json: false },
+      backup_options: { text: "BackupOptions({'concurrent_backup'})", json: new Set(['concurrent_backup']) },
+      replication_slot: { text: "Record(slot_name='s')", json: undefined },
+      included_files: { text: "['/a']", json: ['/a'] },
+      timeline: { text: 'None', json: null },
+    };
+    const { lines, json } = renderServerDetails({ ...serverOf('pg1', { isDisabled: true }), description: undefined, values });
+    expect(lines).toEqual([
+      'Server pg1 (WARNING: disabled):',
+      "\tbackup_options: BackupOptions({'concurrent_backup'})",
+      "\tincluded_files: ['/a']",
+      "\treplication_slot: Record(slot_name='s')",
+      '\ttimeline: None',
+      '\tworm_mode: False',
+    ]);
+    expect(json['pg1']).toEqual({
+      description: '(WARNING: disabled)',
+      backup_options: "BackupOptions({'concurrent_backup'})",
+      included_files: ['/a'],
+      replication_slot: "Record(slot_name='s')",
+      timeline: null,
+      worm_mode: false,
+    });
+  });
+});
+
+test('each line of a status is a label and a message, in JSON below its key', () => {
+  const items = [{ key: 'first_backup', label: 'First available backup', message: 'None' }];
+  expect(renderServerStatus({ name: 'pg1', items })).toEqual({
+    lines: ['Server pg1:', '\tFirst available backup: None'],
+    json: { pg1: { first_backup: { description: 'First available backup', message: 'None' } } },
+  });
+});
