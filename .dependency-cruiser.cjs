@@ -11,7 +11,7 @@ const rooms = {
   postgres: ['wal', 'transport'],
   catalog: ['wal', 'compression'],
   retention: ['(catalog)'],
-  config: ['retention', 'compression', '(catalog)'],
+  config: ['retention', 'postgres', '(catalog)'],
   hooks: ['config', '(catalog)', 'transport'],
 };
 const ground = Object.keys(rooms);

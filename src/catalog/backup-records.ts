@@ -1,8 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { syncFolder, writeFileDurably } from '../shared/durable-file.ts';
-import { namesIn } from '../shared/look.ts';
-import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { isMissing, namesIn, unreadable } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
 import { formatBackupInfo, parseBackupInfo } from './backup-info.ts';
 import { backupFolder, backupInfoPath, legacyBackupInfoPath, metaFolder, type ServerLayout } from './server-layout.ts';
@@ -104,7 +103,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return undefined;
+    if (isMissing(error)) return undefined;
     throw unreadable(path, error);
   }
 }
@@ -114,19 +113,7 @@ async function isFolder(path: string): Promise<boolean> {
     await readdir(path);
     return true;
   } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
+    if (isMissing(error)) return false;
     throw unreadable(path, error);
   }
-}
-
-function unreadable(path: string, error: unknown): OperatorError {
-  return new OperatorError('file-unreadable', `cannot read ${path}: ${systemCodeOf(error) ?? String(error)}`, {
-    hint: 'the catalog belongs to barman_user: compare owner and permissions of the path',
-    cause: error,
-  });
-}
-
-/** Path of a backup's folder for one part: `data`, or the oid of a tablespace. */
-export function backupPartFolder(layout: ServerLayout, id: BackupId, part: string): string {
-  return join(backupFolder(layout, id), part);
 }

@@ -47,11 +47,6 @@ export function xlogdbPath(layout: ServerLayout): string {
   return join(layout.xlogdb, `${layout.serverName}-xlog.db`);
 }
 
-/** Folder of our own data: derived or additional, never needed to restore. */
-export function ownFolder(layout: ServerLayout): string {
-  return join(layout.root, '.pgcellar');
-}
-
 /** Lock files of one server (catalog.md section 12). */
 export type ServerLockName = 'cron' | 'backup' | 'archive-wal' | 'receive-wal' | 'xlogdb' | 'sync-wal';
 

@@ -127,14 +127,6 @@ export interface RebuildCounts {
   readonly walFiles: number;
 }
 
-/** All entries of a server's index, in the order of the file. */
-export async function readWalEntries(layout: ServerLayout): Promise<WalEntry[]> {
-  const entries: WalEntry[] = [];
-  await using index = await WalIndex.open(layout);
-  await index.visit((entry) => entries.push(entry));
-  return entries;
-}
-
 async function readArchive(layout: ServerLayout): Promise<WalEntry[]> {
   const entries: WalEntry[] = [];
   for (const name of (await namesIn(layout.wals)).toSorted()) {

@@ -1,6 +1,12 @@
 import { serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
-import { readIsInRecovery, readPrivileges, requestCheckpoint, switchWal } from '../postgres/server-queries.ts';
+import {
+  createRestorePoint,
+  readIsInRecovery,
+  readPrivileges,
+  requestCheckpoint,
+  switchWal,
+} from '../postgres/server-queries.ts';
 import { isLockHeld } from '../shared/file-lock.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { accessible } from './accessible.ts';
@@ -41,6 +47,8 @@ async function closeSegment({ connection, version }: QueryAccess): Promise<boole
     await requestCheckpoint(connection); // writes WAL, so that there is something to close
     await switchWal(connection);
   }
+  // the receiver's last whole segment is archived only once the next one has begun, which on an idle server takes a record
+  await createRestorePoint(connection, 'pgcellar_first_wal');
   return true;
 }
 

@@ -1,5 +1,5 @@
 /** What `key =` (or `None`) means for a kind of option (config-checks-hooks.md section 4.3). */
-export type EmptyRule =
+type EmptyRule =
   /** Explicitly unset: hides what `[barman]` says. */
   | 'unsets'
   /** As if the line were not there. */
@@ -8,7 +8,7 @@ export type EmptyRule =
   | 'is-invalid';
 
 /** The value, or why the text has none and what would be accepted. */
-export type Reading<T> = { readonly value: T } | { readonly problem: string };
+type Reading<T> = { readonly value: T } | { readonly problem: string };
 
 /** How one kind of option is read from its text. */
 export interface OptionKind<T> {

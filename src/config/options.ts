@@ -70,7 +70,7 @@ const walCompression = unsettable(
  * Every option of a server, by the names of Barman 3.20.1 (config-checks-hooks.md section 3, since-3.17.md section 16). This table is
  * what the configuration is read, checked and documented from.
  */
-export const serverOptions = {
+const serverOptions = {
   active: {
     kind: flag,
     scope: 'SM',

@@ -1,4 +1,4 @@
-import { isConninfo } from './conninfo-syntax.ts';
+import { isConninfo } from '../postgres/conninfo.ts';
 import type { ServerOptions } from './options.ts';
 import type { ServerName } from './server-config.ts';
 

@@ -10,8 +10,7 @@ import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { segmentsBetween, walKindOf } from '../wal/wal-name.ts';
 import { type ChosenBackup, findBackupOrFail } from './find-backup-or-fail.ts';
 
-export const fileTargets = ['standalone', 'data', 'wal', 'full'] as const;
-export type FileTarget = (typeof fileTargets)[number];
+type FileTarget = 'standalone' | 'data' | 'wal' | 'full';
 
 interface ListFilesOptions {
   readonly target: FileTarget;

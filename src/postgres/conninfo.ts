@@ -3,23 +3,34 @@ import { OperatorError } from '../shared/operator-error.ts';
 /** Connection parameters by libpq's names, in the order they were written. */
 export type Conninfo = ReadonlyMap<string, string>;
 
+const pair = /^([A-Za-z_]\w*)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(?!')((?:[^\s\\]|\\.)*))(?=\s|$)\s*/s;
+
 /**
  * Reads a connection string: blank separated `key=value` with libpq's quoting, or a `postgresql://` URI (PostgreSQL manual, chapter
  * "libpq", Connection Strings).
  * @throws OperatorError `configuration-invalid`; the message never repeats the text, which may hold a password
  */
 export function parseConninfo(text: string): Conninfo {
-  if (/^postgres(ql)?:\/\//.test(text)) return parseUri(text);
+  if (/^postgres(ql)?:\/\/\S*$/.test(text.trim())) return parseUri(text.trim());
   const parameters = new Map<string, string>();
   let rest = text.trim();
   while (rest !== '') {
-    const [whole = '', key = '', quoted, plain] =
-      /^([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))(?=\s|$)\s*/s.exec(rest) ?? [];
+    const [whole = '', key = '', quoted, plain] = pair.exec(rest) ?? [];
     if (whole === '') throw unreadable();
     parameters.set(key, (quoted ?? plain ?? '').replaceAll(/\\(.)/gs, '$1'));
     rest = rest.slice(whole.length);
   }
   return parameters;
+}
+
+/** Whether libpq could read a connection string. Says nothing about the keys. */
+export function isConninfo(text: string): boolean {
+  try {
+    return parseConninfo(text).size > 0;
+  } catch (error) {
+    if (error instanceof OperatorError) return false;
+    throw error;
+  }
 }
 
 /** The string for libpq: `key=value` pairs, quoted where needed. */
@@ -32,14 +43,6 @@ export function withoutPassword(conninfo: Conninfo): { readonly conninfo: Connin
   const rest = new Map(conninfo);
   rest.delete('password');
   return { conninfo: rest, password: conninfo.get('password') };
-}
-
-/** Parameters of a replication connection (engine.md section 1.1): sorted, with what it needs forced. */
-export function replicationConninfo(conninfo: Conninfo): Conninfo {
-  const parameters = new Map(conninfo);
-  parameters.set('dbname', 'replication');
-  parameters.set('replication', 'true');
-  return new Map([...parameters].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Parameters that a client program gets: a name to be seen by, and a safe search path. */

@@ -7,7 +7,7 @@ import type { RecoverySettings } from './recovery-settings.ts';
 import { includesOthers, type ReviewedLine, reviewConfiguration } from './review-configuration.ts';
 
 /** A line of a configuration file with the file that it stands in. */
-export interface MangledLine extends ReviewedLine {
+interface MangledLine extends ReviewedLine {
   readonly file: string;
 }
 

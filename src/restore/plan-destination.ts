@@ -6,7 +6,7 @@ import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { RestoreRequest } from './restore-options.ts';
 
 /** A tablespace on its way from the catalog to its place. */
-export interface TablespaceMove {
+interface TablespaceMove {
   readonly oid: number;
   readonly name: string;
   /** Folder in the catalog. */

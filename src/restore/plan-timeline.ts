@@ -62,7 +62,7 @@ export function planTimeline(
 }
 
 /** Timeline that the backup was taken on. */
-export function timelineOfBackup(backup: Backup): number {
+function timelineOfBackup(backup: Backup): number {
   return backup.timeline ?? (backup.beginWal === null ? 1 : timelineOf(backup.beginWal));
 }
 

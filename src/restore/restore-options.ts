@@ -3,7 +3,7 @@ import type { ServerConfig } from '../config/server-config.ts';
 
 /** What `--target-tli` may say. */
 export type TimelineChoice = number | 'current' | 'latest';
-export type TargetAction = 'pause' | 'shutdown' | 'promote';
+type TargetAction = 'pause' | 'shutdown' | 'promote';
 
 /** Everything that `restore` can be asked for (cli.md section 9, since-3.17.md section 15.2), defaults from the configuration put in. */
 export interface RestoreRequest {

@@ -3,7 +3,7 @@ export type RetentionPolicy =
   | { readonly kind: 'redundancy'; readonly count: number }
   | { readonly kind: 'recovery-window'; readonly count: number; readonly unit: WindowUnit };
 
-export type WindowUnit = 'DAYS' | 'WEEKS' | 'MONTHS';
+type WindowUnit = 'DAYS' | 'WEEKS' | 'MONTHS';
 
 const daysOf: Readonly<Record<WindowUnit, number>> = { DAYS: 1, WEEKS: 7, MONTHS: 31 };
 

@@ -74,7 +74,7 @@ export function segmentName({ timeline, log, segment }: SegmentParts): SegmentNa
 }
 
 /** Number of segments in one log file: 256 for 16 MiB segments. */
-export function segmentsPerLog(segmentSize: number): number {
+function segmentsPerLog(segmentSize: number): number {
   return Math.floor(0xffff_ffff / segmentSize) + 1;
 }
 

@@ -21,7 +21,7 @@ export const archiverErrors: Check = {
 };
 
 /** `duplicates: 2, unknown failure: 1`: how many files there are of each kind, by the ends of their names. */
-export function summaryOfErrors(names: readonly string[]): string {
+function summaryOfErrors(names: readonly string[]): string {
   const counts = new Map<string, number>([...kinds.map(({ label }) => [label, 0] as const), ['unknown failure', 0]]);
   for (const name of names) {
     const label = kinds.find(({ shape }) => shape.test(name))?.label ?? 'unknown failure';

@@ -1,8 +1,7 @@
+import { reservedBackupWords } from '../../catalog/find-backup.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { CommandDeclaration, OptionValues } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
-
-const reserved = ['latest', 'last', 'oldest', 'first', 'last-failed', 'latest-full', 'last-full', 'auto'];
 
 export const backupCommand: CommandDeclaration = {
   name: 'backup',
@@ -104,7 +103,7 @@ function backupName(text: string): string {
   };
   if (text.trim() === '') wrong('a backup name cannot be empty');
   if (/^\d{8}T\d{6}$/.test(text)) wrong(`'${text}' has the form of a backup id`);
-  if (reserved.includes(text)) wrong(`'${text}' is a reserved word`);
+  if (reservedBackupWords.some((word) => word === text)) wrong(`'${text}' is a reserved word`);
   if (/[\0-\x1f]/.test(text) || text !== text.trim()) wrong('a backup name is one line without blanks around it');
   return text;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isConninfo } from '../../../src/config/conninfo-syntax.ts';
+import { isConninfo } from '../../../src/postgres/conninfo.ts';
 
 test.each([
   'host=pg',
