@@ -13,10 +13,10 @@ import { PreparationError, say } from './run-command.mjs';
 import { ensureSystemPackages } from './system-packages.mjs';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-const programsForDemo = ['rsync', 'util-linux'];
+const programsForDemo = ['util-linux'];
 const programsForTests = [
   ...programsForDemo,
-  ...['openssh-server', 'openssh-client', 'gnupg', 'zstd', 'lz4', 'xz-utils', 'bzip2', 'pigz', 'gzip', 'tzdata', 'procps'],
+  ...['rsync', 'openssh-server', 'openssh-client', 'gnupg', 'zstd', 'lz4', 'xz-utils', 'bzip2', 'pigz', 'gzip', 'tzdata', 'procps'],
 ];
 const testedMajors = [15, 17, 18];
 
