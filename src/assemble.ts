@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { ServerLayout } from './catalog/server-layout.ts';
 import { becomeUser } from './cli/become-user.ts';
@@ -16,6 +17,7 @@ import type { Context } from './shared/context.ts';
 import type { Environment } from './shared/environment.ts';
 import type { Log } from './shared/log.ts';
 import { openLogFile } from './shared/log-file.ts';
+import { expectedFailureOf } from './shared/operator-error.ts';
 import { type Progress, silentProgress } from './shared/progress.ts';
 
 /** Everything one run of a command works with. */
@@ -27,6 +29,10 @@ export interface Application {
   readonly context: Context;
   readonly writer: Writer;
   readonly colours: Colours;
+  /** Absolute path of the main configuration file. */
+  readonly configurationPath: string;
+  /** Absolute path of the program. */
+  readonly script: string;
   /** The beginning of a command line of ours, for work in the background. */
   readonly self: readonly string[];
   readonly stdout: NodeJS.WritableStream;
@@ -81,16 +87,19 @@ export async function assemble({ programName, script, globals, endsGracefully }:
   const signal = listenToSignals({ endsGracefully });
   const environment: Environment = { ...process.env, HOME: home };
   const context: Context = { clock: systemClock, log, messages: writer, progress, signal };
+  const configurationPath = resolve(configuration.path); // work in the background runs in another folder
   let exitCode: number | undefined;
   let leastExitCode = 0;
   return {
     programName,
     configuration,
-    servers: configuration.servers.map((config) => serverFor(config, configuration, environment)),
+    servers: configuration.servers.map((config) => serverFor(config, { configuration, configurationPath, environment })),
     context,
     writer,
     colours: writer.colours,
-    self: [process.execPath, script, '-c', configuration.path, '-q'],
+    self: [process.execPath, script, '-c', configurationPath, '-q'],
+    configurationPath,
+    script,
     stdout: process.stdout,
     stdin: () => process.stdin,
     silence: () => {
@@ -100,8 +109,9 @@ export async function assemble({ programName, script, globals, endsGracefully }:
       process.stdout.write(text);
     },
     tellFailure: (error) => {
-      tellFailure(writer, error, log);
-      leastExitCode = Math.max(leastExitCode, exitCodeFor(error));
+      const failure = expectedFailureOf(error);
+      tellFailure(writer, failure ?? error, log);
+      leastExitCode = Math.max(leastExitCode, failure?.exitCode ?? 1);
     },
     failWith: (code) => {
       leastExitCode = Math.max(leastExitCode, code);
@@ -136,10 +146,6 @@ class Streams {
   }
 }
 
-function exitCodeFor(error: unknown): number {
-  return error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number' ? error.exitCode : 1;
-}
-
 function progressFor({ isQuiet, format }: GlobalArguments): Progress {
   if (isQuiet || format === 'json' || !process.stderr.isTTY) return silentProgress;
   return new ProgressLine({ terminal: process.stderr, clock: systemClock });
@@ -169,7 +175,13 @@ function writerFor({ globals, streams, log, progress }: WriterOptions): Writer {
   });
 }
 
-function serverFor(config: ServerConfig, { global, path }: Configuration, environment: Environment): Server {
+interface ServerParts {
+  readonly configuration: Configuration;
+  readonly configurationPath: string;
+  readonly environment: Environment;
+}
+
+function serverFor(config: ServerConfig, { configuration: { global }, configurationPath, environment }: ServerParts): Server {
   const { options } = config;
   const ownPath = environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   const programPath = options.path_prefix === undefined ? ownPath : `${options.path_prefix}:${ownPath}`;
@@ -184,7 +196,7 @@ function serverFor(config: ServerConfig, { global, path }: Configuration, enviro
     errors: options.errors_directory,
     locks: global.barman_lock_directory,
   };
-  return { config, layout, configurationPath: path, programPath, environment: { ...environment, PATH: programPath } };
+  return { config, layout, configurationPath, programPath, environment: { ...environment, PATH: programPath } };
 }
 
 /**

@@ -28,7 +28,10 @@ interface Transfer {
   digest: DigestName;
 }
 
-const checksumFiles: Readonly<Record<string, DigestName>> = { SHA256SUMS: 'sha256', MD5SUMS: 'md5' };
+const checksumFiles: ReadonlyMap<string, DigestName> = new Map([
+  ['SHA256SUMS', 'sha256'],
+  ['MD5SUMS', 'md5'],
+]);
 const mostChecksumBytes = 1024 * 1024;
 
 /**
@@ -83,7 +86,7 @@ async function receive(folder: string, input: Readable, { transfer, context }: R
 
 async function receiveMember(folder: string, entry: Entry, { transfer, context }: Receiving): Promise<void> {
   const name = memberName(entry.header);
-  const digest = checksumFiles[name];
+  const digest = checksumFiles.get(name);
   if (digest !== undefined) {
     transfer.digest = digest === 'md5' ? 'md5' : transfer.digest;
     readSums(await textOf(entry), transfer.sums, context);

@@ -1,4 +1,4 @@
-import { rename, rm, stat } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
@@ -9,7 +9,7 @@ import { walHookVariables } from '../hooks/hook-variables.ts';
 import { hasHooks, runPostHooks, runPreHooks } from '../hooks/run-hooks.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
-import { pathExists } from '../shared/look.ts';
+import { pathExists, sizeAndTime } from '../shared/look.ts';
 import { messageOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { holdSameWal } from './compare-wals.ts';
@@ -128,9 +128,9 @@ async function settleExisting(server: Server, name: WalName, source: string, con
 async function indexIfMissing(server: Server, name: WalName, destination: string): Promise<void> {
   await using index = await WalIndex.open(server.layout);
   if (await index.has(name)) return;
-  const { size, mtimeMs } = await stat(destination);
+  const { size, time } = await sizeAndTime(destination);
   const compression = (await detectCompressionOf(destination)) ?? null;
-  const entry: WalEntry = { name, size, time: mtimeMs / 1000, compression, encryption: null };
+  const entry: WalEntry = { name, size, time, compression, encryption: null };
   await syncFolder(dirname(destination));
   await index.append([entry]);
 }
@@ -154,7 +154,7 @@ function duplicateText(name: string): string {
 }
 
 async function variablesOf(segment: string, file: string): Promise<Record<string, string>> {
-  const { size, mtimeMs } = await stat(file);
+  const { size, time } = await sizeAndTime(file);
   const compression = (await detectCompressionOf(file)) ?? null;
-  return { ...walHookVariables({ segment, file, sizeBytes: size, epochSeconds: mtimeMs / 1000, compression }) };
+  return { ...walHookVariables({ segment, file, sizeBytes: size, epochSeconds: time, compression }) };
 }

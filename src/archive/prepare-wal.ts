@@ -5,6 +5,7 @@ import type { WalEntry } from '../catalog/wal-entry.ts';
 import { codecFor, detectCompressionOf } from '../compression/all-codecs.ts';
 import { levelFor } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
+import { sizeAndTime } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
 
@@ -29,9 +30,9 @@ export async function prepareWal(server: Server, name: WalName, source: string):
   await mkdir(dirname(destination), { recursive: true });
   await rm(temporary, { force: true });
   const compression = await fill(server, source, temporary);
-  const { size } = await stat(temporary);
-  const { mtimeMs } = await stat(source);
-  return { entry: { name, size, time: mtimeMs / 1000, compression, encryption: null }, source, temporary, destination };
+  const { size } = await sizeAndTime(temporary);
+  const { time } = await sizeAndTime(source);
+  return { entry: { name, size, time, compression, encryption: null }, source, temporary, destination };
 }
 
 async function fill(server: Server, source: string, temporary: string): Promise<string | null> {

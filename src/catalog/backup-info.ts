@@ -55,7 +55,7 @@ const ids: FieldText<readonly BackupId[]> = {
     const found = value.split(',').map((word) => parseBackupId(word.trim()));
     return found.filter((known) => known !== undefined);
   },
-  write: (value) => value.join(','),
+  write: (value) => (value.length === 0 ? 'None' : value.join(',')),
 };
 const texts: FieldText<readonly string[]> = {
   read(value) {
@@ -106,8 +106,11 @@ const fields: { readonly [K in RecordField]: FieldText<NonNullable<Backup[K]>> }
   xlogSegmentSize: integer,
 };
 const fieldOf = new Map(Object.keys(fields).map((field) => [keyOf(field), field as RecordField])); // the keys of that very object
-/** Releases of Barman before 3.14 die of the key `encryption`; a missing key is null for all of them. */
-const leftOutWhenNull: readonly RecordField[] = ['backupName', 'encryption', 'snapshotsInfo'];
+/**
+ * Releases of Barman before 3.14 die of the key `encryption`, and all of them of `mode=None` (catalog.md section 5.2); a missing key
+ * is null for all of them.
+ */
+const leftOutWhenNull: readonly RecordField[] = ['backupName', 'encryption', 'mode', 'snapshotsInfo'];
 
 /**
  * Reads a record (catalog.md section 5.2).

@@ -42,8 +42,9 @@ export async function removeWals(layout: ServerLayout, plan: WalDeletion, hooks?
     await hooks?.after(entry, path);
   }
   for (const folder of folders) await removeIfEmpty(folder, layout);
+  const gone = new Set(going.map(({ name }) => name));
   await using index = await WalIndex.open(layout);
-  await index.retain((entry) => isWalKept(entry, plan));
+  await index.retain(({ name }) => !gone.has(name)); // what was archived meanwhile has a file, whatever the plan says of it
   return going;
 }
 

@@ -1,9 +1,9 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { detectCompressionOf } from '../compression/all-codecs.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import { type FileLock, lockFile } from '../shared/file-lock.ts';
-import { namesIn, pathExists } from '../shared/look.ts';
+import { namesIn, pathExists, sizeAndTime } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { parseWalName, type WalName, walKindOf } from '../wal/wal-name.ts';
 import { type ServerLayout, serverLockPath, xlogdbPath } from './server-layout.ts';
@@ -46,9 +46,10 @@ export class WalIndex implements AsyncDisposable {
     let number = 0;
     await forEachLine(path, (line, isWhole) => {
       number++;
+      if (!isWhole) return; // torn by a crash, and cut off by the next append, even where it reads like an entry
       const entry = parseWalEntry(line);
       if (entry !== undefined) visitor(entry);
-      else if (isWhole && line.trim() !== '') {
+      else if (line.trim() !== '') {
         throw new OperatorError(
           'wal-index-invalid',
           `${path}:${String(number)}: not a line of a WAL index: ${line.slice(0, 80)}`,
@@ -142,15 +143,10 @@ async function readArchive(layout: ServerLayout): Promise<WalEntry[]> {
 async function entryOf(path: string, fileName: string): Promise<WalEntry[]> {
   const name = parseWalName(fileName);
   if (name === undefined) return [];
-  const { size, mtimeMs, isFile } = await statOf(path);
+  const { size, time, isFile } = await sizeAndTime(path);
   if (!isFile) return [];
   const compression = (await detectCompressionOf(path)) ?? null;
-  return [{ name, size, time: mtimeMs / 1000, compression, encryption: null }];
-}
-
-async function statOf(path: string): Promise<{ size: number; mtimeMs: number; isFile: boolean }> {
-  const found = await stat(path);
-  return { size: found.size, mtimeMs: found.mtimeMs, isFile: found.isFile() };
+  return [{ name, size, time, compression, encryption: null }];
 }
 
 function countKinds(entries: readonly WalEntry[]): RebuildCounts {

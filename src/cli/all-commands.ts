@@ -11,7 +11,17 @@ export const allCommands: readonly ListedCommand[] = [
   { name: 'archive-wal', aliases: [], load: async () => (await import('./commands/archive-wal.ts')).archiveWalCommand },
   { name: 'backup', aliases: [], load: async () => (await import('./commands/backup.ts')).backupCommand },
   { name: 'check', aliases: [], load: async () => (await import('./commands/check.ts')).checkCommand },
+  {
+    name: 'check-archived-wal-range',
+    aliases: [],
+    load: async () => (await import('./commands/check-archived-wal-range.ts')).checkArchivedWalRangeCommand,
+  },
   { name: 'check-backup', aliases: [], load: async () => (await import('./commands/check-backup.ts')).checkBackupCommand },
+  {
+    name: 'check-wal-archive',
+    aliases: [],
+    load: async () => (await import('./commands/check-wal-archive.ts')).checkWalArchiveCommand,
+  },
   { name: 'cron', aliases: [], load: async () => (await import('./commands/cron.ts')).cronCommand },
   { name: 'delete', aliases: [], load: async () => (await import('./commands/delete.ts')).deleteCommand },
   { name: 'get-wal', aliases: [], load: async () => (await import('./commands/get-wal.ts')).getWalCommand },
@@ -22,11 +32,26 @@ export const allCommands: readonly ListedCommand[] = [
   },
   { name: 'list-files', aliases: [], load: async () => (await import('./commands/list-files.ts')).listFilesCommand },
   {
+    name: 'list-processes',
+    aliases: ['list-process'],
+    load: async () => (await import('./commands/list-processes.ts')).listProcessesCommand,
+  },
+  {
     name: 'list-servers',
     aliases: ['list-server'],
     load: async () => (await import('./commands/list-servers.ts')).listServersCommand,
   },
+  {
+    name: 'lock-directory-cleanup',
+    aliases: [],
+    load: async () => (await import('./commands/lock-directory-cleanup.ts')).lockDirectoryCleanupCommand,
+  },
   { name: 'put-wal', aliases: [], load: async () => (await import('./commands/put-wal.ts')).putWalCommand },
+  {
+    name: 'rebuild-xlogdb',
+    aliases: [],
+    load: async () => (await import('./commands/rebuild-xlogdb.ts')).rebuildXlogdbCommand,
+  },
   { name: 'receive-wal', aliases: [], load: async () => (await import('./commands/receive-wal.ts')).receiveWalCommand },
   {
     name: 'replication-status',
@@ -50,12 +75,15 @@ export const allCommands: readonly ListedCommand[] = [
     aliases: ['switch-xlog'],
     load: async () => (await import('./commands/switch-wal.ts')).switchWalCommand,
   },
+  {
+    name: 'terminate-process',
+    aliases: [],
+    load: async () => (await import('./commands/terminate-process.ts')).terminateProcessCommand,
+  },
 ];
 
 /** Verbs of the reference that are not built yet: asked for, they say so. */
 export const laterCommands: readonly string[] = [
-  'check-archived-wal-range',
-  'check-wal-archive',
   'cloud-wal-archive',
   'cloud-wal-restore',
   'config-switch',
@@ -65,14 +93,9 @@ export const laterCommands: readonly string[] = [
   'generate-manifest',
   'import-backup',
   'keep',
-  'list-process',
-  'list-processes',
-  'lock-directory-cleanup',
-  'rebuild-xlogdb',
   'sync-backup',
   'sync-info',
   'sync-wals',
-  'terminate-process',
   'verify',
   'verify-backup',
 ];

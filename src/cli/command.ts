@@ -22,7 +22,7 @@ export interface OptionDeclaration {
   /** Value that a flag sets; true unless it says otherwise. */
   readonly flagValue?: unknown;
   readonly summary: string;
-  /** Reads the value; throws OperatorError `usage` with what would be accepted. */
+  /** Reads the value; throws OperatorError `usage` with what would be accepted, to which the option's name is put. */
   readonly parse?: (text: string) => unknown;
 }
 

@@ -1,6 +1,6 @@
 import type { Application } from '../assemble.ts';
 import type { Server } from '../config/server.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { expectedFailureOf } from '../shared/operator-error.ts';
 
 /** Does the work of one server after the other: an expected failure of one is told, and the next has its turn. */
 export async function forEachServer(
@@ -12,8 +12,9 @@ export async function forEachServer(
     try {
       await work(server);
     } catch (error) {
-      if (!(error instanceof OperatorError) || application.context.signal.aborted) throw error;
-      application.tellFailure(error);
+      const failure = expectedFailureOf(error);
+      if (failure === undefined || application.context.signal.aborted) throw error;
+      application.tellFailure(failure);
     }
   }
 }

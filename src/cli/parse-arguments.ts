@@ -103,8 +103,17 @@ function readValue(option: OptionDeclaration, text: string | undefined): unknown
   if (option.choices !== undefined && !option.choices.includes(text)) {
     throw wrong(`${name}: invalid choice: '${text}' (choose from ${option.choices.map((word) => `'${word}'`).join(', ')})`);
   }
-  if (option.parse !== undefined) return option.parse(text);
+  if (option.parse !== undefined) return parsed(option.parse, text, name);
   return option.kind === 'count' || option.kind === 'positive' ? Number(text) : text;
+}
+
+function parsed(parse: (text: string) => unknown, text: string, name: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    throw wrong(`${name}: ${error.message}`);
+  }
 }
 
 /** Abbreviations become whole names, further spellings the one that the parser knows. */

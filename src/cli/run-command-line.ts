@@ -1,5 +1,5 @@
 import { type Application, assemble } from '../assemble.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 import { findCommand, laterCommands } from './all-commands.ts';
 import type { CommandDeclaration } from './command.ts';
 import { HelpWanted, parseArguments } from './parse-arguments.ts';
@@ -32,13 +32,14 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
 
 /** Tells what went wrong before there was an application to tell it, always as console text. */
 export function tellUsageError(error: unknown): number {
-  if (!(error instanceof OperatorError)) {
+  const failure = expectedFailureOf(error);
+  if (failure === undefined) {
     process.stderr.write(`EXCEPTION: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return 1;
   }
-  const text = error.code === 'usage' ? error.message : `ERROR: ${error.message}`;
-  process.stderr.write(`${text}\n${error.hint === undefined ? '' : `HINT: ${error.hint}\n`}`);
-  return error.exitCode;
+  const { code, message, hint, exitCode } = failure;
+  process.stderr.write(`${code === 'usage' ? '' : 'ERROR: '}${message}\n${hint === undefined ? '' : `HINT: ${hint}\n`}`);
+  return exitCode;
 }
 
 /** Undefined for no verb and `help`. */

@@ -148,6 +148,7 @@ async function planRestore(server: Server, request: RestoreRequest, context: Con
   if (goings.has(backup.id)) throw new OperatorError('backup-not-usable', `backup ${backup.id} is being deleted`);
   const place = planDestination(server.layout, { request, backup, isPitr });
   await requireUsableDestination(place, server.layout);
+  await requireFiles(place, backup);
   const { wals, streamingPartial } = await planWals(server, { request, choice, target }, context);
   const settings = recoverySettings({
     version,
@@ -171,6 +172,16 @@ async function planRestore(server: Server, request: RestoreRequest, context: Con
     settings,
     warnings: [...warnings, ...choice.warnings],
   };
+}
+
+/** A record alone restores nothing: told before the destination is touched. */
+async function requireFiles({ source, tablespaces }: DestinationPlan, { id }: Backup): Promise<void> {
+  for (const path of [join(source, 'global/pg_control'), ...tablespaces.map((move) => move.source)]) {
+    if (await pathExists(path)) continue;
+    throw new OperatorError('backup-not-usable', `backup ${id} is not complete: ${path} is missing`, {
+      hint: 'restore from another backup',
+    });
+  }
 }
 
 /** PostgreSQL learned `recovery_target_lsn` in 10, and `recovery_target_action` in 9.5. */

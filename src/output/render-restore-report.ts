@@ -86,7 +86,7 @@ function jsonOf({ changes, warnings, missingFiles, startedAt, elapsedSeconds }: 
 }
 
 function lineOf({ file, line, key, value }: ConfigurationLine): string {
-  return `${file} line ${String(line)}: ${key} = ${value}`;
+  return `${file} line ${String(line)}: ${key} = ${value ?? 'None'}`;
 }
 
 function tupleOf({ file, line, key, value }: ConfigurationLine): Json {

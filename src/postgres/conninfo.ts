@@ -88,7 +88,8 @@ function parseUri(text: string): Conninfo {
   set('dbname', database);
   for (const pair of query.split('&')) {
     const [key = '', value = ''] = pair.split('=');
-    if (key !== '') set(key === 'ssl' ? 'sslmode' : key, value);
+    if (key === 'ssl' && value === 'true') set('sslmode', 'require');
+    else if (key !== '') set(key, value);
   }
   if (parameters.size === 0) throw unreadable();
   return parameters;

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
@@ -8,6 +8,7 @@ import { WalIndex } from '../catalog/wal-index.ts';
 import { writePlainContent } from '../compression/all-codecs.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
+import { isMissing, namesIn } from '../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { localTimestamp } from '../shared/timestamp.ts';
 import { parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
@@ -82,19 +83,8 @@ async function modifiedAt(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).mtimeMs / 1000;
   } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return [];
-    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, {
-      cause: error,
-    });
   }
 }
 

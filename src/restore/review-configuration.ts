@@ -2,7 +2,7 @@
 export interface ReviewedLine {
   readonly line: number;
   readonly key: string;
-  readonly value: string;
+  readonly value: string | null;
 }
 
 export interface ConfigurationReview {
@@ -65,7 +65,7 @@ export function reviewConfiguration(text: string): ConfigurationReview {
       changes.push({ line: number, key, value: replacement });
     } else if (removed.has(key)) {
       lines.push(`${mark}${line}`);
-      changes.push({ line: number, key, value: 'None' });
+      changes.push({ line: number, key, value: null });
     } else {
       if (dangerous.has(key)) warnings.push({ line: lines.length, key, value: decode(value) });
       lines.push(line);

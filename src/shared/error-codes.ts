@@ -6,6 +6,7 @@
 export const exitCodeOf = {
   // shared and transport
   usage: 2,
+  'options-contradict': 1,
   'lock-busy': 1,
   'lock-failed': 1,
   'program-missing': 1,
@@ -20,6 +21,7 @@ export const exitCodeOf = {
   'unknown-server': 1,
   'server-disabled': 1,
   'wrong-user': 1,
+  'unknown-task': 1,
   // catalog
   'unknown-backup': 1,
   'backup-info-invalid': 1,

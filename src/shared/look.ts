@@ -22,6 +22,16 @@ export async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
+/** Size and modification time (seconds since the epoch, as Python computes them) of the file at `path`. */
+export async function sizeAndTime(
+  path: string,
+): Promise<{ readonly size: number; readonly time: number; readonly isFile: boolean }> {
+  const found = await stat(path, { bigint: true });
+  const seconds = found.mtimeNs / 1_000_000_000n;
+  const time = Number(seconds) + Number(found.mtimeNs % 1_000_000_000n) * 1e-9;
+  return { size: Number(found.size), time, isFile: found.isFile() };
+}
+
 /** Whether an error says that a path does not exist. */
 export function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '');

@@ -24,6 +24,32 @@ export class OperatorError extends Error {
   }
 }
 
+/** What the operating system may refuse at any time, with what to do about it. */
+const refusals: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'compare owner and permissions with the user that runs the program'],
+  ['EPERM', 'compare owner and permissions with the user that runs the program'],
+  ['EROFS', 'the file system is mounted read-only'],
+  ['ENOSPC', 'there is no space left: make some and run it again'],
+  ['EDQUOT', 'the quota is used up: make some space and run it again'],
+  ['EFBIG', 'the file system or a limit of the user does not allow files of that size'],
+  ['EIO', 'look at the log of the kernel: the disk may be failing'],
+  ['ESTALE', 'the network file system has lost the file: mount it again'],
+  ['EMFILE', 'raise the limit of open files (ulimit -n)'],
+  ['ENFILE', 'raise the limit of open files of this host (fs.file-max)'],
+  ['ENAMETOOLONG', 'choose a shorter path'],
+  ['ELOOP', 'the symbolic links of the path go round in circles'],
+]);
+
+/**
+ * Anything that was thrown as an expected failure: itself, or what the operating system refused where nobody had more to say about it.
+ * Undefined for what can only be a bug of ours.
+ */
+export function expectedFailureOf(error: unknown): OperatorError | undefined {
+  if (error instanceof OperatorError) return error;
+  const hint = refusals.get(systemCodeOf(error) ?? '');
+  return hint === undefined ? undefined : new OperatorError('file-unreadable', messageOf(error), { hint, cause: error });
+}
+
 /** Text of anything that was thrown, for embedding in another message. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

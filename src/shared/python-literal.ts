@@ -78,6 +78,7 @@ export function formatPythonFloat(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
   const [digits = '0', exponentText = '0'] = value.toExponential().split('e');
   const exponent = Number(exponentText);
+  if (Object.is(value, -0)) return '-0.0';
   if (exponent >= -4 && exponent < 16) {
     const plain = exponent < 0 ? value.toFixed(Math.max(0, digits.replace(/[-.]/g, '').length - 1 - exponent)) : String(value);
     return plain.includes('.') ? plain : `${plain}.0`;

@@ -99,7 +99,7 @@ function refuseUnavailable(options: OptionValues): void {
 
 function backupName(text: string): string {
   const wrong = (reason: string): never => {
-    throw new OperatorError('usage', `argument --name: ${reason}`);
+    throw new OperatorError('usage', reason);
   };
   if (text.trim() === '') wrong('a backup name cannot be empty');
   if (/^\d{8}T\d{6}$/.test(text)) wrong(`'${text}' has the form of a backup id`);

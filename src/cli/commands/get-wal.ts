@@ -67,5 +67,5 @@ function formOf(options: OptionValues): WalForm {
   const compression = options.flag('gzip') ? 'gzip' : options.flag('bzip2') ? 'bzip2' : undefined;
   if (!options.flag('keep-compression')) return compression ?? 'plain';
   if (compression === undefined) return 'stored';
-  throw new OperatorError('backup-refused', `get-wal: --keep-compression excludes --${compression}`);
+  throw new OperatorError('options-contradict', `get-wal: --keep-compression excludes --${compression}`);
 }

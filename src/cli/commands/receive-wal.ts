@@ -18,7 +18,8 @@ export const receiveWalCommand: CommandDeclaration = {
     const { config } = server;
     const { context } = application;
     const stops = options.flag('stop');
-    if (stops && options.flag('reset')) throw new OperatorError('usage', 'You cannot specify both --stop and --reset');
+    if (stops && options.flag('reset'))
+      throw new OperatorError('options-contradict', 'You cannot specify both --stop and --reset');
     const [problem] = config.problems;
     if (problem !== undefined) throw new OperatorError('server-disabled', problem);
     const work = await import('../../operations/receive-wal.ts');

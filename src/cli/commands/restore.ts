@@ -143,7 +143,7 @@ export const restoreCommand: CommandDeclaration = {
       restoreCommand: options.text('restore-command'),
       takesPartialWal: options.flag('partial-wal'),
       skipsArchiving: options.flag('skip-archive-wal'),
-      programWords: programName === 'barman' ? ['barman'] : [programName, '-c', configuration.path],
+      programWords: programName === 'barman' ? ['barman'] : [application.script, '-c', application.configurationPath],
       programUser: configuration.global.barman_user,
       notBuilt: notBuiltOf(options),
     };
@@ -185,7 +185,7 @@ function timelineOf(options: OptionValues): number | 'current' | 'latest' | unde
 function timeline(text: string): string | number {
   if (text === 'current' || text === 'latest') return text;
   if (/^0*[1-9]\d*$/.test(text)) return Number(text);
-  throw new OperatorError('usage', `argument --target-tli: '${text}' is not a valid positive integer, 'current' or 'latest'`);
+  throw new OperatorError('usage', `'${text}' is not a valid positive integer, 'current' or 'latest'`);
 }
 
 function absolutePath(text: string): string {

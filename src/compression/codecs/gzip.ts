@@ -1,6 +1,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
+import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import type { Codec } from '../codec.ts';
 
 /** In process: faster than starting the program. */
@@ -12,6 +13,14 @@ export const gzip: Codec = {
     await pipeline(createReadStream(from), createGzip({ level }), createWriteStream(to, { flags: 'wx' }));
   },
   async decompress(from, to) {
-    await pipeline(createReadStream(from), createGunzip(), to, { end: false });
+    try {
+      await pipeline(createReadStream(from), createGunzip(), to, { end: false });
+    } catch (error) {
+      if (systemCodeOf(error)?.startsWith('Z_') !== true) throw error;
+      throw new OperatorError('file-unreadable', `cannot decompress ${from}: ${messageOf(error)}`, {
+        hint: 'the file is damaged or cut off',
+        cause: error,
+      });
+    }
   },
 };

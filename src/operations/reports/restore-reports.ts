@@ -5,7 +5,8 @@ export interface ConfigurationLine {
   readonly file: string;
   readonly line: number;
   readonly key: string;
-  readonly value: string;
+  /** Null for a line that was taken out. */
+  readonly value: string | null;
 }
 
 /** What a restore did and what the operator has to look at before starting the server. */

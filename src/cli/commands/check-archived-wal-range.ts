@@ -1,0 +1,29 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const checkArchivedWalRangeCommand: CommandDeclaration = {
+  name: 'check-archived-wal-range',
+  summary: 'List the WAL segments of a range that are not in the archive',
+  servers: 'one',
+  arguments: [
+    { name: 'begin_wal', summary: 'first segment' },
+    { name: 'end_wal', summary: 'last segment' },
+  ],
+  async run({ application, servers: [server], positionals: [begin = '', end = ''] }) {
+    if (server === undefined) return;
+    const { checkWalRange, parseWalRange } = await import('../../operations/check-wal-range.ts');
+    const { name } = server.config;
+    const range = parseWalRange(begin, end);
+    application.writer.print({ lines: [`Server ${name}:`], json: { [name]: { begin_wal: range.begin, end_wal: range.end } } });
+    application.context.messages.debug(`checking the WAL range ${range.begin}..${range.end}`);
+    const { missing } = await checkWalRange(server, range);
+    const count = String(missing.length);
+    const lines =
+      missing.length === 0
+        ? ['\tNo missing WAL segments']
+        : [`\tMissing WAL segments: ${count}`, ...missing.map((segment) => `\t\t${segment}`)];
+    application.writer.print({ lines, json: { [name]: { missing_wals: [...missing] } } });
+    if (missing.length > 0) {
+      application.context.messages.error(`${count} WAL segments of server ${name} are missing in ${range.begin}..${range.end}`);
+    }
+  },
+};

@@ -1,0 +1,18 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const checkWalArchiveCommand: CommandDeclaration = {
+  name: 'check-wal-archive',
+  summary: 'Tell whether a new cluster may archive its WAL here',
+  servers: 'one',
+  options: [{ name: 'timeline', kind: 'positive', summary: 'only WAL of this timeline and newer ones is in the way' }],
+  async run({ application, servers: [server], options }) {
+    if (server === undefined) return;
+    const { checkArchiveForNewCluster } = await import('../../operations/check-archive-for-new-cluster.ts');
+    const { name } = server.config;
+    const reason = await checkArchiveForNewCluster(server, options.number('timeline'));
+    const passed = `WAL archive check for server ${name} passed`;
+    const lines = [`Server ${name}:`, ...(reason === undefined ? [` - ${passed}`] : [])];
+    application.writer.print({ lines, json: { [name]: reason === undefined ? passed : {} } });
+    if (reason !== undefined) application.context.messages.error(`WAL archive check failed for server ${name}: ${reason}`);
+  },
+};

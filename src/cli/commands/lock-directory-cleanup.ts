@@ -1,0 +1,11 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const lockDirectoryCleanupCommand: CommandDeclaration = {
+  name: 'lock-directory-cleanup',
+  summary: 'Remove lock files that nobody holds',
+  servers: 'none',
+  async run({ application }) {
+    const { cleanLockFolder } = await import('../../maintenance/clean-lock-folder.ts');
+    await cleanLockFolder(application.configuration.global.barman_lock_directory);
+  },
+};

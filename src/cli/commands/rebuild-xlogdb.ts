@@ -1,0 +1,16 @@
+import type { CommandDeclaration } from '../command.ts';
+import { forEachServer } from '../for-each-server.ts';
+
+export const rebuildXlogdbCommand: CommandDeclaration = {
+  name: 'rebuild-xlogdb',
+  summary: 'Write the WAL index of servers anew from their archives',
+  servers: 'many',
+  whenInactive: 'skip',
+  whenDisabled: 'error',
+  async run({ application, servers }) {
+    const { rebuildIndex } = await import('../../operations/rebuild-index.ts');
+    await forEachServer(servers, application, async (server) => {
+      await rebuildIndex(server, application.context);
+    });
+  },
+};

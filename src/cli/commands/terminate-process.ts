@@ -1,0 +1,13 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const terminateProcessCommand: CommandDeclaration = {
+  name: 'terminate-process',
+  summary: 'Stop work that runs for a server',
+  servers: 'one',
+  arguments: [{ name: 'task', summary: 'receive-wal, backup, cron, archive-wal, sync-backup or sync-wal' }],
+  async run({ application, servers: [server], positionals: [task = ''] }) {
+    if (server === undefined) return;
+    const { stopTask } = await import('../../operations/running-tasks.ts');
+    await stopTask(server, task, application.context);
+  },
+};

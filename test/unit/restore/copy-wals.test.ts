@@ -1,0 +1,80 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { archivedWalPath } from '../../../src/catalog/archive-layout.ts';
+import type { ServerLayout } from '../../../src/catalog/server-layout.ts';
+import type { Server } from '../../../src/config/server.ts';
+import { copyWals, requireReadableWals } from '../../../src/restore/copy-wals.ts';
+import { createTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.ts';
+import { anEntry, segment } from './restore-builders.ts';
+import { aContext } from './restore-context.ts';
+
+const segmentSize = 1024;
+const content = Buffer.alloc(segmentSize, 'w');
+let folder: TemporaryFolder;
+
+beforeEach(async () => {
+  folder = await createTemporaryFolder('copy-wals');
+});
+
+afterEach(async () => {
+  await folder[Symbol.asyncDispose]();
+});
+
+function aServer(): Server {
+  const layout = { wals: join(folder.path, 'wals') } as ServerLayout; // nothing else is looked at
+  return { layout, config: { name: 'main' }, programPath: '', environment: {} } as unknown as Server; // as above
+}
+
+async function copy(
+  archived: Record<string, Buffer>,
+  options: { wals?: string[]; marksArchived?: boolean } = {},
+): Promise<string> {
+  const server = aServer();
+  for (const [name, bytes] of Object.entries(archived)) {
+    const path = archivedWalPath(server.layout, anEntry(name).name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, bytes);
+  }
+  const destination = join(folder.path, 'pg_wal');
+  const wals = (options.wals ?? Object.keys(archived)).map((name) => ({
+    entry: anEntry(name),
+    restoredName: anEntry(name).name,
+  }));
+  const marksArchived = options.marksArchived ?? false;
+  await copyWals({ server, wals, streamingPartial: undefined, folder: destination, segmentSize, marksArchived }, aContext());
+  return destination;
+}
+
+test('plain and compressed files arrive plain', async () => {
+  const history = Buffer.from('1\t0/3000000\tx\n');
+  const destination = await copy({ '1:2': content, '1:3': gzipSync(content), '00000002.history': gzipSync(history) });
+  expect(await readFile(join(destination, segment('1:2')))).toEqual(content);
+  expect(await readFile(join(destination, segment('1:3')))).toEqual(content);
+  expect(await readFile(join(destination, '00000002.history'))).toEqual(history);
+});
+
+test('files in their final place are marked as archived', async () => {
+  const destination = await copy({ '1:2': content, '00000002.history': Buffer.from('x') }, { marksArchived: true });
+  expect((await readdir(join(destination, 'archive_status'))).toSorted()).toEqual([
+    `${segment('1:2')}.done`,
+    '00000002.history.done',
+  ]);
+});
+
+test.each([
+  ['is too short', { '1:2': content.subarray(1) }, 'wal-stream-invalid'],
+  ['is too short when decompressed', { '1:2': gzipSync(content.subarray(1)) }, 'wal-stream-invalid'],
+])('a segment that %s is refused', async (_, archived, code) => {
+  await expect(copy(archived)).rejects.toMatchObject({ code });
+});
+
+test('a file that only the index knows is named', async () => {
+  await expect(copy({}, { wals: ['1:2'] })).rejects.toMatchObject({ code: 'wal-not-found' });
+});
+
+test('encrypted WAL is refused', () => {
+  const wals = [{ entry: anEntry('1:2', { encryption: 'gpg' }), restoredName: 'x' }];
+  expect(() => requireReadableWals(wals)).toThrow('is encrypted');
+});
