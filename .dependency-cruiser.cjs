@@ -16,6 +16,7 @@ const rooms = {
 };
 const ground = Object.keys(rooms);
 for (const room of ['backup', 'archive', 'restore', 'check', 'cluster']) rooms[room] = ground;
+rooms.shipping = ['wal', 'transport', 'compression'];
 const work = ['backup', 'archive', 'restore', 'check', 'cluster'];
 rooms.operations = [...ground, ...work];
 rooms.maintenance = [...ground, ...work, 'operations'];

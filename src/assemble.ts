@@ -37,8 +37,6 @@ export interface Application {
   readonly self: readonly string[];
   readonly stdout: NodeJS.WritableStream;
   stdin(): Readable;
-  /** Stops all text of the writer, which goes on noting failures. */
-  silence(): void;
   /** Writes text as it is, whatever the format. */
   printRaw(text: string): void;
   tellFailure(error: unknown): void;
@@ -56,6 +54,8 @@ interface AssembleOptions {
   readonly globals: GlobalArguments;
   /** The command ends in its own way when it is told to stop; others end at once. */
   readonly endsGracefully: boolean;
+  /** Errors and warnings count and are logged, and are not shown. */
+  readonly isSilent: boolean;
 }
 
 /**
@@ -63,14 +63,19 @@ interface AssembleOptions {
  * the rest of the configuration.
  * @throws OperatorError `configuration-missing`, `configuration-invalid`, `wrong-user` or `file-unreadable`
  */
-export async function assemble({ programName, script, globals, endsGracefully }: AssembleOptions): Promise<Application> {
+export async function assemble({
+  programName,
+  script,
+  globals,
+  endsGracefully,
+  isSilent,
+}: AssembleOptions): Promise<Application> {
   const main = await loadMainConfiguration({
     explicitPath: globals.configPath,
     environment: process.env,
     homeFolder: homedir(),
   });
   const { home } = await becomeUser(main.global.barman_user);
-  const streams = new Streams();
   const log = openLogFile({
     path: main.global.log_file,
     format: main.global.log_format,
@@ -80,7 +85,8 @@ export async function assemble({ programName, script, globals, endsGracefully }:
     stderr: process.stderr,
   });
   const progress = progressFor(globals);
-  const writer = writerFor({ globals, streams, log, progress });
+  const writer = writerFor({ globals, log, progress });
+  if (isSilent) writer.silence();
   const configuration = await loadConfiguration(main, home);
   for (const warning of configuration.warnings) writer.warning(warning);
   for (const warning of configuration.logWarnings) log.warning(warning);
@@ -102,9 +108,6 @@ export async function assemble({ programName, script, globals, endsGracefully }:
     script,
     stdout: process.stdout,
     stdin: () => process.stdin,
-    silence: () => {
-      streams.isSilent = true;
-    },
     printRaw: (text) => {
       process.stdout.write(text);
     },
@@ -126,26 +129,6 @@ export async function assemble({ programName, script, globals, endsGracefully }:
   };
 }
 
-/** Output that can be switched off half-way, and that takes a reader who went away for the end. */
-class Streams {
-  isSilent = false;
-  readonly stdout = { write: (text: string) => this.#write(process.stdout, text) };
-  readonly stderr = { write: (text: string) => this.#write(process.stderr, text) };
-
-  constructor() {
-    for (const stream of [process.stdout, process.stderr]) {
-      stream.on('error', (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EPIPE') throw error;
-        process.exit(process.exitCode ?? 0); // the reader has all it wanted, as `head` does
-      });
-    }
-  }
-
-  #write(stream: NodeJS.WriteStream, text: string): boolean {
-    return this.isSilent || stream.write(text);
-  }
-}
-
 function progressFor({ isQuiet, format }: GlobalArguments): Progress {
   if (isQuiet || format === 'json' || !process.stderr.isTTY) return silentProgress;
   return new ProgressLine({ terminal: process.stderr, clock: systemClock });
@@ -153,18 +136,17 @@ function progressFor({ isQuiet, format }: GlobalArguments): Progress {
 
 interface WriterOptions {
   readonly globals: GlobalArguments;
-  readonly streams: Streams;
   readonly log: Log;
   readonly progress: Progress;
 }
 
-function writerFor({ globals, streams, log, progress }: WriterOptions): Writer {
+function writerFor({ globals, log, progress }: WriterOptions): Writer {
   const { format, isQuiet, isDebug, colour } = globals;
-  if (format === 'json') return new JsonWriter({ stdout: streams.stdout, log, isQuiet, isDebug });
+  if (format === 'json') return new JsonWriter({ stdout: process.stdout, log, isQuiet, isDebug });
   const areTerminals = process.stdout.isTTY && process.stderr.isTTY;
   return new ConsoleWriter({
-    stdout: streams.stdout,
-    stderr: streams.stderr,
+    stdout: process.stdout,
+    stderr: process.stderr,
     log,
     hasColour: colour === 'always' || (colour === 'auto' && areTerminals && process.env['NO_COLOR'] === undefined),
     isQuiet,

@@ -97,8 +97,14 @@ async function receiveMember(folder: string, entry: Entry, { transfer, context }
   const temporary = join(folder, `.${String(process.pid)}-${name}`);
   transfer.files.push({ name, temporary });
   await pipeline(entry, createWriteStream(temporary, { mode: 0o640 }));
-  const { mtime } = entry.header;
-  await utimes(temporary, mtime, mtime);
+  const modifiedAt = modificationTime(entry.header);
+  await utimes(temporary, modifiedAt, modifiedAt);
+}
+
+/** The field of the header has whole seconds; the fraction that the client sends is in the PAX record. */
+function modificationTime({ mtime, pax }: Header): Date | number {
+  const precise = typeof pax === 'object' && pax !== null && 'mtime' in pax ? Number(pax.mtime) : Number.NaN;
+  return Number.isFinite(precise) ? precise : mtime;
 }
 
 /** Only plain files with a plain name: nothing may reach another folder, and a name with a dot before it would never be archived. */

@@ -96,11 +96,17 @@ async function storeBatch(names: readonly WalName[], options: ArchivingOptions, 
   const { server, channel } = options;
   const outcomes: ArrivalOutcome[] = [];
   const prepared: PreparedWal[] = [];
-  for (const name of names) {
+  let failure: { readonly at: number; readonly error: unknown } | undefined;
+  for (const [at, name] of names.entries()) {
     const source = join(channelFolder(server.layout, channel), name);
-    if (await pathExists(archivedWalPath(server.layout, name)))
-      outcomes.push(await settleExisting(server, name, source, context));
-    else if (await pathExists(source)) prepared.push(await prepareWal(server, name, source));
+    try {
+      if (await pathExists(archivedWalPath(server.layout, name)))
+        outcomes.push(await settleExisting(server, name, source, context));
+      else if (await pathExists(source)) prepared.push(await prepareWal(server, name, source));
+    } catch (error) {
+      failure = { at, error };
+      break;
+    }
   }
   await commit(server, prepared);
   outcomes.push(...prepared.map(({ entry: { name } }) => ({ kind: 'archived', name }) as const));
@@ -108,7 +114,10 @@ async function storeBatch(names: readonly WalName[], options: ArchivingOptions, 
     if (outcome.kind === 'duplicate') context.log.warning(`${duplicateText(outcome.name)}; it was moved to ${outcome.movedTo}`);
     options.onOutcome?.(outcome);
   }
-  return outcomes;
+  if (failure === undefined) return outcomes;
+  if (outcomes.length === 0) throw failure.error;
+  // the sources that are gone now made room: a disk too full for a whole batch must not keep the archiver from going on
+  return [...outcomes, ...(await storeBatch(names.slice(failure.at), options, context))];
 }
 
 /** The name is taken. The same content is dropped, after the index surely knows it; other content never replaces what is there. */

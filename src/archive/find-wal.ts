@@ -16,7 +16,11 @@ export function walCandidates(layout: ServerLayout, name: WalName, { allowsParti
 }
 
 /** First of the candidates that exists. */
-async function findWal(layout: ServerLayout, name: WalName, options: { allowsPartial: boolean }): Promise<string | undefined> {
+export async function findWal(
+  layout: ServerLayout,
+  name: WalName,
+  options: { allowsPartial: boolean },
+): Promise<string | undefined> {
   for (const path of walCandidates(layout, name, options)) if (await isFile(path)) return path;
   return undefined;
 }

@@ -29,10 +29,15 @@ export async function prepareWal(server: Server, name: WalName, source: string):
   const temporary = `${destination}${temporarySuffix}`;
   await mkdir(dirname(destination), { recursive: true });
   await rm(temporary, { force: true });
-  const compression = await fill(server, source, temporary);
-  const { size } = await sizeAndTime(temporary);
-  const { time } = await sizeAndTime(source);
-  return { entry: { name, size, time, compression, encryption: null }, source, temporary, destination };
+  try {
+    const compression = await fill(server, source, temporary);
+    const { size } = await sizeAndTime(temporary);
+    const { time } = await sizeAndTime(source);
+    return { entry: { name, size, time, compression, encryption: null }, source, temporary, destination };
+  } catch (error) {
+    await rm(temporary, { force: true }); // on a full disk half a copy would only be in the way
+    throw error;
+  }
 }
 
 async function fill(server: Server, source: string, temporary: string): Promise<string | null> {

@@ -46,6 +46,8 @@ export interface CommandDeclaration {
   readonly whenInactive?: ServerStateRule;
   readonly whenDisabled?: ServerStateRule;
   readonly whenPassive?: ServerStateRule;
+  /** Flag with which it prints nothing but its own last words, whatever there is to warn about. */
+  readonly silencedBy?: string;
   /** Ends in its own way when it is told to stop; the others end at once. */
   readonly endsGracefully?: boolean;
   /** Does the work; loads what it needs with `import()`, so that declaring costs nothing. */

@@ -20,7 +20,9 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   const declaration = await declarationOf(verb, programName);
   const parsed = declaration === undefined ? undefined : parseArguments(globals.words, declaration, programName);
   if (parsed instanceof HelpWanted) return say(parsed.text);
-  const application = await assemble({ programName, script, globals, endsGracefully: declaration?.endsGracefully ?? false });
+  const isSilent = declaration?.silencedBy !== undefined && parsed?.options.flag(declaration.silencedBy) === true;
+  const endsGracefully = declaration?.endsGracefully ?? false;
+  const application = await assemble({ programName, script, globals, endsGracefully, isSilent });
   if (declaration === undefined || parsed === undefined) return say(await programHelp(programName));
   try {
     await run(application, declaration, parsed);
@@ -66,7 +68,7 @@ async function run(
   const { globalProblems } = application.configuration;
   if (globalProblems.length > 0) {
     for (const problem of globalProblems) application.context.messages.error(problem);
-    if (declaration.name !== 'check' || !options.flag('nagios')) return;
+    if (declaration.silencedBy === undefined || !options.flag(declaration.silencedBy)) return;
   }
   const count = declaration.servers === 'none' ? 0 : declaration.servers === 'one' ? 1 : positionals.length;
   const known = globalProblems.length > 0 ? [] : application.servers;

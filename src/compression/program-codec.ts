@@ -19,10 +19,10 @@ export function programCodec({ name, levels, magic, compressWords, decompressWor
     magic: Buffer.from(magic, 'hex'),
     async compress(from, to, level, surroundings) {
       const words = [name, ...compressWords(level)];
-      await filter({ words, from, to: createWriteStream(to, { flags: 'wx' }), ends: true, surroundings });
+      await filter({ words, from, to: () => createWriteStream(to, { flags: 'wx' }), ends: true, surroundings });
     },
     async decompress(from, to, surroundings) {
-      await filter({ words: [name, ...decompressWords], from, to, ends: false, surroundings });
+      await filter({ words: [name, ...decompressWords], from, to: () => to, ends: false, surroundings });
     },
   };
 }
@@ -30,7 +30,8 @@ export function programCodec({ name, levels, magic, compressWords, decompressWor
 interface FilterOptions {
   readonly words: readonly string[];
   readonly from: string;
-  readonly to: NodeJS.WritableStream;
+  /** Opened when the program runs: whoever waits for its errors has to be there already. */
+  readonly to: () => NodeJS.WritableStream;
   readonly ends: boolean;
   readonly surroundings: CodecSurroundings;
 }
@@ -39,10 +40,10 @@ async function filter({ words: [name = '', ...words], from, to, ends, surroundin
   const program = await requireProgram(name, surroundings.path, `WAL compressed with ${name}`);
   const running = await startProgram([program, ...words], { environment: surroundings.environment });
   const feeding = pipeline(createReadStream(from), running.stdin);
-  const draining = pipeline(running.stdout, to, { end: ends });
+  const draining = pipeline(running.stdout, to(), { end: ends });
   const [fed, drained] = await Promise.allSettled([feeding, draining]);
   const result = await running.ended;
+  if (drained.status === 'rejected') throw drained.reason; // the program then only failed because nobody took its output
   if (result.exitCode !== 0) throw failureOf(result, `${name} on ${from}`);
   if (fed.status === 'rejected') throw fed.reason;
-  if (drained.status === 'rejected') throw drained.reason;
 }

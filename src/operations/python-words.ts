@@ -1,4 +1,4 @@
-import { formatPythonFloat, PythonFloat } from '../shared/python-literal.ts';
+import { formatPythonFloat, formatPythonLiteral, PythonFloat } from '../shared/python-literal.ts';
 import type { ShownValue } from './reports/server-reports.ts';
 
 /** A value as Python's `str` shows it inside Barman's listings, with its JSON form beside it (cli.md section 6.4). */
@@ -11,7 +11,7 @@ export function shown(value: unknown): ShownValue {
   if (Array.isArray(value)) return { text: `[${value.map(quoted).join(', ')}]`, json: value };
   return {
     text: `{${Object.entries(value)
-      .map(([key, item]) => `${quoted(key)}: ${shown(item).text}`)
+      .map(([key, item]) => `${quoted(key)}: ${quoted(item)}`)
       .join(', ')}}`,
     json: value,
   };
@@ -33,7 +33,7 @@ export function shownSpan(seconds: number): ShownValue {
 }
 
 function quoted(value: unknown): string {
-  return typeof value === 'string' ? `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'` : shown(value).text;
+  return typeof value === 'string' ? formatPythonLiteral(value) : shown(value).text;
 }
 
 function two(value: number): string {

@@ -59,7 +59,7 @@ export async function mangleConfiguration(
       join(dataFolder, file),
       withLines(
         review.text,
-        forced.map(({ key, value }) => `${key} = ${value}`),
+        forced.map(({ key, value }) => `${key} = ${value ?? ''}`),
       ),
       found.mode,
     );

@@ -129,7 +129,7 @@ function planWalPlace({ request, isPitr, destination, walFolderName }: WalWish):
 async function requireEmpty(path: string, what: string): Promise<void> {
   const names = await namesIn(path, what);
   if (names.length === 0) return;
-  const isHalfRestored = names.includes('.barman-recover.info') || names.includes('base');
+  const isHalfRestored = ['.barman-recover.info', 'base', 'PG_VERSION'].some((name) => names.includes(name));
   const isUnfinished = isHalfRestored && (await isMissing(join(path, 'global', 'pg_control')));
   throw unusable(
     `${what} ${path} is not empty: it has ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`,

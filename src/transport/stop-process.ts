@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Clock } from '../shared/clock.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 
@@ -11,9 +12,18 @@ export async function stopProcess(pid: number, clock: Clock): Promise<'stopped' 
   return 'survived';
 }
 
-/** Whether a process with that id exists. */
+/** Whether a process with that id runs; one that has ended and only waits for its parent to look does not. */
 export function isAlive(pid: number): boolean {
-  return sendSignal(pid, 0);
+  return sendSignal(pid, 0) && !isZombie(pid);
+}
+
+/** In a container whose first process never looks, the dead stay for ever. */
+function isZombie(pid: number): boolean {
+  try {
+    return /\) Z /.test(readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
+  } catch {
+    return false; // it is gone by now, or not ours to look at: the signal has said what can be known
+  }
 }
 
 function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {

@@ -31,7 +31,7 @@ interface Case {
   readonly env?: (home: TestHome) => NodeJS.ProcessEnv;
   /** False leaves `-c` out. */
   readonly config?: boolean;
-  readonly stdin?: () => Promise<Buffer>;
+  readonly stdin?: () => Buffer | Promise<Buffer>;
   /** 1 unless it says otherwise. */
   readonly exitCode?: 0 | 1 | 2 | 3;
   /** What the line of the failure says after `ERROR: `, or after `PROGRAM VERB: error: ` for wrong usage. */
@@ -207,7 +207,8 @@ const configurationCases: readonly Case[] = [
   {
     title: 'a backup method that is not available yet',
     words: ['backup', 'main'],
-    setUp: async (home) => configure(home, { backup_method: 'rsync', backup_options: 'concurrent_backup', ssh_command: 'ssh host' }),
+    setUp: async (home) =>
+      configure(home, { backup_method: 'rsync', backup_options: 'concurrent_backup', ssh_command: 'ssh host' }),
     says: /backup_method = rsync of server 'main' is not available yet/,
     hint: /backup_method = postgres/,
   },
@@ -366,12 +367,8 @@ const nameCases: readonly Case[] = [
 ];
 
 const streamCases: readonly Case[] = [
-  stream('no WAL at all', async () => Buffer.alloc(0), /standard input is empty/),
-  stream(
-    'something else than a tar stream',
-    async () => Buffer.from('WAL '.repeat(400)),
-    /tar stream on standard input is damaged/,
-  ),
+  stream('no WAL at all', () => Buffer.alloc(0), /standard input is empty/),
+  stream('something else than a tar stream', () => Buffer.from('WAL '.repeat(400)), /tar stream on standard input is damaged/),
   stream(
     'a tar stream that was cut off',
     async () => (await tarOf({ [missingSegment]: 'x'.repeat(5000), SHA256SUMS: '' })).subarray(0, 3000),
@@ -467,7 +464,7 @@ const catalogCases: readonly Case[] = [
     owner: 'server',
     stdin: async () => await tarOf({ [missingSegment]: 'x', SHA256SUMS: sumsOf({ [missingSegment]: 'x' }) }),
     setUp: async (home) => forbid(home.server('main', 'incoming')),
-    says: /{folder}\/home\/main\/incoming.*EACCES/,
+    says: /EACCES.*{folder}\/home\/main\/incoming/,
   },
   {
     title: 'a folder of arriving WAL that may not be listed',
@@ -493,9 +490,14 @@ const catalogCases: readonly Case[] = [
 
 const restoreCases: readonly Case[] = [
   restore('a destination that is not empty', ['main', 'latest', '{folder}/home'], /{folder}\/home/, { hint: /./ }),
-  restore('a destination with a hidden file', ['main', 'latest', '{folder}/user'], /{folder}\/user is not empty: it has \.pgpass/, {
-    setUp: async (home) => home.writeFile('user/.pgpass', 'x'),
-  }),
+  restore(
+    'a destination with a hidden file',
+    ['main', 'latest', '{folder}/user'],
+    /{folder}\/user is not empty: it has \.pgpass/,
+    {
+      setUp: async (home) => home.writeFile('user/.pgpass', 'x'),
+    },
+  ),
   restore('a destination that is a file', ['main', 'latest', '{folder}/barman.conf'], /{folder}\/barman\.conf/),
   restore(
     'a destination in the catalog',
@@ -824,7 +826,9 @@ describeEachPostgres(
         await expectRefusal({
           title: 'no client program',
           words: ['receive-wal', 'main'],
-          setUp: async (home) => live(home, { path_prefix: '/usr/bin', create_slot: 'manual', slot_name: undefined, archiver: true }),
+          setUp: async (home) =>
+            live(home, { path_prefix: '/usr/bin', create_slot: 'manual', slot_name: undefined, archiver: true }),
+          prints: /^Starting receive-wal for server main\n$/,
           says: new RegExp(`pg_receivewal .*PostgreSQL ${String(major)}`),
           hint: /postgresql-client.*path_prefix/,
         });
@@ -837,6 +841,14 @@ describeEachPostgres(
 async function expectRefusal(given: Case): Promise<void> {
   await using home = await aHome(given);
   await given.setUp?.(home);
+  try {
+    await expectRefusalIn(home, given);
+  } finally {
+    await allowAgain();
+  }
+}
+
+async function expectRefusalIn(home: TestHome, given: Case): Promise<void> {
   const before = await listing(home.folder);
   const result = await run(given, home);
   expectOneMistake(result.stderr, given, home);
@@ -915,7 +927,7 @@ function usage(title: string, words: readonly string[], says: RegExp): Case {
   return { title, words, exitCode: 2, says };
 }
 
-function stream(title: string, stdin: () => Promise<Buffer>, says: RegExp): Case {
+function stream(title: string, stdin: () => Buffer | Promise<Buffer>, says: RegExp): Case {
   return { title, words: ['put-wal', 'main'], stdin, says };
 }
 
@@ -943,10 +955,18 @@ async function prefix(path: string, text: string): Promise<void> {
   await writeFile(path, `${text}${await readFile(path, 'utf8')}`);
 }
 
+const forbidden: string[] = [];
+
 /** Takes a file or folder from whoever runs the program; root gives it to himself first. */
 async function forbid(path: string): Promise<void> {
   if (process.getuid?.() === 0) await chown(path, 0, 0);
   await chmod(path, 0);
+  forbidden.push(path);
+}
+
+/** So that an ordinary user can remove them. */
+async function allowAgain(): Promise<void> {
+  for (const path of forbidden.splice(0)) await chmod(path, 0o700);
 }
 
 /** Every file with its size and time, every folder; what was made to be opened or written by any command is left out. */

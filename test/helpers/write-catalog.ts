@@ -1,12 +1,12 @@
 // What a healthy server leaves in its home, written without PostgreSQL: for commands that only read, and for those that must refuse.
-import { mkdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Backup, emptyBackup, parseBackupId } from '../../src/catalog/backup.ts';
 import { formatBackupInfo } from '../../src/catalog/backup-info.ts';
 import { formatWalEntry } from '../../src/catalog/wal-entry.ts';
 import { parseTimestamp } from '../../src/shared/timestamp.ts';
 import { parseLsn } from '../../src/wal/lsn.ts';
-import { parseSegmentName } from '../../src/wal/wal-name.ts';
+import { defaultSegmentSize, parseSegmentName } from '../../src/wal/wal-name.ts';
 import type { TestHome } from './test-home.ts';
 
 /** Ids of the backups that {@link writeCatalog} writes, each from two o'clock of its day; WAL reaches from segment 2 to 8. */
@@ -25,7 +25,7 @@ export function recordPath(home: TestHome, server: string, id: string): string {
   return home.server(server, 'meta', `${id}-backup.info`);
 }
 
-/** Three usable backups, a failed one, and seven WAL segments of a few bytes each. */
+/** Three usable backups, a failed one, and seven WAL segments of zeros that begin with `content of segment N`. */
 export async function writeCatalog(home: TestHome, server: string): Promise<void> {
   for (const folder of ['base', 'wals', 'incoming', 'streaming', 'errors', 'meta']) {
     await mkdir(home.server(server, folder), { recursive: true });
@@ -101,8 +101,9 @@ async function writeWals(home: TestHome, server: string): Promise<void> {
     const text = `content of segment ${String(number)}`;
     const seconds = Date.UTC(2024, 2, 1, 2 + 12 * (number - 2)) / 1000;
     await writeFile(join(folder, name), text);
+    await truncate(join(folder, name), defaultSegmentSize);
     await utimes(join(folder, name), seconds, seconds);
-    lines.push(formatWalEntry({ name, size: text.length, time: seconds, compression: null, encryption: null }));
+    lines.push(formatWalEntry({ name, size: defaultSegmentSize, time: seconds, compression: null, encryption: null }));
   }
   await writeFile(home.server(server, 'wals', `${server}-xlog.db`), lines.join(''));
 }

@@ -6,6 +6,7 @@ export const checkCommand: CommandDeclaration = {
   name: 'check',
   summary: 'Test whether servers are ready for backups and have them',
   servers: 'many',
+  silencedBy: 'nagios',
   options: [
     { name: 'nagios', kind: 'flag', summary: 'one line and exit code for Nagios' },
     { name: 'check-timeout', kind: 'count', metavar: 'seconds', summary: 'give up after this time; 0 waits for ever' },
@@ -16,7 +17,6 @@ export const checkCommand: CommandDeclaration = {
     const { renderCheck } = await import('../../output/render-check.ts');
     const { context, writer, colours } = application;
     const isNagios = options.flag('nagios');
-    if (isNagios) writer.silence();
     const reports: CheckReport[] = [];
     await forEachServer(servers, application, async (server) => {
       const report = await checkServer(server, options.number('check-timeout'), context);

@@ -1,5 +1,5 @@
 import type { WalForm } from '../../archive/serve-wal.ts';
-import { OperatorError } from '../../shared/operator-error.ts';
+import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import type { WalName } from '../../wal/wal-name.ts';
 import type { CommandDeclaration, Invocation, OptionValues } from '../command.ts';
 
@@ -53,7 +53,8 @@ async function send({ application, servers: [server], options }: Invocation, nam
   const { context } = application;
   const folder = options.text('output-directory');
   if (folder === undefined) {
-    await serveWal({ server, name, allowsPartial, form, output: () => Promise.resolve(application.stdout) }, context.log);
+    const output = () => Promise.resolve(application.stdout);
+    await serveWal({ server, name, allowsPartial, form, output }, context.log).catch(tellLostOutput);
     return;
   }
   const { writeWalFile } = await import('../write-wal-file.ts');
@@ -61,6 +62,13 @@ async function send({ application, servers: [server], options }: Invocation, nam
     await serveWal({ server, name, allowsPartial, form, output: () => Promise.resolve(output) }, context.log);
   });
   context.messages.info(`Writing WAL '${name}' for server '${server.config.name}' into '${path}' file`);
+}
+
+/** A WAL file that is cut off must not look like a whole one, even to a reader who went away. */
+function tellLostOutput(error: unknown): never {
+  if (!(error instanceof Error && 'syscall' in error && error.syscall === 'write')) throw error;
+  const reason = systemCodeOf(error) ?? error.message;
+  throw new OperatorError('file-unwritable', `cannot write the WAL file to standard output: ${reason}`, { cause: error });
 }
 
 function formOf(options: OptionValues): WalForm {

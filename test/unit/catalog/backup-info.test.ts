@@ -20,7 +20,7 @@ function linesOf(backup: Backup): Readonly<Record<string, string>> {
 /** A value of every field, none of them null. */
 const wholeBackup: Backup = aBackup({
   backupName: 'weekly',
-  backupLabel: "START WAL LOCATION: 0/2000028\nLABEL: it's \\ \"x\"\n",
+  backupLabel: 'START WAL LOCATION: 0/2000028\nLABEL: it\'s \\ "x"\n',
   beginOffset: 40,
   beginTime: timeOf('2026-01-02 12:00:00.000001+01:00'),
   beginXlog: lsnFromBytes(0x2000028n),
@@ -155,7 +155,12 @@ test('a value may hold the equals sign', () => {
 
 test('keys that a release did not know yet are null, and the rest has its default', () => {
   expect(read('')).toEqual(emptyBackup(id));
-  expect(read('status=DONE\nsize=1')).toMatchObject({ status: 'DONE', xlogSegmentSize: 16_777_216, encryption: null, mode: null });
+  expect(read('status=DONE\nsize=1')).toMatchObject({
+    status: 'DONE',
+    xlogSegmentSize: 16_777_216,
+    encryption: null,
+    mode: null,
+  });
 });
 
 test('None is null for every field but those that cannot be', () => {
@@ -204,7 +209,7 @@ test('a label that went over passive nodes is quoted once more for each: all quo
 test.each([
   [`children_backup_ids=${idOf(3)},${idOf(4)}`, [idOf(3), idOf(4)]],
   [`children_backup_ids=${idOf(3)}, ${idOf(4)}`, [idOf(3), idOf(4)]],
-  [`children_backup_ids=${[...idOf(3)].join(',')}`, []],
+  [`children_backup_ids=${Array.from(idOf(3)).join(',')}`, []],
   ['children_backup_ids=', []],
 ])('%s has the children %j', (line, children) => {
   expect(read(line).childrenBackupIds).toEqual(children);

@@ -72,7 +72,11 @@ test('a server without folders has no backups', async () => {
 });
 
 test('more records than are read at once stay in order', async () => {
-  const days = Array.from({ length: 80 }, (_, index) => `2026${String(Math.floor(index / 20) + 1).padStart(2, '0')}${String((index % 20) + 1).padStart(2, '0')}T000000`);
+  const days = Array.from(
+    { length: 80 },
+    (_, index) =>
+      `2026${String(Math.floor(index / 20) + 1).padStart(2, '0')}${String((index % 20) + 1).padStart(2, '0')}T000000`,
+  );
   await using catalog = await aCatalog(Object.fromEntries(days.map((id) => [`meta/${id}-backup.info`, record(1)])));
   expect((await readBackupRecords(catalog.layout)).backups.map(({ id }) => id)).toEqual(days);
 });

@@ -69,7 +69,9 @@ test('an index of more than one read buffer is read whole', async () => {
 
 test('what is retained replaces the file, and lines keep their old shape of five columns only when encrypted', async () => {
   const encrypted = `${walOf('1:5')}\t1\t1.0\tgzip\tgpg\n`;
-  await using catalog = await aCatalog({ 'wals/main-xlog.db': `${walOf('1:3')} 16777216 1770000000.5\n${line('1:4')}${encrypted}` });
+  await using catalog = await aCatalog({
+    'wals/main-xlog.db': `${walOf('1:3')} 16777216 1770000000.5\n${line('1:4')}${encrypted}`,
+  });
   await using index = await WalIndex.open(catalog.layout);
   await index.retain(({ name }) => name !== segmentOf('1:4'));
   expect(await indexText(catalog.layout)).toBe(line('1:3') + encrypted);

@@ -36,7 +36,7 @@ test.each<{ fact: string; before: string; after: string; changes: string[] }>([
 ])('$fact', ({ before, after, changes }) => {
   const review = reviewConfiguration(before);
   expect(review.text).toBe(after);
-  expect(review.changes.map(({ line, key, value }) => `${String(line)} ${key} = ${value}`)).toEqual(changes);
+  expect(review.changes.map(({ line, key, value }) => `${String(line)} ${key} = ${value ?? 'None'}`)).toEqual(changes);
 });
 
 test('what leads out of the data folder is reported by its line in the new file', () => {

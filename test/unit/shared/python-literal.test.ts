@@ -87,7 +87,13 @@ test.each([
   [new PythonTuple([]), '()'],
   [new PythonTuple(['a', 1, 'b']), "('a', 1, 'b')"],
   [[new PythonFloat(1), true, null], '[1.0, True, None]'],
-  [new Map<string, PythonValue>([['b', 1], ['a', new Map()]]), "{'b': 1, 'a': {}}"],
+  [
+    new Map<string, PythonValue>([
+      ['b', 1],
+      ['a', new Map()],
+    ]),
+    "{'b': 1, 'a': {}}",
+  ],
 ] as const)('%o is written as %s', (value, written) => {
   expect(formatPythonLiteral(value)).toBe(written);
 });
@@ -164,7 +170,10 @@ function withSign(value: number): string {
 
 test('texts look as Python shows them, and Python reads what we write', async () => {
   // only characters that have been in Unicode for long: whether newer ones can be printed depends on the release of either side
-  const old = fc.oneof(fc.string({ unit: 'binary-ascii' }), fc.string({ unit: fc.integer({ min: 0, max: 0x24f }).map(String.fromCodePoint) }));
+  const old = fc.oneof(
+    fc.string({ unit: 'binary-ascii' }),
+    fc.string({ unit: fc.integer({ min: 0, max: 0x24f }).map(String.fromCodePoint) }),
+  );
   const texts = [...fc.sample(old, 300), '\u2028\u2029\u200b\u3000\ufeff', '€漢字😀', `'"`, "'", '"', '\\'];
   expect(texts.map(formatPythonLiteral)).toEqual(await askPython('repr(x)', texts));
   expect(await askPython('ast.literal_eval(x)', texts.map(formatPythonLiteral))).toEqual(texts);

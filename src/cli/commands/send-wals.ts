@@ -1,0 +1,15 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const sendWalsCommand: CommandDeclaration = {
+  name: 'send-wals',
+  summary: 'Send consecutive WAL files as a tar stream, for a restore_command that reads ahead (not in Barman)',
+  servers: 'one',
+  whenDisabled: 'error',
+  arguments: [{ name: 'wal_name', summary: 'first WAL segment' }],
+  async run({ application, servers: [server], positionals: [wanted = ''] }) {
+    if (server === undefined) return;
+    const { requireWalName } = await import('../../archive/find-wal.ts');
+    const { sendWals } = await import('../../archive/send-wals.ts');
+    await sendWals(server, requireWalName(wanted), application.stdout);
+  },
+};

@@ -1,0 +1,8 @@
+/** What the program is started with. */
+export interface Invoked {
+  /** Name it was called by: a link may give it Barman's. */
+  readonly programName: string;
+  /** Path of the script, for starting ourselves again. */
+  readonly script: string;
+  readonly argv: readonly string[];
+}

@@ -1,0 +1,109 @@
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { detectCompressionOf, writePlainContent } from '../compression/all-codecs.ts';
+import type { Environment } from '../shared/environment.ts';
+import { startProgram } from '../transport/run-program.ts';
+import { type RemoteHost, sshWords } from './remote-host.ts';
+
+export interface FetchOptions {
+  readonly remote: RemoteHost;
+  readonly serverName: string;
+  readonly allowsPartial: boolean;
+  /** How the file travels: as the backup host decides, compressed for the way, or as it is stored. */
+  readonly form: 'plain' | 'gzip' | 'bzip2' | 'keep';
+  readonly environment: Environment;
+}
+
+/** How a remote call ended: an exit code of the remote program, or of ssh (255), and what was said. */
+export interface RemoteOutcome {
+  readonly exitCode: number;
+  readonly stderr: string;
+}
+
+/**
+ * Fetches one file with `get-wal` into `target`, which is replaced whole or left alone: what arrives is written beside it, unpacked when
+ * it carries the mark of a compression, and renamed.
+ */
+export async function fetchWal(name: string, target: string, options: FetchOptions): Promise<RemoteOutcome> {
+  const arriving = `${target}.arriving`;
+  try {
+    const outcome = await receive(
+      ['get-wal', ...getWords(options), quoted(options.serverName), quoted(name)],
+      arriving,
+      options,
+    );
+    if (outcome.exitCode !== 0) return outcome;
+    await unpack(arriving, options.environment);
+    await rename(arriving, target);
+    return outcome;
+  } finally {
+    await rm(arriving, { force: true });
+  }
+}
+
+/** Names that exist on the backup host from `name` on, at most `count`. */
+export async function peekRemote(
+  name: string,
+  count: number,
+  options: FetchOptions,
+): Promise<RemoteOutcome & { readonly names: readonly string[] }> {
+  const words = ['get-wal', '--peek', quoted(String(count)), quoted(options.serverName), quoted(name)];
+  const { exitCode, stderr, stdout } = await ask(words, options);
+  return { exitCode, stderr, names: stdout.split(/\s+/).filter((word) => word !== '') };
+}
+
+/** Asks the backup host whether it would send WAL. */
+export async function testRetrieval(options: FetchOptions): Promise<RemoteOutcome & { readonly stdout: string }> {
+  return await ask(['get-wal', '--test', ...getWords(options), quoted(options.serverName), quoted('dummy_wal_name')], options);
+}
+
+/** The words of a remote call, as one word of the ssh command line (cli.md section 14). */
+export function remoteCall(words: readonly string[], { remote }: Pick<FetchOptions, 'remote'>): string[] {
+  const config = remote.configPath === undefined ? [] : [`--config ${quoted(remote.configPath)}`];
+  return [...sshWords(remote), [...config, ...words].join(' ')];
+}
+
+/** A word for the remote shell, in single quotes as Barman's helper writes it. */
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'"'"'`)}'`;
+}
+
+function getWords({ form, allowsPartial }: FetchOptions): string[] {
+  const forms = { plain: [], gzip: ['--gzip'], bzip2: ['--bzip2'], keep: ['--keep-compression'] };
+  return [...forms[form], ...(allowsPartial ? ['--partial'] : [])];
+}
+
+async function receive(words: readonly string[], path: string, options: FetchOptions): Promise<RemoteOutcome> {
+  const running = await startProgram(remoteCall(words, options), { environment: options.environment });
+  running.stdin.end();
+  const storing = pipeline(running.stdout, createWriteStream(path));
+  const [stored] = await Promise.allSettled([storing]);
+  const { exitCode = 255, stderr } = await running.ended;
+  if (stored.status === 'rejected') throw stored.reason;
+  return { exitCode, stderr };
+}
+
+async function ask(words: readonly string[], options: FetchOptions): Promise<RemoteOutcome & { readonly stdout: string }> {
+  const running = await startProgram(remoteCall(words, options), { environment: options.environment });
+  running.stdin.end();
+  const chunks: Buffer[] = [];
+  running.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const { exitCode = 255, stderr } = await running.ended;
+  return { exitCode, stderr, stdout: Buffer.concat(chunks).toString('utf8') };
+}
+
+async function unpack(path: string, environment: Environment): Promise<void> {
+  if ((await detectCompressionOf(path)) === undefined) return;
+  const plain = `${path}.plain`;
+  try {
+    const output = createWriteStream(plain);
+    await writePlainContent(path, output, { path: environment['PATH'] ?? '/usr/bin:/bin', environment });
+    await new Promise<void>((resolve, reject) =>
+      output.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
+    );
+    await rename(plain, path);
+  } finally {
+    await rm(plain, { force: true });
+  }
+}

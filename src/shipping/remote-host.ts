@@ -1,0 +1,18 @@
+/** Where the backup host is and how our program there is called. */
+export interface RemoteHost {
+  readonly user: string;
+  readonly host: string;
+  readonly port: number | undefined;
+  /** Configuration file on that host. */
+  readonly configPath: string | undefined;
+  /** `barman`, by which name pgcellar can be called too. */
+  readonly program: string;
+}
+
+/** Exit code of `ssh` for its own failures: no connection, no login. */
+export const sshFailure = 255;
+
+/** The command line up to the remote program (cli.md sections 13 and 14); ssh joins what follows with blanks for the remote shell. */
+export function sshWords({ user, host, port, program }: RemoteHost): string[] {
+  return ['ssh', ...(port === undefined ? [] : ['-p', String(port)]), '-q', '-T', `${user}@${host}`, program];
+}

@@ -1,0 +1,134 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { pack } from 'tar-stream';
+import { codecFor } from '../compression/all-codecs.ts';
+import { type CompressionLevel, levelFor } from '../compression/codec.ts';
+import type { Environment } from '../shared/environment.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { startProgram } from '../transport/run-program.ts';
+import { type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
+
+export interface SendOptions {
+  readonly remote: RemoteHost;
+  readonly serverName: string;
+  readonly walPath: string;
+  readonly digest: 'sha256' | 'md5';
+  /** Compressed under the plain name before it is sent. */
+  readonly compression: { readonly name: string; readonly level: CompressionLevel } | undefined;
+  readonly environment: Environment;
+}
+
+/** What the sending came to: exit code of the helper, and what to say about it. */
+export interface SendOutcome {
+  readonly exitCode: number;
+  readonly message: string | undefined;
+}
+
+/**
+ * Sends one WAL file to `put-wal` on the backup host: a tar stream with the file and the list of its checksum (cli.md sections 13 and
+ * 15.1). Exit code 0 is the remote one: the file is stored there.
+ */
+export async function sendWal(options: SendOptions): Promise<SendOutcome> {
+  const { walPath } = options;
+  const problem = await unusable(walPath);
+  if (problem !== undefined) return { exitCode: 2, message: problem };
+  const folder = options.compression === undefined ? undefined : await mkdtemp(join(tmpdir(), 'pgcellar-send-'));
+  try {
+    const content = folder === undefined ? walPath : await compressInto(folder, options);
+    return await transfer(content, options);
+  } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Asks the backup host whether it would take WAL: its answer, and its exit code as it is. */
+export async function testConnection(
+  options: Pick<SendOptions, 'remote' | 'serverName' | 'environment'>,
+): Promise<SendOutcome> {
+  const { remote, serverName, environment } = options;
+  const words = [...sshWords(remote), ...configWords(remote), 'put-wal', serverName, '--test'];
+  const chunks: Buffer[] = [];
+  const running = await startProgram(words, { environment });
+  running.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  running.stdin.end();
+  const { exitCode = sshFailure, stderr } = await running.ended;
+  return { exitCode, message: `${Buffer.concat(chunks).toString('utf8')}${stderr}` };
+}
+
+async function unusable(path: string): Promise<string | undefined> {
+  try {
+    return (await stat(path)).isDirectory() ? `WAL_PATH cannot be a directory: ${path}` : undefined;
+  } catch (error) {
+    return `cannot read ${path}: ${messageOf(error)}`;
+  }
+}
+
+async function compressInto(folder: string, { walPath, compression, environment }: SendOptions): Promise<string> {
+  const codec = codecFor(compression?.name ?? '');
+  if (codec === undefined || compression === undefined) {
+    throw new OperatorError('not-available-yet', `compression ${compression?.name ?? ''} is not available yet in pgcellar`);
+  }
+  const target = join(folder, basename(walPath));
+  await codec.compress(walPath, target, levelFor(codec, compression.level), {
+    path: environment['PATH'] ?? '/usr/bin:/bin',
+    environment,
+  });
+  return target;
+}
+
+async function transfer(
+  content: string,
+  { remote, serverName, walPath, digest, environment }: SendOptions,
+): Promise<SendOutcome> {
+  const words = [...sshWords(remote), ...configWords(remote), 'put-wal', serverName];
+  const running = await startProgram(words, { environment });
+  running.stdout.resume();
+  const archive = pack();
+  const sending = pipeline(archive as unknown as NodeJS.ReadableStream, running.stdin); // streamx speaks Node's stream protocol
+  const [, sent] = await Promise.allSettled([fill(archive, { content, walPath, digest }), sending]);
+  const { exitCode, signal, stderr } = await running.ended;
+  if (exitCode === 0 && sent.status === 'fulfilled') return { exitCode: 0, message: undefined };
+  const said = stderr.trim();
+  if (exitCode === sshFailure)
+    return { exitCode: 3, message: `SSH connection to ${remote.host} failed${said === '' ? '' : `: ${said}`}` };
+  if (exitCode === 0 || exitCode === undefined)
+    return {
+      exitCode: 2,
+      message: `the transfer of ${basename(walPath)} broke off${signal === undefined ? '' : ` (${signal})`}`,
+    };
+  return { exitCode, message: said === '' ? `remote put-wal ended with ${String(exitCode)}` : said };
+}
+
+interface Filling {
+  readonly content: string;
+  readonly walPath: string;
+  readonly digest: SendOptions['digest'];
+}
+
+async function fill(archive: ReturnType<typeof pack>, { content, walPath, digest }: Filling): Promise<void> {
+  const name = basename(walPath);
+  const { size } = await stat(content);
+  const { mtime } = await stat(walPath);
+  const hash = createHash(digest);
+  const entry = archive.entry({ name, size, mtime, mode: 0o600 }) as unknown as Writable; // streamx speaks Node's stream protocol
+  await pipeline(hashing(createReadStream(content, { highWaterMark: 1 << 20 }), hash), entry);
+  const sums = Buffer.from(`${hash.digest('hex')} *${name}\n`);
+  archive.entry({ name: digest === 'md5' ? 'MD5SUMS' : 'SHA256SUMS', size: sums.length, mode: 0o600, mtime }, sums);
+  archive.finalize();
+}
+
+async function* hashing(chunks: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+}
+
+function configWords({ configPath }: RemoteHost): string[] {
+  return configPath === undefined ? [] : [`--config='${configPath.replaceAll("'", `'"'"'`)}'`];
+}

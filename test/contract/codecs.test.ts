@@ -1,0 +1,130 @@
+import { createWriteStream } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { allCodecs, detectCompressionOf, writePlainContent } from '../../src/compression/all-codecs.ts';
+import { levelFor } from '../../src/compression/codec.ts';
+import { runProgram } from '../helpers/run-program.ts';
+import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
+
+const surroundings = { path: '/usr/local/bin:/usr/bin:/bin', environment: { PATH: '/usr/local/bin:/usr/bin:/bin' } };
+/** Compresses well in one half and not at all in the other, and is longer than any buffer on the way. */
+const segment = Buffer.concat([
+  Buffer.alloc(300_000, 'wal '),
+  Buffer.from(fc.sample(fc.uint8Array({ minLength: 200_000, maxLength: 200_000 }), 1)[0]!),
+]);
+
+describe.each(allCodecs)('$name', (codec) => {
+  const medium = levelFor(codec, 'medium');
+
+  async function plainOf(path: string, folder: string): Promise<Buffer> {
+    const output = createWriteStream(join(folder, 'opened'));
+    await codec.decompress(path, output, surroundings);
+    expect(output.writableEnded).toBe(false);
+    output.end();
+    await finished(output);
+    return await readFile(join(folder, 'opened'));
+  }
+
+  test.each([
+    { title: 'a segment', content: segment },
+    { title: 'an empty file', content: Buffer.alloc(0) },
+    { title: 'a single byte', content: Buffer.from('x') },
+  ])('$title comes back as it was, and the source stays', async ({ content }) => {
+    await using folder = await createTemporaryFolder('codec');
+    const [from, to] = [join(folder.path, 'from'), join(folder.path, 'to')];
+    await writeFile(from, content);
+    await codec.compress(from, to, medium, surroundings);
+    expect((await plainOf(to, folder.path)).equals(content)).toBe(true);
+    expect((await readFile(from)).equals(content)).toBe(true);
+  });
+
+  test('what it writes is recognised by its first bytes', async () => {
+    await using folder = await createTemporaryFolder('codec');
+    await writeFile(join(folder.path, 'from'), 'plain');
+    await codec.compress(join(folder.path, 'from'), join(folder.path, 'to'), medium, surroundings);
+    expect(await detectCompressionOf(join(folder.path, 'to'))).toBe(codec.name);
+    expect(await detectCompressionOf(join(folder.path, 'from'))).toBeUndefined();
+  });
+
+  test('the standard program opens what it writes', async () => {
+    await using folder = await createTemporaryFolder('codec');
+    await writeFile(join(folder.path, 'from'), segment);
+    await codec.compress(join(folder.path, 'from'), join(folder.path, 'to'), medium, surroundings);
+    const words = ['sh', '-c', `${codec.name} -dc < to > opened`];
+    expect(await runProgram(words, { cwd: folder.path, env: surroundings.environment })).toMatchObject({
+      exitCode: 0,
+      stderr: '',
+    });
+    expect((await readFile(join(folder.path, 'opened'))).equals(segment)).toBe(true);
+  });
+
+  test('it opens what the standard program writes, also several files one after the other', async () => {
+    await using folder = await createTemporaryFolder('codec');
+    await writeFile(join(folder.path, 'from'), segment);
+    const words = ['sh', '-c', `${codec.name} -c < from > to; echo tail | ${codec.name} -c >> to`];
+    expect(await runProgram(words, { cwd: folder.path, env: surroundings.environment })).toMatchObject({ exitCode: 0 });
+    const expected = Buffer.concat([segment, Buffer.from('tail\n')]);
+    expect((await plainOf(join(folder.path, 'to'), folder.path)).equals(expected)).toBe(true);
+  });
+
+  test('it opens what came through a pipe, whose size nobody knew', async () => {
+    await using folder = await createTemporaryFolder('codec');
+    await runProgram(['sh', '-c', `printf piped | ${codec.name} -c > to`], { cwd: folder.path, env: surroundings.environment });
+    expect((await plainOf(join(folder.path, 'to'), folder.path)).toString()).toBe('piped');
+  });
+
+  test.each([
+    { title: 'a file that was cut off', damage: (whole: Buffer) => whole.subarray(0, whole.length - 20) },
+    {
+      title: 'a file with a wrong byte',
+      damage: (whole: Buffer) => Buffer.from(whole).fill(0x55, whole.length - 100_000, whole.length - 99_000),
+    },
+    { title: 'nothing but its magic', damage: (whole: Buffer) => whole.subarray(0, codec.magic.length) },
+    { title: 'something else', damage: () => Buffer.from('plain text that never was compressed') },
+  ])('$title is refused', async ({ damage }) => {
+    await using folder = await createTemporaryFolder('codec');
+    const [from, to] = [join(folder.path, 'from'), join(folder.path, 'to')];
+    await writeFile(from, segment);
+    await codec.compress(from, to, medium, surroundings);
+    await writeFile(to, damage(await readFile(to)));
+    await expect(plainOf(to, folder.path)).rejects.toThrow();
+  });
+
+  test('a file that is there already is not overwritten, and a missing one is refused', async () => {
+    await using folder = await createTemporaryFolder('codec');
+    const [from, to] = [join(folder.path, 'from'), join(folder.path, 'to')];
+    await writeFile(from, segment);
+    await writeFile(to, 'precious');
+    await expect(codec.compress(from, to, medium, surroundings)).rejects.toMatchObject({ code: 'EEXIST' });
+    expect(await readFile(to, 'utf8')).toBe('precious');
+    await expect(codec.compress(join(folder.path, 'none'), join(folder.path, 'new'), medium, surroundings)).rejects.toThrow();
+    await expect(codec.decompress(join(folder.path, 'none'), new PassThrough(), surroundings)).rejects.toThrow();
+  });
+
+  test('every level that the table names can be written and opened', async () => {
+    await using folder = await createTemporaryFolder('codec');
+    const from = join(folder.path, 'from');
+    await writeFile(from, segment.subarray(0, 310_000));
+    const { least, most, low, high } = codec.levels;
+    for (const level of new Set([least, low, 0, medium, high, most].filter((each) => each >= least))) {
+      const to = join(folder.path, `level${String(level)}`);
+      await codec.compress(from, to, level, surroundings);
+      expect((await plainOf(to, folder.path)).length, `level ${String(level)}`).toBe(310_000);
+    }
+  });
+
+  test('its content is written plain without being asked for its name', async () => {
+    await using folder = await createTemporaryFolder('codec');
+    await writeFile(join(folder.path, 'from'), 'plain');
+    await codec.compress(join(folder.path, 'from'), join(folder.path, 'to'), medium, surroundings);
+    const output = new PassThrough();
+    await writePlainContent(join(folder.path, 'to'), output, surroundings);
+    await writePlainContent(join(folder.path, 'from'), output, surroundings);
+    output.end();
+    expect(Buffer.concat((await output.toArray()) as Buffer[]).toString()).toBe('plainplain'); // no encoding is set
+  });
+});

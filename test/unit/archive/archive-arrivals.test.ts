@@ -1,0 +1,256 @@
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { type ArrivalOutcome, archiveArrivals } from '../../../src/archive/archive-arrivals.ts';
+import type { ArrivalChannel } from '../../../src/archive/plan-arrivals.ts';
+import { serverLockPath } from '../../../src/catalog/server-layout.ts';
+import type { Context } from '../../../src/shared/context.ts';
+import { isLockHeld } from '../../../src/shared/file-lock.ts';
+import { walOf } from '../catalog/a-backup.ts';
+import { stoppedClock } from '../check/check-setup.ts';
+import { aContext } from '../restore/restore-context.ts';
+import { type ArchiveServer, anArchiveServer, writtenAt } from './an-archive.ts';
+
+const folder = '0000000100000000';
+const two = walOf('1:2');
+const three = walOf('1:3');
+const now = '2026-01-02T03:04:05Z';
+
+interface Run {
+  readonly channel?: ArrivalChannel;
+  readonly batchSize?: number;
+  readonly context?: Partial<Context>;
+}
+
+async function archive(home: ArchiveServer, { channel = 'file', batchSize = 0, context = {} }: Run = {}) {
+  const outcomes: ArrivalOutcome[] = [];
+  const starts: unknown[] = [];
+  const count = await archiveArrivals(
+    {
+      server: home.server,
+      channel,
+      batchSize,
+      onOutcome: (outcome) => void outcomes.push(outcome),
+      onStart: (start) => void starts.push(start),
+    },
+    aContext({ clock: stoppedClock(now), ...context }),
+  );
+  return { count, outcomes, starts };
+}
+
+test('a file is renamed into the archive, indexed, and only then gone from where it came', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [`incoming/${two}`]: 'segment', 'incoming/00000002.history': '1\t0/3\tx\n' });
+  const { count, outcomes } = await archive(home);
+  expect(count).toBe(2);
+  expect(outcomes).toEqual([
+    { kind: 'archived', name: two },
+    { kind: 'archived', name: '00000002.history' },
+  ]);
+  expect(await home.archived()).toEqual([`${folder}/${two}`, '00000002.history'].toSorted());
+  expect(await home.entries()).toEqual([
+    { name: two, size: 7, time: writtenAt, compression: null, encryption: null },
+    { name: '00000002.history', size: 8, time: writtenAt, compression: null, encryption: null },
+  ]);
+  expect(await home.names('incoming')).toEqual([]);
+  expect((await stat(join(home.layout.wals, folder, two))).mtimeMs / 1000).toBe(writtenAt);
+  expect(await isLockHeld(serverLockPath(home.layout, 'xlogdb'))).toBe(false);
+});
+
+test('more files than are stored at once all arrive', async () => {
+  await using home = await anArchiveServer();
+  const names = Array.from({ length: 40 }, (_, number) => walOf(`1:${number.toString(16)}`));
+  await home.write(Object.fromEntries(names.map((name) => [`incoming/${name}`, name])));
+  expect((await archive(home)).count).toBe(40);
+  expect((await home.entries()).map(({ name }) => name)).toEqual(names);
+});
+
+test('a batch says how many it leaves for later', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [`incoming/${two}`]: 'two', [`incoming/${three}`]: 'three', 'incoming/junk': '' });
+  expect((await archive(home, { batchSize: 1 })).starts).toEqual([{ fileCount: 2, limitedTo: 1 }]);
+  expect((await archive(home, { batchSize: 1 })).starts).toEqual([{ fileCount: 1, limitedTo: undefined }]);
+  expect((await home.entries()).map(({ name }) => name)).toEqual([two, three]);
+});
+
+test('the streaming folder keeps what is being received', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [`streaming/${two}`]: 'two', [`streaming/${three}.partial`]: 'thr' });
+  await archive(home, { channel: 'streaming' });
+  expect(await home.names('streaming')).toEqual([`${three}.partial`]);
+  expect(await home.archived()).toEqual([`${folder}/${two}`]);
+});
+
+test('a folder that does not exist yet holds nothing', async () => {
+  await using home = await anArchiveServer();
+  await rename(home.layout.incoming, `${home.layout.incoming}-away`);
+  expect((await archive(home)).count).toBe(0);
+});
+
+test.each([
+  ['gzip', 'gzip'],
+  ['pigz', 'gzip'],
+  ['pygzip', 'gzip'],
+  ['bzip2', 'bzip2'],
+  ['pybzip2', 'bzip2'],
+  ['xz', 'xz'],
+  ['zstd', 'zstd'],
+  ['lz4', 'lz4'],
+])('compression = %s stores %s, with mode and time of the source', async (compression, found) => {
+  await using home = await anArchiveServer(`compression = ${compression}`);
+  const content = 'segment '.repeat(10_000);
+  await home.write({ [`incoming/${two}`]: content });
+  await archive(home);
+  const [entry] = await home.entries();
+  const { size, mtimeMs } = await stat(join(home.layout.wals, folder, two));
+  expect(entry).toMatchObject({ name: two, compression: found, size, time: writtenAt });
+  expect(mtimeMs / 1000).toBe(writtenAt);
+  expect(size).toBeLessThan(content.length);
+});
+
+test('what comes compressed is stored as it is', async () => {
+  await using home = await anArchiveServer('compression = zstd');
+  const gzipped = gzipSync('segment');
+  await home.write({ [`incoming/${two}`]: gzipped });
+  await archive(home);
+  expect(await home.read(`wals/${folder}/${two}`)).toEqual(gzipped);
+  expect(await home.entries()).toMatchObject([{ compression: 'gzip', size: gzipped.length }]);
+});
+
+test('a compression that is not built yet leaves WAL where it is', async () => {
+  await using home = await anArchiveServer('compression = snappy');
+  await home.write({ [`incoming/${two}`]: 'segment' });
+  await expect(archive(home)).rejects.toMatchObject({ code: 'not-available-yet' });
+  expect(await home.names('incoming')).toEqual([two]);
+  expect(await home.archived()).toEqual([]);
+});
+
+test('the same file once more is dropped, however either is compressed', async () => {
+  await using home = await anArchiveServer('compression = gzip');
+  await home.write({ [`incoming/${two}`]: 'segment' });
+  await archive(home);
+  for (const content of ['segment', gzipSync('segment', { level: 1 })]) {
+    await home.write({ [`incoming/${two}`]: content });
+    expect((await archive(home)).outcomes).toEqual([{ kind: 'known-already', name: two }]);
+  }
+  expect(gunzipSync(await home.read(`wals/${folder}/${two}`)).toString()).toBe('segment');
+  expect(await home.entries()).toHaveLength(1);
+  expect(await home.names('incoming')).toEqual([]);
+});
+
+test('a crash between the rename and the index is made good by the same file', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [`wals/${folder}/${two}`]: 'segment', [`incoming/${two}`]: 'segment' });
+  expect((await archive(home)).outcomes).toEqual([{ kind: 'known-already', name: two }]);
+  expect(await home.entries()).toEqual([{ name: two, size: 7, time: writtenAt, compression: null, encryption: null }]);
+});
+
+test('a crash in the middle of a line of the index is made good by the same file', async () => {
+  await using home = await anArchiveServer();
+  const torn = `${two}\t7\t17`;
+  await home.write({ [`wals/${folder}/${two}`]: 'segment', [`incoming/${two}`]: 'segment', 'wals/main-xlog.db': torn });
+  await archive(home);
+  await home.write({ [`incoming/${three}`]: 'segment' });
+  await archive(home);
+  expect((await home.entries()).map(({ name, time }) => [name, time])).toEqual([
+    [two, writtenAt],
+    [three, writtenAt],
+  ]);
+});
+
+test('what a crash left beside the archive is overwritten', async () => {
+  await using home = await anArchiveServer('compression = gzip');
+  await home.write({ [`wals/${folder}/${two}.compressed`]: 'half', [`incoming/${two}`]: 'segment' });
+  await archive(home);
+  expect(await home.archived()).toEqual([`${folder}/${two}`]);
+});
+
+test('other content under an archived name goes to the errors folder and replaces nothing', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [`wals/${folder}/${two}`]: 'first', [`incoming/${two}`]: 'second' });
+  const { outcomes } = await archive(home);
+  const movedTo = join(home.layout.errors, `${two}.20260102T030405Z.duplicate`);
+  expect(outcomes).toEqual([{ kind: 'duplicate', name: two, movedTo }]);
+  expect(await readFile(movedTo, 'utf8')).toBe('second');
+  expect((await home.read(`wals/${folder}/${two}`)).toString()).toBe('first');
+});
+
+test('what is no WAL goes to the errors folder, folders too', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ 'incoming/notes.txt': 'x', 'incoming/folder/file': 'x' });
+  const { outcomes, count } = await archive(home);
+  expect(count).toBe(2);
+  expect(outcomes.map(({ kind, name }) => [kind, name])).toEqual([
+    ['unknown', 'folder'],
+    ['unknown', 'notes.txt'],
+  ]);
+  expect(await home.names('errors')).toEqual(['folder.20260102T030405Z.unknown', 'notes.txt.20260102T030405Z.unknown']);
+});
+
+test('a wish to stop ends the run before the next files', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [`incoming/${two}`]: 'segment' });
+  await expect(archive(home, { context: { signal: AbortSignal.abort() } })).rejects.toThrow();
+  expect(await home.names('incoming')).toEqual([two]);
+});
+
+const hookLog = (phase: string) =>
+  `echo ${phase} $BARMAN_HOOK $BARMAN_PHASE $BARMAN_RETRY $BARMAN_SEGMENT $BARMAN_FILE $BARMAN_SIZE $BARMAN_TIMESTAMP $BARMAN_COMPRESSION [$BARMAN_ERROR] >> FOLDER/log`;
+
+async function logOf(home: ArchiveServer): Promise<string[]> {
+  const text = await readFile(join(home.folder, 'log'), 'utf8');
+  return text.replaceAll(home.layout.root, 'ROOT').trimEnd().split('\n');
+}
+
+test('hooks run around each file and are told what it is and what became of it', async () => {
+  const lines = [
+    `pre_archive_script = ${hookLog('1')}`,
+    `pre_archive_retry_script = ${hookLog('2')}`,
+    `post_archive_retry_script = ${hookLog('3')}`,
+    `post_archive_script = ${hookLog('4')}`,
+    'compression = gzip',
+  ];
+  await using home = await anArchiveServer(lines.join('\n'));
+  await home.write({ [`incoming/${two}`]: 'segment' });
+  await archive(home);
+  const { size } = await stat(join(home.layout.wals, folder, two));
+  const before = `${two} ROOT/incoming/${two} 7 ${String(writtenAt)} []`;
+  const after = `${two} ROOT/wals/${folder}/${two} ${String(size)} ${String(writtenAt)} gzip []`;
+  expect(await logOf(home)).toEqual([
+    `1 archive_script pre 0 ${before}`,
+    `2 archive_retry_script pre 1 ${before}`,
+    `3 archive_retry_script post 1 ${after}`,
+    `4 archive_script post 0 ${after}`,
+  ]);
+});
+
+test('the hook after a duplicate is told so', async () => {
+  await using home = await anArchiveServer(`post_archive_retry_script = ${hookLog('after')}`);
+  await home.write({ [`wals/${folder}/${two}`]: 'first', [`incoming/${two}`]: 'second' });
+  await archive(home);
+  expect((await logOf(home)).join()).toContain(`[${two} is already archived with other content]`);
+});
+
+test('a hook that ends with 63 stops the run and leaves the files; the hooks after it still run', async () => {
+  const lines = [
+    `pre_archive_retry_script = case $BARMAN_SEGMENT in *3) exit 63;; esac`,
+    'post_archive_script = echo $BARMAN_SEGMENT >> FOLDER/log',
+  ];
+  await using home = await anArchiveServer(lines.join('\n'));
+  await home.write({ [`incoming/${two}`]: 'two', [`incoming/${three}`]: 'three', [`incoming/${walOf('1:4')}`]: 'four' });
+  const { count, outcomes } = await archive(home);
+  expect(count).toBe(1);
+  expect(outcomes).toEqual([{ kind: 'archived', name: two }]);
+  expect(await home.names('incoming')).toEqual([three, walOf('1:4')]);
+  expect(await logOf(home)).toEqual([two, three]);
+});
+
+test('a file that cannot be stored ends the run, after its hooks', async () => {
+  await using home = await anArchiveServer('post_archive_script = echo after >> FOLDER/log');
+  await home.write({ [`incoming/${two}`]: 'two' });
+  await writeFile(join(home.layout.wals, folder), 'a file where the folder should be');
+  await expect(archive(home)).rejects.toThrow();
+  expect(await logOf(home)).toEqual(['after']);
+  expect(await home.names('incoming')).toEqual([two]);
+});

@@ -1,0 +1,114 @@
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { realignStreamingFolder, receiveWal } from '../../../src/archive/receive-wal.ts';
+import { segmentOf, walOf } from '../catalog/a-backup.ts';
+import { aCatalog } from '../catalog/a-catalog.ts';
+import { aContext } from '../restore/restore-context.ts';
+import { type ArchiveServer, anArchiveServer } from './an-archive.ts';
+
+test.each([
+  { title: 'an empty folder begins where the server can go on', found: [], left: ['1:5.partial'], removed: undefined },
+  {
+    title: 'the newest partial segment gives way',
+    found: ['1:2', '1:3.partial'],
+    left: ['1:2', '1:5.partial'],
+    removed: '1:3.partial',
+  },
+  { title: 'whole segments stay', found: ['1:3', '1:4'], left: ['1:3', '1:4', '1:5.partial'], removed: undefined },
+  {
+    title: 'only the newest of several partial segments goes',
+    found: ['1:2.partial', '1:4.partial'],
+    left: ['1:2.partial', '1:5.partial'],
+    removed: '1:4.partial',
+  },
+])('$title', async ({ found, left, removed }) => {
+  await using catalog = await aCatalog(Object.fromEntries(found.map((short) => [`streaming/${walOf(short)}`, 'x'])));
+  const outcome = await realignStreamingFolder(catalog.layout.streaming, segmentOf('1:5'));
+  expect(outcome).toEqual({
+    kind: 'realigned',
+    removed: removed === undefined ? undefined : walOf(removed),
+    created: walOf('1:5.partial'),
+  });
+  expect(await catalog.files('streaming')).toEqual(left.map(walOf));
+  expect((await stat(join(catalog.layout.streaming, walOf('1:5.partial')))).size).toBe(0);
+});
+
+test.each(['1:5', '1:5.partial'])('a folder that ends with %s already begins there', async (short) => {
+  await using catalog = await aCatalog({ [`streaming/${walOf(short)}`]: 'received' });
+  expect(await realignStreamingFolder(catalog.layout.streaming, segmentOf('1:5'))).toEqual({ kind: 'nothing-to-do' });
+  expect(await catalog.read(`streaming/${walOf(short)}`)).toBe('received');
+});
+
+test('a folder that is ahead of the server is left alone', async () => {
+  await using catalog = await aCatalog({ [`streaming/${walOf('1:6')}`]: 'x', [`streaming/${walOf('1:7.partial')}`]: 'x' });
+  await expect(realignStreamingFolder(catalog.layout.streaming, segmentOf('1:5'))).rejects.toMatchObject({
+    code: 'receiver-failed',
+  });
+  expect(await catalog.files('streaming')).toEqual([walOf('1:6'), walOf('1:7.partial')]);
+});
+
+const segmentSize = 1024 * 1024;
+
+/** A stand-in for `pg_receivewal` of PostgreSQL 15 that does `work`. */
+async function withReceiver(work: string, lines = ''): Promise<ArchiveServer> {
+  const home = await anArchiveServer(`path_prefix = FOLDER/bin\n${lines}`);
+  const path = join(home.folder, 'bin', 'pg_receivewal');
+  await mkdir(join(home.folder, 'bin'));
+  await writeFile(path, `#!/bin/sh\n[ "$1" = --version ] && echo 'pg_receivewal (PostgreSQL) 15.18' && exit 0\n${work}\n`);
+  await chmod(path, 0o755);
+  return home;
+}
+
+const optionsFor = ({ server }: ArchiveServer) => ({
+  server,
+  streamingConninfo: 'host=pg user=streamer password=geheim',
+  serverVersion: 150_018,
+  segmentSize,
+  isSynchronous: false,
+});
+
+test('a receiver that ends by itself is a failure, and what it said is told', async () => {
+  await using home = await withReceiver('echo "$*"; echo "could not connect" >&2; exit 4', 'slot_name = barman');
+  const context = aContext();
+  await expect(receiveWal(optionsFor(home), context)).rejects.toMatchObject({
+    code: 'receiver-failed',
+    message: 'ArchiverFailure:pg_receivewal terminated with error: exit code 4',
+    hint: 'could not connect',
+  });
+  expect(context.told.toSorted()).toEqual([
+    `INFO: main: --dbname=host=pg user=streamer dbname=replication application_name=barman_receive_wal options=-csearch_path= --verbose --no-loop --no-password --directory=${home.layout.streaming} --slot=barman`,
+    'INFO: main: could not connect',
+  ]);
+});
+
+test('the password travels in the environment', async () => {
+  await using home = await withReceiver('echo "password $PGPASSWORD"; exit 1');
+  const context = aContext();
+  await expect(receiveWal(optionsFor(home), context)).rejects.toThrow();
+  expect(context.told).toEqual(['INFO: main: password geheim']);
+});
+
+test('told to stop, it lets the receiver end in its own way', async () => {
+  await using home = await withReceiver('trap "echo synced > $0.log; exit 0" INT; echo ready; while :; do sleep 0.05; done');
+  const abort = new AbortController();
+  const context = aContext({ signal: abort.signal });
+  const messages = { ...context.messages, info: () => abort.abort() };
+  await receiveWal(optionsFor(home), { ...context, messages });
+  expect(await readFile(join(home.folder, 'bin', 'pg_receivewal.log'), 'utf8')).toBe('synced\n');
+});
+
+test.each([
+  { title: 'a torn partial segment is emptied', size: 1000, left: 0 },
+  { title: 'a whole one stays', size: segmentSize, left: segmentSize },
+  { title: 'an empty one stays', size: 0, left: 0 },
+])('$title before the receiver starts', async ({ size, left }) => {
+  await using home = await withReceiver('exit 1');
+  await home.write({
+    [`streaming/${walOf('1:2.partial')}`]: 'old',
+    [`streaming/${walOf('1:3.partial')}`]: Buffer.alloc(size, 'x'),
+  });
+  await expect(receiveWal(optionsFor(home), aContext())).rejects.toThrow();
+  expect((await home.read(`streaming/${walOf('1:3.partial')}`)).length).toBe(left);
+  expect((await home.read(`streaming/${walOf('1:2.partial')}`)).length).toBe(3);
+});

@@ -1,0 +1,142 @@
+import { PassThrough } from 'node:stream';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { serveWal, type WalForm } from '../../../src/archive/serve-wal.ts';
+import { silentLog } from '../../../src/shared/log.ts';
+import { runProgram } from '../../helpers/run-program.ts';
+import { walOf } from '../catalog/a-backup.ts';
+import { type ArchiveServer, anArchiveServer } from './an-archive.ts';
+
+const two = walOf('1:2');
+const archived = `wals/0000000100000000/${two}`;
+const gzipped = gzipSync('segment', { level: 1 });
+
+interface Asked {
+  readonly form?: WalForm;
+  readonly allowsPartial?: boolean;
+}
+
+async function serve(home: ArchiveServer, { form = 'plain', allowsPartial = false }: Asked = {}) {
+  const output = new PassThrough();
+  let opened = 0;
+  const path = await serveWal(
+    {
+      server: home.server,
+      name: two,
+      allowsPartial,
+      form,
+      output: () => {
+        opened++;
+        return Promise.resolve(output);
+      },
+    },
+    silentLog,
+  ).catch((error: unknown) => {
+    expect(opened).toBe(0);
+    throw error;
+  });
+  expect(output.writableEnded).toBe(false);
+  output.end();
+  const chunks = await output.toArray();
+  return { path: path.slice(home.layout.root.length + 1), content: Buffer.concat(chunks as Buffer[]) }; // no encoding is set
+}
+
+test.each<{
+  title: string;
+  files: Record<string, string | Uint8Array>;
+  asked?: Asked;
+  path: string;
+  content: string | Uint8Array;
+}>([
+  { title: 'a plain segment goes out as it is', files: { [archived]: 'segment' }, path: archived, content: 'segment' },
+  { title: 'a compressed one goes out plain', files: { [archived]: gzipped }, path: archived, content: 'segment' },
+  { title: 'or as it is stored', files: { [archived]: gzipped }, asked: { form: 'stored' }, path: archived, content: gzipped },
+  {
+    title: 'asked for in the compression that it has, it goes out untouched',
+    files: { [archived]: gzipped },
+    asked: { form: 'gzip' },
+    path: archived,
+    content: gzipped,
+  },
+  {
+    title: 'the archive comes before incoming and streaming',
+    files: { [archived]: 'a', [`incoming/${two}`]: 'i', [`streaming/${two}`]: 's' },
+    path: archived,
+    content: 'a',
+  },
+  {
+    title: 'incoming comes before streaming',
+    files: { [`incoming/${two}`]: 'i', [`streaming/${two}`]: 's' },
+    path: `incoming/${two}`,
+    content: 'i',
+  },
+  {
+    title: 'a partial segment goes out when it was asked for',
+    files: { [`streaming/${two}.partial`]: 'piece' },
+    asked: { allowsPartial: true },
+    path: `streaming/${two}.partial`,
+    content: 'piece',
+  },
+  {
+    title: 'a whole segment comes before a partial one',
+    files: { [`streaming/${two}.partial`]: 'piece', [`streaming/${two}`]: 'whole' },
+    asked: { allowsPartial: true },
+    path: `streaming/${two}`,
+    content: 'whole',
+  },
+  { title: 'an empty file goes out empty', files: { [archived]: '' }, path: archived, content: '' },
+])('$title', async ({ files, asked, path, content }) => {
+  await using home = await anArchiveServer();
+  await home.write(files);
+  expect(await serve(home, asked)).toEqual({ path, content: Buffer.from(content as Uint8Array) }); // text and bytes both are taken
+});
+
+test('a segment goes out in another compression than its own', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [archived]: 'segment' });
+  expect(gunzipSync((await serve(home, { form: 'gzip' })).content).toString()).toBe('segment');
+  await home.write({ [archived]: gzipped });
+  const { content } = await serve(home, { form: 'bzip2' });
+  const opened = await runProgram(['bzip2', '-dc'], { input: content, env: process.env });
+  expect(opened.stdout).toBe('segment');
+});
+
+test.each([
+  { title: 'what is nowhere is not found, and no output is opened', files: {} },
+  { title: 'a partial segment is not found unless it was asked for', files: { [`streaming/${two}.partial`]: 'piece' } },
+])('$title', async ({ files }) => {
+  await using home = await anArchiveServer();
+  await home.write(files);
+  await expect(serve(home)).rejects.toMatchObject({
+    code: 'wal-not-found',
+    message: `WAL file '${two}' not found in server 'main'`,
+  });
+});
+
+test('a damaged segment is a failure, not a short one', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [archived]: gzipSync('segment'.repeat(1000)).subarray(0, 30) });
+  const output = new PassThrough();
+  output.resume();
+  const asked = {
+    server: home.server,
+    name: two,
+    allowsPartial: false,
+    form: 'plain' as const,
+    output: () => Promise.resolve(output),
+  };
+  await expect(serveWal(asked, silentLog)).rejects.toThrow();
+});
+
+test('a snappy segment says that it is not available yet', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [archived]: Buffer.from('ff060000734e61507059', 'hex') });
+  const asked = {
+    server: home.server,
+    name: two,
+    allowsPartial: false,
+    form: 'plain' as const,
+    output: () => Promise.resolve(new PassThrough()),
+  };
+  await expect(serveWal(asked, silentLog)).rejects.toMatchObject({ code: 'not-available-yet' });
+});
