@@ -1,4 +1,5 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { syncFolder, writeFileDurably } from '../shared/durable-file.ts';
 import { isMissing, namesIn, unreadable } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
@@ -78,11 +79,14 @@ export async function writeBackupRecord(layout: ServerLayout, backup: Backup): P
   if (await isFolder(backupFolder(layout, backup.id))) await writeFileDurably(legacyBackupInfoPath(layout, backup.id), content);
 }
 
-/** Removes a record in both places; the backup is no longer listed afterwards. */
+/** Removes a record in both places, and what crashes left while it was written; the backup is no longer listed afterwards. */
 export async function removeBackupRecord(layout: ServerLayout, id: BackupId): Promise<void> {
+  const meta = metaFolder(layout);
+  const unfinished = (await namesIn(meta)).filter((name) => name.startsWith(`.${id}-`) && name.endsWith('.tmp'));
+  for (const name of unfinished) await rm(join(meta, name), { force: true });
   await rm(legacyBackupInfoPath(layout, id), { force: true });
   await rm(backupInfoPath(layout, id), { force: true });
-  await syncFolder(metaFolder(layout));
+  await syncFolder(meta);
 }
 
 async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<Backup | BrokenRecord | undefined> {

@@ -68,6 +68,8 @@ export async function deleteOne(
   const backups = await readSoundRecords(layout);
   const backup = backups.find((each) => each.id === id);
   if (backup === undefined) {
+    // killed after its record went: the folder is empty by then, anything else is not ours to judge without a record
+    if ((await namesIn(backupFolder(layout, id))).length === 0) await removeFolder(server, id);
     await unmarkGoing(layout, id);
     return;
   }

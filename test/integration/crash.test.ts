@@ -358,6 +358,22 @@ describeEachPostgres(
         await expectGone(id);
       });
 
+      test('takes what crashes left beside its record', async () => {
+        const id = ids[0] ?? '';
+        await writeFile(home.server('main', 'meta', `.${id}-backup.info.0a1b2c3d.tmp`), '');
+        await runWell(['delete', 'main', id], { home });
+        await expectGone(id);
+      });
+
+      test('that was killed after its record went leaves nothing behind the next cron', async () => {
+        const id = ids[0] ?? '';
+        await runWell(['delete', 'main', id], { home });
+        await mkdir(home.server('main', 'base', id));
+        await writeFile(home.server('main', 'meta', `${id}-delete_this`), 'delete');
+        await runWell(['cron'], { home });
+        await expectGone(id);
+      });
+
       test('that is killed again and again comes to its end with cron or delete', async () => {
         const id = ids[1] ?? '';
         const whole = new Map(await Promise.all(ids.map(async (each) => [each, await filesOf(each)] as const)));

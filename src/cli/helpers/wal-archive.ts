@@ -73,7 +73,7 @@ async function archive(parsed: HelperArguments, programName: string): Promise<nu
   const options = sendOptions(parsed);
   if (parsed.options.has('test')) {
     const { exitCode, message = '' } = await testConnection(options);
-    process.stdout.write(`${message.trimEnd()}\n`);
+    process.stdout.write(`${message}\n`);
     return exitCode;
   }
   const jobs = Number(parsed.options.get('parallel') ?? 0);

@@ -176,6 +176,16 @@ test('other content under an archived name goes to the errors folder and replace
   expect((await home.read(`wals/${folder}/${two}`)).toString()).toBe('first');
 });
 
+test.each([
+  { title: 'gzip', damaged: gzipSync('segment').subarray(0, 15) },
+  { title: 'zstd', damaged: Buffer.from('28b52ffd', 'hex') },
+])('a damaged $title file under an archived name goes to the errors folder and holds up no other', async ({ damaged }) => {
+  await using home = await anArchiveServer();
+  await home.write({ [`wals/${folder}/${two}`]: 'first', [`incoming/${two}`]: damaged, [`incoming/${three}`]: 'next' });
+  expect((await archive(home)).outcomes.map(({ kind }) => kind)).toEqual(['duplicate', 'archived']);
+  expect((await home.read(`wals/${folder}/${two}`)).toString()).toBe('first');
+});
+
 test('what is no WAL goes to the errors folder, folders too', async () => {
   await using home = await anArchiveServer();
   await home.write({ 'incoming/notes.txt': 'x', 'incoming/folder/file': 'x' });
