@@ -1,8 +1,9 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { cp, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ServerLayout } from '../catalog/server-layout.ts';
-import { syncFolder } from '../shared/durable-file.ts';
+import { syncFile, syncFolder } from '../shared/durable-file.ts';
 import { pathExists } from '../shared/look.ts';
+import { systemCodeOf } from '../shared/operator-error.ts';
 import { formatCompactTime, localTimestamp, withOffset } from '../shared/timestamp.ts';
 
 /**
@@ -20,8 +21,23 @@ export async function rejectWal(
   let path = join(layout.errors, `${name}.${stamp}.${reason}`);
   for (let number = 1; await pathExists(path); number++)
     path = join(layout.errors, `${name}.${stamp}.${String(number)}.${reason}`);
-  await rename(source, path);
+  await moveFile(source, path);
   await syncFolder(layout.errors);
   await syncFolder(dirname(source));
   return path;
+}
+
+/** The errors folder may lie on another file system: then a whole, synced copy gets the name before the source goes. */
+async function moveFile(source: string, path: string): Promise<void> {
+  try {
+    await rename(source, path);
+    return;
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EXDEV') throw error;
+  }
+  const temporary = `${path}.tmp`;
+  await cp(source, temporary, { recursive: true, preserveTimestamps: true, force: true });
+  if ((await stat(temporary)).isFile()) await syncFile(temporary);
+  await rename(temporary, path);
+  await rm(source, { recursive: true, force: true });
 }

@@ -32,7 +32,7 @@ const keptOutput = 64 * 1024;
 
 /**
  * Runs a program to its end. An exit code is never an exception; see {@link ProgramResult}.
- * @throws OperatorError `program-missing` when the file cannot be started
+ * @throws OperatorError `program-missing` when `setpriv` is not there; a program that is missing itself ends with exit code 127
  */
 export async function runProgram(argv: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
   const stdout = new LineReader(options.onStdoutLine, Number.POSITIVE_INFINITY);
@@ -46,7 +46,7 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
 /**
  * Starts a program whose standard input and output the caller serves. The kernel sends it SIGTERM when we die, however we die
  * (`setpriv --pdeathsig`), so that no child outlives its command.
- * @throws OperatorError `program-missing` when the file cannot be started
+ * @throws OperatorError `program-missing` when `setpriv` is not there; a program that is missing itself ends with exit code 127
  */
 export async function startProgram(argv: readonly string[], options: ProgramOptions): Promise<RunningProgram> {
   const [program = '', ...words] = argv;
