@@ -22,15 +22,35 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   if (parsed instanceof HelpWanted) return say(parsed.text);
   const isSilent = declaration?.silencedBy !== undefined && parsed?.options.flag(declaration.silencedBy) === true;
   const endsGracefully = declaration?.endsGracefully ?? false;
-  const application = await assemble({ programName, script, globals, endsGracefully, isSilent });
-  if (declaration === undefined || parsed === undefined) return say(await programHelp(programName));
+  const isStrict = parsed?.options.flag('strict') ?? false;
+  const failures: unknown[] = [];
   try {
-    await run(application, declaration, parsed);
+    const application = await assemble({ programName, script, globals, endsGracefully, isSilent });
+    if (declaration === undefined || parsed === undefined) return say(await programHelp(programName));
+    try {
+      await run(application, declaration, parsed);
+    } catch (error) {
+      failures.push(error);
+      application.tellFailure(error);
+    }
+    return strictly(application.finish(), isStrict, failures);
   } catch (error) {
-    application.tellFailure(error);
+    return strictly(tellUsageError(error), isStrict, [error]);
   }
-  return application.finish();
 }
+
+/**
+ * With `--strict`, only a file that is surely not there has an exit code up to 125, which PostgreSQL takes for the end of the archive;
+ * any other failure stops it (clients.md section 7.1).
+ */
+function strictly(exitCode: number, isStrict: boolean, failures: readonly unknown[]): number {
+  if (!isStrict || exitCode === 0) return exitCode;
+  const isAbsent = failures.length > 0 && failures.every((error) => expectedFailureOf(error)?.code === 'wal-not-found');
+  return isAbsent ? exitCode : strictFailure;
+}
+
+/** Above 125: PostgreSQL stops recovery with an error. */
+const strictFailure = 200;
 
 /** Tells what went wrong before there was an application to tell it, always as console text. */
 export function tellUsageError(error: unknown): number {

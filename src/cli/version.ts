@@ -1,15 +1,18 @@
-/** Version of the package; a test compares it with package.json. */
-export const version = '0.1.0';
+import { createRequire } from 'node:module';
 
-/** Release of Barman whose formats and command line we speak. */
-export const speaksLikeBarman = '3.20.1';
+interface VersionModule {
+  readonly version: string;
+  readonly speaksLikeBarman: string;
+  versionLine(programName: string): string;
+}
 
-/**
- * The line of `--version` (product.md section 3): clients that parse Barman's look for a dotted number in the first word, so under
- * Barman's name that comes first.
- */
+// its only place is beside the programs, which print it without loading anything else
+const shared = createRequire(import.meta.url)('../../bin/version.cjs') as VersionModule; // that file's exports
+
+/** Version of the package. */
+export const { version } = shared;
+
+/** The line of `--version` under a name that the program is called by (product.md section 3). */
 export function versionLine(programName: string): string {
-  if (programName === 'barman') return `${speaksLikeBarman} Barman (pgcellar ${version})`;
-  if (programName.startsWith('barman-')) return `${programName} ${speaksLikeBarman} (pgcellar ${version})`;
-  return `${programName} ${version}`;
+  return shared.versionLine(programName);
 }

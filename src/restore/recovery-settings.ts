@@ -69,7 +69,9 @@ function fetchingLines(
   if (restoreCommand !== undefined) return [setting('restore_command', restoreCommand)];
   const program = commandWords(programWords);
   // a standby streams what is not complete yet; the word that falls away leaves its blank, as in Barman
-  const command = [program, 'get-wal', standbyMode ? '' : '-P', commandWord(serverName), '%f > %p'].join(' ');
+  const isBarman = programWords.length === 1 && programWords[0] === 'barman';
+  const flags = standbyMode ? '' : isBarman ? '-P' : '--strict -P';
+  const command = [program, 'get-wal', flags, commandWord(serverName), '%f > %p'].join(' ');
   const comment = `# The '${quoteWords(programWords)} get-wal' command must run as '${programUser}' user`;
   return [comment.replaceAll(/\p{Cc}/gu, ' '), setting('restore_command', command)];
 }

@@ -22,6 +22,11 @@ export const getWalCommand: CommandDeclaration = {
       metavar: 'count',
       summary: 'list up to that many names that exist from this one on',
     },
+    {
+      name: 'strict',
+      kind: 'flag',
+      summary: 'exit above 125 for every failure but a missing file, so that recovery never ends early (not in Barman)',
+    },
     { name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be sent' },
   ],
   async run(invocation) {

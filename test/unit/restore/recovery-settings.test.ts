@@ -78,7 +78,7 @@ test.each<{ fact: string; wish: Parameters<typeof settingsOf>[0]; lines: string[
     },
     lines: [
       "# The 'pgcellar -c '/etc/my conf' get-wal' command must run as 'me' user",
-      "restore_command = 'pgcellar -c ''/etc/my conf'' get-wal -P main %f > %p'",
+      "restore_command = 'pgcellar -c ''/etc/my conf'' get-wal --strict -P main %f > %p'",
     ],
   },
   {
