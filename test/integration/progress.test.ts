@@ -38,7 +38,7 @@ describe('a live line of progress', () => {
   });
 
   test('is drawn by backup on a terminal, with size, rate and percentage, and is gone at the end', async () => {
-    const { stdout, exitCode } = await runPgcellar(['backup', '--bwlimit', '6000', 'main'], { home, terminal: true });
+    const { stdout, exitCode } = await runPgcellar(['backup', '--wait', '--bwlimit', '6000', 'main'], { home, terminal: true });
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(drawn);
     const afterLastDrawing = stdout.slice(stdout.lastIndexOf('Copying files'));
