@@ -1,21 +1,39 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Writable } from 'node:stream';
-import { writePlainContent } from '../compression/all-codecs.ts';
+import { pipeline } from 'node:stream/promises';
+import { isDamage } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
-import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 
-/** Whether two WAL files hold the same content, each compressed or not. One that is damaged is the same as no other. */
-export async function holdSameWal(server: Server, one: string, other: string): Promise<boolean> {
-  const [a, b] = await Promise.all([stat(one), stat(other)]);
+/**
+ * Whether a file that arrived and an archived one hold the same WAL, each compressed, encrypted or not. One that is damaged is the same
+ * as no other.
+ * @throws OperatorError `decryption-failed` when an encrypted file cannot be read and the bytes alone do not decide
+ */
+export async function holdSameWal(server: Server, arrived: string, archived: string): Promise<boolean> {
+  const [a, b] = await Promise.all([stat(arrived), stat(archived)]);
   if (a.ino === b.ino && a.dev === b.dev) return true;
-  const [digest, otherDigest] = [await plainDigest(server, one), await plainDigest(server, other)];
-  return digest !== undefined && digest === otherDigest;
+  const storage = storageOf(server);
+  const arrivals = arrivalsOf(storage);
+  const { encryption: ofArrived } = await formOf(arrived, arrivals);
+  const { encryption: ofArchived } = await formOf(archived, storage);
+  const isSealed = ofArrived !== undefined || ofArchived !== undefined;
+  // encrypting twice never gives the same bytes, but a file can be sent twice as it is
+  if (isSealed && a.size === b.size && (await storedDigest(arrived)) === (await storedDigest(archived))) return true;
+  const digest = await plainDigest(arrived, arrivals);
+  return digest !== undefined && digest === (await plainDigest(archived, storage));
+}
+
+async function storedDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
 }
 
 /** Undefined for a file whose compressed content is damaged. */
-
-async function plainDigest(server: Server, path: string): Promise<string | undefined> {
+async function plainDigest(path: string, storage: WalStorage): Promise<string | undefined> {
   const hash = createHash('sha256');
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -24,16 +42,10 @@ async function plainDigest(server: Server, path: string): Promise<string | undef
     },
   });
   try {
-    await writePlainContent(path, sink, { path: server.programPath, environment: server.environment });
+    await writePlainWal(path, sink, storage);
   } catch (error) {
     if (isDamage(error)) return undefined;
     throw error;
   }
   return hash.digest('hex');
-}
-
-/** zlib or a program could not make sense of the content; anything else says nothing about it. */
-function isDamage(error: unknown): boolean {
-  if (!(error instanceof OperatorError)) return false;
-  return error.code === 'command-failed' || systemCodeOf(error.cause)?.startsWith('Z_') === true;
 }

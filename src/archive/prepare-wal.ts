@@ -2,9 +2,11 @@ import { chmod, copyFile, link, mkdir, open, rm, stat, utimes } from 'node:fs/pr
 import { dirname } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
-import { codecFor, detectCompressionOf } from '../compression/all-codecs.ts';
+import { codecFor } from '../compression/all-codecs.ts';
 import { levelFor } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
+import { encryptFile } from '../encryption/gpg.ts';
+import { arrivalsOf, formOf, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
 import { sizeAndTime } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
@@ -17,48 +19,103 @@ export interface PreparedWal {
   readonly destination: string;
 }
 
-/** Suffix of files that are not in the archive yet; what a crash leaves is overwritten by the next run. */
+/** Suffixes of files that are not in the archive yet; what a crash leaves is overwritten by the next run. */
 const temporarySuffix = '.compressed';
+const encryptedSuffix = '.gpg';
 
 /**
  * Puts a copy of `source` beside its place in the archive: compressed when the server asks for it and the file is not compressed
- * already, else a second link to it, else (on another file system) a copy. Mode and time are those of the source.
+ * already, then encrypted when the server asks for that; else a second link to it, else (on another file system) a copy. Mode and time
+ * are those of the source.
  */
 export async function prepareWal(server: Server, name: WalName, source: string): Promise<PreparedWal> {
   const destination = archivedWalPath(server.layout, name);
-  const temporary = `${destination}${temporarySuffix}`;
+  const compressed = `${destination}${temporarySuffix}`;
+  const encrypted = `${compressed}${encryptedSuffix}`;
   await mkdir(dirname(destination), { recursive: true });
-  await rm(temporary, { force: true });
+  await removeAll([compressed, encrypted]);
   try {
-    const compression = await fill(server, source, temporary);
-    const { size } = await sizeAndTime(temporary);
+    const stored = await store(server, { source, compressed, encrypted });
+    await sync(stored.temporary);
+    const { size } = await sizeAndTime(stored.temporary);
     const { time } = await sizeAndTime(source);
-    return { entry: { name, size, time, compression, encryption: null }, source, temporary, destination };
+    const { temporary, compression, encryption } = stored;
+    return { entry: { name, size, time, compression, encryption }, source, temporary, destination };
   } catch (error) {
-    await rm(temporary, { force: true }); // on a full disk half a copy would only be in the way
+    await removeAll([compressed, encrypted]); // on a full disk half a copy would only be in the way
     throw error;
   }
 }
 
-async function fill(server: Server, source: string, temporary: string): Promise<string | null> {
-  const { compression, compression_level: level } = server.config.options;
-  const found = await detectCompressionOf(source);
-  if (compression === undefined || found !== undefined) {
-    await linkOrCopy(source, temporary);
-    await sync(temporary);
-    return found ?? null;
+/** Removes what was prepared and will not be used. */
+export async function discardPrepared({ temporary }: PreparedWal): Promise<void> {
+  await rm(temporary, { force: true });
+}
+
+interface Paths {
+  readonly source: string;
+  readonly compressed: string;
+  readonly encrypted: string;
+}
+
+type Stored = Pick<PreparedWal, 'temporary'> & Pick<WalEntry, 'compression' | 'encryption'>;
+
+async function store(server: Server, { source, compressed, encrypted }: Paths): Promise<Stored> {
+  const { options } = server.config;
+  const storage = arrivalsOf(storageOf(server));
+  const found = await formOf(source, storage);
+  const isEncryptedHere = options.encryption !== undefined && found.encryption === undefined;
+  const isCompressedHere =
+    options.compression !== undefined && found.compression === undefined && found.encryption === undefined;
+  if (!isEncryptedHere && !isCompressedHere) {
+    await linkOrCopy(source, compressed);
+    return { temporary: compressed, compression: found.compression ?? null, encryption: found.encryption ?? null };
   }
-  const codec = codecFor(compression);
+  const compression = isCompressedHere ? await compress(server, { source, to: compressed, storage }) : found.compression;
+  if (!isEncryptedHere) {
+    await takeModeAndTime(source, compressed);
+    return { temporary: compressed, compression: compression ?? null, encryption: null };
+  }
+  await encrypt(server, isCompressedHere ? compressed : source, encrypted);
+  await rm(compressed, { force: true });
+  await takeModeAndTime(source, encrypted);
+  return { temporary: encrypted, compression: compression ?? null, encryption: options.encryption ?? null };
+}
+
+interface Compressing {
+  readonly source: string;
+  readonly to: string;
+  readonly storage: WalStorage;
+}
+
+/** The name of the compression for the index. */
+async function compress({ config: { options } }: Server, { source, to, storage }: Compressing): Promise<string> {
+  const codec = codecFor(options.compression ?? '', storage.custom);
   if (codec === undefined) {
-    throw new OperatorError('not-available-yet', `compression = ${compression} is not available yet in pgcellar`, {
-      hint: 'use gzip, bzip2, xz, zstd or lz4; until then WAL stays where it arrives',
+    throw new OperatorError('configuration-invalid', 'compression = custom needs custom_compression_filter', {
+      hint: 'and custom_decompression_filter to read the files again; until then WAL stays where it arrives',
     });
   }
-  const surroundings = { path: server.programPath, environment: server.environment };
-  await codec.compress(source, temporary, levelFor(codec, level), surroundings);
-  await takeModeAndTime(source, temporary);
-  await sync(temporary);
-  return codec.name;
+  await codec.compress(source, to, levelFor(codec, options.compression_level), storage);
+  return codec.family;
+}
+
+/** Never falls back to storing the file as it is. */
+async function encrypt({ config: { options }, ...server }: Server, from: string, to: string): Promise<void> {
+  if (options.encryption_key_id === undefined) {
+    throw new OperatorError('configuration-invalid', `encryption = ${options.encryption ?? ''} needs encryption_key_id`, {
+      hint: 'until then WAL stays where it arrives',
+    });
+  }
+  await encryptFile(from, to, {
+    recipient: options.encryption_key_id,
+    path: server.programPath,
+    environment: server.environment,
+  });
+}
+
+async function removeAll(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await rm(path, { force: true });
 }
 
 async function linkOrCopy(source: string, temporary: string): Promise<void> {

@@ -1,9 +1,12 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import type { Server } from '../config/server.ts';
+import { formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import { isMissing } from '../shared/look.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { findWal, peekWals } from './find-wal.ts';
@@ -12,16 +15,24 @@ const peekedAtOnce = 16;
 
 /**
  * Sends consecutive WAL files from `first` on as a tar stream, as they are stored, until one is missing or nobody takes them any more:
- * what a prefetching `restore_command` reads ahead through one connection. The reader's pace is ours.
+ * what a prefetching `restore_command` reads ahead through one connection. The reader's pace is ours. What only we can read, because it
+ * is encrypted or compressed with a command of the server's own, is sent plain.
  */
 export async function sendWals(server: Server, first: WalName, output: NodeJS.WritableStream): Promise<void> {
   const archive = pack();
   const sending = pipeline(archive as unknown as NodeJS.ReadableStream, output, { end: false }); // streamx speaks Node's protocol
-  const filling = fill(server, first, archive);
+  const filling = fill({ server, storage: storageOf(server), archive }, first);
   await Promise.all([sending, filling]);
 }
 
-async function fill(server: Server, first: WalName, archive: ReturnType<typeof pack>): Promise<void> {
+interface Row {
+  readonly server: Server;
+  readonly storage: WalStorage;
+  readonly archive: ReturnType<typeof pack>;
+}
+
+async function fill(row: Row, first: WalName): Promise<void> {
+  const { server, archive } = row;
   let next: WalName | undefined = first;
   let isFirst = true;
   while (next !== undefined) {
@@ -29,7 +40,7 @@ async function fill(server: Server, first: WalName, archive: ReturnType<typeof p
     const [start] = names;
     if (start !== next) break;
     for (const name of isFirst ? names : names.slice(1)) {
-      if (await sendOne(server, name, archive)) continue;
+      if (await sendOne(row, name)) continue;
       archive.finalize();
       return;
     }
@@ -41,16 +52,38 @@ async function fill(server: Server, first: WalName, archive: ReturnType<typeof p
 }
 
 /** False when the file is gone, which ends the row. */
-async function sendOne(server: Server, name: WalName, archive: ReturnType<typeof pack>): Promise<boolean> {
-  const path = await findWal(server.layout, name, { allowsPartial: false });
+async function sendOne(row: Row, name: WalName): Promise<boolean> {
+  const path = await findWal(row.server.layout, name, { allowsPartial: false });
   if (path === undefined) return false;
   try {
-    const { size } = await stat(path);
-    const entry = archive.entry({ name, size }) as unknown as Writable; // streamx speaks Node's stream protocol
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), entry);
+    const { compression, encryption } = await formOf(path, row.storage);
+    if (encryption === undefined && compression !== 'custom') await sendFile(row, name, path);
+    else await sendPlain(row, name, path);
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;
+  }
+}
+
+async function sendFile({ archive }: Row, name: WalName, path: string): Promise<void> {
+  const { size } = await stat(path);
+  const entry = archive.entry({ name, size }) as unknown as Writable; // streamx speaks Node's stream protocol
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), entry);
+}
+
+/** Through a file of its own folder: a tar stream wants to know the size first. */
+async function sendPlain(row: Row, name: WalName, path: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'pgcellar-wal-'));
+  try {
+    const plain = join(folder, name);
+    const sink = createWriteStream(plain, { mode: 0o600 });
+    await writePlainWal(path, sink, row.storage);
+    await new Promise<void>((resolve, reject) =>
+      sink.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
+    );
+    await sendFile(row, name, plain);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }

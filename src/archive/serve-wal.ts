@@ -3,9 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { codecFor, detectCompressionOf, writePlainContent } from '../compression/all-codecs.ts';
+import { codecFor, decompress } from '../compression/all-codecs.ts';
 import { levelFor } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
+import { arrivalsOf, type ClearContent, formOf, readClear, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
 import type { Log } from '../shared/log.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
@@ -29,62 +30,62 @@ interface ServeOptions {
  * @throws OperatorError `wal-not-found`
  */
 export async function serveWal({ server, name, allowsPartial, form, output }: ServeOptions, log: Log): Promise<string> {
+  const storage = storageOf(server);
   for (const path of walCandidates(server.layout, name, { allowsPartial })) {
-    const stored = await storedCompression(path);
-    if (stored === 'vanished') continue;
+    const storageHere = path.startsWith(`${server.layout.wals}/`) ? storage : arrivalsOf(storage);
+    if (await hasVanished(path, storageHere)) continue;
     log.debug(`sending ${name} from ${path}`);
-    await send({ server, path, stored, form: path.endsWith('.partial') ? 'stored' : form, output: await output() });
+    await readClear(path, storageHere, async (content) => {
+      await send({ content, form: path.endsWith('.partial') ? 'stored' : form, output: await output(), storage: storageHere });
+    });
     return path;
   }
   throw new OperatorError('wal-not-found', `WAL file '${name}' not found in server '${server.config.name}'`);
 }
 
 interface SendOptions {
-  readonly server: Server;
-  readonly path: string;
-  readonly stored: string | undefined;
+  readonly content: ClearContent;
   readonly form: WalForm;
   readonly output: NodeJS.WritableStream;
+  readonly storage: WalStorage;
 }
 
-async function send({ server, path, stored, form, output }: SendOptions): Promise<void> {
-  const surroundings = { path: server.programPath, environment: server.environment };
-  if (form === 'stored' || form === (stored ?? 'plain')) {
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), output, { end: false });
+async function send({ content, form, output, storage }: SendOptions): Promise<void> {
+  if (form === 'stored' || form === (content.compression ?? 'plain')) {
+    await pipeline(content.open(), output, { end: false });
   } else if (form === 'plain') {
-    await writePlainContent(path, output, surroundings);
+    await decompress(content, content.compression, { to: output, surroundings: storage });
   } else {
-    await sendRecompressed({ server, path, form, output });
+    await sendRecompressed({ content, form, output, storage });
   }
 }
 
 /** Through files of their own folder: the codecs read files, and a damaged source must fail before the first byte goes out. */
-async function sendRecompressed({ server, path, form, output }: Omit<SendOptions, 'stored'>): Promise<void> {
-  const surroundings = { path: server.programPath, environment: server.environment };
+async function sendRecompressed({ content, form, output, storage }: SendOptions): Promise<void> {
   const codec = codecFor(form);
-  if (codec === undefined)
-    throw new OperatorError('not-available-yet', `output compression ${form} is not available yet in pgcellar`);
+  if (codec === undefined) throw new OperatorError('usage', `${form} is no output compression`);
   const folder = await mkdtemp(join(tmpdir(), 'pgcellar-wal-'));
   try {
     const plain = join(folder, 'plain');
     const sink = createWriteStream(plain);
-    await writePlainContent(path, sink, surroundings);
+    await decompress(content, content.compression, { to: sink, surroundings: storage });
     await new Promise<void>((resolve, reject) =>
       sink.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
     );
     const compressed = join(folder, 'compressed');
-    await codec.compress(plain, compressed, levelFor(codec, 'medium'), surroundings);
+    await codec.compress(plain, compressed, levelFor(codec, 'medium'), storage);
     await pipeline(createReadStream(compressed), output, { end: false });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function storedCompression(path: string): Promise<string | undefined> {
+async function hasVanished(path: string, storage: WalStorage): Promise<boolean> {
   try {
-    return await detectCompressionOf(path);
+    await formOf(path, storage);
+    return false;
   } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return 'vanished';
+    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return true;
     throw new OperatorError('file-unreadable', `cannot read ${path}: ${systemCodeOf(error) ?? String(error)}`, {
       cause: error,
     });

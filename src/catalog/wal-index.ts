@@ -1,15 +1,18 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { detectCompressionOf } from '../compression/all-codecs.ts';
+import type { CustomCompression } from '../compression/codec.ts';
+import { formOf } from '../encryption/stored-wal.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import { type FileLock, lockFile } from '../shared/file-lock.ts';
 import { namesIn, pathExists, sizeAndTime } from '../shared/look.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { parseWalName, type WalName, walKindOf } from '../wal/wal-name.ts';
 import { type ServerLayout, serverLockPath, xlogdbPath } from './server-layout.ts';
 import { formatWalEntry, parseWalEntry, type WalEntry } from './wal-entry.ts';
 
 const chunkBytes = 1 << 20;
+/** A few lines: names never come twice, so that lines that moved differ. */
+const markBytes = 256;
 
 /**
  * The WAL index under its lock (catalog.md section 7.3). The lock is the leaf of the locking order: hold it for as short as you can,
@@ -17,9 +20,10 @@ const chunkBytes = 1 << 20;
  */
 export class WalIndex implements AsyncDisposable {
   readonly #layout: ServerLayout;
-  readonly #lock: FileLock;
+  /** Undefined where nobody can write. */
+  readonly #lock: FileLock | undefined;
 
-  private constructor(layout: ServerLayout, lock: FileLock) {
+  private constructor(layout: ServerLayout, lock: FileLock | undefined) {
     this.#layout = layout;
     this.#lock = lock;
   }
@@ -37,16 +41,34 @@ export class WalIndex implements AsyncDisposable {
     }
   }
 
+  /** As {@link open}, to read and nothing else: an index on a file system that is mounted read-only needs no lock. */
+  static async openToRead(layout: ServerLayout, signal?: AbortSignal): Promise<WalIndex> {
+    try {
+      return await WalIndex.open(layout, signal);
+    } catch (error) {
+      const isReadOnly = error instanceof OperatorError && systemCodeOf(error.cause) === 'EROFS';
+      if (!isReadOnly || !(await pathExists(xlogdbPath(layout)))) throw error;
+      return new WalIndex(layout, undefined);
+    }
+  }
+
   /**
    * Visits every entry in the order of the file.
    * @throws OperatorError `wal-index-invalid` naming the line
    */
   async visit(visitor: (entry: WalEntry) => void): Promise<void> {
+    await this.visitFrom(0, visitor);
+  }
+
+  /**
+   * As {@link visit}, from the line that begins at a byte of the file; lines are then numbered from there.
+   * @returns where the last whole line ends: the next visit may begin there, as long as the file only grows
+   */
+  async visitFrom(offset: number, visitor: (entry: WalEntry) => void): Promise<number> {
     const path = xlogdbPath(this.#layout);
     let number = 0;
-    await forEachLine(path, (line, isWhole) => {
+    return await forEachLine(path, offset, (line) => {
       number++;
-      if (!isWhole) return; // torn by a crash, and cut off by the next append, even where it reads like an entry
       const entry = parseWalEntry(line);
       if (entry !== undefined) visitor(entry);
       else if (line.trim() !== '') {
@@ -59,6 +81,20 @@ export class WalIndex implements AsyncDisposable {
         );
       }
     });
+  }
+
+  /**
+   * What tells that the file's first `end` bytes are those that were read before. Two marks are equal when nothing was done to the file
+   * but to add to it: every rewrite is another file (ours), or moves its lines (Barman's, which writes into the same one).
+   * @returns undefined when the file is shorter
+   */
+  async markAt(end: number): Promise<WalIndexMark | undefined> {
+    await using file = await open(xlogdbPath(this.#layout), 'r');
+    const { dev, ino, size } = await file.stat();
+    if (size < end) return undefined;
+    const length = Math.min(end, markBytes);
+    const textAt = async (start: number) => (await file.read(Buffer.alloc(length), 0, length, start)).buffer.toString('latin1');
+    return { dev, ino, end, head: await textAt(0), tail: await textAt(end - length) };
   }
 
   /** Whether an entry of that name is there. */
@@ -92,17 +128,17 @@ export class WalIndex implements AsyncDisposable {
 
   /**
    * Writes the index anew from what lies in the archive, sorted by folder and name (catalog.md section 7.4). Partial segments are
-   * indexed too, so that they go when their time comes.
+   * indexed too, so that they go when their time comes. A compression of the server's own is only recognised where it is given.
    */
-  async rebuild(): Promise<RebuildCounts> {
-    const entries = await readArchive(this.#layout);
+  async rebuild(custom?: CustomCompression): Promise<RebuildCounts> {
+    const entries = await readArchive(this.#layout, custom);
     await this.#replace(entries.map(formatWalEntry));
     await rm(join(this.#layout.wals, 'xlog.db'), { force: true }); // where releases before 3.13 had it
     return countKinds(entries);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lock.release();
+    await this.#lock?.release();
   }
 
   async #replace(lines: readonly string[]): Promise<void> {
@@ -122,31 +158,41 @@ export class WalIndex implements AsyncDisposable {
   }
 }
 
+/** See {@link WalIndex.markAt}. */
+export interface WalIndexMark {
+  readonly dev: number;
+  readonly ino: number;
+  readonly end: number;
+  /** First bytes of the file, and the last ones before `end`. */
+  readonly head: string;
+  readonly tail: string;
+}
+
 export interface RebuildCounts {
   readonly history: number;
   readonly backupLabels: number;
   readonly walFiles: number;
 }
 
-async function readArchive(layout: ServerLayout): Promise<WalEntry[]> {
+async function readArchive(layout: ServerLayout, custom: CustomCompression | undefined): Promise<WalEntry[]> {
   const entries: WalEntry[] = [];
   for (const name of (await namesIn(layout.wals)).toSorted()) {
     const path = join(layout.wals, name);
-    if (walKindOf(name) === 'history') entries.push(...(await entryOf(path, name)));
+    if (walKindOf(name) === 'history') entries.push(...(await entryOf(path, name, custom)));
     else if (/^[0-9A-F]{16}$/.test(name)) {
-      for (const file of (await namesIn(path)).toSorted()) entries.push(...(await entryOf(join(path, file), file)));
+      for (const file of (await namesIn(path)).toSorted()) entries.push(...(await entryOf(join(path, file), file, custom)));
     }
   }
   return entries;
 }
 
-async function entryOf(path: string, fileName: string): Promise<WalEntry[]> {
+async function entryOf(path: string, fileName: string, custom: CustomCompression | undefined): Promise<WalEntry[]> {
   const name = parseWalName(fileName);
   if (name === undefined) return [];
   const { size, time, isFile } = await sizeAndTime(path);
   if (!isFile) return [];
-  const compression = (await detectCompressionOf(path)) ?? null;
-  return [{ name, size, time, compression, encryption: null }];
+  const { compression, encryption } = await formOf(path, { custom });
+  return [{ name, size, time, compression: compression ?? null, encryption: encryption ?? null }];
 }
 
 function countKinds(entries: readonly WalEntry[]): RebuildCounts {
@@ -154,23 +200,28 @@ function countKinds(entries: readonly WalEntry[]): RebuildCounts {
   return { history: count('history'), backupLabels: count('backup-label'), walFiles: count('segment') };
 }
 
-/** Lines of a file without their newlines, one chunk in memory; a last line without newline is not whole. */
-async function forEachLine(path: string, take: (line: string, isWhole: boolean) => void): Promise<void> {
+/**
+ * Lines of a file from a byte on, without their newlines, one chunk in memory. What a crash tore at the end is left out, even where it
+ * reads like an entry: the next append cuts it off.
+ * @returns where the last whole line ends
+ */
+async function forEachLine(path: string, offset: number, take: (line: string) => void): Promise<number> {
   await using file = await open(path, 'r');
   const buffer = Buffer.alloc(chunkBytes);
   let rest = '';
+  let position = offset;
   for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, chunkBytes, null);
-    if (bytesRead === 0) break;
-    const text = rest + buffer.toString('latin1', 0, bytesRead); // names, numbers and plain words only
+    const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
+    if (bytesRead === 0) return position - rest.length;
+    position += bytesRead;
+    const text = rest + buffer.toString('latin1', 0, bytesRead); // names, numbers and plain words only: a byte each
     let start = 0;
     for (let end = text.indexOf('\n', start); end !== -1; end = text.indexOf('\n', start)) {
-      take(text.slice(start, end), true);
+      take(text.slice(start, end));
       start = end + 1;
     }
     rest = text.slice(start);
   }
-  if (rest !== '') take(rest, false);
 }
 
 async function endOfLastLine(file: Awaited<ReturnType<typeof open>>, size: number): Promise<number> {

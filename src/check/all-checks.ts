@@ -36,6 +36,7 @@ import { streamingWalsDirectory } from './checks/streaming-wals-directory.ts';
 import { systemidCoherence } from './checks/systemid-coherence.ts';
 import { unavailableOptions } from './checks/unavailable-options.ts';
 import { walArchive } from './checks/wal-archive.ts';
+import { walContinuity } from './checks/wal-continuity.ts';
 import { walLevel } from './checks/wal-level.ts';
 import { walMaximumAge } from './checks/wal-maximum-age.ts';
 import { walSize } from './checks/wal-size.ts';
@@ -91,6 +92,7 @@ export const allChecks: readonly Check[] = [
   continuousArchiving,
   archiverErrors,
   backupRecords,
+  walContinuity,
   programs,
   unavailableOptions,
 ];

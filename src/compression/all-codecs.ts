@@ -1,70 +1,84 @@
-import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { OperatorError } from '../shared/operator-error.ts';
-import type { Codec, CodecSurroundings, CompressionName, DetectedCompression } from './codec.ts';
+import {
+  type Codec,
+  type CodecSurroundings,
+  type CompressionName,
+  type CustomCompression,
+  contentOf,
+  type DetectedCompression,
+  type PackedContent,
+} from './codec.ts';
 import { bzip2 } from './codecs/bzip2.ts';
 import { gzip } from './codecs/gzip.ts';
 import { lz4 } from './codecs/lz4.ts';
+import { pigz } from './codecs/pigz.ts';
+import { snappy } from './codecs/snappy.ts';
 import { xz } from './codecs/xz.ts';
 import { zstd } from './codecs/zstd.ts';
+import { customCodec } from './custom-codec.ts';
 
-export const allCodecs: readonly Codec[] = [bzip2, gzip, lz4, xz, zstd];
+/** All but the custom one, which each server has its own of. */
+export const allCodecs: readonly Codec[] = [bzip2, gzip, lz4, pigz, snappy, xz, zstd];
 
-const snappyMagic = Buffer.from('ff060000734e61507059', 'hex');
-const longestMagic = 10;
-const codecNameOf: Readonly<Record<CompressionName, DetectedCompression>> = {
-  gzip: 'gzip',
-  pigz: 'gzip',
-  pygzip: 'gzip',
-  bzip2: 'bzip2',
-  pybzip2: 'bzip2',
-  xz: 'xz',
-  zstd: 'zstd',
-  lz4: 'lz4',
-};
+const olderNames: Readonly<Record<string, CompressionName>> = { pygzip: 'gzip', pybzip2: 'bzip2' };
+const longestMagic = Math.max(...allCodecs.map(({ magic }) => magic.length));
+/** Of these first letters is what a custom magic is tested after, because names are tested in their order (catalog.md section 8.1). */
+const beforeCustom: readonly Codec[] = [bzip2];
 
-/** The codec that writes what a configured `compression` asks for; undefined for `custom` and `snappy`, which are not built yet. */
-export function codecFor(name: string): Codec | undefined {
-  const family = Object.hasOwn(codecNameOf, name) ? codecNameOf[name as CompressionName] : undefined; // it is one of its keys
-  return allCodecs.find((codec) => codec.name === family);
-}
-
-/** The compression whose magic a file begins with (catalog.md section 8.1); undefined for a plain file. */
-export function detectCompression(firstBytes: Buffer): DetectedCompression | undefined {
-  if (startsWith(firstBytes, snappyMagic)) return 'snappy';
-  return allCodecs.find(({ magic }) => startsWith(firstBytes, magic))?.name;
-}
-
-/** As {@link detectCompression}, for the file at `path`. */
-export async function detectCompressionOf(path: string): Promise<DetectedCompression | undefined> {
-  await using file = await open(path, 'r');
-  const { bytesRead, buffer } = await file.read(Buffer.alloc(longestMagic), 0, longestMagic, 0);
-  return detectCompression(buffer.subarray(0, bytesRead));
+/** The codec that writes what a configured `compression` asks for; undefined for a name that is none. */
+export function codecFor(name: string, custom?: CustomCompression): Codec | undefined {
+  if (name === 'custom') return custom === undefined ? undefined : customCodec(custom);
+  const written = Object.hasOwn(olderNames, name) ? olderNames[name] : name;
+  return allCodecs.find((codec) => codec.name === written);
 }
 
 /**
- * Writes the plain content of a file that may be compressed, and leaves the stream open.
- * @throws OperatorError `not-available-yet` for snappy
+ * The compression whose magic the content begins with (catalog.md section 8.1); undefined for plain content. See {@link headLength} for
+ * how many bytes it wants to see.
  */
+export function detectCompression(firstBytes: Buffer, custom?: CustomCompression): DetectedCompression | undefined {
+  const isOf = ({ magic }: Codec): boolean => startsWith(firstBytes, magic);
+  if (beforeCustom.some(isOf)) return beforeCustom.find(isOf)?.family;
+  if (custom?.magic !== undefined && startsWith(firstBytes, custom.magic)) return 'custom';
+  return allCodecs.find(isOf)?.family ?? (custom?.isAssumed === true ? 'custom' : undefined);
+}
+
+/** Bytes of a file's beginning that tell its compression. */
+export function headLength(custom?: CustomCompression): number {
+  return Math.max(longestMagic, custom?.magic?.length ?? 0);
+}
+
+/** As {@link detectCompression}, for the file at `path`. */
+export async function detectCompressionOf(path: string, custom?: CustomCompression): Promise<DetectedCompression | undefined> {
+  return detectCompression(await readHead(path, headLength(custom)), custom);
+}
+
+/** The first bytes of a file, fewer when it is shorter. */
+export async function readHead(path: string, length: number): Promise<Buffer> {
+  await using file = await open(path, 'r');
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, 0);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** Writes the plain content of a file that may be compressed, and leaves the stream open. */
 export async function writePlainContent(
   path: string,
   to: NodeJS.WritableStream,
   surroundings: CodecSurroundings,
 ): Promise<void> {
-  const detected = await detectCompressionOf(path);
-  if (detected === undefined) {
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), to, { end: false });
-    return;
-  }
-  const codec = allCodecs.find(({ name }) => name === detected);
-  if (codec === undefined) {
-    throw new OperatorError(
-      'not-available-yet',
-      `${path} is compressed with ${detected}, which is not available yet in pgcellar`,
-    );
-  }
-  await codec.decompress(path, to, surroundings);
+  await decompress(contentOf(path), await detectCompressionOf(path, surroundings.custom), { to, surroundings });
+}
+
+/** Writes content plain that was recognised as what `compression` says, and leaves the stream open. */
+export async function decompress(
+  from: PackedContent,
+  compression: DetectedCompression | undefined,
+  { to, surroundings }: { readonly to: NodeJS.WritableStream; readonly surroundings: CodecSurroundings },
+): Promise<void> {
+  const codec = compression === undefined ? undefined : codecFor(compression, surroundings.custom);
+  if (codec === undefined) await pipeline(from.open(), to, { end: false });
+  else await codec.decompress(from, to, surroundings);
 }
 
 function startsWith(bytes: Buffer, magic: Buffer): boolean {

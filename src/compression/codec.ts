@@ -1,8 +1,12 @@
-/** Names that `compression` may have and that are built (catalog.md section 8.1); `pigz`, `pygzip`, `pybzip2` write what their short names write. */
-export type CompressionName = 'gzip' | 'bzip2' | 'pigz' | 'pygzip' | 'pybzip2' | 'xz' | 'zstd' | 'lz4';
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { OperatorError } from '../shared/operator-error.ts';
 
 /** What is found in a file: the older names and `pigz` cannot be told from `gzip` and `bzip2`. */
-export type DetectedCompression = 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'lz4' | 'snappy';
+export type DetectedCompression = 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'lz4' | 'snappy' | 'custom';
+
+/** Names that `compression` may have (catalog.md section 8.1); `pygzip` and `pybzip2` are the older ones of the short names. */
+export type CompressionName = DetectedCompression | 'pigz' | 'pygzip' | 'pybzip2';
 
 export type CompressionLevel = 'low' | 'medium' | 'high' | number;
 
@@ -11,12 +15,32 @@ export interface CodecSurroundings {
   /** Colon separated folders. */
   readonly path: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Commands of the server's own; without them nothing is ever recognised as theirs. */
+  readonly custom?: CustomCompression | undefined;
+}
+
+/** The commands behind `compression = custom`. */
+export interface CustomCompression {
+  readonly compressFilter: string | undefined;
+  readonly decompressFilter: string | undefined;
+  readonly magic: Buffer | undefined;
+  /** Files that nothing identifies are taken for it. */
+  readonly isAssumed: boolean;
+}
+
+/** Bytes to be decompressed: those of a file, or what comes out of the layer around them. */
+export interface PackedContent {
+  /** For messages: the path of the file. */
+  readonly name: string;
+  /** Called once. */
+  readonly open: () => Readable;
 }
 
 /** One family of compressed files. */
 export interface Codec {
-  /** Name that the WAL index gets. */
-  readonly name: DetectedCompression;
+  readonly name: CompressionName;
+  /** What its files are recognised as, and the name that the WAL index gets. */
+  readonly family: DetectedCompression;
   readonly magic: Buffer;
   readonly levels: {
     readonly least: number;
@@ -27,12 +51,36 @@ export interface Codec {
   };
   /** Compresses `from` to the new file `to`; does not sync it. Leaves `from` as it is. */
   compress(from: string, to: string, level: number, surroundings: CodecSurroundings): Promise<void>;
-  /** Writes the plain content of `from` to the stream, and leaves the stream open. Rejects when the file is damaged. */
-  decompress(from: string, to: NodeJS.WritableStream, surroundings: CodecSurroundings): Promise<void>;
+  /** Writes the plain content to the stream, and leaves the stream open. Rejects when the content is damaged. */
+  decompress(from: PackedContent, to: NodeJS.WritableStream, surroundings: CodecSurroundings): Promise<void>;
 }
+
+/** For codecs that know no levels. */
+export const noLevels: Codec['levels'] = { least: 0, most: 0, low: 0, medium: 0, high: 0 };
 
 /** A level for a codec: words as its table has them, numbers brought into its range. */
 export function levelFor(codec: Codec, level: CompressionLevel): number {
   if (typeof level === 'string') return codec.levels[level];
   return Math.min(codec.levels.most, Math.max(codec.levels.least, level));
+}
+
+/** The bytes of a file as they are. */
+export function contentOf(path: string): PackedContent {
+  return { name: path, open: () => createReadStream(path, { highWaterMark: 1 << 20 }) };
+}
+
+/** What is the cause of an error when compressed bytes make no sense. */
+class DamagedContent extends Error {}
+
+/** The error for compressed bytes that make no sense; see {@link isDamage}. */
+export function damageIn(name: string, reason: string): OperatorError {
+  return new OperatorError('file-unreadable', `cannot decompress ${name}: ${reason}`, {
+    hint: 'the file is damaged or cut off',
+    cause: new DamagedContent(reason),
+  });
+}
+
+/** Whether an error says that a file is damaged; any other error says nothing about its content. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof OperatorError && error.cause instanceof DamagedContent;
 }

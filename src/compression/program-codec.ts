@@ -1,49 +1,33 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
 import { requireProgram } from '../transport/find-program.ts';
-import { failureOf } from '../transport/program-result.ts';
-import { startProgram } from '../transport/run-program.ts';
-import type { Codec, CodecSurroundings } from './codec.ts';
+import { failureOf, lastLines } from '../transport/program-result.ts';
+import { type Codec, type CodecSurroundings, contentOf, damageIn } from './codec.ts';
+import { runFilter } from './run-filter.ts';
 
-interface ProgramCodecOptions extends Pick<Codec, 'name' | 'levels'> {
+interface ProgramCodecOptions extends Pick<Codec, 'name' | 'family' | 'levels'> {
   readonly magic: string;
   readonly compressWords: (level: number) => readonly string[];
   readonly decompressWords: readonly string[];
 }
 
 /** A codec that is the standard program of that name, reading standard input and writing standard output. */
-export function programCodec({ name, levels, magic, compressWords, decompressWords }: ProgramCodecOptions): Codec {
+export function programCodec({ magic, compressWords, decompressWords, ...codec }: ProgramCodecOptions): Codec {
+  const argvOf = async (words: readonly string[], { path }: CodecSurroundings): Promise<string[]> => {
+    return [await requireProgram(codec.name, path, `WAL compressed with ${codec.name}`), ...words];
+  };
   return {
-    name,
-    levels,
+    ...codec,
     magic: Buffer.from(magic, 'hex'),
     async compress(from, to, level, surroundings) {
-      const words = [name, ...compressWords(level)];
-      await filter({ words, from, to: () => createWriteStream(to, { flags: 'wx' }), ends: true, surroundings });
+      const argv = await argvOf(compressWords(level), surroundings);
+      const result = await runFilter({ argv, from: contentOf(from), to, surroundings });
+      if (result.exitCode !== 0) throw failureOf(result, `${codec.name} on ${from}`);
     },
     async decompress(from, to, surroundings) {
-      await filter({ words: [name, ...decompressWords], from, to: () => to, ends: false, surroundings });
+      const argv = await argvOf(decompressWords, surroundings);
+      const result = await runFilter({ argv, from, to, surroundings });
+      if (result.exitCode === 0) return;
+      if (result.signal !== undefined) throw failureOf(result, `${codec.name} on ${from.name}`); // it was stopped: no word about the file
+      throw damageIn(from.name, `${codec.name} ended with ${String(result.exitCode)}: ${lastLines(result.stderr, 3)}`);
     },
   };
-}
-
-interface FilterOptions {
-  readonly words: readonly string[];
-  readonly from: string;
-  /** Opened when the program runs: whoever waits for its errors has to be there already. */
-  readonly to: () => NodeJS.WritableStream;
-  readonly ends: boolean;
-  readonly surroundings: CodecSurroundings;
-}
-
-async function filter({ words: [name = '', ...words], from, to, ends, surroundings }: FilterOptions): Promise<void> {
-  const program = await requireProgram(name, surroundings.path, `WAL compressed with ${name}`);
-  const running = await startProgram([program, ...words], { environment: surroundings.environment });
-  const feeding = pipeline(createReadStream(from), running.stdin);
-  const draining = pipeline(running.stdout, to(), { end: ends });
-  const [fed, drained] = await Promise.allSettled([feeding, draining]);
-  const result = await running.ended;
-  if (drained.status === 'rejected') throw drained.reason; // the program then only failed because nobody took its output
-  if (result.exitCode !== 0) throw failureOf(result, `${name} on ${from}`);
-  if (fed.status === 'rejected') throw fed.reason;
 }

@@ -182,6 +182,16 @@ export const slotName: OptionKind<string> = {
   },
 };
 
+/** Bytes as `0x` and hexadecimal digits; kept as text. */
+export const hexBytes: OptionKind<string> = {
+  label: '`0x` and hexadecimal digits',
+  empty: 'unsets',
+  read(value) {
+    if (!/^0x([0-9a-f]{2})+$/i.test(value)) return { problem: 'use 0x and pairs of hexadecimal digits, as in 0x1f8b' };
+    return { value };
+  },
+};
+
 /** `low`, `medium`, `high` or a number; each algorithm brings it into its own range. */
 export const compressionLevel: OptionKind<'low' | 'medium' | 'high' | number> = {
   label: '`low`, `medium`, `high` or a number',

@@ -5,6 +5,7 @@ import {
   compressionLevel,
   encryptionKind,
   flag,
+  hexBytes,
   integer,
   interval,
   nameList,
@@ -328,7 +329,6 @@ const serverOptions = {
   compression: {
     kind: walCompression,
     scope: 'GSM',
-    later: { work: ['archive'], ignoring: 'refuse', values: ['custom', 'snappy'] },
     summary: 'How WAL files are compressed in the archive; `pygzip` and `pybzip2` are the older names of `gzip` and `bzip2`.',
   },
   compression_level: {
@@ -352,20 +352,18 @@ const serverOptions = {
   custom_compression_filter: {
     kind: text,
     scope: 'GSM',
-    later: { work: ['archive'], ignoring: 'refuse' },
-    summary: 'Command that compresses standard input for `compression = custom`.',
+    summary: 'Shell command that compresses standard input to standard output for `compression = custom`.',
   },
   custom_compression_magic: {
-    kind: text,
+    kind: hexBytes,
     scope: 'GSM',
-    later: { work: ['archive'], ignoring: 'refuse' },
-    summary: 'First bytes of a file of the custom compression, as `0x` and hexadecimal digits.',
+    summary:
+      'First bytes of a file of the custom compression, as `0x` and hexadecimal digits. Without it every file of the archive that nothing else recognises is taken for one.',
   },
   custom_decompression_filter: {
     kind: text,
     scope: 'GSM',
-    later: { work: ['archive'], ignoring: 'refuse' },
-    summary: 'Command that decompresses standard input for `compression = custom`.',
+    summary: 'Shell command that decompresses standard input to standard output for `compression = custom`.',
   },
   description: { kind: text, scope: 'SM', summary: 'What the server is, for lists.' },
   disabled: {
@@ -377,19 +375,18 @@ const serverOptions = {
   encryption: {
     kind: encryptionKind,
     scope: 'GSM',
-    later: { work: ['archive', 'backup'], ignoring: 'refuse' },
-    summary: 'Encrypt backups and WAL: `gpg` or `none`.',
+    later: { work: ['backup'], ignoring: 'refuse' },
+    summary:
+      'Encrypt backups and WAL: `gpg` or `none`. Needs `encryption_key_id`, `backup_method = postgres`, `backup_compression` and `backup_compression_format = tar`.',
   },
   encryption_key_id: {
     kind: text,
     scope: 'GSM',
-    later: { work: ['archive', 'backup'], ignoring: 'refuse' },
     summary: 'Key of the encryption, as `gpg --recipient` takes it.',
   },
   encryption_passphrase_command: {
     kind: command,
     scope: 'GSM',
-    later: { work: ['restore'], ignoring: 'refuse' },
     summary: 'Command that prints the passphrase for reading what was encrypted.',
   },
   errors_directory: {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { type ArrivalOutcome, archiveArrivals } from '../archive/archive-arrivals.ts';
 import type { ArrivalChannel } from '../archive/plan-arrivals.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
@@ -5,7 +6,7 @@ import type { Server } from '../config/server.ts';
 import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 
 interface ArchiveOptions {
   /** For runs inside other work: a channel is only spoken of when something was done. */
@@ -14,6 +15,7 @@ interface ArchiveOptions {
 
 /**
  * Archives what waits on the channels of a server, streaming first (cli.md section 10.1).
+ * @throws OperatorError when files stay where they arrived, after all others were archived
  * @returns `busy` when another run holds the lock, which is told unless quiet
  */
 export async function archiveWal(server: Server, { isQuiet }: ArchiveOptions, context: Context): Promise<'done' | 'busy'> {
@@ -28,7 +30,19 @@ export async function archiveWal(server: Server, { isQuiet }: ArchiveOptions, co
       );
     return 'busy';
   }
-  for (const { channel, batchSize } of channels) await archiveChannel(server, { channel, batchSize, isQuiet }, context);
+  const failures: OperatorError[] = [];
+  for (const { channel, batchSize } of channels) {
+    try {
+      await archiveChannel(server, { channel, batchSize, isQuiet }, context);
+    } catch (error) {
+      const failure = expectedFailureOf(error);
+      if (failure === undefined || context.signal.aborted) throw error;
+      failures.push(failure); // the other channel has files of its own
+    }
+  }
+  const [first, second] = failures;
+  if (second !== undefined) context.messages.error(second.message);
+  if (first !== undefined) throw first;
   return 'done';
 }
 
@@ -58,6 +72,7 @@ async function archiveChannel(server: Server, { channel, batchSize, isQuiet }: C
       server,
       channel,
       batchSize,
+      preparedAtOnce: availableParallelism(),
       onStart: ({ fileCount, limitedTo }) => {
         if (fileCount === 0 && isQuiet) return;
         const limit = limitedTo === undefined ? '' : ` (batch size: ${String(limitedTo)})`;

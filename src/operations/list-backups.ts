@@ -7,8 +7,8 @@ import { neighboursOf } from '../catalog/find-backup.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
 import { WalIndex } from '../catalog/wal-index.ts';
 import { WalCounter } from '../catalog/wal-statistics.ts';
-import { writePlainContent } from '../compression/all-codecs.ts';
 import type { Server } from '../config/server.ts';
+import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
 import { planRetention, type RetentionStatus } from '../retention/plan-retention.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
@@ -110,7 +110,7 @@ async function childTimelines(server: Server, backup: Backup, histories: readonl
   return children;
 }
 
-/** What a history file in the archive says, compressed or not. */
+/** What a history file in the archive says, compressed or encrypted or not. */
 async function readHistory(server: Server, name: WalEntry['name']): Promise<TimelineSwitch[]> {
   const chunks: Buffer[] = [];
   const sink = new Writable({
@@ -119,8 +119,7 @@ async function readHistory(server: Server, name: WalEntry['name']): Promise<Time
       done();
     },
   });
-  const surroundings = { path: server.programPath, environment: server.environment };
-  await writePlainContent(archivedWalPath(server.layout, name), sink, surroundings);
+  await writePlainWal(archivedWalPath(server.layout, name), sink, storageOf(server));
   return parseTimelineHistory(Buffer.concat(chunks).toString('utf8'), name);
 }
 

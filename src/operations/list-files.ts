@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { opendir } from 'node:fs/promises';
+import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
@@ -47,13 +47,24 @@ async function dataFiles(server: Server, { backup }: ChosenBackup, listsEmptyFol
   return others.length === files.length ? others : [record, ...others];
 }
 
-/** Files of a folder first, sorted, then what is below its folders, in the order in which the disk gives them: Barman's order. */
+/** Files of a folder first, sorted, without links to folders such as those in `pg_tblspc`, then what is below its folders, in the order in which the disk gives them: Barman's order. */
 async function walk(folder: string, listsEmptyFolders: boolean, files: string[]): Promise<void> {
   const entries = await entriesIn(folder);
   if (entries.length === 0 && listsEmptyFolders) files.push(folder);
   const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-  for (const name of names.toSorted()) files.push(join(folder, name));
+  const links = new Set(entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name));
+  for (const name of names.toSorted()) {
+    if (!links.has(name) || !(await isFolder(join(folder, name)))) files.push(join(folder, name));
+  }
   for (const entry of entries) if (entry.isDirectory()) await walk(join(folder, entry.name), listsEmptyFolders, files);
+}
+
+/** Behind a link; one that leads nowhere is a file. */
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 async function entriesIn(folder: string): Promise<Dirent[]> {

@@ -17,6 +17,11 @@ export function shown(value: unknown): ShownValue {
   };
 }
 
+/** A number that PostgreSQL sums up, which is a decimal to Barman: JSON has its text. */
+export function shownDecimal(value: number | undefined): ShownValue {
+  return value === undefined ? shown(value) : shown(String(value));
+}
+
 /** A set of words as Barman's classes show themselves: `BackupOptions({'concurrent_backup'})`. */
 export function shownSet(className: string, words: readonly string[]): ShownValue {
   const inner = words.length === 0 ? '' : `{${words.map(quoted).join(', ')}}`;

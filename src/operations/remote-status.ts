@@ -20,7 +20,7 @@ import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { PythonFloat } from '../shared/python-literal.ts';
 import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn } from '../wal/lsn.ts';
-import { shown } from './python-words.ts';
+import { shown, shownDecimal } from './python-words.ts';
 import type { ShownValue } from './reports/server-reports.ts';
 
 type Values = Record<string, ShownValue>;
@@ -73,7 +73,7 @@ async function addFromConnection(server: Server, connection: Connection, values:
     has_backup_privileges: shown(privileges.canBackUp),
     has_monitoring_privileges: shown(privileges.canMonitor),
     is_in_recovery: shown(isInRecovery),
-    current_size: shown(await readClusterSize(connection)),
+    current_size: shownDecimal(await readClusterSize(connection)),
     postgres_systemid: shown(await readSystemId(connection)),
     xlog_segment_size: shown(await readSegmentSize(connection)),
     replication_slot_support: shown(version.number >= slotsSince),

@@ -207,7 +207,7 @@ async function planWals(
   const takesPartial = request.takesPartialWal && target.kind !== 'immediate';
   const range: WalRange = { beginWal, endWal, segmentSize, lineage: choice.timelines.lineage, target, takesPartial };
   const wals = selectWals(await readEntriesFrom(server.layout, beginWal, signal), range);
-  requireReadableWals(wals);
+  await requireReadableWals(server, wals);
   const next = takesPartial ? segmentAfter(wals, range) : undefined;
   const path = next === undefined ? undefined : join(server.layout.streaming, `${next}.partial`);
   const isThere = path !== undefined && (await pathExists(path));

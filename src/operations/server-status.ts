@@ -16,9 +16,10 @@ import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatCTime } from '../shared/timestamp.ts';
 import { formatSize } from '../shared/units.ts';
+import { continuityItems } from './continuity-items.ts';
 import type { ServerStatus, StatusItem } from './reports/server-reports.ts';
 
-/** The state of a server in labelled lines (cli.md section 6.5). */
+/** The state of a server in labelled lines (cli.md section 6.5), then what we know beyond Barman. */
 export async function readServerStatus(server: Server, context: Context): Promise<ServerStatus> {
   const { config } = server;
   const items: StatusItem[] = [];
@@ -31,9 +32,12 @@ export async function readServerStatus(server: Server, context: Context): Promis
   add('active_model', 'Active configuration model', config.activeModel ?? 'None');
   if (config.isActive && !config.isPassive) items.push(...(await postgresItems(server)));
   add('passive_node', 'Passive node', pythonBoolean(config.isPassive));
-  items.push(...(await catalogItems(server, context)));
+  const { backups, broken } = await readBackupRecords(server.layout);
+  for (const { reason } of broken) context.messages.error(reason.message);
+  items.push(...catalogItems(server, backups));
   if (config.options.primary_ssh_command !== undefined)
     add('primary_ssh_command', 'SSH command to primary server', config.options.primary_ssh_command);
+  items.push(...(await continuityItems(server, backups, context)));
   return { name: config.name, items };
 }
 
@@ -93,9 +97,7 @@ async function archiverItems(connection: Connection): Promise<StatusItem[]> {
   ];
 }
 
-async function catalogItems(server: Server, context: Context): Promise<StatusItem[]> {
-  const { backups, broken } = await readBackupRecords(server.layout);
-  for (const { reason } of broken) context.messages.error(reason.message);
+function catalogItems(server: Server, backups: readonly Backup[]): StatusItem[] {
   const { retention, options } = server.config;
   const usable = backups.filter(isCopyDone);
   const done = backups.filter(({ status }) => status === 'DONE');

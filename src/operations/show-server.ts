@@ -27,9 +27,9 @@ export async function showServer(server: Server, global: GlobalOptions, context:
     name: shown(config.name),
     passive_node: shown(config.isPassive),
   };
-  if (config.options.last_backup_maximum_age !== undefined) {
-    values['last_backup_maximum_age'] = await maximumAgeWords(server, config.options.last_backup_maximum_age, context);
-  }
+  const maximumAge = config.options.last_backup_maximum_age;
+  values['last_backup_maximum_age'] =
+    maximumAge === undefined ? shown('None') : await maximumAgeWords(server, maximumAge, context);
   if (config.isActive && !config.isPassive) Object.assign(values, await readRemoteStatus(server));
   return { ...headingOf(config), description: config.options.description, values };
 }

@@ -2,8 +2,8 @@ import { constants, type Stats } from 'node:fs';
 import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rm, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { forEachAtOnce } from './for-each-at-once.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 
 type CopyContext = Pick<Context, 'clock' | 'progress' | 'signal' | 'messages'>;

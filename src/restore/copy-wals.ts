@@ -2,12 +2,12 @@ import { constants, createWriteStream } from 'node:fs';
 import { copyFile, lstat, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
-import { detectCompressionOf, writePlainContent } from '../compression/all-codecs.ts';
 import type { Server } from '../config/server.ts';
+import { arrivalsOf, formOf, passphraseFor, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { walKindOf } from '../wal/wal-name.ts';
-import { forEachAtOnce } from './for-each-at-once.ts';
 import type { WalToCopy } from './select-wals.ts';
 
 interface CopyOptions {
@@ -24,16 +24,12 @@ interface CopyOptions {
 const filesAtOnce = 4;
 
 /**
- * Refuses WAL that cannot be read yet, before anything is copied.
- * @throws OperatorError `not-available-yet`
+ * Refuses encrypted WAL for which there is no passphrase, before anything is copied.
+ * @throws OperatorError `decryption-failed`
  */
-export function requireReadableWals(wals: readonly WalToCopy[]): void {
+export async function requireReadableWals(server: Server, wals: readonly WalToCopy[]): Promise<void> {
   const encrypted = wals.find(({ entry }) => entry.encryption !== null);
-  if (encrypted === undefined) return;
-  throw new OperatorError(
-    'not-available-yet',
-    `WAL file ${encrypted.entry.name} is encrypted; restoring encrypted WAL is not available yet in pgcellar 0.1.0`,
-  );
+  if (encrypted !== undefined) await passphraseFor(`WAL file ${encrypted.entry.name}`, storageOf(server));
 }
 
 /**
@@ -43,16 +39,24 @@ export function requireReadableWals(wals: readonly WalToCopy[]): void {
 export async function copyWals(options: CopyOptions, context: Pick<Context, 'progress' | 'signal'>): Promise<void> {
   const { server, wals, streamingPartial, folder } = options;
   await makeWalFolder(folder);
-  const copies = wals.map(({ entry, restoredName }) => ({ from: archivedWalPath(server.layout, entry.name), restoredName }));
-  if (streamingPartial !== undefined) copies.push({ from: streamingPartial.path, restoredName: streamingPartial.restoredName });
+  const storage = storageOf(server);
+  const copies = wals.map(({ entry, restoredName }) => ({
+    from: archivedWalPath(server.layout, entry.name),
+    restoredName,
+    storage,
+  }));
+  if (streamingPartial !== undefined) {
+    const { path: from, restoredName } = streamingPartial;
+    copies.push({ from, restoredName, storage: arrivalsOf(storage) });
+  }
   const statusFolder = join(folder, 'archive_status');
   if (options.marksArchived) await makeWalFolder(statusFolder);
   let doneFiles = 0;
   context.progress.begin({ label: 'Copying WAL files', totalBytes: copies.length * options.segmentSize });
   try {
-    await forEachAtOnce(copies, filesAtOnce, async ({ from, restoredName }) => {
+    await forEachAtOnce(copies, filesAtOnce, async ({ from, restoredName, storage: storageHere }) => {
       if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
-      await copyWal(from, join(folder, restoredName), options);
+      await copyWal({ from, to: join(folder, restoredName), storage: storageHere }, options);
       if (options.marksArchived) await writeFile(join(statusFolder, `${restoredName}.done`), '', { mode: 0o600 });
       context.progress.advance(++doneFiles * options.segmentSize);
     });
@@ -68,11 +72,18 @@ export async function makeWalFolder(folder: string): Promise<void> {
   throw new OperatorError('destination-unusable', `${folder} is a symbolic link; WAL is copied into a folder of its own`);
 }
 
-async function copyWal(from: string, to: string, { server, segmentSize }: CopyOptions): Promise<void> {
+interface WalCopy {
+  readonly from: string;
+  readonly to: string;
+  readonly storage: WalStorage;
+}
+
+async function copyWal({ from, to, storage }: WalCopy, { server, segmentSize }: CopyOptions): Promise<void> {
   try {
-    if ((await detectCompressionOf(from)) === undefined)
+    const { compression, encryption } = await formOf(from, storage);
+    if (compression === undefined && encryption === undefined)
       await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-    else await decompress(from, to, server);
+    else await writePlain({ from, to, storage });
   } catch (error) {
     const code = systemCodeOf(error);
     if (code === 'ENOENT') {
@@ -91,10 +102,10 @@ async function copyWal(from: string, to: string, { server, segmentSize }: CopyOp
   await requireWhole(from, to, segmentSize);
 }
 
-async function decompress(from: string, to: string, server: Server): Promise<void> {
+async function writePlain({ from, to, storage }: WalCopy): Promise<void> {
   const output = createWriteStream(to, { flags: 'wx', mode: 0o600 });
   try {
-    await writePlainContent(from, output, { path: server.programPath, environment: server.environment });
+    await writePlainWal(from, output, storage);
     await new Promise<void>((resolve, reject) => {
       output.once('error', reject);
       output.end(resolve);

@@ -5,8 +5,8 @@ import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
 import { WalIndex } from '../catalog/wal-index.ts';
-import { writePlainContent } from '../compression/all-codecs.ts';
 import type { Server } from '../config/server.ts';
+import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { isMissing, namesIn } from '../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
@@ -111,6 +111,6 @@ async function readPlainText(server: Server, path: string): Promise<string> {
       done();
     },
   });
-  await writePlainContent(path, sink, { path: server.programPath, environment: server.environment });
+  await writePlainWal(path, sink, storageOf(server));
   return Buffer.concat(chunks).toString('utf8');
 }

@@ -36,6 +36,7 @@ export const exitCodeOf = {
   'wal-stream-invalid': 1,
   'wal-not-archived': 1,
   'receiver-failed': 1,
+  'decryption-failed': 1,
   // restore
   'target-invalid': 1,
   'target-unreachable': 1,

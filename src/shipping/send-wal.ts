@@ -71,7 +71,7 @@ async function unusable(path: string): Promise<string | undefined> {
 async function compressInto(folder: string, { walPath, compression, environment }: SendOptions): Promise<string> {
   const codec = codecFor(compression?.name ?? '');
   if (codec === undefined || compression === undefined) {
-    throw new OperatorError('not-available-yet', `compression ${compression?.name ?? ''} is not available yet in pgcellar`);
+    throw new OperatorError('usage', `${compression?.name ?? ''} is no compression that can be sent`);
   }
   const target = join(folder, basename(walPath));
   await codec.compress(walPath, target, levelFor(codec, compression.level), {

@@ -976,7 +976,7 @@ async function listing(folder: string): Promise<readonly string[]> {
     for (const entry of await readdirIfAllowed(path)) {
       const inside = join(path, entry);
       const name = relative(folder, inside);
-      if (/^(barman\.log|links|home\/\.[^/]*\.lock)$/.test(name)) continue;
+      if (/^(barman\.log|links|home\/\.[^/]*\.lock|home\/main\/\.pgcellar)$/.test(name)) continue; // the last is derived from the rest
       const { size, mtimeMs, mode } = await lstat(inside);
       const isFolder = (mode & 0o170000) === 0o040000;
       found.push(isFolder ? `${name}/` : `${name} ${String(size)} ${String(mtimeMs)}`);

@@ -8,9 +8,11 @@ import { writeCatalog, writtenBackups } from '../helpers/write-catalog.ts';
 const { weekly, firstTwin, secondTwin } = writtenBackups;
 const segment = (number: number): string => `00000001000000000000000${String(number)}`;
 
+const server = { conninfo: 'host=/nonexistent', backup_method: 'postgres', archiver: 'on' };
+
 /** Backups at the segments 2, 4 and 6, WAL from 2 to 8. */
 async function homeWithCatalog(): Promise<TestHome> {
-  const home = await createTestHome({ servers: { main: { active: 'off', conninfo: 'host=/nonexistent', archiver: 'on' } } });
+  const home = await createTestHome({ servers: { main: server } });
   await writeCatalog(home, 'main');
   return home;
 }
@@ -88,7 +90,7 @@ test('timelines with backups have windows of their own', async () => {
 
 test('without a usable backup there are no such lines', async () => {
   await using home = await createTestHome({
-    servers: { main: { active: 'off', conninfo: 'host=/nonexistent', archiver: 'on' } },
+    servers: { main: server },
   });
   const { stdout } = await runPgcellar(['status', 'main'], { home });
   expect(stdout).toMatch(/Minimum redundancy requirements: .*\n$/);

@@ -232,6 +232,19 @@ describeEachPostgres((major) => {
     expect(await idsIn(server)).toEqual(idsUpTo(story, story.marks[mark]));
   });
 
+  test('a target before the named backup is refused with the backup that can reach it, before anything is written', async () => {
+    await using place = await newPlace();
+    const { time, lsn } = story.marks.between;
+    const relocation = `--tablespace=fast:${String(place.tablespaces[0])}`;
+    for (const target of [`--target-time=${time}`, `--target-lsn=${lsn}`]) {
+      const words = ['restore', target, relocation, 'main', story.second, place.dataDir];
+      const result = await runPgcellar(words, { home: story.home });
+      expect(result.exitCode).toBe(1);
+      expect(result.stderr).toContain(`HINT: it can be reached from ${story.first}`);
+      expect(await exists(place.dataDir)).toBe(false);
+    }
+  });
+
   test('a time before the end of the first backup is refused, and nothing is written', async () => {
     await using place = await newPlace();
     const { time } = story.marks.beforeFirst;

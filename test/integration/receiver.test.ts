@@ -22,6 +22,11 @@ async function homeFor(cluster: PostgresServer, more: IniSection = {}): Promise<
   return await createTestHome({ servers: { main: streamingServer(cluster, { immediate_checkpoint: true, ...more }) } });
 }
 
+function kill(victim: MarkedProcess | undefined): void {
+  if (victim === undefined) throw new Error('it does not run');
+  process.kill(victim.pid, 'SIGKILL');
+}
+
 /** Our own process, not the `pg_receivewal` below it. */
 async function receiverOf(home: TestHome): Promise<MarkedProcess | undefined> {
   return (await home.processes()).find(({ command }) => / receive-wal main$/.test(command));
@@ -78,7 +83,7 @@ describeEachPostgres((major) => {
       await cluster.query('SELECT pg_switch_wal()');
       await load.mark();
       const killed = await receiverOf(home);
-      process.kill(killed?.pid ?? Number.NaN, 'SIGKILL');
+      kill(killed);
       await waitUntilNothingReceives(home, cluster);
       await cluster.query('SELECT pg_switch_wal()');
       await load.mark();
@@ -107,6 +112,20 @@ describeEachPostgres((major) => {
       exitCode: 1,
       stderr: expect.stringContaining('Termination of receive-wal failed') as string,
     });
+  });
+
+  test('a pg_receivewal that dies ends its receiver with an error, and the next cron starts another', async () => {
+    await using home = await homeFor(cluster);
+    await using receiver = await spawnPgcellar(['receive-wal', 'main'], { home });
+    await waitForReceiver(home, cluster);
+    kill((await receivingPrograms(home))[0]);
+    const { exitCode, stderr } = await receiver.ended;
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^ERROR: ArchiverFailure:pg_receivewal terminated with error/) as string,
+    });
+    await waitUntilNothingReceives(home, cluster);
+    await startReceiver(home, cluster);
   });
 
   test('a second receiver is refused, and the first goes on', async () => {
@@ -169,7 +188,7 @@ describeEachPostgres((major) => {
     await using load = await startWriteLoad(cluster, { table: 'torn', paddingBytes: 2000 });
     await runWell(['switch-wal', '--archive', 'main'], { home });
     const killed = await receiverOf(home);
-    process.kill(killed?.pid ?? Number.NaN, 'SIGKILL');
+    kill(killed);
     await waitUntilNothingReceives(home, cluster);
     const partial = (await namesIn(home.server('main', 'streaming'))).findLast((name) => name.endsWith('.partial'));
     await truncate(home.server('main', 'streaming', partial ?? ''), 5000);

@@ -16,7 +16,20 @@ const repository = fileURLToPath(new URL('../..', import.meta.url));
 const programsForDemo = ['util-linux'];
 const programsForTests = [
   ...programsForDemo,
-  ...['rsync', 'openssh-server', 'openssh-client', 'gnupg', 'zstd', 'lz4', 'xz-utils', 'bzip2', 'pigz', 'gzip', 'tzdata', 'procps'],
+  ...[
+    'rsync',
+    'openssh-server',
+    'openssh-client',
+    'gnupg',
+    'zstd',
+    'lz4',
+    'xz-utils',
+    'bzip2',
+    'pigz',
+    'gzip',
+    'tzdata',
+    'procps',
+  ],
 ];
 const testedMajors = [15, 17, 18];
 

@@ -1,7 +1,11 @@
-import { codecFor } from '../../compression/all-codecs.ts';
+import type { Server } from '../../config/server.ts';
 import { findProgram } from '../../transport/find-program.ts';
 import type { Check } from '../check.ts';
 import { failed, passed } from '../verdict.ts';
+
+/** Compressions that are the program of another name. */
+const olderNames: Readonly<Record<string, string>> = { pybzip2: 'bzip2' };
+const builtIn: readonly string[] = ['gzip', 'pygzip', 'snappy'];
 
 /** WAL can be compressed as configured. */
 export const compressionSettings: Check = {
@@ -10,11 +14,17 @@ export const compressionSettings: Check = {
   isCritical: true,
   async run({ server }) {
     const { compression } = server.config.options;
-    if (compression === undefined) return passed();
-    const codec = codecFor(compression);
-    if (codec === undefined) return failed(`compression = ${compression} is not available yet`);
-    // gzip is built in, all others are the program of their name
-    const isThere = codec.name === 'gzip' || (await findProgram(codec.name, server.programPath)) !== undefined;
-    return isThere ? passed() : failed(`the program ${codec.name} was not found`);
+    if (compression === undefined || builtIn.includes(compression)) return passed();
+    if (compression === 'custom') return customVerdict(server);
+    const program = olderNames[compression] ?? compression;
+    const isThere = (await findProgram(program, server.programPath)) !== undefined;
+    return isThere ? passed() : failed(`the program ${program} was not found`);
   },
 };
+
+function customVerdict({ config: { options } }: Server): ReturnType<typeof failed> {
+  const missing = (['custom_compression_filter', 'custom_decompression_filter'] as const).filter(
+    (key) => options[key] === undefined,
+  );
+  return missing.length === 0 ? passed() : failed(`compression = custom needs ${missing.join(' and ')}`);
+}

@@ -1,13 +1,53 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Server } from '../../config/server.ts';
+import { encryptFile } from '../../encryption/gpg.ts';
+import { expectedFailureOf } from '../../shared/operator-error.ts';
 import type { Check } from '../check.ts';
-import { failed } from '../verdict.ts';
+import { failed, passed } from '../verdict.ts';
 
-/** Nothing can be encrypted yet, so a server that asks for it fails. */
+/** Encryption is set up completely, and something can be encrypted with that key. */
 export const encryption: Check = {
   name: 'encryption',
   appliesTo: 'every',
   isCritical: true,
-  run({ server }) {
-    const isAsked = server.config.options.encryption !== undefined;
-    return isAsked ? failed('encryption is not available yet') : undefined;
+  async run({ server }, { context: { signal } }) {
+    if (server.config.options.encryption === undefined) return undefined;
+    const missing = missingSettings(server);
+    if (missing.length > 0) return failed(`encryption = gpg needs ${missing.join(', ')}`);
+    const problem = await tryEncryption(server, signal);
+    return problem === undefined ? passed() : failed(problem);
   },
 };
+
+/** What encryption works with only (catalog.md section 9). */
+function missingSettings({ config: { options } }: Server): readonly string[] {
+  return [
+    ...(options.encryption_key_id === undefined ? ['encryption_key_id'] : []),
+    ...(options.backup_method === 'postgres' ? [] : ['backup_method = postgres']),
+    ...(options.backup_compression === undefined ? ['backup_compression'] : []),
+    ...(options.backup_compression_format === 'tar' ? [] : ['backup_compression_format = tar']),
+  ];
+}
+
+async function tryEncryption(server: Server, signal: AbortSignal): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), 'pgcellar-check-'));
+  try {
+    const clear = join(folder, 'clear');
+    await writeFile(clear, 'pgcellar');
+    await encryptFile(clear, join(folder, 'encrypted'), {
+      recipient: server.config.options.encryption_key_id ?? '',
+      path: server.programPath,
+      environment: server.environment,
+      signal,
+    });
+    return undefined;
+  } catch (error) {
+    const failure = expectedFailureOf(error);
+    if (failure === undefined) throw error;
+    return failure.message.replaceAll(`${folder}/`, '');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,12 +1,13 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
-import type { Codec } from '../codec.ts';
+import { messageOf, systemCodeOf } from '../../shared/operator-error.ts';
+import { type Codec, damageIn } from '../codec.ts';
 
 /** In process: faster than starting the program. */
 export const gzip: Codec = {
   name: 'gzip',
+  family: 'gzip',
   magic: Buffer.from('1f8b08', 'hex'),
   levels: { least: 1, most: 9, low: 1, medium: 6, high: 9 },
   async compress(from, to, level) {
@@ -14,13 +15,10 @@ export const gzip: Codec = {
   },
   async decompress(from, to) {
     try {
-      await pipeline(createReadStream(from), createGunzip(), to, { end: false });
+      await pipeline(from.open(), createGunzip(), to, { end: false });
     } catch (error) {
       if (systemCodeOf(error)?.startsWith('Z_') !== true) throw error;
-      throw new OperatorError('file-unreadable', `cannot decompress ${from}: ${messageOf(error)}`, {
-        hint: 'the file is damaged or cut off',
-        cause: error,
-      });
+      throw damageIn(from.name, messageOf(error));
     }
   },
 };

@@ -2,6 +2,7 @@ import { programCodec } from '../program-codec.ts';
 
 export const zstd = programCodec({
   name: 'zstd',
+  family: 'zstd',
   magic: '28b52ffd',
   levels: { least: -22, most: 22, low: 1, medium: 4, high: 9 },
   compressWords: (level) => ['-c', '-q', ...levelWords(level)],

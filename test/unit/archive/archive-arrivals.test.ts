@@ -20,10 +20,11 @@ const now = '2026-01-02T03:04:05Z';
 interface Run {
   readonly channel?: ArrivalChannel;
   readonly batchSize?: number;
+  readonly preparedAtOnce?: number;
   readonly context?: Partial<Context>;
 }
 
-async function archive(home: ArchiveServer, { channel = 'file', batchSize = 0, context = {} }: Run = {}) {
+async function archive(home: ArchiveServer, { channel = 'file', batchSize = 0, preparedAtOnce = 2, context = {} }: Run = {}) {
   const outcomes: ArrivalOutcome[] = [];
   const starts: unknown[] = [];
   const count = await archiveArrivals(
@@ -31,6 +32,7 @@ async function archive(home: ArchiveServer, { channel = 'file', batchSize = 0, c
       server: home.server,
       channel,
       batchSize,
+      preparedAtOnce,
       onOutcome: (outcome) => void outcomes.push(outcome),
       onStart: (start) => void starts.push(start),
     },
@@ -97,6 +99,7 @@ test.each([
   ['xz', 'xz'],
   ['zstd', 'zstd'],
   ['lz4', 'lz4'],
+  ['snappy', 'snappy'],
 ])('compression = %s stores %s, with mode and time of the source', async (compression, found) => {
   await using home = await anArchiveServer(`compression = ${compression}`);
   const content = 'segment '.repeat(10_000);
@@ -118,12 +121,70 @@ test('what comes compressed is stored as it is', async () => {
   expect(await home.entries()).toMatchObject([{ compression: 'gzip', size: gzipped.length }]);
 });
 
-test('a compression that is not built yet leaves WAL where it is', async () => {
-  await using home = await anArchiveServer('compression = snappy');
+test.each([
+  { lines: 'compression = custom', says: 'custom_compression_filter' },
+  { lines: 'encryption = gpg', says: 'encryption_key_id' },
+])('without all settings for $lines WAL stays where it is', async ({ lines, says }) => {
+  await using home = await anArchiveServer(lines);
   await home.write({ [`incoming/${two}`]: 'segment' });
-  await expect(archive(home)).rejects.toMatchObject({ code: 'not-available-yet' });
+  await expect(archive(home)).rejects.toMatchObject({
+    code: 'configuration-invalid',
+    message: expect.stringContaining(says) as string,
+  });
   expect(await home.names('incoming')).toEqual([two]);
   expect(await home.archived()).toEqual([]);
+});
+
+const filters = `compression = custom
+custom_compression_filter = { printf MINE; gzip -c; }
+custom_decompression_filter = { head -c 4 >/dev/null; gzip -dc; }`;
+
+test('a custom filter compresses, with and without a magic of its own', async () => {
+  for (const magic of ['', 'custom_compression_magic = 0x4d494e45']) {
+    await using home = await anArchiveServer(`${filters}\n${magic}`);
+    await home.write({ [`incoming/${two}`]: 'segment' });
+    await archive(home);
+    expect((await home.read(`wals/${folder}/${two}`)).subarray(0, 4).toString()).toBe('MINE');
+    expect(await home.entries()).toMatchObject([{ compression: 'custom' }]);
+  }
+});
+
+test('a file that cannot be prepared stays and is told at the end; all others are archived in their order', async () => {
+  await using home = await anArchiveServer('compression = gzip');
+  const names = Array.from({ length: 20 }, (_, number) => walOf(`1:${(number + 1).toString(16)}`));
+  const [broken = two] = names.slice(2);
+  await home.write(Object.fromEntries(names.map((name) => [`incoming/${name}`, name])));
+  await home.write({ [`wals/${folder}/${broken}.compressed/in-the-way`]: '' });
+  const failure = await archive(home, { preparedAtOnce: 3 }).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ message: expect.stringContaining(broken) as string });
+  const others = names.filter((name) => name !== broken);
+  expect((await home.entries()).map(({ name }) => name)).toEqual(others);
+  expect(await home.names('incoming')).toEqual([broken]);
+});
+
+test('a program that is missing is named, and what comes compressed is archived', async () => {
+  await using home = await anArchiveServer('compression = pigz');
+  await home.write({ [`incoming/${two}`]: 'segment', [`incoming/${three}`]: gzipSync('segment') });
+  const server = { ...home.server, programPath: home.folder };
+  await expect(archive({ ...home, server })).rejects.toMatchObject({
+    code: 'program-missing',
+    message: expect.stringContaining('pigz') as string,
+  });
+  expect(await home.names('incoming')).toEqual([two]);
+  expect((await home.entries()).map(({ name }) => name)).toEqual([three]);
+});
+
+test('a file that is slow to compress holds up the names behind it, and only in the index', async () => {
+  const slowFirst = `compression = custom\ncustom_compression_filter = { read line; [ "$line" = slow ] && sleep 0.3; echo $line >> FOLDER/order; echo $line; }`;
+  await using home = await anArchiveServer(slowFirst);
+  await home.write({
+    [`incoming/${two}`]: 'slow\n',
+    [`incoming/${three}`]: 'quick\n',
+    [`incoming/${walOf('1:4')}`]: 'quick\n',
+  });
+  await archive(home);
+  expect(await readFile(join(home.folder, 'order'), 'utf8')).toBe('quick\nquick\nslow\n');
+  expect((await home.entries()).map(({ name }) => name)).toEqual([two, three, walOf('1:4')]);
 });
 
 test('the same file once more is dropped, however either is compressed', async () => {

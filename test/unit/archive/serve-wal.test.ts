@@ -128,15 +128,21 @@ test('a damaged segment is a failure, not a short one', async () => {
   await expect(serveWal(asked, silentLog)).rejects.toThrow();
 });
 
-test('a snappy segment says that it is not available yet', async () => {
-  await using home = await anArchiveServer();
-  await home.write({ [archived]: Buffer.from('ff060000734e61507059', 'hex') });
-  const asked = {
-    server: home.server,
-    name: two,
-    allowsPartial: false,
-    form: 'plain' as const,
-    output: () => Promise.resolve(new PassThrough()),
-  };
-  await expect(serveWal(asked, silentLog)).rejects.toMatchObject({ code: 'not-available-yet' });
+const customLines = `compression = custom
+custom_compression_filter = rev
+custom_decompression_filter = rev`;
+
+test('without a magic, what nothing identifies is custom in the archive and plain elsewhere', async () => {
+  await using home = await anArchiveServer(customLines);
+  await home.write({ [archived]: 'tnemges\n' });
+  expect((await serve(home)).content.toString()).toBe('segment\n');
+  await using other = await anArchiveServer(customLines);
+  await other.write({ [`incoming/${two}`]: 'plain\n' });
+  expect((await serve(other)).content.toString()).toBe('plain\n');
+});
+
+test('with a magic, what nothing identifies is plain', async () => {
+  await using home = await anArchiveServer(`${customLines}\ncustom_compression_magic = 0x4d494e45`);
+  await home.write({ [archived]: 'plain\n' });
+  expect((await serve(home)).content.toString()).toBe('plain\n');
 });

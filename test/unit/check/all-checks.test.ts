@@ -29,7 +29,7 @@ test('docs/checks.md says which failures do not keep a backup from starting', as
   expect(harmless).toEqual(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name));
 });
 
-test("the failures that do not keep a backup from starting are Barman's, and two of ours", () => {
+test("the failures that do not keep a backup from starting are Barman's, and three of ours", () => {
   expect(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name)).toEqual([
     'empty incoming directory',
     'incoming WALs directory',
@@ -43,6 +43,7 @@ test("the failures that do not keep a backup from starting are Barman's, and two
     'minimum redundancy requirements',
     'archiver errors',
     'backup records',
+    'WAL continuity',
     'unavailable options',
   ]);
 });

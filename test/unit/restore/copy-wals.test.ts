@@ -24,7 +24,7 @@ afterEach(async () => {
 
 function aServer(): Server {
   const layout = { wals: join(folder.path, 'wals') } as ServerLayout; // nothing else is looked at
-  return { layout, config: { name: 'main' }, programPath: '', environment: {} } as unknown as Server; // as above
+  return { layout, config: { name: 'main', options: {} }, programPath: '', environment: {} } as unknown as Server; // as above
 }
 
 async function copy(
@@ -74,7 +74,7 @@ test('a file that only the index knows is named', async () => {
   await expect(copy({}, { wals: ['1:2'] })).rejects.toMatchObject({ code: 'wal-not-found' });
 });
 
-test('encrypted WAL is refused', () => {
+test('encrypted WAL is refused when nothing tells the passphrase', async () => {
   const wals = [{ entry: anEntry('1:2', { encryption: 'gpg' }), restoredName: 'x' }];
-  expect(() => requireReadableWals(wals)).toThrow('is encrypted');
+  await expect(requireReadableWals(aServer(), wals)).rejects.toMatchObject({ code: 'decryption-failed' });
 });

@@ -1,0 +1,30 @@
+import { createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import type { ProgramResult } from '../transport/program-result.ts';
+import { startProgram } from '../transport/run-program.ts';
+import type { CodecSurroundings, PackedContent } from './codec.ts';
+
+interface FilterOptions {
+  readonly argv: readonly string[];
+  readonly from: PackedContent;
+  /** A new file of that path, or a stream that is left open. */
+  readonly to: string | NodeJS.WritableStream;
+  readonly surroundings: CodecSurroundings;
+}
+
+/**
+ * Sends bytes through a program from standard input to standard output. An exit code is never an exception.
+ * @throws what the reading or the writing throws
+ */
+export async function runFilter({ argv, from, to, surroundings }: FilterOptions): Promise<ProgramResult> {
+  const running = await startProgram(argv, { environment: surroundings.environment });
+  const feeding = pipeline(from.open(), running.stdin);
+  // opened only now: whoever waits for its errors has to be there already
+  const output = typeof to === 'string' ? createWriteStream(to, { flags: 'wx' }) : to;
+  const draining = pipeline(running.stdout, output, { end: typeof to === 'string' });
+  const [fed, drained] = await Promise.allSettled([feeding, draining]);
+  const result = await running.ended;
+  if (drained.status === 'rejected') throw drained.reason; // the program then only failed because nobody took its output
+  if (result.exitCode === 0 && fed.status === 'rejected') throw fed.reason;
+  return result;
+}
