@@ -79,7 +79,7 @@ async function store(server: Server, { source, compressed, encrypted }: Paths): 
   await encrypt(server, isCompressedHere ? compressed : source, encrypted);
   await rm(compressed, { force: true });
   await takeModeAndTime(source, encrypted);
-  return { temporary: encrypted, compression: compression ?? null, encryption: options.encryption ?? null };
+  return { temporary: encrypted, compression: compression ?? null, encryption: options.encryption };
 }
 
 interface Compressing {

@@ -42,17 +42,6 @@ export async function fetchWal(name: string, target: string, options: FetchOptio
   }
 }
 
-/** Names that exist on the backup host from `name` on, at most `count`. */
-export async function peekRemote(
-  name: string,
-  count: number,
-  options: FetchOptions,
-): Promise<RemoteOutcome & { readonly names: readonly string[] }> {
-  const words = ['get-wal', '--peek', quoted(String(count)), quoted(options.serverName), quoted(name)];
-  const { exitCode, stderr, stdout } = await ask(words, options);
-  return { exitCode, stderr, names: stdout.split(/\s+/).filter((word) => word !== '') };
-}
-
 /** Asks the backup host whether it would send WAL. */
 export async function testRetrieval(options: FetchOptions): Promise<RemoteOutcome & { readonly stdout: string }> {
   return await ask(['get-wal', '--test', ...getWords(options), quoted(options.serverName), quoted('dummy_wal_name')], options);

@@ -1,6 +1,6 @@
 import { OperatorError } from '../shared/operator-error.ts';
 
-export interface HelperOption {
+interface HelperOption {
   /** Long name without dashes. */
   readonly name: string;
   readonly short?: string;

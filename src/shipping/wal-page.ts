@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { type SegmentName, segmentParts, segmentStart } from '../wal/wal-name.ts';
 
 /** What the first page of a segment says (PostgreSQL source, `access/xlog_internal.h`: XLogLongPageHeaderData). */
-export interface FirstPage {
+interface FirstPage {
   readonly timeline: number;
   readonly position: bigint;
   readonly systemid: bigint;

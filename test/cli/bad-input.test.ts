@@ -820,20 +820,26 @@ describeEachPostgres(
       await expectRefusal(given);
     });
 
-    test.skipIf(existsSync(`/usr/lib/postgresql/${String(major)}/bin/pg_basebackup`))(
-      'no client program of its version',
-      async () => {
-        await expectRefusal({
-          title: 'no client program',
-          words: ['receive-wal', 'main'],
-          setUp: async (home) =>
-            live(home, { path_prefix: '/usr/bin', create_slot: 'manual', slot_name: undefined, archiver: true }),
-          prints: /^Starting receive-wal for server main\n$/,
-          says: new RegExp(`pg_receivewal .*PostgreSQL ${String(major)}`),
-          hint: /postgresql-client.*path_prefix/,
-        });
+    const hasOwnClients = existsSync(`/usr/lib/postgresql/${String(major)}/bin/pg_basebackup`);
+    test.skipIf(hasOwnClients).each<Case>([
+      {
+        title: 'a receiver without client program of its version',
+        words: ['receive-wal', 'main'],
+        setUp: async (home) => live(home, { path_prefix: '/usr/bin', slot_name: undefined, archiver: true }),
+        prints: /^Starting receive-wal for server main\n$/,
+        says: new RegExp(`pg_receivewal .*PostgreSQL ${String(major)}`),
+        hint: /postgresql-client.*path_prefix/,
       },
-    );
+      {
+        title: 'a backup without client program of its version',
+        words: ['backup', 'main'],
+        setUp: async (home) => live(home, { path_prefix: '/usr/bin' }),
+        says: /start the backup of server 'main': .*pg_basebackup compatible/,
+        hint: /check main/,
+      },
+    ])('$title', async (given) => {
+      await expectRefusal(given);
+    });
   },
   [18],
 );
@@ -976,7 +982,7 @@ async function listing(folder: string): Promise<readonly string[]> {
     for (const entry of await readdirIfAllowed(path)) {
       const inside = join(path, entry);
       const name = relative(folder, inside);
-      if (/^(barman\.log|links|home\/\.[^/]*\.lock|home\/main\/\.pgcellar)$/.test(name)) continue; // the last is derived from the rest
+      if (/^(barman\.log|links|home\/\.[^/]*\.lock|home\/main\/\.pgcellar)$/.test(name)) continue;
       const { size, mtimeMs, mode } = await lstat(inside);
       const isFolder = (mode & 0o170000) === 0o040000;
       found.push(isFolder ? `${name}/` : `${name} ${String(size)} ${String(mtimeMs)}`);

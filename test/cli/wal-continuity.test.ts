@@ -50,7 +50,7 @@ test('status and check follow the archive: whole, with a hole, and whole again',
   const { main } = JSON.parse((await runPgcellar(['-f', 'json', 'status', 'main'], { home })).stdout) as {
     main: Record<string, { description: string; message: string }>;
   };
-  expect(Object.keys(main).slice(-4)).toEqual(['recoverable_from', 'recoverable_to', 'wal_holes', 'wal_hole_1']);
+  expect(Object.keys(main)).toEqual(expect.arrayContaining(['recoverable_from', 'recoverable_to', 'wal_holes', 'wal_hole_1']));
   expect(main['wal_holes']).toEqual({ description: 'WAL holes', message: '1' });
   expect(Object.values(main).every(({ message }) => typeof message === 'string')).toBe(true);
 

@@ -6,7 +6,7 @@ import { type Installation, type Machine, machineFile, type Oracle } from '../ma
 export const testedMajors = [15, 17, 18] as const;
 
 /** What is on this machine, oldest first; empty when it was never prepared. */
-export function postgresInstallations(): readonly Installation[] {
+function postgresInstallations(): readonly Installation[] {
   return readMachine().postgres;
 }
 
@@ -42,7 +42,7 @@ export function describeWithOracle(title: string, work: () => void): void {
   describe.skipIf(readMachine().oracle === undefined && !isCi())(title, work);
 }
 
-export function isCi(): boolean {
+function isCi(): boolean {
   return process.env['CI'] === 'true' || process.env['CI'] === '1';
 }
 

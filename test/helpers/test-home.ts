@@ -24,7 +24,7 @@ interface HomeOptions {
 }
 
 /** Its environment variable: every process that works for a home carries the home's folder in it. */
-export const homeMark = 'PGCELLAR_TEST_HOME';
+const homeMark = 'PGCELLAR_TEST_HOME';
 
 export class TestHome implements AsyncDisposable {
   readonly #folder: TemporaryFolder;

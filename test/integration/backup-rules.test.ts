@@ -1,6 +1,5 @@
 // What a backup, a deletion and cron may do and may not, and WAL on the wire: put-wal, archive-wal, get-wal.
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,6 +16,7 @@ import { startCluster } from '../helpers/start-cluster.ts';
 import { isSlotActive, startReceiver } from '../helpers/start-receiver.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
+import { walContent } from '../helpers/wal-content.ts';
 import { walTar } from '../helpers/wal-tar.ts';
 import { startWriteLoad } from '../helpers/write-load.ts';
 
@@ -289,7 +289,7 @@ describe('WAL on the wire', () => {
   const compressions = ['', 'gzip', 'bzip2', 'xz', 'zstd', 'lz4'] as const;
   /** On both sides of the boundary between two log files of segments of 16 MiB. */
   const names = segmentsBetween('0000000100000002000000FE', '000000010000000300000001');
-  const contents = new Map(names.map((name) => [name, Buffer.concat([randomBytes(mebibyte / 2), Buffer.alloc(mebibyte / 2)])]));
+  const contents = new Map(names.map((name) => [name, Buffer.concat([walContent(mebibyte / 2), Buffer.alloc(mebibyte / 2)])]));
   let home: TestHome;
 
   beforeAll(async () => {
@@ -370,7 +370,7 @@ describe('WAL on the wire', () => {
     'put-wal takes files with %s sums; they are found before they are archived',
     async (digest) => {
       const name = digest === 'md5' ? '000000010000000000000005' : '000000010000000000000004';
-      const content = randomBytes(mebibyte);
+      const content = walContent(mebibyte);
       await runWell(['put-wal', 'waiting'], { home, input: await walTar(new Map([[name, content]]), digest) });
       const path = home.server('waiting', 'incoming', name);
       expect((await readFile(path)).equals(content)).toBe(true);
@@ -382,7 +382,7 @@ describe('WAL on the wire', () => {
   test('put-wal of the same file again is fine; of another one under its name it is set aside', async () => {
     await using home = await createTestHome({ servers: { main: fileServer() } });
     const name = '000000010000000000000006';
-    const [first, other] = [randomBytes(mebibyte), randomBytes(mebibyte)];
+    const [first, other] = [walContent(mebibyte), walContent(mebibyte)];
     const put = async (content: Buffer) =>
       await runWell(['put-wal', 'main'], { home, input: await walTar(new Map([[name, content]])) });
     await put(first);

@@ -1,7 +1,6 @@
 // SIGKILL and a full disk at any moment: nothing acknowledged is lost, nothing half-done is taken for whole, and the next run of the
 // same command, or cron, puts things right (product.md section 7, promises 1 to 3).
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { access, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,6 +21,7 @@ import { startRestored } from '../helpers/start-restored.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
+import { walContent } from '../helpers/wal-content.ts';
 import { walTar } from '../helpers/wal-tar.ts';
 import { startWriteLoad, type WriteLoad } from '../helpers/write-load.ts';
 
@@ -93,7 +93,7 @@ describe('archive-wal', () => {
     const names = segmentsBetween('000000010000000000000001', '0000000100000001000000FF').slice(0, count);
     const incoming = home.server('main', 'incoming');
     await mkdir(incoming, { recursive: true });
-    const contents = new Map(names.map((name) => [name, randomBytes(bytes)]));
+    const contents = new Map(names.map((name) => [name, walContent(bytes)]));
     for (const [name, content] of contents) await writeFile(join(incoming, name), content);
 
     let killed = 0;
@@ -140,7 +140,7 @@ describe('put-wal', () => {
     await using home = await createTestHome({ servers: { main: fileServer() } });
     const incoming = home.server('main', 'incoming');
     const name = '000000010000000000000007';
-    const content = randomBytes(4 * mebibyte);
+    const content = walContent(4 * mebibyte);
     await home.writeFile('stream.tar', '');
     await writeFile(join(home.folder, 'stream.tar'), await walTar(new Map([[name, content]])));
     const command = `{ head -c 2000000 "$1"; sleep 300; } | exec "$2" -c "$3" put-wal main`;
@@ -168,7 +168,7 @@ describe('put-wal', () => {
     const incoming = home.server('main', 'incoming');
     const names = segmentsBetween('000000010000000000000001', '00000001000000000000000A');
     for (const name of names) {
-      const content = randomBytes(4 * mebibyte);
+      const content = walContent(4 * mebibyte);
       const input = await walTar(new Map([[name, content]]));
       await using program = await spawnPgcellar(['put-wal', 'main'], { home, input });
       await waitDuring(program, 'it has begun', async () => (await namesIn(incoming)).some((there) => there.endsWith(name)));
@@ -416,7 +416,7 @@ describe.skipIf(!(await canMount()))('a full disk', () => {
       const home = await onSmallDisk(opened, { freeMib: 20 });
       const incoming = home.server('main', 'incoming');
       const [first = '', second = ''] = segmentsBetween('000000010000000000000001', '000000010000000000000002');
-      const contents = [randomBytes(16 * mebibyte), randomBytes(16 * mebibyte)] as const;
+      const contents = [walContent(16 * mebibyte), walContent(16 * mebibyte)] as const;
       await runWell(['put-wal', 'main'], { home, input: await walTar(new Map([[first, contents[0]]])) });
       const input = await walTar(new Map([[second, contents[1]]]));
       expectPlainFailure(await runPgcellar(['put-wal', 'main'], { home, input }), /no space left/i);
@@ -441,7 +441,7 @@ describe.skipIf(!(await canMount()))('a full disk', () => {
       const home = await onSmallDisk(opened, { freeMib: 8 + 32, compression: how.compression });
       const incoming = home.server('main', 'incoming');
       const names = segmentsBetween('000000010000000000000001', '000000010000000000000002');
-      for (const name of names) await writeFile(join(incoming, name), randomBytes(16 * mebibyte));
+      for (const name of names) await writeFile(join(incoming, name), walContent(16 * mebibyte));
       if (how.leaves === 0) await fill(home.server('main', 'filler-of-the-rest'));
       expectPlainFailure(await runPgcellar(['archive-wal', 'main'], { home }), /no space left/i);
       expect(await namesIn(incoming)).toEqual(names);

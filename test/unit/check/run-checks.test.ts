@@ -196,15 +196,17 @@ describe('the catalog', () => {
 describe('the configuration', () => {
   test('options that ask for what does not exist yet', async () => {
     await using home = await lonelyServer(
-      'active = off\ncompression = snappy\nworm_mode = on\nencryption = gpg\nencryption_key_id = x',
+      'active = off\ncompression = custom\nworm_mode = on\nencryption = gpg\nencryption_key_id = x',
     );
     const { results } = await runChecks({ server: home.server, tools: toolsWith() });
     expect(line(results, 'encryption')).toMatchObject({ isOk: false });
-    expect(line(results, 'compression settings')?.hint).toBe('compression = snappy is not available yet');
+    expect(line(results, 'compression settings')?.hint).toBe(
+      'compression = custom needs custom_compression_filter and custom_decompression_filter',
+    );
     expect(line(results, 'unavailable options')).toMatchObject({
       isOk: false,
       isCritical: false,
-      hint: 'not available yet: backup_method = rsync (the default); compression = snappy; encryption = gpg; encryption_key_id = x; worm_mode = true',
+      hint: 'not available yet: backup_method = rsync (the default); encryption = gpg; worm_mode = true',
     });
   });
 
