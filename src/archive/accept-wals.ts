@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, utimes } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,6 +8,7 @@ import { extract, type Header } from 'tar-stream';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
+import { isMissing } from '../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { isAlive } from '../transport/stop-process.ts';
 import { rejectWal } from './reject-wal.ts';
@@ -32,6 +33,7 @@ const checksumFiles: ReadonlyMap<string, DigestName> = new Map([
   ['SHA256SUMS', 'sha256'],
   ['MD5SUMS', 'md5'],
 ]);
+const dayMs = 86_400_000;
 const mostChecksumBytes = 1024 * 1024;
 
 /**
@@ -45,7 +47,7 @@ export async function acceptWals(
   context: Pick<Context, 'clock' | 'messages'>,
 ): Promise<void> {
   await mkdir(layout.incoming, { recursive: true });
-  await removeLeftovers(layout.incoming);
+  await removeLeftovers(layout.incoming, context.clock.now());
   const transfer: Transfer = { files: [], sums: new Map(), digest: 'sha256' };
   try {
     await receive(layout.incoming, input, { transfer, context });
@@ -191,9 +193,22 @@ async function sync(path: string): Promise<void> {
 }
 
 /** What a killed put-wal left: its temporary files carry its process id. */
-async function removeLeftovers(folder: string): Promise<void> {
+async function removeLeftovers(folder: string, now: Date): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = /^\.(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(folder, name), { force: true });
+    if (pid === undefined) continue;
+    // after a reboot the id may be another process's: no transfer takes a day
+    const isOld = now.getTime() - (await changedAt(join(folder, name))) > dayMs;
+    if (isOld || !isAlive(Number(pid))) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** When a file was last written or renamed, whatever its content's time says; now for one that is gone. */
+async function changedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).ctimeMs;
+  } catch (error) {
+    if (isMissing(error)) return Number.POSITIVE_INFINITY;
+    throw error;
   }
 }

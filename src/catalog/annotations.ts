@@ -39,6 +39,18 @@ export async function readAnnotations(layout: ServerLayout, ids: readonly Backup
   return { keeps, goings };
 }
 
+/** Keeps a backup from retention and deletion; an earlier mark is replaced. */
+export async function markKept(layout: ServerLayout, id: BackupId, target: KeepTarget): Promise<void> {
+  await migrate(layout, id, 'keep');
+  await writeFileDurably(annotationPath(layout, id, 'keep'), target);
+}
+
+/** Lets a backup go again; nothing happens when it was not kept. */
+export async function releaseKept(layout: ServerLayout, id: BackupId): Promise<void> {
+  await migrate(layout, id, 'keep');
+  await removeFileDurably(annotationPath(layout, id, 'keep'));
+}
+
 /** Marks a backup as being deleted: the first step of a deletion, and what the next run resumes from. */
 export async function markGoing(layout: ServerLayout, id: BackupId): Promise<void> {
   await migrate(layout, id, 'delete_this');

@@ -25,6 +25,7 @@ export const allCommands: readonly ListedCommand[] = [
   { name: 'cron', aliases: [], load: async () => (await import('./commands/cron.ts')).cronCommand },
   { name: 'delete', aliases: [], load: async () => (await import('./commands/delete.ts')).deleteCommand },
   { name: 'get-wal', aliases: [], load: async () => (await import('./commands/get-wal.ts')).getWalCommand },
+  { name: 'keep', aliases: [], load: async () => (await import('./commands/keep.ts')).keepCommand },
   {
     name: 'list-backups',
     aliases: ['list-backup'],
@@ -93,7 +94,6 @@ export const laterCommands: readonly string[] = [
   'export-backup',
   'generate-manifest',
   'import-backup',
-  'keep',
   'sync-backup',
   'sync-info',
   'sync-wals',

@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { ProgramResult } from '../transport/program-result.ts';
 import { startProgram } from '../transport/run-program.ts';
 import type { CodecSurroundings, PackedContent } from './codec.ts';
@@ -14,7 +15,7 @@ interface FilterOptions {
 
 /**
  * Sends bytes through a program from standard input to standard output. An exit code is never an exception.
- * @throws what the reading or the writing throws
+ * @throws what the reading or the writing throws; OperatorError `command-failed` when a program is content with a part of its input
  */
 export async function runFilter({ argv, from, to, surroundings }: FilterOptions): Promise<ProgramResult> {
   const running = await startProgram(argv, { environment: surroundings.environment });
@@ -25,6 +26,11 @@ export async function runFilter({ argv, from, to, surroundings }: FilterOptions)
   const [fed, drained] = await Promise.allSettled([feeding, draining]);
   const result = await running.ended;
   if (drained.status === 'rejected') throw drained.reason; // the program then only failed because nobody took its output
-  if (result.exitCode === 0 && fed.status === 'rejected') throw fed.reason;
+  if (result.exitCode === 0 && fed.status === 'rejected') throw feedingFailure(from.name, fed.reason);
   return result;
+}
+
+function feedingFailure(name: string, reason: unknown): unknown {
+  if (!['ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET'].includes(systemCodeOf(reason) ?? '')) return reason;
+  return new OperatorError('command-failed', `a program ended well although it had not read all of ${name}`, { cause: reason });
 }

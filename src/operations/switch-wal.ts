@@ -8,6 +8,7 @@ import {
   readServerVersion,
   requestCheckpoint,
   switchWal,
+  writeSomething,
 } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { pathExists } from '../shared/look.ts';
@@ -38,7 +39,7 @@ export async function switchServerWal(server: Server, options: SwitchOptions, co
   if (options.waits) await waitForWal(server, { segment: outcome === 'standby' ? undefined : outcome, options }, context);
 }
 
-async function closeSegment(server: Server, { isForced }: SwitchOptions): Promise<SegmentName | 'standby' | undefined> {
+async function closeSegment(server: Server, { isForced, waits }: SwitchOptions): Promise<SegmentName | 'standby' | undefined> {
   const { conninfo } = server.config.options;
   if (conninfo === undefined) throw new OperatorError('configuration-invalid', `server ${server.config.name} has no conninfo`);
   await using connection = await connectForQueries(conninfo, server.environment);
@@ -56,7 +57,9 @@ async function closeSegment(server: Server, { isForced }: SwitchOptions): Promis
     }
     await requestCheckpoint(connection);
   }
-  return await switchWal(connection);
+  const closed = await switchWal(connection);
+  if (waits) await writeSomething(connection);
+  return closed;
 }
 
 interface Wait {

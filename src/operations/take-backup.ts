@@ -21,6 +21,7 @@ import {
   readIsInRecovery,
   readTimeline,
   switchWal,
+  writeSomething,
 } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
@@ -206,6 +207,7 @@ class BackupRun {
     if (!(await readIsInRecovery(connection))) {
       await switchWal(connection);
       await this.#nameRestorePoint();
+      await writeSomething(connection);
     }
     this.#doing = 'calculating backup size';
     const folder = backupFolder(server.layout, this.#backup.id);

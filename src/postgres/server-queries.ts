@@ -151,6 +151,14 @@ export async function requestCheckpoint(connection: Connection): Promise<void> {
   await connection.query('CHECKPOINT');
 }
 
+/**
+ * Puts a record into the current segment and flushes it. On an idle server the WAL receiver otherwise keeps the segment before it, not
+ * knowing whether it is the last: there is nothing to receive after it.
+ */
+export async function writeSomething(connection: Connection): Promise<void> {
+  await connection.query('SELECT txid_current()'); // a transaction with an id leaves a commit record
+}
+
 export async function createRestorePoint(connection: Connection, name: string): Promise<Lsn | undefined> {
   return parseLsn((await value(connection, 'SELECT pg_create_restore_point($1)', [name])) ?? '');
 }

@@ -60,7 +60,7 @@ describeEachPostgres(
       ring = await opened.add(createGpgHome());
       cluster = await opened.add(startCluster({ major, settings: { wal_keep_size: '1GB' } }));
       await cluster.query(
-        'CREATE TABLE load AS SELECT id, md5(id::text) AS words, random() AS number FROM generate_series(1, 500000) id',
+        'CREATE TABLE load AS SELECT id, md5(id::text) AS words, random() AS number FROM generate_series(1, 700000) id',
       );
       await cluster.query('CREATE INDEX ON load (words)');
       await cluster.query('SELECT pg_switch_wal()');

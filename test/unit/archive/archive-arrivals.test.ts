@@ -175,7 +175,7 @@ test('a program that is missing is named, and what comes compressed is archived'
 });
 
 test('a file that is slow to compress holds up the names behind it, and only in the index', async () => {
-  const slowFirst = `compression = custom\ncustom_compression_filter = { read line; [ "$line" = slow ] && sleep 0.3; echo $line >> FOLDER/order; echo $line; }`;
+  const slowFirst = `compression = custom\ncustom_compression_filter = { line=$(cat); [ "$line" = slow ] && sleep 0.3; echo $line >> FOLDER/order; echo $line; }`;
   await using home = await anArchiveServer(slowFirst);
   await home.write({
     [`incoming/${two}`]: 'slow\n',

@@ -166,8 +166,7 @@ test('a damaged encrypted file is refused', async () => {
 });
 
 test('a key that does not exist leaves WAL where it is, in clear nowhere', async () => {
-  const home = await encrypting();
-  await using _ = home;
+  await using home = await encrypting();
   const { config } = home.server;
   const server = { ...home.server, config: { ...config, options: { ...config.options, encryption_key_id: 'nobody' } } };
   await home.write({ [`incoming/${two}`]: content });

@@ -1,0 +1,46 @@
+import type { KeepTarget } from '../../catalog/annotations.ts';
+import { OperatorError } from '../../shared/operator-error.ts';
+import type { CommandDeclaration, OptionValues } from '../command.ts';
+
+export const keepCommand: CommandDeclaration = {
+  name: 'keep',
+  summary: 'Keep a backup from retention and deletion, or let it go again',
+  servers: 'one',
+  arguments: [{ name: 'backup_id', summary: 'id, name or shortcut' }],
+  options: [
+    { name: 'release', short: 'r', kind: 'flag', summary: 'let the backup go again' },
+    { name: 'status', short: 's', kind: 'flag', summary: 'tell how the backup is kept' },
+    {
+      name: 'target',
+      kind: 'choice',
+      choices: ['full', 'standalone'],
+      summary: 'keep it with all WAL after it (full), or with only the WAL that it needs itself (standalone)',
+    },
+  ],
+  examples: ['keep --target full main 20261123T010000', 'keep --release main 20261123T010000'],
+  async run({ application, servers: [server], positionals: [wanted = ''], options }) {
+    if (server === undefined) return;
+    const target = targetOf(options);
+    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
+    const { keepBackup, readKeep } = await import('../../operations/keep-backup.ts');
+    const { backup } = await findBackupOrFail(server, wanted);
+    if (!options.flag('status')) {
+      await keepBackup(server, backup, target);
+      return;
+    }
+    const { name } = server.config;
+    const message = (await readKeep(server, backup)) ?? 'nokeep';
+    application.writer.print({
+      lines: [`Server ${name}:`, `\tKeep: ${message}`],
+      json: { [name]: { keep_status: { description: 'Keep', message } } },
+    });
+  },
+};
+
+/** Undefined releases; `--status` wins over both, and `--release` over a target. */
+function targetOf(options: OptionValues): KeepTarget | undefined {
+  const target = options.text('target');
+  if (options.flag('status') || options.flag('release')) return undefined;
+  if (target === 'full' || target === 'standalone') return target;
+  throw new OperatorError('options-contradict', 'one of the arguments -r/--release -s/--status --target is required');
+}

@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { describeWithOracle } from '../helpers/installations.ts';
+import { runOracle } from '../helpers/run-oracle.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { createTestHome } from '../helpers/test-home.ts';
+import { writeCatalog, writtenBackups } from '../helpers/write-catalog.ts';
+
+const server = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' };
+const { weekly, failed } = writtenBackups;
+
+describeWithOracle('a backup that is kept', () => {
+  test('is kept for both programs, whichever of them was told, and is let go by both', async () => {
+    await using home = await createTestHome({ servers: { main: server } });
+    await writeCatalog(home, 'main');
+    const ours = (...words: string[]) => runPgcellar(words, { home });
+    const theirs = (...words: string[]) => runOracle(words, { home });
+    const mark = home.server('main', 'meta', `${weekly}-keep`);
+    for (const [keep, ask] of [
+      [ours, theirs],
+      [theirs, ours],
+    ] as const) {
+      for (const target of ['full', 'standalone']) {
+        expect(await keep('keep', '--target', target, 'main', weekly)).toMatchObject({ exitCode: 0, stdout: '', stderr: '' });
+        expect(await readFile(mark, 'utf8')).toBe(target);
+        expect((await ask('keep', '--status', 'main', weekly)).stdout).toBe(`Server main:\n\tKeep: ${target}\n`);
+      }
+      expect((await ours('delete', 'main', weekly)).exitCode).toBe(1);
+      expect((await keep('keep', '--release', 'main', weekly)).exitCode).toBe(0);
+      expect(existsSync(mark)).toBe(false);
+      expect((await ask('keep', '-s', 'main', weekly)).stdout).toBe('Server main:\n\tKeep: nokeep\n');
+    }
+    const json = await ours('-f', 'json', 'keep', '-s', 'main', weekly);
+    expect(json.stdout).toBe((await theirs('-f', 'json', 'keep', '-s', 'main', weekly)).stdout);
+  });
+
+  test.each([
+    { title: 'without saying what to do', words: ['keep', 'main', weekly] },
+    { title: 'when it has failed', words: ['keep', '--target', 'full', 'main', failed] },
+    { title: 'when it is not there', words: ['keep', '--target', 'full', 'main', '20200101T000000'] },
+  ])('is refused $title, with exit code 1', async ({ words }) => {
+    await using home = await createTestHome({ servers: { main: server } });
+    await writeCatalog(home, 'main');
+    const [ours, theirs] = [await runPgcellar(words, { home }), await runOracle(words, { home })];
+    expect({ exitCode: ours.exitCode, stdout: ours.stdout }).toEqual({ exitCode: theirs.exitCode, stdout: theirs.stdout });
+    expect(ours.stderr).toMatch(/^ERROR: /);
+  });
+});
