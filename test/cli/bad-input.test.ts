@@ -261,8 +261,8 @@ const commandLineCases: readonly Case[] = [
   { title: 'stop and reset at once', words: ['receive-wal', '--stop', '--reset', 'main'], says: /--stop and --reset/ },
   {
     title: 'a verb that is not available yet',
-    words: ['keep', '--target', 'full', 'main', 'latest'],
-    says: /keep is not available yet in pgcellar/,
+    words: ['diagnose'],
+    says: /diagnose is not available yet in pgcellar/,
     hint: /Barman/,
   },
   {

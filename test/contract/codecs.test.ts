@@ -38,6 +38,11 @@ describe.each([...allCodecs, customCodec(custom)])('$name', (codec) => {
   const hasProgram = programOf(codec) !== undefined;
   const medium = levelFor(codec, 'medium');
 
+  /** For codecs whose files a standard program writes and opens; the others have no such test. */
+  function testWithProgram(title: string, work: () => Promise<void>): void {
+    if (hasProgram) test(title, work);
+  }
+
   async function plainOf(path: string, folder: string): Promise<Buffer> {
     const output = createWriteStream(join(folder, 'opened'));
     await codec.decompress(contentOf(path), output, surroundings);
@@ -68,7 +73,7 @@ describe.each([...allCodecs, customCodec(custom)])('$name', (codec) => {
     expect(await detectCompressionOf(join(folder.path, 'from'), custom)).toBeUndefined();
   });
 
-  test.runIf(hasProgram)('the standard program opens what it writes', async () => {
+  testWithProgram('the standard program opens what it writes', async () => {
     await using folder = await createTemporaryFolder('codec');
     await writeFile(join(folder.path, 'from'), segment);
     await codec.compress(join(folder.path, 'from'), join(folder.path, 'to'), medium, surroundings);
@@ -80,7 +85,7 @@ describe.each([...allCodecs, customCodec(custom)])('$name', (codec) => {
     expect((await readFile(join(folder.path, 'opened'))).equals(segment)).toBe(true);
   });
 
-  test.runIf(hasProgram)('it opens what the standard program writes, also several files one after the other', async () => {
+  testWithProgram('it opens what the standard program writes, also several files one after the other', async () => {
     await using folder = await createTemporaryFolder('codec');
     await writeFile(join(folder.path, 'from'), segment);
     const words = ['sh', '-c', `${program} -c < from > to; echo tail | ${program} -c >> to`];
@@ -89,7 +94,7 @@ describe.each([...allCodecs, customCodec(custom)])('$name', (codec) => {
     expect((await plainOf(join(folder.path, 'to'), folder.path)).equals(expected)).toBe(true);
   });
 
-  test.runIf(hasProgram)('it opens what came through a pipe, whose size nobody knew', async () => {
+  testWithProgram('it opens what came through a pipe, whose size nobody knew', async () => {
     await using folder = await createTemporaryFolder('codec');
     await runProgram(['sh', '-c', `printf piped | ${program} -c > to`], { cwd: folder.path, env: surroundings.environment });
     expect((await plainOf(join(folder.path, 'to'), folder.path)).toString()).toBe('piped');
