@@ -1,6 +1,6 @@
 // The programs in bin need dist: built again when a source or the output is not what the last build left.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand, timed } from './run-command.mjs';
 
@@ -8,7 +8,6 @@ export async function ensureBuild(repository) {
   const stamp = join(repository, 'node_modules', '.cache', 'pgcellar', 'built-from');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === stampOf(repository)) return;
   const before = sourcesHash(repository);
-  removeLeftovers(repository);
   await timed('build', () => runCommand(['npm', 'run', '--silent', 'build'], { cwd: repository }));
   if (sourcesHash(repository) !== before) return; // edited meanwhile: the next run builds again
   mkdirSync(join(stamp, '..'), { recursive: true });
@@ -22,7 +21,7 @@ function stampOf(repository) {
 }
 
 function sourcesHash(repository) {
-  const settings = ['package.json', 'tsconfig.json', 'tsconfig.build.json'].map((name) => join(repository, name));
+  const settings = ['package.json', 'tsconfig.json', 'package-lock.json'].map((name) => join(repository, name));
   return hashOf([...settings, ...filesBelow(join(repository, 'src'))].flatMap((path) => [path, readFileSync(path)]));
 }
 
@@ -30,16 +29,6 @@ function hashOf(parts) {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part).update('\0');
   return hash.digest('hex');
-}
-
-/** A module whose source is gone must not stay importable. */
-function removeLeftovers(repository) {
-  const dist = join(repository, 'dist');
-  if (!existsSync(dist)) return;
-  for (const path of filesBelow(dist)) {
-    const source = path.replace(`${dist}/`, `${join(repository, 'src')}/`).replace(/\.js(\.map)?$/, '.ts');
-    if (!existsSync(source)) rmSync(path, { force: true });
-  }
 }
 
 function filesBelow(folder) {
