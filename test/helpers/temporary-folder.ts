@@ -1,6 +1,7 @@
 import { chmod, chown, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { serverUser } from '../machine/server-user.mjs';
 
 export interface TemporaryFolder extends AsyncDisposable {
@@ -21,7 +22,21 @@ export async function createTemporaryFolder(prefix: string, { owner = 'self' }: 
   return {
     path,
     [Symbol.asyncDispose]: async () => {
-      await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+      await removeWhole(path);
     },
   };
+}
+
+/** A killed process is gone for us while its last system call still makes a file: then the folder is removed once more. */
+async function removeWhole(path: string): Promise<void> {
+  for (let triesLeft = 50; ; triesLeft--) {
+    try {
+      await rm(path, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      const isFilledMeanwhile = (error as NodeJS.ErrnoException).code === 'ENOTEMPTY';
+      if (!isFilledMeanwhile || triesLeft === 0) throw error;
+      await delay(100);
+    }
+  }
 }

@@ -447,7 +447,8 @@ describe.skipIf(!(await canMount()))('a full disk', () => {
       expect(await namesIn(incoming)).toEqual(names);
       await rm(home.server('main', 'filler'));
       await runWell(['archive-wal', 'main'], { home });
-      expect(await indexedWals(home)).toEqual(names);
+      // the index may be in any order: a file that got its place before its line gets that line by another way
+      expect((await indexedWals(home)).toSorted()).toEqual(names);
       expect(await archivedWals(home)).toEqual(names);
       expect(await namesIn(incoming)).toEqual([]);
     } finally {
