@@ -1,12 +1,12 @@
-import { readAnnotations } from '../catalog/annotations.ts';
 import type { Backup, BackupId } from '../catalog/backup.ts';
 import { readSoundRecords } from '../catalog/backup-records.ts';
 import { isOrphan } from '../catalog/lost-backups.ts';
 import type { Server } from '../config/server.ts';
-import { planRetention, type Verdict } from '../retention/plan-retention.ts';
+import type { Verdict } from '../retention/plan-retention.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { deleteOne, interruptedDeletions } from './delete-backup.ts';
+import { judgeBackups } from './judge-backups.ts';
 
 /**
  * Finishes deletions that were interrupted, then deletes what the retention policy makes obsolete (config-checks-hooks.md section 10.3).
@@ -26,20 +26,8 @@ export async function applyRetention(server: Server, context: Context): Promise<
 }
 
 /** Obsolete backups in the order of their deletion: oldest first, children before their parents. */
-async function obsoleteBackups(server: Server, backups: readonly Backup[], { clock }: Context): Promise<Verdict[]> {
-  const { retention, options } = server.config;
-  if (retention.kind !== 'enforced') return [];
-  const { keeps } = await readAnnotations(
-    server.layout,
-    backups.map(({ id }) => id),
-  );
-  const verdicts = planRetention({
-    backups,
-    keeps,
-    policy: retention.policy,
-    minimumRedundancy: options.minimum_redundancy,
-    now: clock.now(),
-  });
+async function obsoleteBackups(server: Server, backups: readonly Backup[], context: Context): Promise<Verdict[]> {
+  const verdicts = (await judgeBackups(server, backups, context)) ?? [];
   const obsolete = verdicts.filter(({ status }) => status === 'OBSOLETE');
   return obsolete.toSorted((a, b) => orderOf(backups, a.id, b.id));
 }

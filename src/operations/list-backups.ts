@@ -1,5 +1,4 @@
 import { Writable } from 'node:stream';
-import { readAnnotations } from '../catalog/annotations.ts';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { type Backup, type BackupId, backupTypeOf, isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
@@ -9,12 +8,13 @@ import { WalIndex } from '../catalog/wal-index.ts';
 import { WalCounter } from '../catalog/wal-statistics.ts';
 import type { Server } from '../config/server.ts';
 import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
-import { planRetention, type RetentionStatus } from '../retention/plan-retention.ts';
+import type { RetentionStatus } from '../retention/plan-retention.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
 import { timelineOf, walKindOf } from '../wal/wal-name.ts';
 import { findBackupOrFail } from './find-backup-or-fail.ts';
+import { judgeBackups } from './judge-backups.ts';
 import type { BackupDetails, BackupList, BackupSummary } from './reports/backup-reports.ts';
 
 /** All backups of a server, newest first (cli.md section 6.2). Records that cannot be read are told as errors; the others are listed. */
@@ -78,22 +78,10 @@ async function countWals(
 async function retentionStatuses(
   server: Server,
   backups: readonly Backup[],
-  { clock }: Pick<Context, 'clock'>,
+  context: Pick<Context, 'clock'>,
 ): Promise<ReadonlyMap<BackupId, RetentionStatus> | undefined> {
-  const { retention, options } = server.config;
-  if (retention.kind !== 'enforced') return undefined;
-  const { keeps } = await readAnnotations(
-    server.layout,
-    backups.map(({ id }) => id),
-  );
-  const verdicts = planRetention({
-    backups,
-    keeps,
-    policy: retention.policy,
-    minimumRedundancy: options.minimum_redundancy,
-    now: clock.now(),
-  });
-  return new Map(verdicts.map(({ id, status }) => [id, status]));
+  const verdicts = await judgeBackups(server, backups, context);
+  return verdicts === undefined ? undefined : new Map(verdicts.map(({ id, status }) => [id, status]));
 }
 
 /** Timelines that leave this backup's timeline at or after its end (engine.md section 13.1). */
