@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { formatCompactTime, localTimestamp } from '../../src/shared/timestamp.ts';
 import { describeEachPostgres, describeWithOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -226,6 +227,7 @@ describeWithOracle('beside the real Barman', () => {
         const { home } = stage;
         const [holding, held] = [join(home.folder, 'holding'), join(home.folder, 'held')];
         await writeFile(holding, '');
+        await leaveSecondOfNewest(stage);
         await configure(stage, { pre_backup_script: `sh -c 'touch ${held}; while test -e ${holding}; do sleep 0.05; done'` });
         await using running = await begin(stage, first, ['backup', 'main']);
         await waitFor('the hook holds the first', () => existsSync(held), { explain: () => running.stderr() });
@@ -305,6 +307,7 @@ async function takeBackups(stage: Stage): Promise<Ids> {
   await insert(cluster, 'spread');
   const spread = await backUp(stage, ours, ['--wait', '--name', 'spread']);
   await insert(cluster, 'theirs');
+  await leaveSecondOfNewest(stage);
   // without --wait: on an idle PostgreSQL 17 Barman would wait for a segment that nobody closes
   const taken = await backUp(stage, theirs, ['--name', 'theirs']);
   await cluster.query("SELECT pg_create_restore_point('after_their_backup')");
@@ -315,6 +318,17 @@ async function takeBackups(stage: Stage): Promise<Ids> {
   return { plain, spread, theirs: taken, last };
 }
 
+/** Barman takes an id that is taken: a backup that it starts in the second of another one replaces that one. */
+async function leaveSecondOfNewest(stage: Stage): Promise<void> {
+  const newest = await newestBackup(stage);
+  await waitFor(`the second of ${newest} is over`, () => formatCompactTime(localTimestamp(new Date())) > newest);
+}
+
+async function newestBackup({ ours }: Stage): Promise<string> {
+  const { stdout } = await succeed(ours, ['list-backups', '--minimal', 'main']);
+  return stdout.split('\n')[0] ?? '';
+}
+
 const allRows = ['plain', 'after plain', 'spread', 'theirs', 'last'];
 
 async function insert(cluster: PostgresServer, name: string): Promise<void> {
@@ -323,8 +337,7 @@ async function insert(cluster: PostgresServer, name: string): Promise<void> {
 
 async function backUp(stage: Stage, turn: Turn, words: readonly string[]): Promise<string> {
   await succeed(turn, ['backup', ...words, 'main']);
-  const { stdout } = await succeed(stage.ours, ['list-backups', '--minimal', 'main']);
-  return stdout.split('\n')[0] ?? '';
+  return await newestBackup(stage);
 }
 
 async function rowsOf(server: PostgresServer): Promise<readonly string[]> {
