@@ -748,7 +748,7 @@ describeEachPostgres(
 
     /** The good server of which one thing is changed. */
     const live = async (home: TestHome, change: Change = {}): Promise<void> => {
-      const good = { conninfo: conninfo(secret), streaming_conninfo: conninfo(secret), path_prefix: cluster.binDir };
+      const good = { conninfo: conninfo(secret), streaming_conninfo: conninfo(secret), path_prefix: cluster.clientsDir };
       await configure(home, { ...good, ...change });
     };
 

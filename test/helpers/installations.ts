@@ -5,6 +5,9 @@ import { type Installation, type Machine, machineFile, type Oracle } from '../ma
 /** The PostgreSQL versions that every end-to-end test runs on. */
 export const testedMajors = [15, 17, 18] as const;
 
+/** Those and the servers that come without clients of their own. */
+export const allMajors = [11, 13, 14, 15, 16, 17, 18] as const;
+
 /** What is on this machine, oldest first; empty when it was never prepared. */
 function postgresInstallations(): readonly Installation[] {
   return readMachine().postgres;

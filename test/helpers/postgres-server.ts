@@ -50,9 +50,9 @@ export class PostgresServer implements AsyncDisposable {
     return this.#parts.installation.major;
   }
 
-  /** Folder of `psql`, `pg_basebackup` and the others of the same version. */
-  get binDir(): string {
-    return this.#parts.installation.binDir;
+  /** Folder of `psql`, `pg_basebackup` and the others of the same version, or of a newer one where the server came alone. */
+  get clientsDir(): string {
+    return this.#parts.installation.clientsDir;
   }
 
   get dataDir(): string {
@@ -149,7 +149,7 @@ export class PostgresServer implements AsyncDisposable {
   /** What `psql` prints, unaligned and without headers; it stops at the first error and then throws. */
   async psql(sql: string, where: ConnectOptions = {}): Promise<string> {
     const argv = ['-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', this.conninfo(where), '-c', sql];
-    const { stdout } = await promisify(execFile)(join(this.binDir, 'psql'), argv, {
+    const { stdout } = await promisify(execFile)(join(this.clientsDir, 'psql'), argv, {
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
     });
     return stdout.trimEnd();
@@ -193,7 +193,15 @@ export class PostgresServer implements AsyncDisposable {
     const words = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${String(value)}`]);
     // setpriv becomes the postmaster, which gets SIGQUIT when this process dies: no server outlives its test
     const identity = user === undefined ? [] : [`--reuid=${user.name}`, `--regid=${String(user.gid)}`, '--init-groups'];
-    const argv = [...identity, '--pdeathsig=QUIT', '--', join(this.binDir, 'postgres'), '-D', this.dataDir, ...words];
+    const argv = [
+      ...identity,
+      '--pdeathsig=QUIT',
+      '--',
+      join(this.#parts.installation.binDir, 'postgres'),
+      '-D',
+      this.dataDir,
+      ...words,
+    ];
     await using log = await open(this.#logFile, 'a');
     this.#process = spawn('setpriv', argv, {
       cwd: this.#parts.folder.path,

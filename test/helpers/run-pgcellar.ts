@@ -66,7 +66,7 @@ async function commandOf(
 
 /** Options for `runProgram`: the home's environment with what a test adds to it. */
 export function settingsOf({ home, postgres, path = [], env = {}, cwd, input, timeoutMs }: PgcellarOptions): ProgramOptions {
-  const clients = postgres === undefined ? [] : [requirePostgres(postgres).binDir];
+  const clients = postgres === undefined ? [] : [requirePostgres(postgres).clientsDir];
   return {
     env: home.env({ path: [...path, ...clients], more: env }),
     cwd: cwd ?? home.folder,

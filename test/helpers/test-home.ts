@@ -156,7 +156,7 @@ export function streamingServer(cluster: PostgresServer, more: IniSection = {}):
   return {
     conninfo: cluster.conninfo({ user: 'barman' }),
     streaming_conninfo: cluster.conninfo({ user: 'streaming_barman' }),
-    path_prefix: cluster.binDir,
+    path_prefix: cluster.clientsDir,
     backup_method: 'postgres',
     streaming_archiver: 'on',
     archiver: 'off',

@@ -2,7 +2,7 @@
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { describeEachPostgres, describeWithOracle, requireOracle } from '../helpers/installations.ts';
+import { allMajors, describeEachPostgres, describeWithOracle, requireOracle } from '../helpers/installations.ts';
 import { findMarkedProcesses, killMarkedProcesses } from '../helpers/marked-processes.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
@@ -24,7 +24,7 @@ async function idsIn(server: PostgresServer): Promise<number[]> {
 /** A copy of the cluster with the WAL it needs, as PostgreSQL's own program makes it. */
 async function copyCluster(cluster: PostgresServer, folder: string): Promise<string> {
   const dataDir = join(folder, 'copy');
-  const argv = [join(cluster.binDir, 'pg_basebackup'), '-d', cluster.conninfo({ user: 'streaming_barman' }), '-D', dataDir];
+  const argv = [join(cluster.clientsDir, 'pg_basebackup'), '-d', cluster.conninfo({ user: 'streaming_barman' }), '-D', dataDir];
   expect(await runProgram([...argv, '-c', 'fast', '-X', 'stream'])).toMatchObject({ exitCode: 0 });
   return dataDir;
 }
@@ -60,7 +60,7 @@ describeEachPostgres((major) => {
     expect(copy.port).not.toBe(cluster.port);
     expect(await idsIn(copy)).toEqual(load.journal.map(({ id }) => id));
   });
-});
+}, allMajors);
 
 describeWithOracle('the real Barman', () => {
   test('prints its version', async () => {

@@ -286,7 +286,7 @@ describeEachPostgres((major) => {
     await using place = await newPlace();
     await restore(story, place, { backup: story.second });
     const manifest = join(place.dataDir, `backup_manifest.${story.second}`);
-    const verify = join(requirePostgres(major).binDir, 'pg_verifybackup');
+    const verify = join(requirePostgres(major).clientsDir, 'pg_verifybackup');
     const edited = ['postgresql.conf', 'postgresql.auto.conf'];
     const originals = edited.map((name) => `${name}.origin`);
     const ignored = [...edited, ...originals, 'pg_wal', '.barman-recover.info', `backup_manifest.${story.second}`];

@@ -2,7 +2,10 @@
 export interface Installation {
   readonly major: number;
   readonly version: string;
+  /** Folder of `initdb`, `pg_ctl` and `postgres`. */
   readonly binDir: string;
+  /** Folder of `psql`, `pg_basebackup` and the other clients; of a newer PostgreSQL where the server came alone. */
+  readonly clientsDir: string;
 }
 
 /** The real Barman: `program` is a launcher that speaks as `barman`, beside it lie those of its WAL helpers. */

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
+import { ensureNpmServer } from './npm-server.mjs';
 import { PreparationError, runCommand, say, timed, tryCommand } from './run-command.mjs';
 import { asServerUser } from './server-user.mjs';
 import { ensureSystemPackages, hasCandidate, missingPackages, runAsRoot } from './system-packages.mjs';
@@ -11,7 +12,7 @@ const suiteOf = { 15: 'bookworm', 17: 'trixie', 18: 'forky' };
 /** Grows when the way of unpacking changes: folders of another recipe are made again. */
 const recipe = '1';
 
-/** PostgreSQL `major`, from apt when the machine's suite has it, else unpacked below `cache`: `{ major, version, binDir }`. */
+/** PostgreSQL `major`, from apt when the machine's suite has it, else unpacked below `cache`: `{ major, version, binDir, clientsDir }`. */
 export async function ensurePostgres(major, cache) {
   const installed = `/usr/lib/postgresql/${major}/bin`;
   if (hasServer(installed)) return describe(major, installed);
@@ -20,6 +21,16 @@ export async function ensurePostgres(major, cache) {
     return describe(major, installed);
   }
   return await unpackServer(major, cache);
+}
+
+/**
+ * A PostgreSQL server without client programs of its own, unpacked below `cache`: `clientsDir` is then that of the oldest of `others` that
+ * is not older, because `pg_basebackup` and `pg_receivewal` refuse newer servers.
+ */
+export async function ensureServerAlone(major, cache, others) {
+  const clients = others.find((other) => other.major >= major);
+  if (clients === undefined) throw new PreparationError(`no client programs for PostgreSQL ${major} are on this machine`);
+  return { ...describe(major, await ensureNpmServer(major, cache)), clientsDir: clients.clientsDir };
 }
 
 /** Any PostgreSQL server that is installed, the newest; else the one that the machine's suite has, which is then installed. */
@@ -151,5 +162,5 @@ function describe(major, binDir) {
   const version = /\(PostgreSQL\) (\S+)/.exec(stdout)?.[1];
   if (version === undefined) throw new PreparationError(`${binDir}/postgres does not say its version: ${stdout.trim()}`);
   say(`PostgreSQL ${version} in ${binDir}`);
-  return { major, version, binDir };
+  return { major, version, binDir, clientsDir: binDir };
 }

@@ -8,7 +8,7 @@ import { cacheFolder, machineFile } from './cache-folder.mjs';
 import { withMachineLock } from './machine-lock.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
 import { ensureOracle } from './oracle.mjs';
-import { ensureAnyPostgres, ensurePostgres } from './postgres.mjs';
+import { ensureAnyPostgres, ensurePostgres, ensureServerAlone } from './postgres.mjs';
 import { PreparationError, say } from './run-command.mjs';
 import { ensureSystemPackages } from './system-packages.mjs';
 
@@ -32,6 +32,8 @@ const programsForTests = [
   ],
 ];
 const testedMajors = [15, 17, 18];
+/** Older and between: servers alone, backed up and restored with the clients of a newer one. */
+const serversAlone = [11, 13, 14, 16];
 
 /** What `npm run demo` needs; gives the PostgreSQL to use, `{ major, version, binDir }`. Ends the process with 2 when it cannot. */
 export async function prepareForDemo() {
@@ -77,6 +79,12 @@ async function prepareMachine() {
     const found = await orMissing(`PostgreSQL ${major}`, missing, () => ensurePostgres(major, cacheFolder()));
     if (found !== undefined) postgres.push(found);
   }
+  const complete = [...postgres];
+  for (const major of serversAlone) {
+    const found = await orMissing(`PostgreSQL ${major}`, missing, () => ensureServerAlone(major, cacheFolder(), complete));
+    if (found !== undefined) postgres.push(found);
+  }
+  postgres.sort((one, other) => one.major - other.major);
   const oracle = await orMissing('Barman', missing, () => ensureOracle(cacheFolder()));
   const machine = { postgres, ...(oracle && { oracle }), missing };
   writeMachineFile(machine);
