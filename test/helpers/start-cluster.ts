@@ -89,12 +89,12 @@ async function ensureTemplate(installation: Installation): Promise<string> {
   const unfinished = `${template}.${randomBytes(4).toString('hex')}`;
   await mkdir(unfinished, { recursive: true });
   await giveToServer(unfinished);
-  await initialise({ installation, dataDir: unfinished, initdbArgs: [] });
   try {
+    await initialise({ installation, dataDir: unfinished, initdbArgs: [] });
     await rename(unfinished, template);
   } catch (error) {
-    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     await rm(unfinished, { recursive: true });
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
   return template;
 }
@@ -107,7 +107,7 @@ interface InitialiseOptions {
 
 async function initialise({ installation, dataDir, initdbArgs }: InitialiseOptions): Promise<void> {
   const { binDir } = installation;
-  const flags = ['-U', 'postgres', '-A', 'trust', '-k', '-N', '--locale=C', '--encoding=UTF8', '--no-instructions'];
+  const flags = ['-U', 'postgres', '-A', 'trust', '-k', '-N', '--locale=C', '--encoding=UTF8'];
   await runAsServer([join(binDir, 'initdb'), '-D', dataDir, ...flags, ...initdbArgs]);
   // roles without a network: the single-user mode takes one statement a line
   await runAsServer([join(binDir, 'postgres'), '--single', '-F', '-D', dataDir, 'postgres'], roles.trimStart());
