@@ -1,0 +1,65 @@
+import type { Backup } from '../catalog/backup.ts';
+import { writeBackupRecord } from '../catalog/backup-records.ts';
+import { backupFolder } from '../catalog/server-layout.ts';
+import type { Server } from '../config/server.ts';
+import type { BackupFacts } from '../postgres/backup-facts.ts';
+import type { Connection } from '../postgres/connect.ts';
+import type { Context } from '../shared/context.ts';
+import type { BackupRequest } from './backup-request.ts';
+
+interface JobParts {
+  readonly server: Server;
+  readonly request: BackupRequest;
+  readonly context: Context;
+  /** For queries, to the server that `conninfo` names; open until the backup has ended. */
+  readonly connection: Connection;
+  readonly facts: BackupFacts;
+}
+
+/** One backup under way: what it works with, its record, and what it is doing, which is what a failure names. */
+export class BackupJob {
+  readonly server: Server;
+  readonly request: BackupRequest;
+  readonly context: Context;
+  readonly connection: Connection;
+  readonly facts: BackupFacts;
+  #doing = 'starting backup';
+  #backup: Backup;
+
+  constructor({ server, request, context, connection, facts }: JobParts, backup: Backup) {
+    this.server = server;
+    this.request = request;
+    this.context = context;
+    this.connection = connection;
+    this.facts = facts;
+    this.#backup = backup;
+  }
+
+  /** The record as it is now. */
+  get backup(): Backup {
+    return this.#backup;
+  }
+
+  /** `base/ID`. */
+  get folder(): string {
+    return backupFolder(this.server.layout, this.#backup.id);
+  }
+
+  get doing(): string {
+    return this.#doing;
+  }
+
+  /** Names the step that begins, in the words of engine.md section 3.1. */
+  begin(step: string): void {
+    this.#doing = step;
+  }
+
+  change(change: Partial<Backup>): void {
+    this.#backup = { ...this.#backup, ...change };
+  }
+
+  async save(change: Partial<Backup>): Promise<void> {
+    this.change(change);
+    await writeBackupRecord(this.server.layout, this.#backup);
+  }
+}

@@ -1,0 +1,15 @@
+import type { ServerConfig } from '../config/server-config.ts';
+import type { BackupJob } from './backup-job.ts';
+
+/** One value of `backup_method`: how the files of a cluster come into `base/ID`. */
+export interface BackupMethod {
+  readonly name: ServerConfig['options']['backup_method'];
+  /** `mode` of the record (catalog.md section 5.3). */
+  mode(server: ServerConfig): string;
+  /**
+   * From the server's begin of the backup to its end: saves the record as STARTED when the begin is known, fills `data` and one folder
+   * per tablespace oid, and changes the record to say where the backup begins and ends. What it
+   * wrote into files is durable when it ends (the folders are synced afterwards). On failure the server is left out of backup mode.
+   */
+  copy(job: BackupJob): Promise<void>;
+}

@@ -1,0 +1,103 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseBackupLabel } from '../../postgres/backup-label.ts';
+import { readCurrentPosition, readIsInRecovery, readTimeline, switchWal } from '../../postgres/server-queries.ts';
+import { OperatorError } from '../../shared/operator-error.ts';
+import { PythonFloat } from '../../shared/python-literal.ts';
+import { formatInterval } from '../../shared/units.ts';
+import { segmentAtLsn, timelineOf } from '../../wal/wal-name.ts';
+import type { BackupJob } from '../backup-job.ts';
+import type { BackupMethod } from '../backup-method.ts';
+import { copyWithBasebackup } from '../copy-with-basebackup.ts';
+import { recordedFacts } from '../recorded-facts.ts';
+import { walPositionText } from '../wal-position-text.ts';
+
+/** `pg_basebackup` over a replication connection (engine.md section 5). */
+export const postgres: BackupMethod = {
+  name: 'postgres',
+  mode: () => 'postgres',
+  async copy(job) {
+    await start(job);
+    await copyFiles(job);
+    job.context.messages.info('Finalising the backup.');
+    await takeLabel(job);
+    await stop(job);
+  },
+};
+
+async function start(job: BackupJob): Promise<void> {
+  const { facts, connection, context } = job;
+  job.begin('issuing start backup command');
+  const position = await readCurrentPosition(connection);
+  const timeline = position.segment === undefined ? await readTimeline(connection) : timelineOf(position.segment);
+  const begin = segmentAtLsn(position.lsn, timeline ?? 1, facts.segmentSize);
+  await mkdir(job.folder, { recursive: true });
+  await job.save({
+    status: 'STARTED',
+    beginTime: position.time,
+    beginXlog: position.lsn,
+    beginWal: begin.name,
+    beginOffset: begin.offset,
+    timeline: timeline ?? null,
+    ...recordedFacts(facts),
+  });
+  context.messages.info(`Backup start at LSN: ${walPositionText(position.lsn, begin.name, begin.offset)}`);
+}
+
+async function copyFiles(job: BackupJob): Promise<void> {
+  const { server, request, context, facts, connection } = job;
+  const { options } = server.config;
+  job.begin('copying files');
+  context.messages.info(`Starting backup copy via pg_basebackup for ${job.backup.id}`);
+  const startedMs = context.clock.elapsedMs();
+  await copyWithBasebackup(
+    {
+      server,
+      id: job.backup.id,
+      streamingConninfo: options.streaming_conninfo ?? options.conninfo ?? '',
+      serverVersion: facts.version,
+      tablespaces: facts.tablespaces,
+      isCheckpointFast: request.isCheckpointFast ?? options.immediate_checkpoint,
+      kilobytesPerSecond: request.kilobytesPerSecond ?? options.bandwidth_limit ?? 0,
+      retryTimes: request.retryTimes ?? options.basebackup_retry_times,
+      retrySleepSeconds: request.retrySleepSeconds ?? options.basebackup_retry_sleep,
+      observer: connection,
+    },
+    context,
+  );
+  const seconds = (context.clock.elapsedMs() - startedMs) / 1000;
+  context.messages.info(`Copy done (time: ${formatInterval(seconds)})`);
+  const took = new PythonFloat(Math.round(seconds * 1e6) / 1e6);
+  job.change({
+    copyStats: new Map([
+      ['copy_time', took],
+      ['total_time', took],
+    ]),
+  });
+}
+
+async function takeLabel(job: BackupJob): Promise<void> {
+  job.begin('reading the backup label');
+  const path = join(job.folder, 'data', 'backup_label');
+  const text = await readFile(path, 'utf8');
+  const begin = parseBackupLabel(text);
+  if (begin === undefined) throw new OperatorError('backup-failed', `${path} does not say where the backup starts`);
+  job.change({
+    backupLabel: text,
+    beginXlog: begin.lsn,
+    beginWal: begin.segment,
+    beginOffset: Number(begin.lsn % BigInt(job.facts.segmentSize)),
+    timeline: timelineOf(begin.segment),
+  });
+}
+
+async function stop(job: BackupJob): Promise<void> {
+  const { connection, facts } = job;
+  job.begin('issuing stop of the backup');
+  const position = await readCurrentPosition(connection);
+  const timeline = job.backup.timeline ?? 1;
+  const endWal = position.segment ?? segmentAtLsn(position.lsn, timeline, facts.segmentSize).name;
+  const endOffset = Number(position.lsn % BigInt(facts.segmentSize));
+  job.change({ endTime: position.time, endXlog: position.lsn, endWal, endOffset });
+  if (!(await readIsInRecovery(connection))) await switchWal(connection);
+}

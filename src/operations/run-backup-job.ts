@@ -1,0 +1,119 @@
+import type { BackupJob } from '../backup/backup-job.ts';
+import type { BackupMethod } from '../backup/backup-method.ts';
+import { measureBackup, syncBackupFolders } from '../backup/measure-backup.ts';
+import { walPositionText } from '../backup/wal-position-text.ts';
+import type { Backup } from '../catalog/backup.ts';
+import { readBackupRecords } from '../catalog/backup-records.ts';
+import { neighboursOf } from '../catalog/find-backup.ts';
+import { backupInfoPath } from '../catalog/server-layout.ts';
+import { backupHookVariables } from '../hooks/hook-variables.ts';
+import { runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';
+import { createRestorePoint, readIsInRecovery, writeSomething } from '../postgres/server-queries.ts';
+import { messageOf } from '../shared/operator-error.ts';
+import { formatLongTime, localTimestamp } from '../shared/timestamp.ts';
+import { formatInterval, formatSize } from '../shared/units.ts';
+import { archiveWal } from './archive-wal.ts';
+import { checkBackup } from './check-backup.ts';
+
+const waitEveryMs = 100;
+
+/**
+ * One backup from its record's first save to its last: what every method shares (engine.md section 3, steps 7 to 16). Whatever fails
+ * leaves the record FAILED with the step and the reason.
+ * @returns the record: WAITING_FOR_WALS, or further when the request was to wait
+ */
+export async function runBackupJob(job: BackupJob, method: BackupMethod): Promise<Backup> {
+  const { server, context, request } = job;
+  const startedAt = context.clock.now();
+  const startedMs = context.clock.elapsedMs();
+  await job.save({});
+  try {
+    await runPreHooksOrFail(await hookOf(job), context);
+    context.messages.info(`Starting backup using ${method.name} method for server ${server.config.name} in ${job.folder}`);
+    await method.copy(job);
+    await finish(job);
+    tellEnd(job, startedAt, startedMs);
+    if (request.waits) await waitForWals(job);
+  } catch (error) {
+    await fail(job, error);
+    await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
+    throw error;
+  }
+  await runPostHooks(await hookOf(job), context);
+  return job.backup;
+}
+
+async function finish(job: BackupJob): Promise<void> {
+  await nameRestorePoint(job);
+  job.begin('calculating backup size');
+  await syncBackupFolders(job.server.layout.base, job.folder);
+  const { size, deduplicatedSize } = await measureBackup(job.folder);
+  await job.save({ size, deduplicatedSize, status: 'WAITING_FOR_WALS' });
+}
+
+/** A name to restore to; a role that may not make one takes a backup all the same. */
+async function nameRestorePoint({ connection, context, backup }: BackupJob): Promise<void> {
+  if (await readIsInRecovery(connection)) return;
+  try {
+    await createRestorePoint(connection, `barman_${backup.id}`);
+  } catch (error) {
+    context.log.warning(`no restore point: ${messageOf(error)}`);
+  }
+  await writeSomething(connection);
+}
+
+function tellEnd({ context, backup }: BackupJob, startedAt: Date, startedMs: number): void {
+  const { endXlog, endWal, endOffset, size } = backup;
+  if (endXlog === null || endWal === null) return;
+  context.messages.info(`Backup size: ${formatSize(size ?? 0)}`);
+  context.messages.info(`Backup end at LSN: ${walPositionText(endXlog, endWal, endOffset ?? 0)}`);
+  const elapsed = formatInterval((context.clock.elapsedMs() - startedMs) / 1000);
+  context.messages.info(`Backup completed (start time: ${wallClock(startedAt)}, elapsed time: ${elapsed})`);
+}
+
+/** Until the end WAL is archived. Being told to stop only ends the waiting: the backup is there. */
+async function waitForWals(job: BackupJob): Promise<void> {
+  const { server, request, context } = job;
+  const { endWal, id } = job.backup;
+  context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'`);
+  const deadlineMs =
+    request.waitTimeoutSeconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + request.waitTimeoutSeconds * 1000;
+  while (!context.signal.aborted) {
+    await archiveWal(server, { isQuiet: true }, context);
+    const checked = await checkBackup(server, id, context);
+    if (checked !== undefined) job.change(checked);
+    if (job.backup.status !== 'WAITING_FOR_WALS') return;
+    if (context.clock.elapsedMs() > deadlineMs) {
+      context.messages.warning(
+        `The WAL file ${endWal ?? ''} did not arrive within ${String(request.waitTimeoutSeconds)} seconds`,
+      );
+      return;
+    }
+    await context.clock.sleep(waitEveryMs);
+  }
+}
+
+async function fail(job: BackupJob, error: unknown): Promise<void> {
+  const { context, backup, doing } = job;
+  const reason = context.signal.aborted ? 'interrupted by a signal' : (messageOf(error).split('\n')[0] ?? '');
+  context.log.error(`backup ${backup.id} failed ${doing}: ${messageOf(error)}`);
+  await job.save({ status: 'FAILED', error: `failure ${doing} (${reason})` });
+}
+
+async function hookOf({ server, backup, folder }: BackupJob) {
+  const { backups } = await readBackupRecords(server.layout);
+  const { previous, next } = neighboursOf(backups, backup);
+  const variables = backupHookVariables({
+    backup,
+    folder,
+    infoPath: backupInfoPath(server.layout, backup.id),
+    previousId: previous?.id,
+    nextId: next?.id,
+  });
+  return { server, event: 'backup' as const, variables };
+}
+
+/** Local time without its offset, as Barman tells when a backup began. */
+function wallClock(date: Date): string {
+  return formatLongTime(localTimestamp(date)).replace(/[+-]\d\d:\d\d$/, '');
+}
