@@ -43,7 +43,7 @@ export function subtreeOf(backups: readonly Backup[], root: Backup): readonly Ba
 export function planWalDeletion(facts: DeletionFacts, going: Backup): WalDeletion {
   const others = facts.backups.filter(({ id }) => id !== going.id);
   const protectedRanges: SegmentRange[] = [];
-  for (const older of others.filter((backup) => isCopyDone(backup) && backup.id < going.id).toReversed()) {
+  for (const older of others.filter((backup) => mayNeedWal(backup) && backup.id < going.id).toReversed()) {
     if (facts.keeps.get(older.id) !== 'standalone') return { kind: 'none', reason: `backup ${older.id} is older and needs it` };
     if (!facts.looksPastStandalone) return { kind: 'none', reason: `backup ${older.id} is kept standalone` };
     if (older.beginWal !== null && older.endWal !== null) protectedRanges.push({ first: older.beginWal, last: older.endWal });
@@ -54,10 +54,15 @@ export function planWalDeletion(facts: DeletionFacts, going: Backup): WalDeletio
   return olderThan(limit, { others, protectedRanges });
 }
 
+/** It is usable, or still being made: a passive node may copy an older backup after a newer one. */
+function mayNeedWal(backup: Backup): boolean {
+  return isCopyDone(backup) || ((backup.status === 'STARTED' || backup.status === 'SYNCING') && backup.beginWal !== null);
+}
+
 /** What the first backup of a server makes useless: everything before its begin WAL (catalog.md section 16.5). */
 export function planFirstBackupPurge(backups: readonly Backup[], first: Backup): WalDeletion {
   if (first.beginWal === null) return { kind: 'none', reason: 'the backup has no begin WAL' };
-  const older = backups.find((backup) => isCopyDone(backup) && backup.id < first.id);
+  const older = backups.find((backup) => mayNeedWal(backup) && backup.id < first.id);
   if (older !== undefined) return { kind: 'none', reason: `backup ${older.id} is older` };
   return olderThan(first.beginWal, { others: backups.filter(({ id }) => id !== first.id), protectedRanges: [] });
 }

@@ -60,6 +60,7 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./commands/replication-status.ts')).replicationStatusCommand,
   },
   { name: 'restore', aliases: ['recover'], load: async () => (await import('./commands/restore.ts')).restoreCommand },
+  { name: 'retention', aliases: [], load: async () => (await import('./commands/retention.ts')).retentionCommand },
   { name: 'send-wals', aliases: [], load: async () => (await import('./commands/send-wals.ts')).sendWalsCommand },
   {
     name: 'show-backup',

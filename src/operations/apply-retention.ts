@@ -1,60 +1,62 @@
+import { readAnnotations } from '../catalog/annotations.ts';
 import type { Backup, BackupId } from '../catalog/backup.ts';
 import { readSoundRecords } from '../catalog/backup-records.ts';
 import { isOrphan } from '../catalog/lost-backups.ts';
+import { subtreeOf } from '../catalog/plan-deletion.ts';
 import type { Server } from '../config/server.ts';
-import type { Verdict } from '../retention/plan-retention.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { deleteOne, interruptedDeletions } from './delete-backup.ts';
 import { judgeBackups } from './judge-backups.ts';
+import { planEnforcement } from './plan-enforcement.ts';
 
 /**
- * Finishes deletions that were interrupted, then deletes what the retention policy makes obsolete (config-checks-hooks.md section 10.3).
- * Children go before their parents, so that an interruption never leaves an incremental backup without its root.
+ * Finishes deletions that were interrupted, then deletes what the retention policy makes obsolete (config-checks-hooks.md section 10.3),
+ * in the order of {@link planEnforcement}. What another command works on, or somebody has just kept, stays, and so does what it is
+ * built on.
  */
 export async function applyRetention(server: Server, context: Context): Promise<void> {
-  for (const id of await interruptedDeletions(server)) await deleteUnlessBusy(server, id, context);
-  const { retention } = server.config;
+  await finishDeletions(server, context);
+  const { name, retention } = server.config;
   if (retention.kind !== 'enforced') return;
   const backups = await readSoundRecords(server.layout);
   await warnOfOrphans(server, backups, context);
-  for (const { id, reason } of await obsoleteBackups(server, backups, context)) {
-    context.messages.info(`Enforcing retention policy: removing backup ${id} for server ${server.config.name}`);
-    context.log.info(`backup ${id} is obsolete: ${reason}`);
-    await deleteUnlessBusy(server, id, context);
-  }
-}
-
-/** Obsolete backups in the order of their deletion: oldest first, children before their parents. */
-async function obsoleteBackups(server: Server, backups: readonly Backup[], context: Context): Promise<Verdict[]> {
   const verdicts = (await judgeBackups(server, backups, context)) ?? [];
-  const obsolete = verdicts.filter(({ status }) => status === 'OBSOLETE');
-  return obsolete.toSorted((a, b) => orderOf(backups, a.id, b.id));
-}
-
-function orderOf(backups: readonly Backup[], a: BackupId, b: BackupId): number {
-  const [rootA, rootB] = [rootOf(backups, a), rootOf(backups, b)];
-  if (rootA !== rootB) return rootA < rootB ? -1 : 1;
-  return a < b ? 1 : -1; // in one tree the younger ones first: a child is always younger than its parent
-}
-
-function rootOf(backups: readonly Backup[], id: BackupId): BackupId {
-  const seen = new Set<BackupId>();
-  let root = id;
-  for (;;) {
-    const parent = backups.find((backup) => backup.id === root)?.parentBackupId;
-    if (parent == null || seen.has(parent)) return root;
-    seen.add(parent);
-    root = parent;
+  const { keeps } = await readAnnotations(
+    server.layout,
+    backups.map(({ id }) => id),
+  );
+  const staying = new Set<BackupId>();
+  for (const { backup, reason } of planEnforcement({ backups, keeps, verdicts })) {
+    if (!staying.has(backup.id)) {
+      context.messages.info(`Enforcing retention policy: removing backup ${backup.id} for server ${name}`);
+      context.log.info(`backup ${backup.id} is obsolete: ${reason}`);
+      if (await deleteUnlessBusy(server, backup.id, context)) continue;
+    }
+    if (backup.parentBackupId !== null) staying.add(backup.parentBackupId);
   }
 }
 
-async function deleteUnlessBusy(server: Server, id: BackupId, context: Context): Promise<void> {
+/** Barman marks a root before its children are gone: they go first. */
+async function finishDeletions(server: Server, context: Context): Promise<void> {
+  for (const id of await interruptedDeletions(server)) {
+    const backups = await readSoundRecords(server.layout);
+    const marked = backups.find((backup) => backup.id === id);
+    const going = marked === undefined ? [id] : subtreeOf(backups, marked).map((backup) => backup.id);
+    for (const each of going) if (!(await deleteUnlessBusy(server, each, context))) break;
+  }
+}
+
+/** @returns whether it is gone */
+async function deleteUnlessBusy(server: Server, id: BackupId, context: Context): Promise<boolean> {
   try {
     await deleteOne(server, id, { looksPastStandalone: true }, context);
+    return true;
   } catch (error) {
-    if (!(error instanceof OperatorError) || error.code !== 'lock-busy') throw error;
+    const isHeld = error instanceof OperatorError && (error.code === 'lock-busy' || error.code === 'backup-refused');
+    if (!isHeld) throw error;
     context.messages.warning(`${error.message}: it is left for the next run`);
+    return false;
   }
 }
 

@@ -47,9 +47,9 @@ export async function deleteBackup(server: Server, backup: Backup, context: Cont
 }
 
 /**
- * Deletes one backup, without looking whether it is needed: the caller decided that. Each step can be done again, and until the last
- * one the mark is there, from which the next run goes on.
- * @throws OperatorError `lock-busy` when another command works on it
+ * Deletes one backup, without looking whether redundancy needs it: the caller decided that. Each step can be done again, and until the
+ * last one the mark is there, from which the next run goes on.
+ * @throws OperatorError `lock-busy` when another command works on it; `backup-refused` when it has been kept meanwhile
  */
 export async function deleteOne(
   server: Server,
@@ -73,12 +73,13 @@ export async function deleteOne(
     await unmarkGoing(layout, id);
     return;
   }
-  const hook = hookOf(server, backup, backups);
-  await runPreHooksOrFail(hook, context);
-  const { keeps } = await readAnnotations(
+  const { keeps, goings } = await readAnnotations(
     layout,
     backups.map((each) => each.id),
   );
+  if (keeps.has(id) && !goings.has(id)) refuseKept(server, id, keeps);
+  const hook = hookOf(server, backup, backups);
+  await runPreHooksOrFail(hook, context);
   const walPlan = planWalDeletion({ backups, keeps, looksPastStandalone }, backup);
   context.messages.info(`Deleting backup ${id} for server ${server.config.name}`);
   context.log.info(
@@ -116,18 +117,22 @@ interface Need {
   readonly annotations: Annotations;
 }
 
+function refuseKept(server: Server, id: BackupId, keeps: Annotations['keeps']): void {
+  const { name } = server.config;
+  const keep = keeps.get(id);
+  if (keep === undefined) return;
+  throw new OperatorError(
+    'backup-refused',
+    `Skipping delete of backup ${id} for server ${name} as it has a current keep request (${keep})`,
+    {
+      hint: `release it first: keep --release ${name} ${id}`,
+    },
+  );
+}
+
 function refuseNeeded(server: Server, { backup, backups, annotations }: Need): void {
   const { name, options } = server.config;
-  const keep = annotations.keeps.get(backup.id);
-  if (keep !== undefined) {
-    throw new OperatorError(
-      'backup-refused',
-      `Skipping delete of backup ${backup.id} for server ${name} as it has a current keep request (${keep})`,
-      {
-        hint: `release it first: keep --release ${name} ${backup.id}`,
-      },
-    );
-  }
+  refuseKept(server, backup.id, annotations.keeps);
   if (backup.status !== 'DONE' || backupTypeOf(backup) === 'incremental') return;
   const done = backups.filter((each) => each.status === 'DONE' && backupTypeOf(each) !== 'incremental').length;
   if (options.minimum_redundancy < done) return;

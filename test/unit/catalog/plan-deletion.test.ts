@@ -47,6 +47,17 @@ test.each<Sketch>([
     gone: [],
   },
   {
+    title: 'while an older one is still being copied, all WAL stays',
+    backups: [
+      aBackup({ day: 1, begin: '1:2', status: 'SYNCING' }),
+      aBackup({ day: 2, begin: '1:5' }),
+      aBackup({ day: 3, begin: '1:8' }),
+    ],
+    going: 2,
+    wals: ['1:2', '1:5', '1:8'],
+    gone: [],
+  },
+  {
     title: 'with the oldest backup goes what lies before the next one',
     backups: [aBackup({ day: 1, begin: '1:2' }), aBackup({ day: 2, begin: '1:5' })],
     going: 1,

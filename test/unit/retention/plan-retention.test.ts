@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Backup, type BackupId, type BackupStatus, parseBackupId } from '../../../src/catalog/backup.ts';
-import { type KeepTarget, planRetention } from '../../../src/retention/plan-retention.ts';
+import { type KeepTarget, planRetention, type Verdict } from '../../../src/retention/plan-retention.ts';
 import { parseRetentionPolicy } from '../../../src/retention/retention-policy.ts';
 
 interface Sketch {
@@ -28,7 +28,12 @@ describe('with a redundancy', () => {
       backups: days(1, 2, 3),
       plan: '3 VALID, 2 VALID, 1 OBSOLETE',
     },
-    { fact: 'none at all leaves none', rules: { policy: 'REDUNDANCY 0' }, backups: days(1, 2), plan: '2 OBSOLETE, 1 OBSOLETE' },
+    {
+      fact: 'none at all leaves the last good one, held back',
+      rules: { policy: 'REDUNDANCY 0' },
+      backups: days(1, 2),
+      plan: '2 OBSOLETE*, 1 OBSOLETE',
+    },
     {
       fact: 'minimum_redundancy raises it',
       rules: { policy: 'REDUNDANCY 0', minimum: 1 },
@@ -69,9 +74,21 @@ describe('with a redundancy', () => {
     },
     {
       fact: 'even a failed incremental one stands with its root',
+      rules: { policy: 'REDUNDANCY 1' },
+      backups: [{ day: 1 }, { day: 2, parent: 1, status: 'FAILED' }, { day: 3 }],
+      plan: '3 VALID, 2 OBSOLETE, 1 OBSOLETE',
+    },
+    {
+      fact: 'what is built on the last good one is held back with it',
       rules: { policy: 'REDUNDANCY 0' },
-      backups: [{ day: 1 }, { day: 2, parent: 1, status: 'FAILED' }],
-      plan: '2 OBSOLETE, 1 OBSOLETE',
+      backups: [{ day: 1 }, { day: 2 }, { day: 3, parent: 2 }],
+      plan: '3 OBSOLETE*, 2 OBSOLETE*, 1 OBSOLETE',
+    },
+    {
+      fact: 'a kept one that is the last good one holds nothing else back',
+      rules: { policy: 'REDUNDANCY 0' },
+      backups: [{ day: 1 }, { day: 2, keep: 'standalone' }],
+      plan: '2 KEEP:STANDALONE, 1 OBSOLETE',
     },
     {
       fact: 'children of what is not judged are not judged',
@@ -233,10 +250,9 @@ const policies = fc.oneof(
 );
 const rulesOf = fc.record({ policy: policies, minimum: fc.nat(4), today: fc.integer({ min: 1, max: 120 }) });
 
-test('the last good backup never expires when minimum_redundancy or the redundancy is at least 1', () => {
+test('the last good backup never expires, whatever the policy says', () => {
   fc.assert(
     fc.property(sketches, rulesOf, (backups, rules) => {
-      fc.pre(rules.minimum >= 1 || rules.policy !== 'REDUNDANCY 0');
       const last = backups
         .filter(({ status, parent }) => status === 'DONE' && parent === undefined)
         .sort((a, b) => b.day - a.day)[0];
@@ -279,6 +295,95 @@ test('the order of the records does not matter', () => {
   );
 });
 
+test('a backup whose files are gone is not the last good one', () => {
+  const plan = planRetention({
+    backups: days(1, 2, 3).map(backup),
+    keeps: new Map(),
+    policy: policyOf('REDUNDANCY 1'),
+    minimumRedundancy: 0,
+    now: new Date('2026-02-01T00:00:00Z'),
+    lost: new Set([idOf(3)]),
+  });
+  expect(plan.map(({ status }) => status)).toEqual(['VALID', 'OBSOLETE*', 'OBSOLETE']);
+  expect(plan[1]?.reason).toBe('newer backups are enough for REDUNDANCY 1; but it is the last good full backup');
+});
+
+describe('when a backup goes', () => {
+  const at = (day: number, hour: number) => BigInt(Date.UTC(2026, 0, day, hour)) * 1000n;
+
+  test.each<{ fact: string; rules: Rules; backups: Sketch[]; outlooks: Record<number, unknown> }>([
+    {
+      fact: 'is a matter of newer ones under a redundancy',
+      rules: { policy: 'REDUNDANCY 3' },
+      backups: [{ day: 1 }, { day: 2 }, { day: 3, parent: 2 }, { day: 4 }, { day: 5 }],
+      outlooks: {
+        5: { kind: 'after-backups', count: 3 },
+        4: { kind: 'after-backups', count: 2 },
+        3: { kind: 'after-backups', count: 1 },
+        2: { kind: 'after-backups', count: 1 },
+        1: { kind: 'now' },
+      },
+    },
+    {
+      fact: 'is known under a recovery window once there is a newer one: when that one leaves the window',
+      rules: { policy: 'RECOVERY WINDOW OF 7 DAYS', today: 12 },
+      backups: [{ day: 3 }, { day: 8 }, { day: 10 }, { day: 11, keep: 'full' }],
+      outlooks: {
+        11: { kind: 'when-released' },
+        10: { kind: 'at', epochMicros: at(18, 1) },
+        8: { kind: 'at', epochMicros: at(17, 1) },
+        3: { kind: 'at', epochMicros: at(15, 1) },
+      },
+    },
+    {
+      fact: 'is open for the newest one, and where minimum_redundancy is not met',
+      rules: { policy: 'RECOVERY WINDOW OF 7 DAYS', today: 30, minimum: 3 },
+      backups: [{ day: 1 }, { day: 2 }, { day: 3 }, { day: 27 }, { day: 28, status: 'FAILED' }],
+      outlooks: {
+        28: { kind: 'never' },
+        27: { kind: 'after-newer-is-outside' },
+        3: { kind: 'after-backups', count: 2 },
+        2: { kind: 'after-backups', count: 1 },
+        1: { kind: 'now' },
+      },
+    },
+  ])('$fact', ({ rules, backups, outlooks }) => {
+    expect(Object.fromEntries(verdictList(backups, rules).map(({ id, outlook }) => [Number(id.slice(6, 8)), outlook]))).toEqual(
+      outlooks,
+    );
+  });
+
+  test('comes true: at that instant it is still valid, and a microsecond later obsolete', () => {
+    fc.assert(
+      fc.property(sketches, rulesOf, (backups, rules) => {
+        for (const { id, outlook } of verdictList(backups, rules)) {
+          if (outlook.kind !== 'at') continue;
+          const judged = (now: Date) => verdictList(backups, rules, now).find((other) => other.id === id)?.status;
+          expect(judged(new Date(Number(outlook.epochMicros / 1000n)))).toBe('VALID');
+          expect(judged(new Date(Number(outlook.epochMicros / 1000n) + 1))).toBe('OBSOLETE');
+        }
+      }),
+    );
+  });
+
+  test('comes true: with one more backup than needed it is obsolete, with fewer it is not', () => {
+    fc.assert(
+      fc.property(sketches, fc.nat(4), fc.nat(4), (backups, count, minimum) => {
+        const rules = { policy: `REDUNDANCY ${String(count)}`, minimum };
+        for (const { id, outlook } of verdictList(backups, rules)) {
+          if (outlook.kind !== 'after-backups') continue;
+          const withMore = (more: number) =>
+            verdictList([...backups, ...Array.from({ length: more }, (_, index) => ({ day: 29 + index }))], rules).find(
+              (other) => other.id === id,
+            )?.status;
+          expect(withMore(outlook.count - 1)).not.toBe('OBSOLETE');
+          expect(withMore(outlook.count)).toBe('OBSOLETE');
+        }
+      }),
+    );
+  });
+});
+
 test('a verdict says why', () => {
   const backups = days(1, 2, 3).map(backup);
   const plan = planRetention({
@@ -303,19 +408,20 @@ function planned(backups: readonly Sketch[], rules: Rules): string {
   return [...verdicts(backups, rules)].map(([day, status]) => `${String(day)} ${status}`).join(', ');
 }
 
-function verdicts(sketched: readonly Sketch[], { policy, minimum = 0, today = 31 }: Rules): ReadonlyMap<number, string> {
+function verdicts(sketched: readonly Sketch[], rules: Rules): ReadonlyMap<number, string> {
+  return new Map(verdictList(sketched, rules).map(({ id, status }) => [Number(id.slice(6, 8)), status]));
+}
+
+function verdictList(
+  sketched: readonly Sketch[],
+  { policy, minimum = 0, today = 31 }: Rules,
+  now = new Date(Date.UTC(2026, 0, today, 12)),
+): readonly Verdict[] {
   const keeps = new Map<BackupId, KeepTarget>();
   for (const { day, keep } of sketched) {
     if (keep !== undefined) keeps.set(idOf(day), keep);
   }
-  const plan = planRetention({
-    backups: sketched.map(backup),
-    keeps,
-    policy: policyOf(policy),
-    minimumRedundancy: minimum,
-    now: new Date(Date.UTC(2026, 0, today, 12)),
-  });
-  return new Map(plan.map(({ id, status }) => [Number(id.slice(6, 8)), status]));
+  return planRetention({ backups: sketched.map(backup), keeps, policy: policyOf(policy), minimumRedundancy: minimum, now });
 }
 
 function policyOf(text: string) {
@@ -323,7 +429,7 @@ function policyOf(text: string) {
 }
 
 function idOf(day: number): BackupId {
-  return parseBackupId(`202601${String(day).padStart(2, '0')}T000000`)!;
+  return parseBackupId(`202601${String(day).padStart(2, '0')}T000000`)!; // days after the month's last sort after it, too
 }
 
 /** Ends at one o'clock, UTC. */

@@ -1,0 +1,70 @@
+import type { KeepTarget } from '../catalog/annotations.ts';
+import type { Backup, BackupId } from '../catalog/backup.ts';
+import { planWalDeletion, type WalDeletion } from '../catalog/plan-deletion.ts';
+import type { Verdict } from '../retention/plan-retention.ts';
+
+/** One backup that retention deletes, and the WAL that goes with it. */
+export interface PlannedDeletion {
+  readonly backup: Backup;
+  readonly reason: string;
+  readonly wal: WalDeletion;
+}
+
+interface EnforcementFacts {
+  /** Every backup of the server, oldest first. */
+  readonly backups: readonly Backup[];
+  readonly keeps: ReadonlyMap<BackupId, KeepTarget>;
+  readonly verdicts: readonly Verdict[];
+}
+
+/**
+ * What retention deletes, in its order: the oldest tree first, in it children before their parents, so that an interruption at any
+ * place leaves no incremental backup without what it is built on. What a running backup is built on stays until that has ended.
+ */
+export function planEnforcement({ backups, keeps, verdicts }: EnforcementFacts): readonly PlannedDeletion[] {
+  const reasons = new Map(verdicts.filter(({ status }) => status === 'OBSOLETE').map(({ id, reason }) => [id, reason]));
+  const tree = new Tree(backups);
+  const going = backups
+    .filter(({ id }) => reasons.has(id) && !tree.hasUnfinished(id))
+    .toSorted((a, b) => tree.order(a.id, b.id));
+  let left = backups;
+  return going.map((backup) => {
+    const wal = planWalDeletion({ backups: left, keeps, looksPastStandalone: true }, backup);
+    left = left.filter(({ id }) => id !== backup.id);
+    return { backup, reason: reasons.get(backup.id) ?? '', wal };
+  });
+}
+
+/** Backups by what they are built on. */
+class Tree {
+  readonly #parents: ReadonlyMap<BackupId, BackupId | null>;
+  readonly #unfinished = new Set<BackupId>();
+
+  constructor(backups: readonly Backup[]) {
+    this.#parents = new Map(backups.map(({ id, parentBackupId }) => [id, parentBackupId]));
+    for (const { id, status } of backups) {
+      if (['EMPTY', 'STARTED', 'SYNCING'].includes(status)) for (const each of this.#line(id)) this.#unfinished.add(each);
+    }
+  }
+
+  /** It is being made, or one that is being made is built on it. */
+  hasUnfinished(id: BackupId): boolean {
+    return this.#unfinished.has(id);
+  }
+
+  /** A child is always younger than its parent. */
+  order(a: BackupId, b: BackupId): number {
+    const [rootA, rootB] = [this.#line(a).at(-1) ?? a, this.#line(b).at(-1) ?? b];
+    if (rootA !== rootB) return rootA < rootB ? -1 : 1;
+    return a < b ? 1 : -1;
+  }
+
+  /** A backup and what it is built on, itself first. */
+  #line(id: BackupId): readonly BackupId[] {
+    const line: BackupId[] = [];
+    for (let next: BackupId | null | undefined = id; next != null && !line.includes(next); next = this.#parents.get(next)) {
+      line.push(next);
+    }
+    return line;
+  }
+}

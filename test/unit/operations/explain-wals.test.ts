@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { planWalDeletion } from '../../../src/catalog/plan-deletion.ts';
+import { WalExplainer } from '../../../src/operations/explain-wals.ts';
+import { aBackup, anEntry, idOf } from '../catalog/a-backup.ts';
+
+test('WAL is grouped by what needs it, in the order of names', () => {
+  const backups = [
+    aBackup({ day: 1, begin: '1:2', end: '1:3' }),
+    aBackup({ day: 2, begin: '1:6', end: '1:7' }),
+    aBackup({ day: 3, begin: '2:9', end: '2:9' }),
+  ];
+  const explainer = new WalExplainer(backups, { deletions: [], standalone: new Set() });
+  for (const short of ['1:1', '2:9', '1:2', '1:3', '1:4', '1:5', '1:6', '1:7', '1:8', '1:2.00000028.backup', '2:A', '2:B']) {
+    explainer.add(anEntry(short, { size: 10 }));
+  }
+  explainer.add(anEntry('00000002.history', { size: 1 }));
+  expect(
+    explainer.ranges().map(({ standing, first, files, bytes }) => [Number(first.slice(16, 24)), standing, files, bytes]),
+  ).toEqual([
+    [1, { kind: 'needed-by-nothing' }, 1, 10],
+    [2, { kind: 'needed-by', id: idOf(1) }, 3, 30],
+    [4, { kind: 'recovery-from', id: idOf(1) }, 2, 20],
+    [6, { kind: 'needed-by', id: idOf(2) }, 2, 20],
+    [8, { kind: 'recovery-from', id: idOf(2) }, 1, 10],
+    [0, { kind: 'history' }, 1, 1],
+    [9, { kind: 'needed-by', id: idOf(3) }, 1, 10],
+    [Number.NaN, { kind: 'recovery-from', id: idOf(3) }, 2, 20],
+  ]);
+});
+
+test('between a standalone backup and the next one nothing is needed, and it goes with the one in between', () => {
+  const [kept, going, next] = [
+    aBackup({ day: 1, begin: '1:2', end: '1:3' }),
+    aBackup({ day: 2, begin: '1:5', end: '1:5' }),
+    aBackup({ day: 3, begin: '1:8', end: '1:8' }),
+  ];
+  const keeps = new Map([[kept.id, 'standalone' as const]]);
+  const wal = planWalDeletion({ backups: [kept, going, next], keeps, looksPastStandalone: true }, going);
+  const explainer = new WalExplainer([kept, going, next], {
+    deletions: [{ backup: going, reason: 'outside', wal }],
+    standalone: new Set([kept.id]),
+  });
+  for (let number = 1; number < 10; number++) explainer.add(anEntry(`1:${String(number)}`));
+  expect(explainer.ranges().map(({ standing, first, last }) => [first.slice(-1), last.slice(-1), standing])).toEqual([
+    ['1', '1', { kind: 'goes-with', id: going.id }],
+    ['2', '3', { kind: 'needed-by', id: kept.id }],
+    ['4', '7', { kind: 'goes-with', id: going.id }],
+    ['8', '8', { kind: 'needed-by', id: next.id }],
+    ['9', '9', { kind: 'recovery-from', id: next.id }],
+  ]);
+});
