@@ -1,3 +1,4 @@
+import { hasReceiverBegun } from '../catalog/has-receiver-begun.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import {
@@ -23,9 +24,11 @@ const usualTimeoutSeconds = 30;
  */
 export async function fetchFirstWal(facts: CheckFacts, tools: CheckTools): Promise<boolean> {
   const access = accessible(facts.walConnection ?? facts.connection);
-  if (access === undefined || !(await canArrive(facts.server)) || !(await closeSegment(access))) return false;
+  if (access === undefined || !(await canArrive(facts.server))) return false;
   const { clock, signal } = tools.context;
   const limit = clock.elapsedMs() + ((tools.timeoutSeconds === 0 ? usualTimeoutSeconds : tools.timeoutSeconds) * 1000) / 3;
+  while (!(await wouldGetNext(facts.server)) && clock.elapsedMs() < limit) await sleep(clock.sleep(pauseMs, signal), signal);
+  if (!(await closeSegment(access))) return false;
   while (clock.elapsedMs() < limit) {
     await tools.archivePending();
     if (!(await facts.wal.readAgain()).isEmpty) return true;
@@ -37,6 +40,11 @@ export async function fetchFirstWal(facts: CheckFacts, tools: CheckTools): Promi
 /** Nothing is worth waiting for when only a receiver could bring it and none runs. */
 async function canArrive({ config, layout }: Server): Promise<boolean> {
   return config.options.archiver || (await isLockHeld(serverLockPath(layout, 'receive-wal')));
+}
+
+/** A receiver that is only just starting has no slot yet, and would never get the segment that is closed now. */
+async function wouldGetNext({ config, layout }: Server): Promise<boolean> {
+  return config.options.archiver || (await hasReceiverBegun(layout));
 }
 
 async function closeSegment({ connection, version }: QueryAccess): Promise<boolean> {

@@ -13,7 +13,8 @@ export async function checkServer(server: Server, timeoutSeconds: number | undef
     tools: {
       context,
       timeoutSeconds: timeoutSeconds ?? config.options.check_timeout,
-      archivePending: async () => (await archiveWal(server, { isQuiet: true }, context)) === 'done',
+      // the report is all that a check prints: scripts take its first line for the server's
+      archivePending: async () => (await archiveWal(server, { isQuiet: true }, silently(context))) === 'done',
     },
   });
   return {
@@ -35,8 +36,7 @@ export async function requireHealthyServer(
   timeoutSeconds: number | undefined,
   context: Context,
 ): Promise<void> {
-  const silent = { ...context, messages: { ...quiet } };
-  const { results } = await checkServer(server, timeoutSeconds, silent);
+  const { results } = await checkServer(server, timeoutSeconds, silently(context));
   const failed = results.filter(({ isOk }) => !isOk);
   for (const { name, hint, isCritical } of failed) {
     const text = `Check '${name}' failed for server '${server.config.name}'${hint === undefined || hint === '' ? '' : ` (${hint})`}`;
@@ -51,8 +51,12 @@ export async function requireHealthyServer(
   });
 }
 
+function silently(context: Context): Context {
+  return { ...context, messages: quiet };
+}
+
 const quiet = { info: drop, warning: drop, error: drop, exception: drop, debug: drop };
 
 function drop(): void {
-  // a check before a backup prints nothing: what failed goes to the log
+  // what failed goes to the log and into the report
 }

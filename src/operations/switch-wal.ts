@@ -1,4 +1,6 @@
 import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { hasReceiverBegun } from '../catalog/has-receiver-begun.ts';
+import { serverLockPath } from '../catalog/server-layout.ts';
 import { WalIndex } from '../catalog/wal-index.ts';
 import type { Server } from '../config/server.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
@@ -11,6 +13,7 @@ import {
   writeSomething,
 } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
+import { isLockHeld } from '../shared/file-lock.ts';
 import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { SegmentName } from '../wal/wal-name.ts';
@@ -26,10 +29,13 @@ interface SwitchOptions {
 }
 
 const pollEveryMs = 100;
+/** How long a receiver that `cron` has just started may take until it holds its lock. */
+const receiverStartMs = 5_000;
 
 /** Closes the current WAL segment of a server (cli.md section 10.3). */
 export async function switchServerWal(server: Server, options: SwitchOptions, context: Context): Promise<void> {
   const { name } = server.config;
+  if (options.waits) await awaitReceiver(server, options, context);
   const outcome = await closeSegment(server, options);
   if (outcome === 'standby') {
     context.messages.info(`No switch performed because server '${name}' is a standby.`);
@@ -37,6 +43,21 @@ export async function switchServerWal(server: Server, options: SwitchOptions, co
   } else if (outcome === undefined) context.messages.info(`No switch required for server '${name}'`);
   else context.messages.info(`The WAL file ${outcome} has been closed on server '${name}'`);
   if (options.waits) await waitForWal(server, { segment: outcome === 'standby' ? undefined : outcome, options }, context);
+}
+
+/** A receiver that is only just starting has no slot yet, and would never get the segment that is closed now. */
+async function awaitReceiver({ config, layout }: Server, { timeoutSeconds }: SwitchOptions, context: Context): Promise<void> {
+  const { archiver, streaming_archiver } = config.options;
+  if (archiver || !streaming_archiver) return;
+  const { clock, signal } = context;
+  const startedMs = clock.elapsedMs();
+  const limitMs = timeoutSeconds === 0 ? Number.POSITIVE_INFINITY : timeoutSeconds * 1000;
+  while (!(await hasReceiverBegun(layout))) {
+    const waitedMs = clock.elapsedMs() - startedMs;
+    if (waitedMs > limitMs) return;
+    if (waitedMs > receiverStartMs && !(await isLockHeld(serverLockPath(layout, 'receive-wal')))) return;
+    await clock.sleep(pollEveryMs, signal);
+  }
 }
 
 async function closeSegment(server: Server, { isForced, waits }: SwitchOptions): Promise<SegmentName | 'standby' | undefined> {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { Client, type ClientConfig } from 'pg';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { Conninfo } from './conninfo.ts';
+import { readPassword } from './password-file.ts';
 
 /** One row: column names to what PostgreSQL sent, as text; null for NULL. */
 export type Row = Readonly<Record<string, string | null>>;
@@ -99,16 +99,25 @@ function clientConfig(
 ): ClientConfig {
   const user = conninfo.get('user') ?? environment['PGUSER'] ?? environment['USER'] ?? environment['LOGNAME'];
   const database = isReplication ? 'replication' : (conninfo.get('dbname') ?? environment['PGDATABASE'] ?? user);
-  const password = conninfo.get('password') ?? environment['PGPASSWORD'];
+  const host = hostOf(conninfo, environment);
+  const port = conninfo.get('port')?.split(',')[0] ?? environment['PGPORT'] ?? '5432';
+  // called when the server asks; without it `pg` would look into the file itself, and write a warning of its own to stderr
+  const fromFile = async (): Promise<string> =>
+    await readPassword(
+      { host: conninfo.get('host') ?? host, port, database: database ?? '', user: user ?? '' },
+      conninfo,
+      environment,
+    );
   const optionText = [isReplication ? '-cdatestyle=iso' : conninfo.get('options')]
     .filter((text) => text !== undefined)
     .join(' ');
   return {
-    host: hostOf(conninfo, environment),
-    port: Number(conninfo.get('port')?.split(',')[0] ?? environment['PGPORT'] ?? 5432),
+    host,
+    port: Number(port),
     ...(user === undefined ? {} : { user }),
     ...(database === undefined ? {} : { database }),
-    ...(password === undefined ? {} : { password }),
+    password:
+      [conninfo.get('password'), environment['PGPASSWORD']].find((text) => text !== undefined && text !== '') ?? fromFile,
     ...(optionText === '' ? {} : { options: optionText }),
     ssl,
     application_name: conninfo.get('application_name') ?? applicationName,
@@ -161,10 +170,12 @@ function connectionFailed({ conninfo, environment }: ConnectOptions, error: unkn
 }
 
 function hintFor(error: unknown, host: string): string {
+  if (error instanceof OperatorError && error.hint !== undefined) return error.hint;
   const code = systemCodeOf(error);
   if (code === '28P01') return 'the password is wrong: compare ~/.pgpass of the user that runs pgcellar with the role';
   if (code === '28000') return 'pg_hba.conf of the server has no line that lets this user in from here';
   if (code === '3D000') return 'the database in the connection string does not exist';
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') return `is PostgreSQL running there, and does it listen for ${hostname()}?`;
+  if (code === 'ECONNREFUSED' || code === 'ENOENT')
+    return 'is PostgreSQL running there, and does it listen on that address (listen_addresses, port)?';
   return `check conninfo, the network and the server's log on ${host}`;
 }

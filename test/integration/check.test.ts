@@ -7,6 +7,7 @@ import { runChecks } from '../../src/check/run-checks.ts';
 import { describeEachPostgres } from '../helpers/installations.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runOracle, spawnOracle } from '../helpers/run-oracle.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
@@ -179,7 +180,11 @@ describeEachPostgres(
       await waitFor('somebody streams from the slot', async () => {
         return (await cluster.value('SELECT count(*) FROM pg_replication_slots WHERE active')) === '1';
       });
-      expect(failures(await ourLines(home))).toEqual([]);
+      const { exitCode, stdout } = await runPgcellar(['check', 'main'], { home });
+      expect({ exitCode, lines: stdout.split('\n').slice(0, 2) }).toEqual({
+        exitCode: 0,
+        lines: ['Server main:', '\tPostgreSQL: OK'],
+      });
       expect(await readFile(home.server('main', 'wals', 'main-xlog.db'), 'utf8')).not.toBe('');
       expect(await readdir(join(home.server('main'), 'wals'))).toContain('0000000100000000');
     });
