@@ -7,22 +7,23 @@ import { runProgram } from '../helpers/run-program.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startSshd } from '../helpers/start-sshd.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
-import { type Contender, measureInTurn, tableOf } from './measure.ts';
+import { type Bench, type BenchTable, type Contender, measureInTurn } from './measure.ts';
 
 const segmentCount = 24;
-const runs = 5;
 
 /** Archiving and fetching real WAL, beside `cp` and the real Barman. */
-export async function benchWal(): Promise<string> {
-  await using home = await createTestHome({ servers: { main: serverWith('') } });
-  const segments = await realWal(home);
-  const parts = [
-    await benchArchiving(home, segments, ''),
-    await benchArchiving(home, segments, 'zstd'),
-    await benchFetching(home, segments),
-  ];
-  return parts.join('\n');
-}
+export const walBench: Bench = {
+  name: 'wal',
+  run: async ({ runs }) => {
+    await using home = await createTestHome({ servers: { main: serverWith('') } });
+    const segments = await realWal(home);
+    return [
+      await benchArchiving(home, { segments, compression: '', runs }),
+      await benchArchiving(home, { segments, compression: 'zstd', runs }),
+      ...(await benchFetching(home, segments, runs)),
+    ];
+  },
+};
 
 function serverWith(compression: string) {
   return { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres', compression };
@@ -52,37 +53,41 @@ async function realWal(home: TestHome): Promise<readonly string[]> {
   return names.map((name) => join(folder, name));
 }
 
-async function benchArchiving(home: TestHome, segments: readonly string[], compression: string): Promise<string> {
+async function benchArchiving(
+  home: TestHome,
+  { segments, compression, runs }: { segments: readonly string[]; compression: string; runs: number },
+): Promise<BenchTable> {
   await home.writeServer('main', serverWith(compression));
   const program = await programPath(home);
+  const { env = {} } = settingsOf({ home });
   const fill = async (): Promise<void> => {
     for (const folder of ['wals', 'incoming']) await rm(home.server('main', folder), { recursive: true, force: true });
     for (const folder of ['wals', 'incoming']) await mkdir(home.server('main', folder), { recursive: true });
     for (const path of segments) await copyFile(path, join(home.server('main', 'incoming'), path.slice(-24)));
     await runProgram(['sync'], settingsOf({ home }));
   };
-  const archive = (argv: readonly string[]): Contender => ({
+  const archive = (command: string): Contender => ({
     prepare: fill,
-    work: async () => {
-      const { exitCode, stderr } = await runProgram(
-        [...argv, '-c', home.configFile, 'archive-wal', 'main'],
-        settingsOf({ home }),
-      );
-      if (exitCode !== 0) throw new Error(stderr);
+    work: async (meter) => {
+      await meter.run({ argv: [command, '-c', home.configFile, 'archive-wal', 'main'], env });
       const left = await readdir(home.server('main', 'incoming'));
       if (left.length > 0) throw new Error(`not archived: ${left.join(', ')}`);
     },
   });
-  const contenders: Record<string, Contender> = { pgcellar: archive([program]), Barman: archive([requireOracle().program]) };
-  if (compression === 'zstd') delete contenders['Barman']; // 3.13.3 has no zstd on this machine's Python
-  const measured = await measureInTurn(contenders, { runs });
-  const [ours] = measured;
-  const perSecond = ours === undefined ? 0 : (segments.length / ours.medianMs) * 1000;
-  const title = `archive-wal of ${String(segments.length)} segments, compression ${compression === '' ? 'none' : compression}`;
-  return `${tableOf(title, measured, 'Barman')}  pgcellar: ${perSecond.toFixed(0)} segments a second\n`;
+  // 3.13.3 has no zstd on Debian's Python
+  const opponent: Record<string, Contender> = compression === 'zstd' ? {} : { Barman: archive(requireOracle().program) };
+  const name = compression === '' ? 'none' : compression;
+  const title = `archive-wal of ${String(segments.length)} segments, compression ${name}`;
+  const table = await measureInTurn(
+    { title, opponent: compression === 'zstd' ? undefined : 'Barman', runs },
+    { pgcellar: archive(program), ...opponent },
+  );
+  const [ours] = table.rows;
+  const perSecond = ours === undefined ? 0 : (segments.length / ours.wallMs.median) * 1000;
+  return { ...table, notes: [`pgcellar: ${perSecond.toFixed(0)} segments a second.`] };
 }
 
-async function benchFetching(home: TestHome, segments: readonly string[]): Promise<string> {
+async function benchFetching(home: TestHome, segments: readonly string[], runs: number): Promise<BenchTable[]> {
   await home.writeServer('main', serverWith(''));
   const barman = await programPath(home, 'barman');
   await using sshd = await startSshd({ programs: { barman }, env: { BARMAN_CONFIG_FILE: home.configFile } });
@@ -95,7 +100,7 @@ async function benchFetching(home: TestHome, segments: readonly string[]): Promi
   await runPgcellar(['archive-wal', 'main'], { home });
   for (const path of segments) await copyFile(path, join(home.server('main', 'incoming'), path.slice(-24)));
   await runPgcellar(['archive-wal', 'main'], { home });
-  const settings = settingsOf({ home, path: [programs], cwd: data });
+  const { env = {} } = settingsOf({ home, path: [programs] });
   const names = segments.map((path) => path.slice(-24));
   /** Every segment once, in order, with a pause as replay takes one. */
   const row = (argvOf: (name: string) => readonly string[], { pauseMs }: { pauseMs: number }): Contender => ({
@@ -103,10 +108,9 @@ async function benchFetching(home: TestHome, segments: readonly string[]): Promi
       await rm(join(home.folder, 'spool'), { recursive: true, force: true });
       await home.makeFolder('spool');
     },
-    work: async () => {
+    work: async (meter) => {
       for (const name of names) {
-        const { exitCode, stderr } = await runProgram(argvOf(name), settings);
-        if (exitCode !== 0) throw new Error(`${name}: ${stderr}`);
+        await meter.run({ argv: argvOf(name), env, cwd: data });
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     },
@@ -124,10 +128,10 @@ async function benchFetching(home: TestHome, segments: readonly string[]): Promi
     'pgcellar-wal-restore': row((name) => [ours, ...remote, ...target, name, 'pg_wal/RECOVERYXLOG'], { pauseMs }),
     'barman-wal-restore': row((name) => [theirs, ...remote, ...target, name, 'pg_wal/RECOVERYXLOG'], { pauseMs }),
   });
-  const parts: string[] = [];
+  const tables: BenchTable[] = [];
   for (const pauseMs of [0, 100]) {
-    const title = `restore_command over ssh, ${String(names.length)} segments, ${String(pauseMs)} ms of replay each`;
-    parts.push(tableOf(title, await measureInTurn(contenders(pauseMs), { runs: pauseMs === 0 ? runs : 3 }), 'cp'));
+    const title = `restore_command over ssh, ${String(names.length)} segments, ${String(pauseMs)} ms of replay after each`;
+    tables.push(await measureInTurn({ title, opponent: 'cp', runs }, contenders(pauseMs)));
   }
-  return parts.join('\n');
+  return tables;
 }

@@ -1,46 +1,120 @@
-/** Times in milliseconds of the same thing, done several times. */
-export interface Measured {
-  readonly name: string;
-  readonly medianMs: number;
-  readonly leastMs: number;
-  readonly mostMs: number;
-}
+import { type Cost, type Meter, MeteringRoom } from './meter.ts';
 
 /** Something that is measured; what it needs is made beforehand and not counted. */
 export interface Contender {
   readonly prepare?: () => Promise<void>;
-  readonly work: () => Promise<void>;
+  readonly work: (meter: Meter) => Promise<void>;
+  /** Fewer or more runs than the others, e.g. for an opponent that takes minutes; with one there is no warm-up either. */
+  readonly runs?: number;
+  /** What is to be reached, if anything: a ratio to another contender, plus an allowance, or a time. */
+  readonly target?: Target;
 }
 
-/** Does each of the contenders `runs` times, taking turns so that a busy moment of the machine hits all of them; the first round warms up. */
+export type Target =
+  | { readonly atMost: number; readonly timesThatOf: string; readonly plusMs?: number }
+  | { readonly atMostMs: number; readonly atMostBytes?: number };
+
+/** One line of a table. */
+export interface Measured {
+  readonly name: string;
+  readonly wallMs: Spread;
+  readonly cpuSeconds: Spread;
+  readonly peakBytes: Spread;
+  readonly runs: number;
+  /** To the opponent's median; undefined where there is none. */
+  readonly ratio: number | undefined;
+  /** The target in words and whether it was reached; undefined where there is none. */
+  readonly target: { readonly words: string; readonly isReached: boolean } | undefined;
+}
+
+interface Spread {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** What was measured in turns, with the contender that ratios refer to. */
+export interface BenchTable {
+  readonly title: string;
+  readonly opponent: string | undefined;
+  readonly rows: readonly Measured[];
+  /** Lines below the table: figures that follow from it, what limits it. */
+  readonly notes: readonly string[];
+}
+
+export interface BenchOptions {
+  /** How often each contender runs, after one round that warms up. */
+  readonly runs: number;
+  /** Also what takes many minutes. */
+  readonly isFull: boolean;
+}
+
+/** One subject of `npm run bench`. */
+export interface Bench {
+  readonly name: string;
+  readonly run: (options: BenchOptions) => Promise<readonly BenchTable[]>;
+}
+
+/** Does each of the contenders several times, taking turns so that a busy moment of the machine hits all of them. */
 export async function measureInTurn(
+  { title, opponent, runs }: { readonly title: string; readonly opponent?: string | undefined; readonly runs: number },
   contenders: Readonly<Record<string, Contender>>,
-  { runs }: { readonly runs: number },
-): Promise<readonly Measured[]> {
-  const times = new Map<string, number[]>(Object.keys(contenders).map((name) => [name, []]));
-  for (let round = 0; round <= runs; round++) {
-    for (const [name, { prepare, work }] of Object.entries(contenders)) {
+): Promise<BenchTable> {
+  const costs = new Map<string, Cost[]>(Object.keys(contenders).map((name) => [name, []]));
+  await using room = await MeteringRoom.open();
+  const mostRuns = Math.max(...Object.values(contenders).map((one) => one.runs ?? runs));
+  for (let round = 0; round <= mostRuns; round++) {
+    for (const [name, { prepare, work, runs: wanted = runs }] of Object.entries(contenders)) {
+      const isWarmUp = round === 0;
+      if (round > wanted || (isWarmUp && wanted === 1)) continue;
       await prepare?.();
-      const startedMs = performance.now();
-      await work();
-      if (round > 0) times.get(name)?.push(performance.now() - startedMs);
+      const cost = await room.costOf(work);
+      if (!isWarmUp) costs.get(name)?.push(cost);
     }
   }
-  return [...times].map(([name, measured]) => summaryOf(name, measured));
+  return { title, opponent, rows: rowsOf(costs, contenders, opponent), notes: [] };
 }
 
-/** A table with each contender's median and its ratio to the opponent. */
-export function tableOf(title: string, measured: readonly Measured[], opponent: string): string {
-  const base = measured.find(({ name }) => name === opponent)?.medianMs;
-  const rows = measured.map(({ name, medianMs, leastMs, mostMs }) => {
-    const ratio = base === undefined ? '' : (medianMs / base).toFixed(2);
-    return `  ${name.padEnd(42)}${medianMs.toFixed(1).padStart(10)} ms ${ratio.padStart(7)} x   (${leastMs.toFixed(1)} to ${mostMs.toFixed(1)})`;
+function rowsOf(
+  costs: ReadonlyMap<string, readonly Cost[]>,
+  contenders: Readonly<Record<string, Contender>>,
+  opponent: string | undefined,
+): readonly Measured[] {
+  const medianOf = (name: string): number => spreadOf((costs.get(name) ?? []).map(({ wallMs }) => wallMs)).median;
+  return [...costs].map(([name, all]) => {
+    const wallMs = spreadOf(all.map((cost) => cost.wallMs));
+    const peakBytes = spreadOf(all.map((cost) => cost.peakBytes));
+    const ratio = opponent === undefined ? undefined : wallMs.median / medianOf(opponent);
+    const target = contenders[name]?.target;
+    return {
+      name,
+      wallMs,
+      cpuSeconds: spreadOf(all.map((cost) => cost.cpuSeconds)),
+      peakBytes,
+      runs: all.length,
+      ratio,
+      target:
+        target === undefined ? undefined : judge(target, { wallMs: wallMs.median, peakBytes: peakBytes.median, medianOf }),
+    };
   });
-  return [`${title}; median, ratio to "${opponent}", least and most`, ...rows, ''].join('\n');
 }
 
-function summaryOf(name: string, times: readonly number[]): Measured {
-  const sorted = times.toSorted((a, b) => a - b);
+function judge(
+  target: Target,
+  { wallMs, peakBytes, medianOf }: { wallMs: number; peakBytes: number; medianOf: (name: string) => number },
+): NonNullable<Measured['target']> {
+  if ('atMostMs' in target) {
+    const { atMostMs, atMostBytes = Infinity } = target;
+    const memory = atMostBytes === Infinity ? '' : `, ${String(atMostBytes / 1e6)} MB`;
+    return { words: `${String(atMostMs / 1000)} s${memory}`, isReached: wallMs <= atMostMs && peakBytes <= atMostBytes };
+  }
+  const { atMost, timesThatOf, plusMs = 0 } = target;
+  const words = `${String(atMost)} x ${timesThatOf}${plusMs === 0 ? '' : ` + ${String(plusMs / 1000)} s`}`;
+  return { words, isReached: wallMs <= atMost * medianOf(timesThatOf) + plusMs };
+}
+
+function spreadOf(figures: readonly number[]): Spread {
+  const sorted = figures.toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;
-  return { name, medianMs: at(Math.floor(sorted.length / 2)), leastMs: at(0), mostMs: at(sorted.length - 1) };
+  return { median: at(Math.floor(sorted.length / 2)), least: at(0), most: at(sorted.length - 1) };
 }

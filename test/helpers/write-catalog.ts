@@ -5,8 +5,8 @@ import { type Backup, emptyBackup, parseBackupId } from '../../src/catalog/backu
 import { formatBackupInfo } from '../../src/catalog/backup-info.ts';
 import { formatWalEntry } from '../../src/catalog/wal-entry.ts';
 import { parseTimestamp } from '../../src/shared/timestamp.ts';
-import { parseLsn } from '../../src/wal/lsn.ts';
-import { defaultSegmentSize, parseSegmentName } from '../../src/wal/wal-name.ts';
+import { lsnFromBytes } from '../../src/wal/lsn.ts';
+import { defaultSegmentSize, segmentAtIndex, segmentStart } from '../../src/wal/wal-name.ts';
 import type { TestHome } from './test-home.ts';
 
 /** Ids of the backups that {@link writeCatalog} writes, each from two o'clock of its day; WAL reaches from segment 2 to 8. */
@@ -33,10 +33,10 @@ export async function writeCatalog(home: TestHome, server: string): Promise<void
   const { weekly, firstTwin, secondTwin, failed } = writtenBackups;
   const tablespaces = [{ name: 'fast', oid: 16_400, location: '/srv/fast' }];
   const backups = [
-    aBackup({ id: weekly, server, segment: 2, rest: { backupName: 'weekly', tablespaces } }),
-    aBackup({ id: firstTwin, server, segment: 4, rest: { backupName: 'twin' } }),
-    aBackup({ id: secondTwin, server, segment: 6, rest: { backupName: 'twin' } }),
-    aBackup({ id: failed, server, segment: 8, rest: { status: 'FAILED', error: 'failure copying files (no space)' } }),
+    sketchBackup({ id: weekly, server, segment: 2, rest: { backupName: 'weekly', tablespaces } }),
+    sketchBackup({ id: firstTwin, server, segment: 4, rest: { backupName: 'twin' } }),
+    sketchBackup({ id: secondTwin, server, segment: 6, rest: { backupName: 'twin' } }),
+    sketchBackup({ id: failed, server, segment: 8, rest: { status: 'FAILED', error: 'failure copying files (no space)' } }),
   ];
   for (const backup of backups) await writeBackup(home, backup);
   await writeWals(home, server);
@@ -47,12 +47,15 @@ interface Sketch {
   readonly id: string;
   readonly server: string;
   readonly segment: number;
-  readonly rest: Partial<Backup>;
+  readonly rest?: Partial<Backup>;
 }
 
-function aBackup({ id, server, segment, rest }: Sketch): Backup {
+/** A backup that is done, in one segment of timeline 1, counted from the first. */
+export function sketchBackup({ id, server, segment, rest = {} }: Sketch): Backup {
   const day = `${id.slice(0, 4)}-${id.slice(4, 6)}-${id.slice(6, 8)}`;
-  const wal = parseSegmentName(segmentName(segment)) ?? null;
+  const time = `${id.slice(9, 11)}:${id.slice(11, 13)}`;
+  const wal = segmentAtIndex(1, segment, defaultSegmentSize);
+  const start = segmentStart(wal, defaultSegmentSize);
   return {
     ...emptyBackup(parseBackupId(id) ?? fail(id)),
     serverName: server,
@@ -62,12 +65,12 @@ function aBackup({ id, server, segment, rest }: Sketch): Backup {
     version: 150_018,
     pgdata: '/srv/pg/data',
     timeline: 1,
-    beginTime: parseTimestamp(`${day} 02:00:00+00:00`) ?? fail(day),
-    endTime: parseTimestamp(`${day} 02:00:10+00:00`) ?? fail(day),
+    beginTime: parseTimestamp(`${day} ${time}:00+00:00`) ?? fail(day),
+    endTime: parseTimestamp(`${day} ${time}:10+00:00`) ?? fail(day),
     beginWal: wal,
     endWal: wal,
-    beginXlog: parseLsn(`0/${String(segment)}000028`) ?? fail(id),
-    endXlog: parseLsn(`0/${String(segment)}000100`) ?? fail(id),
+    beginXlog: lsnFromBytes(start + 0x28n),
+    endXlog: lsnFromBytes(start + 0x100n),
     beginOffset: 40,
     endOffset: 256,
     size: 24_000_000,
@@ -97,7 +100,7 @@ async function writeWals(home: TestHome, server: string): Promise<void> {
   await mkdir(folder);
   const lines: string[] = [];
   for (let number = 2; number <= 8; number++) {
-    const name = parseSegmentName(segmentName(number)) ?? fail(String(number));
+    const name = segmentAtIndex(1, number, defaultSegmentSize);
     const text = `content of segment ${String(number)}`;
     const seconds = Date.UTC(2024, 2, 1, 2 + 12 * (number - 2)) / 1000;
     await writeFile(join(folder, name), text);
@@ -106,10 +109,6 @@ async function writeWals(home: TestHome, server: string): Promise<void> {
     lines.push(formatWalEntry({ name, size: defaultSegmentSize, time: seconds, compression: null, encryption: null }));
   }
   await writeFile(home.server(server, 'wals', `${server}-xlog.db`), lines.join(''));
-}
-
-function segmentName(number: number): string {
-  return `0000000100000000000000${number.toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
 function fail(text: string): never {
