@@ -71,7 +71,7 @@ function completion({ startedAt, elapsedSeconds }: RestoreReport): string[] {
   ];
 }
 
-function jsonOf({ changes, warnings, missingFiles, startedAt, elapsedSeconds }: RestoreReport): JsonObject {
+function jsonOf({ changes, warnings, missingFiles, stages, startedAt, elapsedSeconds }: RestoreReport): JsonObject {
   return {
     changes: changes.map(tupleOf),
     changes_count: changes.length,
@@ -82,6 +82,12 @@ function jsonOf({ changes, warnings, missingFiles, startedAt, elapsedSeconds }: 
     recovery_start_time_timestamp: String(epochSeconds(startedAt)),
     recovery_elapsed_time: formatInterval(elapsedSeconds),
     recovery_elapsed_time_seconds: elapsedSeconds,
+    stages: stages.map(({ stage, bytes, seconds }) => ({
+      stage,
+      bytes,
+      seconds,
+      bytes_per_second: seconds > 0 ? Math.round(bytes / seconds) : null,
+    })),
   };
 }
 

@@ -1,15 +1,23 @@
-import { type Backup, isCopyDone } from '../catalog/backup.ts';
+import { type Backup, type BackupId, isCopyDone } from '../catalog/backup.ts';
 import { findBackup } from '../catalog/find-backup.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type ArchiveFacts, type BackupVerdict, judgeBackup, type RestoreWish } from './judge-backup.ts';
 import type { TimelinePlan } from './plan-timeline.ts';
 import { unavailableKindOf } from './restore-options.ts';
 
+/** A newer backup that was not taken. */
+export interface PassedOver {
+  readonly id: BackupId;
+  readonly reason: string;
+}
+
 /** The backup to restore and the way from it. */
 export interface BackupChoice {
   readonly backup: Backup;
   readonly timelines: TimelinePlan;
   readonly warnings: readonly string[];
+  /** For `auto`. */
+  readonly passedOver: readonly PassedOver[];
 }
 
 interface Choosing {
@@ -59,8 +67,10 @@ export function chooseBackup(choosing: Choosing, wanted: string, facts: ArchiveF
   const backup = namedBackup(choosing, wanted);
   if (backup === undefined) return chooseAutomatically(choosing, facts);
   const verdict = judgeBackup(backup, choosing.wish, facts);
-  if (verdict.kind === 'reachable') return { backup, ...verdict };
-  throw new OperatorError('target-unreachable', verdict.reason, { hint: hintFor(choosing, backup, facts) });
+  if (verdict.kind === 'reachable') return { backup, ...verdict, passedOver: [] };
+  const hint = hintFor(choosing, backup, facts);
+  const accepting = verdict.isForWal === true ? '; --allow missing-wal restores nevertheless' : '';
+  throw new OperatorError('target-unreachable', verdict.reason, { hint: `${hint}${accepting}` });
 }
 
 function chooseAutomatically({ serverName, backups, wish }: Choosing, facts: ArchiveFacts): BackupChoice {
@@ -75,18 +85,25 @@ function chooseAutomatically({ serverName, backups, wish }: Choosing, facts: Arc
     });
   }
   const warnings: string[] = [];
+  const passedOver: PassedOver[] = [];
   let refusal: BackupVerdict | undefined;
   for (const backup of backups.toReversed()) {
-    if (!isCopyDone(backup)) continue;
+    if (!isCopyDone(backup)) {
+      passedOver.push({ id: backup.id, reason: `its status is ${backup.status}` });
+      continue;
+    }
     const verdict = judgeBackup(backup, wish, facts);
     if (verdict.kind === 'unreachable') {
       refusal ??= verdict;
+      passedOver.push({ id: backup.id, reason: verdict.reason });
       continue;
     }
     const unavailable = unavailableKindOf(backup);
-    if (unavailable === undefined)
-      return { backup, timelines: verdict.timelines, warnings: [...warnings, ...verdict.warnings] };
+    if (unavailable === undefined) {
+      return { backup, timelines: verdict.timelines, warnings: [...warnings, ...verdict.warnings], passedOver };
+    }
     warnings.push(`backup ${backup.id} is passed over: ${unavailable}`);
+    passedOver.push({ id: backup.id, reason: unavailable });
   }
   const reason = refusal?.kind === 'unreachable' ? `: ${refusal.reason}` : '';
   throw new OperatorError(

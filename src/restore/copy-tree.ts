@@ -1,10 +1,12 @@
 import { constants, type Stats } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rm, symlink, utimes } from 'node:fs/promises';
+import { chmod, copyFile, lstat, mkdir, open, readlink, rm, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { DestinationPlan } from './plan-destination.ts';
+import { controlFile, emptiedFolders, realFolders } from './restored-files.ts';
+import { type TreeEntry, walkTree } from './walk-tree.ts';
 
 type CopyContext = Pick<Context, 'clock' | 'progress' | 'signal' | 'messages'>;
 
@@ -20,18 +22,6 @@ interface CopyOptions {
 
 const filesAtOnce = 8;
 const chunkBytes = 256 * 1024;
-/** Written last of all, see {@link copyControlFile}. */
-const controlFile = 'global/pg_control';
-/** Content of these folders belongs to the server that was backed up (engine.md section 12.5). */
-const emptiedFolders = new Set(['pg_log', 'log', 'pg_xlog', 'pg_wal']);
-/**
- * What would bring the restored server up in another way than was asked for: beside Barman's three the signal files, which are what
- * `recovery.conf` became in PostgreSQL 12 and come with the backup of a standby.
- */
-const leftOutFiles = new Set(['postmaster.pid', 'recovery.conf', 'tablespace_map', 'recovery.signal', 'standby.signal']);
-/** Folders that we write into afterwards: never through a symbolic link that the backup brings. */
-const realFolders = new Set(['global', 'pg_tblspc']);
-
 /**
  * Copies the files of a backup to their places, all but the control file, and links the tablespaces. Modes and times are kept, symbolic
  * links are copied as links and never followed, existing files are never overwritten. A failed attempt is repeated as often as asked for.
@@ -114,12 +104,8 @@ class Copier {
   }
 
   async copyFolder(root: TreeRoot): Promise<void> {
-    const rootStats = await doing(`read ${root.source}`, () => lstat(root.source));
-    if (!rootStats.isDirectory()) throw new OperatorError('backup-not-usable', `${root.source} is no folder`);
-    await doing(`make the folder ${root.destination}`, () => mkdir(root.destination, { recursive: true, mode: 0o700 }));
-    this.#folders.push({ path: root.destination, stats: rootStats, isRoot: true });
     const atOnce = this.#kilobytesPerSecond > 0 ? 1 : filesAtOnce;
-    await forEachAtOnce(this.#walk(root, ''), atOnce, (path) => this.#copyEntry(root, path));
+    await forEachAtOnce(this.#makeFolders(root), atOnce, (entry) => this.#copyEntry(root, entry));
   }
 
   /** Modes and times of folders, from the innermost out: writing into a folder changes its time. */
@@ -132,30 +118,26 @@ class Copier {
     }
   }
 
-  /** Paths of files and links below a folder, one folder of names in memory at a time; folders are made on the way. */
-  async *#walk(root: TreeRoot, folder: string): AsyncGenerator<string> {
-    const from = join(root.source, folder);
-    const folders: string[] = [];
-    for (const entry of await doing(`read ${from}`, () => readdir(from, { withFileTypes: true }))) {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (isLeftOut(root, path)) continue;
-      if (entry.isDirectory()) folders.push(path);
-      else yield path;
-    }
-    for (const path of folders) {
-      const stats = await doing(`read ${join(root.source, path)}`, () => lstat(join(root.source, path)));
-      await makeFolder(join(root.destination, path));
-      this.#folders.push({ path: join(root.destination, path), stats, isRoot: false });
-      if (!(root.isDataFolder && emptiedFolders.has(path))) yield* this.#walk(root, path);
+  /** Files and links of a tree; folders are made on the way. */
+  async *#makeFolders(root: TreeRoot): AsyncGenerator<TreeEntry> {
+    for await (const entry of walkTree(root)) {
+      if (!entry.stats.isDirectory()) {
+        yield entry;
+        continue;
+      }
+      const path = join(root.destination, entry.path);
+      const isRoot = entry.path === '';
+      if (isRoot) await doing(`make the folder ${path}`, () => mkdir(path, { recursive: true, mode: 0o700 }));
+      else await makeFolder(path);
+      this.#folders.push({ path, stats: entry.stats, isRoot });
     }
   }
 
-  async #copyEntry(root: TreeRoot, path: string): Promise<void> {
+  async #copyEntry(root: TreeRoot, { path, stats }: TreeEntry): Promise<void> {
     if (this.#context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
     const from = join(root.source, path);
     const to = join(root.destination, path);
     await doing(`copy ${from} to ${to}`, async () => {
-      const stats = await lstat(from);
       if (stats.isSymbolicLink()) await this.#copyLink(root, path);
       else if (stats.isFile()) await this.#copyFile(from, to, stats);
       else this.#context.messages.warning(`${from} is neither file, folder nor link and is left out`);
@@ -213,13 +195,6 @@ class Copier {
     this.#doneBytes += bytes;
     this.#context.progress.advance(this.#doneBytes);
   }
-}
-
-function isLeftOut({ isDataFolder, knownOids }: TreeRoot, path: string): boolean {
-  if (!isDataFolder) return false;
-  if (leftOutFiles.has(path) || path === controlFile) return true;
-  // linked to its new place when everything is copied
-  return path.startsWith('pg_tblspc/') && knownOids?.has(path.slice('pg_tblspc/'.length)) === true;
 }
 
 /** PostgreSQL refuses a data folder that others may write to or look into. */

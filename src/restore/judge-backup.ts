@@ -13,6 +13,8 @@ export interface RestoreWish {
   readonly timeline: TimelineChoice | undefined;
   readonly standbyMode: boolean;
   readonly fetchesWal: boolean;
+  /** The operator has missing WAL elsewhere, or does without what it holds. */
+  readonly acceptsMissingWal?: boolean;
 }
 
 /** What is known about the archive. */
@@ -24,7 +26,12 @@ export interface ArchiveFacts {
 
 export type BackupVerdict =
   | { readonly kind: 'reachable'; readonly timelines: TimelinePlan; readonly warnings: readonly string[] }
-  | { readonly kind: 'unreachable'; readonly reason: string };
+  | {
+      readonly kind: 'unreachable';
+      readonly reason: string;
+      /** Only WAL is missing, which an operator may accept. */
+      readonly isForWal?: true;
+    };
 
 /**
  * Whether the wish can be fulfilled from this backup. `unreachable` only when that is certain; what can go wrong beyond that is a
@@ -38,7 +45,7 @@ export function judgeBackup(backup: Backup, wish: RestoreWish, facts: ArchiveFac
   if (verdict.kind === 'refused') return { kind: 'unreachable', reason: verdict.reason };
   const timelines = verdict.plan;
   const wal = judgeWal(backup, { wish, timelines, coverage: facts.coverageFor(backup.xlogSegmentSize) });
-  if ('reason' in wal) return { kind: 'unreachable', reason: wal.reason };
+  if ('reason' in wal) return { kind: 'unreachable', ...wal };
   return { kind: 'reachable', timelines, warnings: [...timelines.warnings, ...wal.warnings] };
 }
 
@@ -62,19 +69,24 @@ interface WalQuestion {
   readonly coverage: WalCoverage;
 }
 
-type WalAnswer = { readonly reason: string } | { readonly warnings: readonly string[] };
+type WalAnswer = { readonly reason: string; readonly isForWal: true } | { readonly warnings: readonly string[] };
+
+function missing(reason: string): WalAnswer {
+  return { reason, isForWal: true };
+}
 
 function judgeWal(backup: Backup, question: WalQuestion): WalAnswer {
   const { wish, timelines, coverage } = question;
   if (backup.beginWal === null || backup.endWal === null) return { warnings: [] };
   const begin = segmentIndex(backup.beginWal, coverage.segmentSize);
   const end = segmentIndex(backup.endWal, coverage.segmentSize);
-  const missing = firstMissing(question, begin, end);
-  if (missing !== undefined) {
-    const text = `WAL segment ${missing.name} is missing in the archive and backup ${backup.id} needs it`;
+  const lacking = firstMissing(question, begin, end);
+  if (lacking !== undefined) {
+    const text = `WAL segment ${lacking.name} is missing in the archive and backup ${backup.id} needs it`;
     // a standby can get it by streaming, and get-wal asks again when it has arrived
-    const canStillCome = wish.standbyMode || (wish.fetchesWal && backup.status === 'WAITING_FOR_WALS');
-    return canStillCome ? { warnings: [text] } : { reason: text };
+    const canStillCome =
+      wish.standbyMode || wish.acceptsMissingWal === true || (wish.fetchesWal && backup.status === 'WAITING_FOR_WALS');
+    return canStillCome ? { warnings: [text] } : missing(text);
   }
   if (wish.target.kind === 'immediate') return { warnings: [] };
   const last = coverage.lastIndex(timelines.lineage) ?? end;
@@ -89,13 +101,13 @@ function judgeWal(backup: Backup, question: WalQuestion): WalAnswer {
 function judgeLsn(lsn: Lsn, question: WalQuestion & { readonly end: number; readonly last: number }): WalAnswer {
   const { wish, timelines, coverage, end, last } = question;
   const wanted = segmentIndex(segmentAtLsn(lsn, 1, coverage.segmentSize).name, coverage.segmentSize);
-  const missing = firstMissing(question, end, wanted);
-  if (missing === undefined) return { warnings: [] };
+  const lacking = firstMissing(question, end, wanted);
+  if (lacking === undefined) return { warnings: [] };
   const text =
-    wanted > last && missing.index > last
+    wanted > last && lacking.index > last
       ? `the requested target LSN ${formatLsn(lsn)} lies after the last archived WAL segment ${coverage.nameAt(last, timelines.lineage)}`
-      : `WAL segment ${missing.name} is missing in the archive, before the requested target LSN ${formatLsn(lsn)}`;
-  return wish.standbyMode ? { warnings: [text] } : { reason: text };
+      : `WAL segment ${lacking.name} is missing in the archive, before the requested target LSN ${formatLsn(lsn)}`;
+  return wish.standbyMode || wish.acceptsMissingWal === true ? { warnings: [text] } : missing(text);
 }
 
 function judgeTime(time: Timestamp, { wish, coverage }: WalQuestion, gap: Missing | undefined): WalAnswer {
@@ -106,7 +118,7 @@ function judgeTime(time: Timestamp, { wish, coverage }: WalQuestion, gap: Missin
     const isBeyond = gap.timeBefore !== undefined && seconds > gap.timeBefore;
     if (!isBeyond) return { warnings: [`${text}, probably after the requested target time`] };
     const beyond = `${text}, before the requested target time ${formatLongTime(time)}`;
-    return wish.standbyMode ? { warnings: [beyond] } : { reason: beyond };
+    return wish.standbyMode || wish.acceptsMissingWal === true ? { warnings: [beyond] } : missing(beyond);
   }
   if (coverage.newestTime === undefined || seconds <= coverage.newestTime) return { warnings: [] };
   const newest = formatLongTime(timestampFromEpoch(Math.floor(coverage.newestTime)));

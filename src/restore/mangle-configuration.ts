@@ -1,8 +1,6 @@
-import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileDurably } from '../shared/durable-file.ts';
-import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import type { Place } from './place.ts';
 import type { RecoverySettings } from './recovery-settings.ts';
 import { includesOthers, type ReviewedLine, reviewConfiguration } from './review-configuration.ts';
 
@@ -19,34 +17,46 @@ export interface MangledConfiguration {
   readonly linkedFiles: readonly string[];
 }
 
+/** What a restore does to the configuration, with every file as it has to be written. */
+interface ConfigurationPlan extends MangledConfiguration {
+  readonly rewritten: readonly { readonly file: string; readonly text: string; readonly mode: number }[];
+}
+
+export type FoundFile =
+  /** One character a byte. */
+  { readonly kind: 'file'; readonly text: string; readonly mode: number } | { readonly kind: 'missing' | 'link' | 'other' };
+
+/** Gives a file of a data folder by its name. */
+export type ReadConfiguration = (name: string) => Promise<FoundFile>;
+
 const autoConf = 'postgresql.auto.conf';
 /** Only looked for: a server does not start without them. */
 const neededFiles = ['pg_hba.conf', 'pg_ident.conf'] as const;
 /** `archive_library` came with this version. */
 const libraryKnownSince = 150_000;
 
+/** Every file of a data folder that a restore looks at. */
+export function configurationFiles(recoveryFile: string | undefined): readonly string[] {
+  return [...reviewedFiles(recoveryFile), ...neededFiles];
+}
+
 /**
- * Reviews the configuration files in a restored data folder and rewrites them, the original kept beside each as `.origin` with its mode.
- * When `postgresql.conf` includes other files, archiving is turned off in `postgresql.auto.conf`, which is read last: what they say
- * about it has no effect then.
+ * Reviews the configuration files of a backup or of a restored data folder: the same files give the same plan. When `postgresql.conf` includes other files,
+ * archiving is turned off in `postgresql.auto.conf`, which is read last: what they say about it has no effect then.
  */
-export async function mangleConfiguration(
-  dataFolder: string,
+export async function planConfiguration(
+  read: ReadConfiguration,
   version: number,
   recoveryFile: string | undefined,
-): Promise<MangledConfiguration> {
+): Promise<ConfigurationPlan> {
   const changes: MangledLine[] = [];
   const warnings: MangledLine[] = [];
   const missingFiles: string[] = [];
   const linkedFiles: string[] = [];
+  const rewritten: { file: string; text: string; mode: number }[] = [];
   let isArchivingIncluded = false;
-  const names = [
-    'postgresql.conf',
-    autoConf,
-    ...(recoveryFile === undefined || recoveryFile === autoConf ? [] : [recoveryFile]),
-  ];
-  for (const file of names) {
-    const found = await readRegularFile(join(dataFolder, file));
+  for (const file of reviewedFiles(recoveryFile)) {
+    const found = await read(file);
     if (found.kind === 'missing' && file !== recoveryFile) missingFiles.push(file);
     if (found.kind === 'link') linkedFiles.push(file);
     if (found.kind !== 'file') continue;
@@ -55,27 +65,35 @@ export async function mangleConfiguration(
     const forced = file === autoConf && isArchivingIncluded ? forcedLines(review.text, version) : [];
     changes.push(...review.changes.map((change) => ({ file, ...change })), ...forced.map((change) => ({ file, ...change })));
     warnings.push(...review.warnings.map((warning) => ({ file, ...warning })));
-    await replaceFile(
-      join(dataFolder, file),
-      withLines(
-        review.text,
-        forced.map(({ key, value }) => `${key} = ${value ?? ''}`),
-      ),
-      found.mode,
-    );
+    const lines = forced.map(({ key, value }) => `${key} = ${value ?? ''}`);
+    rewritten.push({ file, text: withLines(review.text, lines), mode: found.mode });
   }
-  for (const file of neededFiles)
-    if ((await readRegularFile(join(dataFolder, file))).kind === 'missing') missingFiles.push(file);
-  return { changes, warnings, missingFiles, linkedFiles };
+  for (const file of neededFiles) if ((await read(file)).kind === 'missing') missingFiles.push(file);
+  return { changes, warnings, missingFiles, linkedFiles, rewritten };
+}
+
+/** Rewrites the configuration of a restored data folder, the original kept beside each file as `.origin` with its mode. */
+export async function mangleConfiguration(
+  place: Place,
+  { dataFolder, version, recoveryFile }: { dataFolder: string; version: number; recoveryFile: string | undefined },
+): Promise<MangledConfiguration> {
+  const read: ReadConfiguration = async (name) => await readRegularFile(place, join(dataFolder, name));
+  const { rewritten, ...mangled } = await planConfiguration(read, version, recoveryFile);
+  for (const { file, text, mode } of rewritten) {
+    const path = join(dataFolder, file);
+    await place.writeFile(`${path}.origin`, await place.readFile(path), mode);
+    await place.writeFile(path, Buffer.from(text, 'latin1'), mode);
+  }
+  return mangled;
 }
 
 /**
  * Writes the recovery settings: at the end of a file of the backup, or into one of their own; then the signal file.
  * @throws OperatorError `destination-unusable` when that file is a symbolic link or a folder
  */
-export async function writeRecoverySettings(dataFolder: string, settings: RecoverySettings): Promise<void> {
+export async function writeRecoverySettings(place: Place, dataFolder: string, settings: RecoverySettings): Promise<void> {
   const path = join(dataFolder, settings.fileName);
-  const found = await readRegularFile(path);
+  const found = await readRegularFile(place, path);
   if (found.kind === 'link' || found.kind === 'other') {
     throw new OperatorError(
       'destination-unusable',
@@ -83,35 +101,27 @@ export async function writeRecoverySettings(dataFolder: string, settings: Recove
     );
   }
   const before = found.kind === 'file' && settings.isAppended ? found.text : undefined;
-  // their own bytes are UTF-8, the file's are kept as they are
-  const lines = Buffer.from(settings.lines.map((line) => `${line}\n`).join(''), 'utf8').toString('latin1');
-  const content = before === undefined ? lines : settings.lines.length === 0 ? before : `${before}\n${lines}`;
-  await writeFileDurably(path, Buffer.from(content, 'latin1'), { mode: 0o600 });
-  if (found.kind === 'file') await chmod(path, found.mode);
-  if (settings.signalName !== undefined) await writeFileDurably(join(dataFolder, settings.signalName), '', { mode: 0o600 });
+  const content = withRecoverySettings(before, settings.lines);
+  await place.writeFile(path, Buffer.from(content, 'latin1'), found.kind === 'file' ? found.mode : 0o600);
+  if (settings.signalName !== undefined) await place.writeFile(join(dataFolder, settings.signalName), Buffer.alloc(0), 0o600);
 }
 
-type FoundFile =
-  | { readonly kind: 'file'; readonly text: string; readonly mode: number }
-  | { readonly kind: 'missing' | 'link' | 'other' };
-
-/** One character a byte. */
-async function readRegularFile(path: string): Promise<FoundFile> {
-  try {
-    const stats = await lstat(path);
-    if (stats.isSymbolicLink()) return { kind: 'link' };
-    if (!stats.isFile()) return { kind: 'other' };
-    return { kind: 'file', text: await readFile(path, 'latin1'), mode: stats.mode & 0o777 };
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return { kind: 'missing' };
-    throw error;
-  }
+/** Text of a file with the settings at its end, after an empty line; their own bytes are UTF-8, the file's are kept as they are. */
+function withRecoverySettings(before: string | undefined, settings: readonly string[]): string {
+  const lines = Buffer.from(settings.map((line) => `${line}\n`).join(''), 'utf8').toString('latin1');
+  if (before === undefined) return lines;
+  return settings.length === 0 ? before : `${before}\n${lines}`;
 }
 
-async function replaceFile(path: string, text: string, mode: number): Promise<void> {
-  await copyFile(path, `${path}.origin`, constants.COPYFILE_EXCL);
-  await writeFileDurably(path, Buffer.from(text, 'latin1'), { mode });
-  await chmod(path, mode);
+function reviewedFiles(recoveryFile: string | undefined): readonly string[] {
+  return ['postgresql.conf', autoConf, ...(recoveryFile === undefined || recoveryFile === autoConf ? [] : [recoveryFile])];
+}
+
+async function readRegularFile(place: Place, path: string): Promise<FoundFile> {
+  const found = await place.find(path);
+  if (found === undefined) return { kind: 'missing' };
+  if (found.kind !== 'file') return { kind: found.kind === 'link' ? 'link' : 'other' };
+  return { kind: 'file', text: (await place.readFile(path)).toString('latin1'), mode: found.mode & 0o777 };
 }
 
 function forcedLines(text: string, version: number): readonly ReviewedLine[] {

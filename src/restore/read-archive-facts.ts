@@ -19,7 +19,7 @@ import { WalCoverage } from './wal-coverage.ts';
 interface ReadingOptions {
   /** Segment sizes of the backups that come into question: one, unless the server was built anew. */
   readonly segmentSizes: ReadonlySet<number>;
-  /** Files that wait in the incoming and streaming folders count: `get-wal` hands them out. */
+  /** Files that wait in the incoming and streaming folders count: `get-wal` hands them out, and a restore archives them first. */
   readonly countsArrivals: boolean;
   readonly countsPartial: boolean;
 }
@@ -52,6 +52,30 @@ export async function readArchiveFacts(
   return { histories, coverageFor, now: localTimestamp(context.clock.now()) };
 }
 
+/** A WAL file that waits to be archived. */
+export interface WaitingWal {
+  readonly entry: WalEntry;
+  readonly path: string;
+}
+
+/**
+ * What the archiver would archive now: everything that waits, but for the partial segment that is being received.
+ */
+export async function readWaitingWals(layout: ServerLayout): Promise<readonly WaitingWal[]> {
+  const waiting: WaitingWal[] = [];
+  for (const folder of [layout.incoming, layout.streaming]) {
+    const arrivals = (await arrivalsIn(folder)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const newestPartial =
+      folder === layout.streaming ? arrivals.findLast(({ name }) => walKindOf(name) === 'partial') : undefined;
+    for (const arrival of arrivals) {
+      if (arrival === newestPartial) continue;
+      const path = join(folder, arrival.name);
+      waiting.push({ entry: { ...arrival, compression: null, encryption: null }, path });
+    }
+  }
+  return waiting;
+}
+
 /** Entries of the index from a name on, and the history files. */
 export async function readEntriesFrom(layout: ServerLayout, first: WalName, signal: AbortSignal): Promise<WalEntry[]> {
   const entries: WalEntry[] = [];
@@ -67,21 +91,22 @@ async function visitIndex(layout: ServerLayout, visitor: (entry: WalEntry) => vo
   await index.visit(visitor);
 }
 
-async function arrivalsIn(folder: string): Promise<{ name: WalName; time: number }[]> {
-  const arrivals: { name: WalName; time: number }[] = [];
+async function arrivalsIn(folder: string): Promise<{ name: WalName; time: number; size: number }[]> {
+  const arrivals: { name: WalName; time: number; size: number }[] = [];
   for (const fileName of await namesIn(folder)) {
     const name = parseWalName(fileName);
     if (name === undefined) continue;
-    const time = await modifiedAt(join(folder, fileName));
-    if (time !== undefined) arrivals.push({ name, time });
+    const facts = await factsOf(join(folder, fileName));
+    if (facts !== undefined) arrivals.push({ name, ...facts });
   }
   return arrivals;
 }
 
 /** Undefined when the archiver moved the file meanwhile: then it was counted in the archive, or the next look finds it. */
-async function modifiedAt(path: string): Promise<number | undefined> {
+async function factsOf(path: string): Promise<{ readonly time: number; readonly size: number } | undefined> {
   try {
-    return (await stat(path)).mtimeMs / 1000;
+    const { mtimeMs, size } = await stat(path);
+    return { time: mtimeMs / 1000, size };
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

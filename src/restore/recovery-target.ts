@@ -1,7 +1,9 @@
 import { OperatorError } from '../shared/operator-error.ts';
-import { formatLongTime, parseTimestamp, type Timestamp } from '../shared/timestamp.ts';
+import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
+import { type Refuse, throwRefusal } from './refusals.ts';
 import type { RestoreRequest } from './restore-options.ts';
+import { type AssumedZone, parseTargetTime } from './target-time.ts';
 
 /** Where replay stops. */
 export type RecoveryTarget =
@@ -29,20 +31,36 @@ const longestName = 63;
 
 /**
  * Reads the target options; all that reaches a configuration file is checked here.
- * @throws OperatorError `target-invalid`
+ * @param zone that a time without one is read in; the host's when it is not known
+ * @throws OperatorError `target-invalid`, or hands each reason to `refuse`
  */
-export function parseTarget(request: TargetRequest): ParsedTarget {
+export function parseTarget(request: TargetRequest, zone?: AssumedZone, refuse: Refuse = throwRefusal): ParsedTarget {
   const warnings: string[] = [];
   const targets: RecoveryTarget[] = [];
-  if (request.targetTime !== undefined) targets.push(parseTime(request.targetTime, warnings));
-  if (request.targetXid !== undefined) targets.push(parseXid(request.targetXid));
-  if (request.targetLsn !== undefined) targets.push(parseLsnTarget(request.targetLsn));
-  if (request.targetName !== undefined) targets.push(parseName(request.targetName));
+  const read = <T>(value: T | undefined, parse: (value: T) => RecoveryTarget): void => {
+    if (value === undefined) return;
+    try {
+      targets.push(parse(value));
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      refuse(error);
+    }
+  };
+  read(request.targetTime, (text) => {
+    const { time, warnings: about } = parseTargetTime(text, zone);
+    warnings.push(...about);
+    return { kind: 'time', time };
+  });
+  read(request.targetXid, parseXid);
+  read(request.targetLsn, parseLsnTarget);
+  read(request.targetName, parseName);
   if (request.isImmediate) targets.push({ kind: 'immediate' });
   const [target = { kind: 'none' } as const, second] = targets;
-  if (second !== undefined) throw invalid('you cannot specify multiple targets for the recovery operation');
-  const isPitr = target.kind !== 'none' || request.targetTimeline !== undefined;
-  if (request.action !== undefined && !isPitr) throw invalid('--target-action needs a recovery target or --target-tli');
+  if (second !== undefined) refuse(invalid('you cannot specify multiple targets for the recovery operation'));
+  const { targetTime, targetXid, targetLsn, targetName, targetTimeline } = request;
+  const isPitr =
+    request.isImmediate || [targetTime, targetXid, targetLsn, targetName, targetTimeline].some((asked) => asked !== undefined);
+  if (request.action !== undefined && !isPitr) refuse(invalid('--target-action needs a recovery target or --target-tli'));
   if (request.isExclusive && !takesExclusive(target)) {
     warnings.push('--exclusive has no effect without --target-time, --target-xid or --target-lsn');
   }
@@ -68,29 +86,6 @@ export function describeTarget(target: Exclude<RecoveryTarget, { kind: 'none' }>
     case 'immediate':
       return 'immediate: True';
   }
-}
-
-function parseTime(text: string, warnings: string[]): RecoveryTarget {
-  const time = readTime(text);
-  if (!time.hasZone) {
-    const zone = formatLongTime(time).slice(-6);
-    warnings.push(`No time zone has been specified through '--target-time': the time zone of this host (${zone}) is assumed`);
-  }
-  return { kind: 'time', time: { epochMicros: time.epochMicros, offsetMinutes: time.offsetMinutes } };
-}
-
-function readTime(text: string): Timestamp & { readonly hasZone: boolean } {
-  let reason: unknown;
-  try {
-    const time = parseTimestamp(text);
-    if (time !== undefined) return time;
-  } catch (error) {
-    reason = error; // an offset that no zone has
-  }
-  throw new OperatorError('target-invalid', `unable to parse the target time '${text}'`, {
-    hint: "write it as '2026-01-31 08:59:00+01:00'",
-    cause: reason,
-  });
 }
 
 function parseXid(text: string): RecoveryTarget {

@@ -1,5 +1,6 @@
 import { type Backup, backupTypeOf } from '../catalog/backup.ts';
 import type { ServerConfig } from '../config/server-config.ts';
+import type { Allowance } from './refusals.ts';
 
 /** What `--target-tli` may say. */
 export type TimelineChoice = number | 'current' | 'latest';
@@ -37,6 +38,8 @@ export interface RestoreRequest {
   readonly programWords: readonly string[];
   /** `barman_user`: whom that call must run as. */
   readonly programUser: string;
+  /** Guard rails that the operator has lifted. */
+  readonly allowed: ReadonlySet<Allowance>;
   /** What is not built yet; only what was said on the command line, the configuration is looked at apart. */
   readonly notBuilt?: NotBuiltOptions | undefined;
 }

@@ -81,6 +81,14 @@ export function includesOthers({ warnings }: ConfigurationReview): boolean {
   return warnings.some(({ key }) => key.startsWith('include'));
 }
 
+/** Every setting of a file in its order: key in lower case, value as it is written. */
+export function readSettings(text: string): readonly { readonly key: string; readonly value: string }[] {
+  return text
+    .split('\n')
+    .map(parseSetting)
+    .filter(({ key }) => key !== '');
+}
+
 /** Key in lower case and the rest of the line; an empty key for a comment or an empty line. */
 function parseSetting(line: string): { readonly key: string; readonly value: string } {
   const [, key = '', value = ''] = /^\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=?\s*(.*?)\s*$/.exec(line) ?? [];

@@ -77,7 +77,11 @@ export function segmentAfter(selected: readonly WalToCopy[], range: WalRange): S
  * Number of the last segment that replay reads. Replay stops at a record that begins at or after the LSN: when the LSN is the end of a
  * segment's last record (what `pg_switch_wal` returns), that one lies in the next segment, so one more is taken.
  */
-function lastIndexOf({ target, endWal, segmentSize }: WalRange): number | undefined {
+export function lastIndexOf({
+  target,
+  endWal,
+  segmentSize,
+}: Pick<WalRange, 'target' | 'endWal' | 'segmentSize'>): number | undefined {
   if (target.kind === 'immediate') return segmentIndex(endWal, segmentSize);
   if (target.kind === 'lsn') return indexAt(target.lsn, segmentSize) + 1;
   return undefined;

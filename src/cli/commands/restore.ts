@@ -1,3 +1,4 @@
+import { allowances } from '../../restore/refusals.ts';
 import type { NotBuiltOptions } from '../../restore/restore-options.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { CommandDeclaration, OptionValues } from '../command.ts';
@@ -102,6 +103,14 @@ export const restoreCommand: CommandDeclaration = {
       parse: absolutePath,
     },
     { name: 'combine-mode', kind: 'choice', choices: combineModes, summary: 'for incremental backups (not available yet)' },
+    { name: 'dry-run', kind: 'flag', summary: 'say what would be done, and every reason against it; change nothing' },
+    {
+      name: 'allow',
+      kind: 'choice',
+      choices: [...allowances],
+      isRepeatable: true,
+      summary: 'go on although this stands against it',
+    },
     { name: 'snapshot-recovery-instance', kind: 'text', summary: 'for snapshot backups (not available yet)' },
     { name: 'snapshot-recovery-zone', kind: 'text', summary: 'for snapshot backups (not available yet)' },
     { name: 'gcp-zone', kind: 'text', summary: 'for snapshot backups (not available yet)' },
@@ -115,9 +124,10 @@ export const restoreCommand: CommandDeclaration = {
   ],
   async run({ application, servers: [server], positionals: [backup = '', destination = ''], options }) {
     if (server === undefined) return;
-    const { restoreBackup } = await import('../../operations/restore-backup.ts');
+    const { executeRestore, prepareRestore } = await import('../../operations/restore-backup.ts');
     const { archiveWal } = await import('../../operations/archive-wal.ts');
     const { restoreDefaults } = await import('../../restore/restore-options.ts');
+    const { renderRestorePlan } = await import('../../output/render-restore-plan.ts');
     const { renderRestoreReport } = await import('../../output/render-restore-report.ts');
     const { context, configuration, programName } = application;
     const defaults = restoreDefaults(server.config);
@@ -145,12 +155,21 @@ export const restoreCommand: CommandDeclaration = {
       skipsArchiving: options.flag('skip-archive-wal'),
       programWords: programName === 'barman' ? ['barman'] : [application.script, '-c', application.configurationPath],
       programUser: configuration.global.barman_user,
+      allowed: new Set(allowances.filter((word) => options.texts('allow').includes(word))),
       notBuilt: notBuiltOf(options),
     };
-    const report = await restoreBackup(server, request, context, async () => {
+    const isDryRun = options.flag('dry-run');
+    const archivePending = async (): Promise<void> => {
       await archiveWal(server, { isQuiet: true }, context);
-    });
-    application.writer.print(renderRestoreReport(report));
+    };
+    const plan = await prepareRestore({ server, request, isDryRun, archivePending }, context);
+    // whoever calls it Barman parses what Barman prints
+    const isRefused = plan.refusals.length > 0;
+    if (isDryRun || (programName !== 'barman' && !isRefused)) application.writer.print(renderRestorePlan(plan));
+    if (isDryRun) for (const warning of plan.warnings) context.messages.warning(warning);
+    for (const refusal of plan.refusals) application.tellFailure(refusal);
+    if (isDryRun || isRefused) return;
+    application.writer.print(renderRestoreReport(await executeRestore(server, plan, context)));
   },
 };
 

@@ -1,3 +1,4 @@
+import type { StageOutcome } from '../../restore/restore-rates.ts';
 import type { Timestamp } from '../../shared/timestamp.ts';
 
 /** A line of a configuration file, with its number counted as Barman counts, from 0. */
@@ -16,6 +17,8 @@ export interface RestoreReport {
   readonly missingFiles: readonly string[];
   /** The restored server fetches WAL with `get-wal`. */
   readonly fetchesWal: boolean;
+  /** What each stage took, in their order. */
+  readonly stages: readonly StageOutcome[];
   readonly startedAt: Timestamp;
   readonly elapsedSeconds: number;
 }

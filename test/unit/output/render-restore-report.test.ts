@@ -8,6 +8,7 @@ const quiet: RestoreReport = {
   warnings: [],
   missingFiles: [],
   fetchesWal: false,
+  stages: [{ stage: 'copy', bytes: 3000, seconds: 1.5 }],
   startedAt: timeOf('2026-11-23 18:18:14.986219+00:00'),
   elapsedSeconds: 1.146634,
 };
@@ -30,6 +31,7 @@ test('a restore that changed nothing only says that it is complete', () => {
       recovery_start_time_timestamp: '1795457894',
       recovery_elapsed_time: '1 second',
       recovery_elapsed_time_seconds: 1.146634,
+      stages: [{ stage: 'copy', bytes: 3000, seconds: 1.5, bytes_per_second: 2000 }],
     },
   });
 });

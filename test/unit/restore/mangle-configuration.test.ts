@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { mangleConfiguration, writeRecoverySettings } from '../../../src/restore/mangle-configuration.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.ts';
+import { aPlace } from './restore-context.ts';
 
 let folder: TemporaryFolder;
 
@@ -25,7 +26,7 @@ async function read(name: string): Promise<string> {
 test('rewrites both files and keeps the originals with their modes', async () => {
   await write({ 'postgresql.conf': "archive_command = 'x'\n", 'postgresql.auto.conf': 'port = 1\n', 'pg_hba.conf': '' });
   await chmod(join(folder.path, 'postgresql.conf'), 0o640);
-  const mangled = await mangleConfiguration(folder.path, 150_018, undefined);
+  const mangled = await mangleConfiguration(aPlace(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined });
   expect(mangled).toEqual({
     changes: [{ file: 'postgresql.conf', line: 0, key: 'archive_command', value: 'false' }],
     warnings: [],
@@ -43,7 +44,7 @@ test('rewrites both files and keeps the originals with their modes', async () =>
 test('bytes of another encoding stay as they are', async () => {
   const bytes = Buffer.concat([Buffer.from([0x23, 0xe4, 0xff, 0x0a]), Buffer.from("archive_command = 'x'\n")]);
   await write({ 'postgresql.conf': bytes });
-  await mangleConfiguration(folder.path, 150_018, undefined);
+  await mangleConfiguration(aPlace(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined });
   expect((await readFile(join(folder.path, 'postgresql.conf'))).subarray(0, 4)).toEqual(bytes.subarray(0, 4));
 });
 
@@ -52,7 +53,11 @@ test.each([
   [140_000, 'port = 1\narchive_command = false\n'],
 ])('files that are taken in cannot turn archiving on, on version %i', async (version, text) => {
   await write({ 'postgresql.conf': "include_dir 'conf.d'\n", 'postgresql.auto.conf': 'port = 1' });
-  const { changes } = await mangleConfiguration(folder.path, version, undefined);
+  const { changes } = await mangleConfiguration(aPlace(), {
+    dataFolder: folder.path,
+    version: version,
+    recoveryFile: undefined,
+  });
   expect(await read('postgresql.auto.conf')).toBe(text);
   expect(changes[0]).toEqual({ file: 'postgresql.auto.conf', line: 1, key: 'archive_command', value: 'false' });
 });
@@ -60,7 +65,9 @@ test.each([
 test('a link is not followed', async () => {
   await write({ elsewhere: "archive_command = 'x'\n" });
   await symlink(join(folder.path, 'elsewhere'), join(folder.path, 'postgresql.conf'));
-  expect((await mangleConfiguration(folder.path, 150_018, undefined)).linkedFiles).toEqual(['postgresql.conf']);
+  expect(
+    (await mangleConfiguration(aPlace(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined })).linkedFiles,
+  ).toEqual(['postgresql.conf']);
   expect(await readdir(folder.path)).toEqual(['elsewhere', 'postgresql.conf']);
 });
 
@@ -72,7 +79,7 @@ test('settings are appended after an empty line, in UTF-8, with a signal', async
     lines: ["a = 'ä'", 'b = 1'],
     signalName: 'recovery.signal' as const,
   };
-  await writeRecoverySettings(folder.path, settings);
+  await writeRecoverySettings(aPlace(), folder.path, settings);
   expect(await read('postgresql.auto.conf')).toBe("port = 1\n\na = 'ä'\nb = 1\n");
   expect(await read('recovery.signal')).toBe('');
 });
@@ -81,6 +88,6 @@ test('settings never go through a link', async () => {
   await write({ elsewhere: 'x' });
   await symlink(join(folder.path, 'elsewhere'), join(folder.path, 'postgresql.auto.conf'));
   const settings = { fileName: 'postgresql.auto.conf', isAppended: true, lines: ['a = 1'], signalName: undefined };
-  await expect(writeRecoverySettings(folder.path, settings)).rejects.toMatchObject({ code: 'destination-unusable' });
+  await expect(writeRecoverySettings(aPlace(), folder.path, settings)).rejects.toMatchObject({ code: 'destination-unusable' });
   expect(await read('elsewhere')).toBe('x');
 });

@@ -2,9 +2,11 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ServerLayout } from '../../../src/catalog/server-layout.ts';
-import { planDestination, requireUsableDestination } from '../../../src/restore/plan-destination.ts';
+import { judgeDestination } from '../../../src/restore/judge-destination.ts';
+import { type DestinationPlan, planDestination } from '../../../src/restore/plan-destination.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.ts';
 import { aBackup } from './restore-builders.ts';
+import { aPlace } from './restore-context.ts';
 
 let folder: TemporaryFolder;
 
@@ -23,6 +25,11 @@ function layout(): ServerLayout {
     ['base', 'wals', 'xlogdb', 'incoming', 'streaming', 'errors', 'locks'].map((name) => [name, join(root, name)]),
   );
   return { serverName: 'main', root, ...below } as ServerLayout; // every folder is named above
+}
+
+async function judge(plan: DestinationPlan): Promise<void> {
+  const backup = { version: 150_018, systemid: '7', pgdata: null };
+  await judgeDestination({ plan, place: aPlace(), layout: layout(), backup, isDelta: false });
 }
 
 interface Wish {
@@ -129,7 +136,7 @@ test.each<{ why: string; make: (path: string) => Promise<unknown>; wish?: Wish; 
     location.replace('/../HOME', join(folder.path, 'home')),
   ]);
   const plan = planFor({ ...wish, tablespaces: Object.fromEntries(inFolder) as Record<string, string> });
-  const usable = requireUsableDestination(plan, layout());
+  const usable = judge(plan);
   if (message === undefined) await expect(usable).resolves.toBeUndefined();
   else
     await expect(usable).rejects.toMatchObject({
@@ -143,13 +150,13 @@ test.each(['', 'restored/..', 'restored'])(
   async (below) => {
     const tablespaces = { fast: join(folder.path, 'restored/fast'), slow: join(folder.path, 'restored/slow') };
     const plan = planFor({ isPitr: true, tablespaces, stagingWalDirectory: join(folder.path, below) });
-    await expect(requireUsableDestination(plan, layout())).rejects.toMatchObject({ code: 'destination-unusable' });
+    await expect(judge(plan)).rejects.toMatchObject({ code: 'destination-unusable' });
   },
 );
 
 test('what a restore left that was cut short is named', async () => {
   await mkdir(join(folder.path, 'restored/base'), { recursive: true });
-  await expect(requireUsableDestination(planFor({}), layout())).rejects.toMatchObject({
+  await expect(judge(planFor({}))).rejects.toMatchObject({
     hint: 'a restore to it did not come to its end: remove what it left and try again',
   });
 });

@@ -1,3 +1,5 @@
+import { localPlace } from '../../../src/restore/local-place.ts';
+import type { Place } from '../../../src/restore/place.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import type { Context } from '../../../src/shared/context.ts';
 import { silentLog } from '../../../src/shared/log.ts';
@@ -24,4 +26,10 @@ export function aContext(rest: Partial<Context> = {}): Context & { readonly told
     signal: new AbortController().signal,
     ...rest,
   };
+}
+
+/** This host, with the programs of its PATH. */
+export function aPlace(): Place {
+  const programPath = process.env['PATH'] ?? '';
+  return localPlace({ programPath, environment: process.env, signal: new AbortController().signal });
 }

@@ -1,0 +1,154 @@
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+} from 'node:fs/promises';
+import { connect } from 'node:net';
+import { dirname, join, relative } from 'node:path';
+import { writeFileDurably } from '../shared/durable-file.ts';
+import type { Environment } from '../shared/environment.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { requireProgram } from '../transport/find-program.ts';
+import { failureOf } from '../transport/program-result.ts';
+import { runProgram } from '../transport/run-program.ts';
+import { isAlive } from '../transport/stop-process.ts';
+import type { FoundEntry, FreeSpace, Place } from './place.ts';
+
+interface Surroundings {
+  /** Where programs are looked for. */
+  readonly programPath: string;
+  readonly environment: Environment;
+  readonly signal: AbortSignal;
+}
+
+/** statfs(2) of btrfs, where every copy can be a clone. */
+const btrfsMagic = 0x9123683e;
+
+/** This host. */
+export function localPlace({ programPath, environment, signal }: Surroundings): Place {
+  return {
+    kind: 'local',
+    find,
+    namesIn: async (path) => await unlessMissing(path, () => readdir(path)),
+    realPath: realPathOf,
+    readFile: async (path) => await refusing(`read ${path}`, () => readFile(path)),
+    writeFile: async (path, content, mode) => {
+      await refusing(`write ${path}`, async () => {
+        await writeFileDurably(path, content, { mode });
+        await chmod(path, mode); // the umask has no say in it
+      });
+    },
+    makeFolder,
+    rename: async (from, to) => {
+      await refusing(`rename ${from} to ${to}`, () => rename(from, to));
+    },
+    link: async (target, path) => {
+      await refusing(`link ${path} to ${target}`, async () => {
+        await rm(path, { force: true });
+        await symlink(target, path);
+      });
+    },
+    linkTarget: async (path) => ((await find(path))?.kind === 'link' ? await readlink(path) : undefined),
+    remove: async (path) => {
+      await refusing(`remove ${path}`, () => rm(path, { recursive: true, force: true }));
+    },
+    spaceAt,
+    folderOfProcess,
+    listensOn,
+    sync: async (paths) => {
+      const program = await requireProgram('sync', programPath, 'making the restored files survive a power cut');
+      // one call for whole file systems is far cheaper than syncing file after file
+      const result = await runProgram([program, '-f', ...paths], { environment, signal });
+      if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      if (result.exitCode !== 0) throw failureOf(result, 'sync');
+    },
+  };
+}
+
+async function find(path: string): Promise<FoundEntry | undefined> {
+  const stats = await unlessMissing(path, () => lstat(path));
+  if (stats === undefined) return undefined;
+  const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : stats.isSymbolicLink() ? 'link' : 'other';
+  return { kind, mode: stats.mode & 0o7777 };
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await refusing(`make the folder ${path}`, () => mkdir(path, { recursive: true, mode: 0o700 }));
+}
+
+/** Path without symbolic links, of a file that may not exist yet. */
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT' || dirname(path) === path) return path;
+    return join(await realPathOf(dirname(path)), relative(dirname(path), path));
+  }
+}
+
+async function spaceAt(path: string): Promise<FreeSpace> {
+  try {
+    const [{ dev }, { bavail, bsize, type }] = await Promise.all([stat(path), statfs(path)]);
+    return { fileSystem: String(dev), freeBytes: bavail * bsize, sharesBlocks: type === btrfsMagic };
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '') || dirname(path) === path)
+      throw cannot(`look at ${path}`, error);
+    return await spaceAt(dirname(path));
+  }
+}
+
+async function folderOfProcess(pid: number): Promise<string | undefined> {
+  if (!isAlive(pid)) return undefined;
+  try {
+    return await readlink(`/proc/${String(pid)}/cwd`);
+  } catch {
+    return 'unknown'; // it belongs to somebody else
+  }
+}
+
+async function listensOn(socketPath: string): Promise<boolean> {
+  const socket = connect(socketPath);
+  return await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error) => {
+      // whoever may not connect has at least found somebody's socket
+      resolve(systemCodeOf(error) === 'EACCES');
+    });
+  });
+}
+
+async function unlessMissing<T>(path: string, look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
+    throw cannot(`look at ${path}`, error);
+  }
+}
+
+async function refusing<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw cannot(what, error);
+  }
+}
+
+function cannot(what: string, error: unknown): unknown {
+  const code = systemCodeOf(error);
+  if (code === undefined || error instanceof OperatorError) return error;
+  const isReading = /^(?:read|look)/.test(what);
+  return new OperatorError(isReading ? 'file-unreadable' : 'file-unwritable', `cannot ${what}: ${code}`, { cause: error });
+}

@@ -1,0 +1,49 @@
+/** What lies at a path of the host that is restored to. */
+export interface FoundEntry {
+  readonly kind: 'file' | 'folder' | 'link' | 'other';
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** A file system and what is free on it. */
+export interface FreeSpace {
+  /** The same text for two paths on one file system. */
+  readonly fileSystem: string;
+  readonly freeBytes: number;
+  /** Two copies on it may share their blocks, so a copy needs no space of its own. */
+  readonly sharesBlocks: boolean;
+}
+
+/**
+ * The host that is restored to, this one or another: files by their absolute paths. Every method rejects with an OperatorError that
+ * names the path when the host refuses; what is missing is a value and no error.
+ */
+export interface Place {
+  readonly kind: 'local' | 'remote';
+  /** Without following a link at its end; undefined when nothing is there. */
+  find(path: string): Promise<FoundEntry | undefined>;
+  /** Names in a folder, hidden ones too; undefined when it does not exist. */
+  namesIn(path: string): Promise<readonly string[] | undefined>;
+  /** Path without symbolic links, of a file that may not exist yet. */
+  realPath(path: string): Promise<string>;
+  readFile(path: string): Promise<Buffer>;
+  /** Temporary name, sync, rename: either the old or the new content is there. */
+  writeFile(path: string, content: Uint8Array, mode: number): Promise<void>;
+  /** Makes a folder of mode 0700 with its parents, or takes one that is there. */
+  makeFolder(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** A symbolic link that replaces an older one. */
+  link(target: string, path: string): Promise<void>;
+  /** Where a symbolic link points to; undefined for anything else. */
+  linkTarget(path: string): Promise<string | undefined>;
+  /** Removes a file or a folder with all in it; nothing happens when it is missing. */
+  remove(path: string): Promise<void>;
+  /** Of the file system that a path lies on, or will lie on. */
+  spaceAt(path: string): Promise<FreeSpace>;
+  /** Working folder of a live process; `unknown` when it may not be looked at, undefined when no process has that id. */
+  folderOfProcess(pid: number): Promise<string | undefined>;
+  /** Whether a server takes connections on a socket. */
+  listensOn(socketPath: string): Promise<boolean>;
+  /** Makes all that was written below folders, or to files, survive a power cut. */
+  sync(paths: readonly string[]): Promise<void>;
+}

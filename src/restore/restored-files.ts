@@ -1,0 +1,20 @@
+/** Put in place last of all: PostgreSQL does not start without it, so what a crash leaves can never be taken for a finished restore. */
+export const controlFile = 'global/pg_control';
+
+/** Content of these folders belongs to the server that was backed up (engine.md section 12.5). */
+export const emptiedFolders: ReadonlySet<string> = new Set(['pg_log', 'log', 'pg_xlog', 'pg_wal']);
+
+/**
+ * What would bring the restored server up in another way than was asked for: beside Barman's three the signal files, which are what
+ * `recovery.conf` became in PostgreSQL 12 and come with the backup of a standby.
+ */
+export const leftOutFiles: ReadonlySet<string> = new Set([
+  'postmaster.pid',
+  'recovery.conf',
+  'tablespace_map',
+  'recovery.signal',
+  'standby.signal',
+]);
+
+/** Folders that we write into afterwards: never through a symbolic link that the backup brings. */
+export const realFolders: ReadonlySet<string> = new Set(['global', 'pg_tblspc']);

@@ -1,0 +1,52 @@
+/** Whether the host knows a time zone of that name (`Europe/Berlin`, `UTC`). */
+export function isZoneName(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en-US', { timeZone: name });
+    return true;
+  } catch {
+    return false; // RangeError is the only way to ask
+  }
+}
+
+/** What a wall clock of a zone that shows a time is ahead of UTC. */
+export interface ZoneOffset {
+  readonly minutes: number;
+  /** The clock showed that time twice, or never, because it was set back or forth; the other offset that it could have meant. */
+  readonly otherMinutes: number | undefined;
+}
+
+const dayMs = 86_400_000;
+
+/**
+ * The offset of a wall clock time in a zone. A time that was skipped is read with the offset before the change, one that came twice with
+ * the offset after it, as PostgreSQL reads them.
+ * @param wallMs the wall clock as if it were UTC, milliseconds since the epoch
+ */
+export function zoneOffset(zone: string, wallMs: number): ZoneOffset {
+  const before = offsetAt(zone, wallMs - dayMs);
+  const after = offsetAt(zone, wallMs + dayMs);
+  if (before === after) return { minutes: after, otherMinutes: undefined };
+  const isBefore = offsetAt(zone, wallMs - before * 60_000) === before;
+  const isAfter = offsetAt(zone, wallMs - after * 60_000) === after;
+  if (isBefore && isAfter) return { minutes: after, otherMinutes: before };
+  if (!isBefore && !isAfter) return { minutes: before, otherMinutes: after };
+  return { minutes: isAfter ? after : before, otherMinutes: undefined };
+}
+
+/** Minutes east of UTC at an instant. */
+function offsetAt(zone: string, instantMs: number): number {
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone: zone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  });
+  const parts = new Map(format.formatToParts(new Date(instantMs)).map(({ type, value }) => [type, Number(value)]));
+  const part = (type: Intl.DateTimeFormatPartTypes): number => parts.get(type) ?? 0;
+  const wall = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
+  return Math.round((wall - Math.floor(instantMs / 1000) * 1000) / 60_000);
+}
