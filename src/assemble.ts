@@ -35,6 +35,10 @@ export interface Application {
   readonly script: string;
   /** The beginning of a command line of ours, for work in the background. */
   readonly self: readonly string[];
+  /** The beginning of a command line of ours as the operator would type it. */
+  readonly typed: readonly string[];
+  /** Text goes to a terminal, and not as JSON. */
+  readonly isInteractive: boolean;
   readonly stdout: NodeJS.WritableStream;
   stdin(): Readable;
   /** Writes text as it is, whatever the format. */
@@ -104,6 +108,8 @@ export async function assemble({
     writer,
     colours: writer.colours,
     self: [process.execPath, script, '-c', configurationPath, '-q'],
+    typed: globals.configPath === undefined ? [programName] : [programName, '-c', globals.configPath],
+    isInteractive: process.stdout.isTTY && globals.format === 'console',
     configurationPath,
     script,
     stdout: process.stdout,

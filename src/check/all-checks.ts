@@ -96,3 +96,13 @@ export const allChecks: readonly Check[] = [
   programs,
   unavailableOptions,
 ];
+
+/** The line of a server whose checks took too long; it is no member of the list, because it is about the others. */
+export const checkTimeout = {
+  name: 'check timeout',
+  isCritical: true,
+  about: 'Ours',
+  meaning: 'The time was up; what stands behind is unknown. The hint names the check that was under way.',
+  remedies: ['check-slow'],
+  isShownOnlyWhenFailed: true,
+} as const satisfies Omit<Check, 'run' | 'appliesTo'>;

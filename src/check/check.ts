@@ -7,6 +7,8 @@ import type { StreamIdentity } from '../postgres/replication-commands.ts';
 import type { ServerVersion } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import type { OperatorError } from '../shared/operator-error.ts';
+import type { NamedRemedy, RemedyKey } from './remedies.ts';
+import type { Remedy } from './remedy.ts';
 import type { WalReading } from './wal-reading.ts';
 
 /** One line of a report (config-checks-hooks.md section 9). */
@@ -18,10 +20,14 @@ export interface CheckResult {
   readonly perfdata?: number | undefined;
   /** A failure that keeps a backup from starting. */
   readonly isCritical: boolean;
+  /** Of a failure: why, and what mends it. */
+  readonly remedy?: Remedy | undefined;
 }
 
 /** A connection that works, or why there is none. */
-export type Attempt<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'failed'; readonly reason: string };
+export type Attempt<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'failed'; readonly reason: string; readonly remedy: NamedRemedy };
 
 /** A connection for queries, to a server whose release we know. */
 export interface QueryAccess {
@@ -65,12 +71,11 @@ export interface CheckTools {
   readonly archivePending: () => Promise<boolean>;
 }
 
-/** How a check came out. */
-export interface Verdict {
-  readonly isOk: boolean;
-  readonly hint?: string | undefined;
-  readonly perfdata?: number | undefined;
-}
+/** How a check came out; a failure names what mends it. */
+export type Verdict = { readonly hint?: string | undefined; readonly perfdata?: number | undefined } & (
+  | { readonly isOk: true }
+  | { readonly isOk: false; readonly remedy: NamedRemedy }
+);
 
 /** One entry of the list: one line of the report, or none when it has nothing to say. */
 export interface Check {
@@ -81,5 +86,13 @@ export interface Check {
   readonly appliesTo: 'every' | 'active';
   /** Its failure keeps a backup from starting. */
   readonly isCritical: boolean;
+  /** Heading that it stands under in docs/checks.md. */
+  readonly about: string;
+  /** What a failure means. */
+  readonly meaning: string;
+  /** Every remedy that its failures name. */
+  readonly remedies: readonly RemedyKey[];
+  /** Its line is there only when it fails. */
+  readonly isShownOnlyWhenFailed?: true;
   run(facts: CheckFacts, tools: CheckTools): Verdict | undefined | Promise<Verdict | undefined>;
 }

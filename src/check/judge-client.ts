@@ -1,12 +1,17 @@
 import { type ClientProgramName, isCompatible } from '../postgres/client-programs.ts';
 import { accessible } from './accessible.ts';
 import type { CheckFacts, Verdict } from './check.ts';
+import { mendedBy } from './remedies.ts';
 import { failed, passed } from './verdict.ts';
 
 /** The program is there and runs. */
-export async function judgeClientPresence({ clientProgram }: CheckFacts, name: ClientProgramName): Promise<Verdict> {
-  const found = await clientProgram(name);
-  return found === undefined ? failed(`${name} was not found: install postgresql-client, or set path_prefix`) : passed();
+export async function judgeClientPresence(facts: CheckFacts, name: ClientProgramName): Promise<Verdict> {
+  const found = await facts.clientProgram(name);
+  if (found !== undefined) return passed();
+  return failed(
+    `${name} was not found: install postgresql-client, or set path_prefix`,
+    mendedBy('client-missing', { major: majorOf(facts) }),
+  );
 }
 
 const shownAs: Readonly<Record<ClientProgramName, string>> = {
@@ -19,5 +24,17 @@ export async function judgeClientVersion(facts: CheckFacts, name: ClientProgramN
   const program = await facts.clientProgram(name);
   const version = accessible(facts.streaming)?.version;
   if (program !== undefined && version !== undefined && isCompatible(program, version.number)) return passed();
-  return failed(`PostgreSQL version: ${version?.text ?? 'None'}, ${shownAs[name]} version: ${program?.versionText ?? 'None'}`);
+  const remedy =
+    version === undefined
+      ? mendedBy('server-version-unknown')
+      : mendedBy('client-old', { program: name, found: program?.versionText ?? 'none', major: majorOf(facts) });
+  return failed(
+    `PostgreSQL version: ${version?.text ?? 'None'}, ${shownAs[name]} version: ${program?.versionText ?? 'None'}`,
+    remedy,
+  );
+}
+
+function majorOf({ streaming, connection }: CheckFacts): string {
+  const version = accessible(streaming)?.version ?? accessible(connection)?.version;
+  return version === undefined ? '…' : String(Math.floor(version.number / 10_000));
 }

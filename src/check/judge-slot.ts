@@ -1,6 +1,7 @@
 import { readReplicationSlot } from '../postgres/server-queries.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, Verdict } from './check.ts';
+import { mendedBy } from './remedies.ts';
 import { failed, passed } from './verdict.ts';
 
 /** The receiver's slot: there, initialised and in use; without a receiver one that holds WAL back is worth a warning. */
@@ -20,8 +21,10 @@ export async function judgeSlot(
   if (slot === undefined) {
     return failed(
       `replication slot '${name}' doesn't exist. Please execute 'pgcellar receive-wal --create-slot ${server.config.name}'`,
+      mendedBy('slot-missing', { slot: name }),
     );
   }
-  if (slot.restartLsn === undefined) return failed(`slot '${name}' not initialised: is 'receive-wal' running?`);
-  return slot.isActive ? passed() : failed(`slot '${name}' not active: is 'receive-wal' running?`);
+  const idle = mendedBy('slot-idle', { slot: name });
+  if (slot.restartLsn === undefined) return failed(`slot '${name}' not initialised: is 'receive-wal' running?`, idle);
+  return slot.isActive ? passed() : failed(`slot '${name}' not active: is 'receive-wal' running?`, idle);
 }

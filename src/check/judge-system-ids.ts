@@ -1,8 +1,12 @@
 import { join } from 'node:path';
 import { readIdentity } from '../catalog/identity.ts';
+import type { Server } from '../config/server.ts';
+import { parseConninfo } from '../postgres/conninfo.ts';
 import { readSystemId } from '../postgres/server-queries.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, StreamAccess, Verdict } from './check.ts';
+import { better } from './connection-remedy.ts';
+import { mendedBy, type NamedRemedy } from './remedies.ts';
 import { failed, passed } from './verdict.ts';
 
 interface Accesses {
@@ -18,11 +22,25 @@ export async function judgeSystemIds({ server }: CheckFacts, accesses: Accesses)
   const found = streamed ?? asked;
   if (found === undefined) return passed('no system Id available');
   if (asked !== undefined && asked !== found) {
-    return failed('is the streaming DSN targeting the same server of the PostgreSQL connection string?');
+    return failed('is the streaming DSN targeting the same server of the PostgreSQL connection string?', differing(server));
   }
   const stored = (await readIdentity(server.layout))?.systemid;
   if (stored === undefined) return passed('no system Id stored on disk');
   if (stored === found) return passed();
   const path = join(server.layout.root, 'identity.json');
-  return failed(`the system Id of the connected PostgreSQL server changed, stored in "${path}"`);
+  return failed(
+    `the system Id of the connected PostgreSQL server changed, stored in "${path}"`,
+    mendedBy('another-cluster', { folder: server.layout.root, stored, found }),
+  );
+}
+
+/** The replication connection as the other one has it: same host and port, its own role. */
+function differing({ config: { options } }: Server): NamedRemedy {
+  const isOther = options.wal_conninfo !== undefined || options.wal_streaming_conninfo !== undefined;
+  const [key, other] = isOther
+    ? (['wal_streaming_conninfo', 'wal_conninfo'] as const)
+    : (['streaming_conninfo', 'conninfo'] as const);
+  const right = parseConninfo(options[other] ?? options.conninfo ?? '');
+  const place = Object.fromEntries([...right].filter(([name]) => ['host', 'hostaddr', 'port'].includes(name)));
+  return mendedBy('connections-differ', { key, other, better: better(parseConninfo(options[key] ?? ''), place) });
 }

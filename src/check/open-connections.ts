@@ -4,6 +4,12 @@ import type { Connection } from '../postgres/connect.ts';
 export class OpenConnections implements AsyncDisposable {
   readonly #open: Connection[] = [];
   #isOver = false;
+  readonly #ending = new AbortController();
+
+  /** Aborts when the connections are closed: what is still being opened then need not go on. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
 
   /** Gives the connection back once it is there. */
   async add(opening: Promise<Connection>): Promise<Connection> {
@@ -15,6 +21,8 @@ export class OpenConnections implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
-    await Promise.allSettled(this.#open.map((connection) => connection.close()));
+    const closing = this.#open.map((connection) => connection.close()); // these say goodbye, so that no server logs a lost client
+    this.#ending.abort();
+    await Promise.allSettled(closing);
   }
 }

@@ -6,10 +6,13 @@ import type { Connection } from '../postgres/connect.ts';
 import { identifySystem } from '../postgres/replication-commands.ts';
 import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
 import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
+import type { Environment } from '../shared/environment.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, StreamAccess } from './check.ts';
+import { connectionRemedy } from './connection-remedy.ts';
 import type { OpenConnections } from './open-connections.ts';
+import { mendedBy } from './remedies.ts';
 import { WalReading } from './wal-reading.ts';
 
 const oldestVersion = 90_600;
@@ -59,12 +62,20 @@ async function readRecords({ layout }: Server): Promise<Records> {
 async function tryConnections({ config, environment }: Server, connections: OpenConnections): Promise<Accesses> {
   const { options } = config;
   const query = (key: string, text: string | undefined) =>
-    attempt(key, text, async (conninfo) => await queryAccess(await connections.add(connectForQueries(conninfo, environment))));
+    attempt(
+      key,
+      text,
+      { isReplication: false, environment },
+      async (conninfo) =>
+        await queryAccess(await connections.add(connectForQueries(conninfo, environment, connections.signal))),
+    );
   const stream = (key: string, text: string | undefined) =>
     attempt(
       key,
       text,
-      async (conninfo) => await streamAccess(await connections.add(connectForReplication(conninfo, environment))),
+      { isReplication: true, environment },
+      async (conninfo) =>
+        await streamAccess(await connections.add(connectForReplication(conninfo, environment, 'barman', connections.signal))),
     );
   const wal = walConnections(options);
   const isOtherSource = wal.conninfo !== options.conninfo;
@@ -82,14 +93,17 @@ async function tryConnections({ config, environment }: Server, connections: Open
 async function attempt<T>(
   key: string,
   conninfo: string | undefined,
+  kind: { readonly isReplication: boolean; readonly environment: Environment },
   open: (conninfo: string) => Promise<T>,
 ): Promise<Attempt<T>> {
-  if (conninfo === undefined) return { kind: 'failed', reason: `${key} is not set` };
+  if (conninfo === undefined)
+    return { kind: 'failed', reason: `${key} is not set`, remedy: mendedBy('conninfo-unset', { key }) };
   try {
     return { kind: 'ok', value: await open(conninfo) };
   } catch (error) {
-    if (error instanceof OperatorError && error.code !== 'interrupted') return { kind: 'failed', reason: error.message };
-    throw error;
+    if (!(error instanceof OperatorError) || error.code === 'interrupted') throw error;
+    const remedy = await connectionRemedy({ ...kind, key, conninfo, error });
+    return { kind: 'failed', reason: error.message, remedy };
   }
 }
 

@@ -1,11 +1,15 @@
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { allChecks } from './all-checks.ts';
+import { allChecks, checkTimeout } from './all-checks.ts';
 import type { Check, CheckFacts, CheckResult, CheckTools, Verdict } from './check.ts';
+import { failureRemedy } from './failure-remedy.ts';
 import { OpenConnections } from './open-connections.ts';
 import { readFacts } from './read-facts.ts';
+import { mendedBy, type NamedRemedy, remedyOf } from './remedies.ts';
+import { fillRemedy, type Remedy } from './remedy.ts';
 import { runWithin } from './run-within.ts';
+import { valuesOfServer } from './values-of-server.ts';
 import { failed } from './verdict.ts';
 
 interface CheckingOptions {
@@ -19,9 +23,6 @@ export interface Checking {
   /** Lines below `configuration: FAILED`. */
   readonly problems: readonly string[];
 }
-
-/** Line of a server whose checks took too long. */
-export const timeoutName = 'check timeout';
 
 /**
  * Runs the checks of one server in their order, all of them within `timeoutSeconds`: when the time is up, those that are left are
@@ -46,7 +47,7 @@ export async function runChecks({ server, tools }: CheckingOptions): Promise<Che
     }
   };
   const isDone = await runWithin(timeoutSeconds, tools.context, work);
-  if (!isDone) results.push(timedOut(timeoutSeconds, current));
+  if (!isDone) results.push(timedOut(server, timeoutSeconds, current));
   for (const result of results) {
     if (!result.isOk) log[result.isCritical ? 'error' : 'info'](failureText(server, result));
   }
@@ -62,12 +63,14 @@ async function lineOf(check: Check, facts: CheckFacts, tools: CheckTools): Promi
   const verdict = await verdictOf(check, facts, tools);
   if (verdict === undefined) return undefined;
   const { isOk, hint, perfdata } = verdict;
+  const remedy = verdict.isOk ? undefined : remedyFor(facts.server, verdict.remedy);
   return {
     name: isOk ? check.name : (check.failureName ?? check.name),
     isOk,
     hint,
     perfdata,
     isCritical: !isOk && check.isCritical,
+    ...(remedy === undefined ? {} : { remedy }),
   };
 }
 
@@ -76,13 +79,18 @@ async function verdictOf(check: Check, facts: CheckFacts, tools: CheckTools): Pr
     return await check.run(facts, tools);
   } catch (error) {
     if (!(error instanceof OperatorError) || error.code === 'interrupted') throw error;
-    return failed(error.message);
+    return failed(error.message, failureRemedy(error, facts.server));
   }
 }
 
-function timedOut(seconds: number, current: string): CheckResult {
+function timedOut(server: Server, seconds: number, current: string): CheckResult {
   const hint = `timed out after ${String(seconds)} seconds, at '${current}'`;
-  return { name: timeoutName, isOk: false, hint, isCritical: true };
+  const remedy = remedyFor(server, mendedBy('check-slow', { current }));
+  return { name: checkTimeout.name, isOk: false, hint, isCritical: true, remedy };
+}
+
+function remedyFor(server: Server, { key, values }: NamedRemedy): Remedy {
+  return fillRemedy(remedyOf(key), { ...valuesOfServer(server), ...values });
 }
 
 function failureText({ config }: Server, { name, hint }: CheckResult): string {

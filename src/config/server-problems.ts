@@ -14,6 +14,33 @@ export interface Assumptions {
  * one has neither connections nor a backup method of its own.
  */
 export function problemsOf(options: ServerOptions): readonly string[] {
+  return foundIn(options).map(({ text }) => text);
+}
+
+/** The lines of the server's section that would mend {@link problemsOf}, where a line can. */
+export function settingsAgainstProblems(options: ServerOptions): readonly string[] {
+  return foundIn(options).flatMap(({ setting }) => (setting === undefined ? [] : [setting]));
+}
+
+interface Problem {
+  readonly text: string;
+  /** What mends it: `slot_name = pgcellar`. */
+  readonly setting?: string;
+}
+
+/** Values that stand for what only the operator knows. */
+const examples: Readonly<Record<string, string>> = {
+  slot_name: 'pgcellar',
+  conninfo: 'host=… user=pgcellar dbname=postgres',
+  streaming_conninfo: 'host=… user=streaming_pgcellar',
+  ssh_command: 'ssh postgres@…',
+};
+
+function missing(key: string, text: string): Problem {
+  return { text, setting: `${key} = ${examples[key] ?? '…'}` };
+}
+
+function foundIn(options: ServerOptions): readonly Problem[] {
   if (!takesPart(options)) return [];
   return [...connectionProblems(options), ...methodProblems(options)];
 }
@@ -52,7 +79,7 @@ function needsChoice(options: ServerOptions): boolean {
   return ['rsync', 'local-rsync', 'snapshot'].includes(options.backup_method);
 }
 
-function connectionProblems(options: ServerOptions): readonly string[] {
+function connectionProblems(options: ServerOptions): readonly Problem[] {
   const problems = [...dsnProblems('conninfo', options.conninfo)];
   if (options.backup_method === 'postgres' || options.streaming_archiver) {
     // the default is conninfo: its problem has been told
@@ -61,18 +88,20 @@ function connectionProblems(options: ServerOptions): readonly string[] {
     }
   }
   if (options.streaming_archiver && !options.archiver && options.slot_name === undefined) {
-    problems.push('slot_name is missing; it is required when streaming_archiver is the only archiver');
+    problems.push(missing('slot_name', 'slot_name is missing; it is required when streaming_archiver is the only archiver'));
   }
   return problems;
 }
 
 /** The value itself is never repeated: it can hold a password. */
-function dsnProblems(key: string, value: string | undefined): readonly string[] {
-  if (value === undefined) return [`${key} is missing`];
-  return isConninfo(value) ? [] : [`${key} cannot be read: use blank separated key=value pairs or a postgresql:// URI`];
+function dsnProblems(key: string, value: string | undefined): readonly Problem[] {
+  if (value === undefined) return [missing(key, `${key} is missing`)];
+  return isConninfo(value)
+    ? []
+    : [missing(key, `${key} cannot be read: use blank separated key=value pairs or a postgresql:// URI`)];
 }
 
-function methodProblems(options: ServerOptions): readonly string[] {
+function methodProblems(options: ServerOptions): readonly Problem[] {
   switch (options.backup_method) {
     case 'postgres':
       return unusable(options, ['reuse_backup', 'network_compression', 'tablespace_bandwidth_limit']);
@@ -87,7 +116,7 @@ function methodProblems(options: ServerOptions): readonly string[] {
   }
 }
 
-function snapshotProblems(options: ServerOptions): readonly string[] {
+function snapshotProblems(options: ServerOptions): readonly Problem[] {
   return [
     ...needed(options, ['ssh_command', 'snapshot_disks', 'snapshot_instance', 'snapshot_provider']),
     ...unusable(options, [
@@ -97,7 +126,7 @@ function snapshotProblems(options: ServerOptions): readonly string[] {
       'tablespace_bandwidth_limit',
       'reuse_backup',
     ]),
-    ...snapshotLockProblems(options),
+    ...snapshotLockProblems(options).map((text) => ({ text })),
   ];
 }
 
@@ -121,14 +150,24 @@ function snapshotLockProblems(options: ServerOptions): readonly string[] {
   return problems;
 }
 
-function needed(options: ServerOptions, keys: readonly (keyof ServerOptions)[]): readonly string[] {
+/** What switches an option off, where an empty value does not. */
+const offSettings: Readonly<Record<string, string>> = {
+  reuse_backup: 'reuse_backup = off',
+  network_compression: 'network_compression = off',
+  backup_compression: '; backup_compression is left out',
+};
+
+function needed(options: ServerOptions, keys: readonly (keyof ServerOptions)[]): readonly Problem[] {
   return keys
     .filter((key) => options[key] === undefined)
-    .map((key) => `${key} is missing; it is required with backup_method = ${options.backup_method}`);
+    .map((key) => missing(key, `${key} is missing; it is required with backup_method = ${options.backup_method}`));
 }
 
-function unusable(options: ServerOptions, keys: readonly (keyof ServerOptions)[]): readonly string[] {
+function unusable(options: ServerOptions, keys: readonly (keyof ServerOptions)[]): readonly Problem[] {
   return keys
     .filter((key) => options[key] !== undefined && options[key] !== false && options[key] !== 'off')
-    .map((key) => `${key} cannot be used with backup_method = ${options.backup_method}`);
+    .map((key) => ({
+      text: `${key} cannot be used with backup_method = ${options.backup_method}`,
+      setting: offSettings[key] ?? `${key} =`,
+    }));
 }

@@ -54,14 +54,25 @@ function failuresOf({ results }: CheckReport): readonly CheckResult[] {
 }
 
 function nagiosLine(report: CheckReport, { name, hint }: CheckResult): string {
-  return `${report.name}.${name}: FAILED${hintText(hint)}`;
+  return withoutBar(`${report.name}.${name}: FAILED${hintText(hint)}`);
+}
+
+/** A vertical bar begins performance data, and a line end ends the text, wherever they stand; neither may come from a hint. */
+function withoutBar(text: string): string {
+  return text.replaceAll('|', '/').replaceAll(/\s*[\r\n]+\s*/g, ' ');
+}
+
+/** Names are quoted as Nagios demands where they hold a blank, a quote or an equals sign; a bar or a semicolon cannot be. */
+function label(name: string): string {
+  const plain = name.replaceAll(/[|;]/g, '_');
+  return /[\s'=]/.test(plain) ? `'${plain.replaceAll("'", "''")}'` : plain;
 }
 
 /** `|pg1=31033271B pg1_wals=0B`: size of the last backup and of the WAL. */
 function perfdata(reports: readonly CheckReport[]): string {
   const values = reports.flatMap(({ name, results }) => [
-    `${name}=${bytesBehind(results, 'backup minimum size')}B`,
-    `${name}_wals=${bytesBehind(results, 'wal size')}B`,
+    `${label(name)}=${bytesBehind(results, 'backup minimum size')}B`,
+    `${label(`${name}_wals`)}=${bytesBehind(results, 'wal size')}B`,
   ]);
   return values.length === 0 ? '' : `|${values.join(' ')}`;
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
@@ -21,9 +22,13 @@ interface ConnectOptions {
   /** `application_name` unless the connection string has one. */
   readonly applicationName: string;
   readonly isReplication?: boolean;
+  /** Aborting it ends the connection at once, also one that is still being made. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const connectTimeoutSeconds = 20;
+/** For a server to close its end of a connection. */
+const goodbyeMs = 1000;
 
 /**
  * Connects as libpq would with the same parameters and environment.
@@ -61,17 +66,31 @@ export function sqlStateOf(error: unknown): string | undefined {
 }
 
 async function open(options: ConnectOptions, ssl: ClientConfig['ssl']): Promise<Connection> {
-  const client = new Client(clientConfig(options, ssl));
+  const socket = new Socket();
+  const client = new Client({ ...clientConfig(options, ssl), stream: () => socket });
   let lost: Error | undefined;
   client.on('error', (error) => {
     lost = error; // also rejects the query under way; without a listener the process would end
   });
-  await client.connect();
+  const abort = (): void => {
+    socket.destroy(new OperatorError('interrupted', 'stopped while PostgreSQL was asked'));
+  };
+  options.signal?.addEventListener('abort', abort, { once: true });
+  if (options.signal?.aborted === true) abort();
+  try {
+    await client.connect();
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
   let isOpen = true;
   const close = async (): Promise<void> => {
     if (!isOpen) return;
     isOpen = false;
+    options.signal?.removeEventListener('abort', abort);
+    const patience = setTimeout(() => socket.destroy(), goodbyeMs); // a server that hangs says no goodbye
     await client.end();
+    clearTimeout(patience);
   };
   return {
     async query(sql, parameters = []) {

@@ -3,8 +3,8 @@ import { type Connection, connect } from './connect.ts';
 import { parseConninfo } from './conninfo.ts';
 
 /** Opens a connection for queries. @throws OperatorError `connection-failed`, or `configuration-invalid` for an unreadable string */
-export async function connectForQueries(conninfo: string, environment: Environment): Promise<Connection> {
-  const connection = await connect({ conninfo: parseConninfo(conninfo), environment, applicationName: 'barman' });
+export async function connectForQueries(conninfo: string, environment: Environment, signal?: AbortSignal): Promise<Connection> {
+  const connection = await connect({ conninfo: parseConninfo(conninfo), environment, applicationName: 'barman', signal });
   await connection.query("SET datestyle TO 'ISO'"); // instants come as text
   return connection;
 }
@@ -14,6 +14,7 @@ export async function connectForReplication(
   conninfo: string,
   environment: Environment,
   applicationName = 'barman',
+  signal?: AbortSignal,
 ): Promise<Connection> {
-  return await connect({ conninfo: parseConninfo(conninfo), environment, applicationName, isReplication: true });
+  return await connect({ conninfo: parseConninfo(conninfo), environment, applicationName, isReplication: true, signal });
 }

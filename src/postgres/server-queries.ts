@@ -188,6 +188,20 @@ ${canRun} AS can_run, ${checkpointer} AS can_checkpoint`,
   };
 }
 
+/** Name of the role that the connection works as. */
+export async function readCurrentRole(connection: Connection): Promise<string> {
+  return (await value(connection, 'SELECT CURRENT_USER')) ?? '';
+}
+
+/** Where a standby receives its WAL from; undefined when it receives none, and where the role may not see it. */
+export async function readSender(
+  connection: Connection,
+): Promise<{ readonly host: string; readonly port: string } | undefined> {
+  const [row] = await connection.query('SELECT sender_host, sender_port FROM pg_stat_wal_receiver');
+  const { sender_host: host, sender_port: port } = row ?? {};
+  return host == null || port == null ? undefined : { host, port };
+}
+
 /** A physical slot; undefined when there is none of that name. */
 export async function readReplicationSlot(connection: Connection, name: string): Promise<ReplicationSlot | undefined> {
   const rows = await connection.query(

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
 import { failed, passed } from '../verdict.ts';
 
 const kinds = [
@@ -14,9 +15,15 @@ export const archiverErrors: Check = {
   name: 'archiver errors',
   appliesTo: 'every',
   isCritical: false,
+  about: 'Programs and configuration',
+  meaning: 'WAL files were refused and lie in the errors folder: duplicates with other content, unknown names.',
+  remedies: ['wal-refused'],
   async run({ server }) {
-    const names = await namesIn(server.layout.errors);
-    return names.length === 0 ? passed() : failed(summaryOfErrors(names));
+    const { errors } = server.layout;
+    const names = await namesIn(errors);
+    return names.length === 0
+      ? passed()
+      : failed(summaryOfErrors(names), mendedBy('wal-refused', { errors, aside: `${errors}.seen` }));
   },
 };
 

@@ -1,4 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import type { BackupId } from '../../catalog/backup.ts';
+import { parseBackupInfo } from '../../catalog/backup-info.ts';
+import { backupInfoPath, legacyBackupInfoPath } from '../../catalog/server-layout.ts';
+import { expectedFailureOf, systemCodeOf } from '../../shared/operator-error.ts';
 import type { Check, CheckFacts } from '../check.ts';
+import { mendedBy, type NamedRemedy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 /** Every backup record can be read. */
@@ -6,9 +12,13 @@ export const backupRecords: Check = {
   name: 'backup records',
   appliesTo: 'every',
   isCritical: false,
-  run(facts) {
+  about: 'Ours',
+  meaning: 'A `backup.info` cannot be read; its backup is missing from all lists.',
+  remedies: ['record-broken', 'record-lost', 'unreadable'],
+  isShownOnlyWhenFailed: true,
+  async run(facts) {
     const reason = reasonOf(facts);
-    return reason === undefined ? undefined : failed(reason);
+    return reason === undefined ? undefined : failed(reason, await remedyFor(facts));
   },
 };
 
@@ -18,4 +28,26 @@ function reasonOf({ broken, recordsFailure }: CheckFacts): string | undefined {
   if (first === undefined) return undefined;
   const others = broken.length - 1;
   return `${first.reason.message}${others === 0 ? '' : `, and ${String(others)} more`}`;
+}
+
+/** The copy beside the files of the backup is as good as the record, when it can be read. */
+async function remedyFor({ server: { layout }, broken: [first], recordsFailure }: CheckFacts): Promise<NamedRemedy> {
+  if (first === undefined) {
+    const { message, hint } = recordsFailure ?? {};
+    return mendedBy('unreadable', { reason: message ?? '', advice: hint ?? 'see the log file' });
+  }
+  const { id: backup } = first;
+  const [record, copy] = [backupInfoPath(layout, backup), legacyBackupInfoPath(layout, backup)];
+  if (await isSound(copy, backup)) return mendedBy('record-broken', { backup, copy, record });
+  return mendedBy('record-lost', { backup, record });
+}
+
+async function isSound(path: string, id: BackupId): Promise<boolean> {
+  try {
+    parseBackupInfo(await readFile(path, 'utf8'), id, path);
+    return true;
+  } catch (error) {
+    if (expectedFailureOf(error) !== undefined || systemCodeOf(error) !== undefined) return false;
+    throw error;
+  }
 }

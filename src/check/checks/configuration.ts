@@ -1,4 +1,6 @@
+import { settingsAgainstProblems } from '../../config/server-problems.ts';
 import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 /** The configuration of the server has no problem; the report shows the problems below the line. */
@@ -6,7 +8,15 @@ export const configuration: Check = {
   name: 'configuration',
   appliesTo: 'every',
   isCritical: true,
+  about: 'Programs and configuration',
+  meaning: 'The server is disabled; its problems stand below the line.',
+  remedies: ['configuration-wrong'],
+  isShownOnlyWhenFailed: true,
   run({ server }) {
-    return server.config.problems.length === 0 ? undefined : failed();
+    const { options, problems } = server.config;
+    if (problems.length === 0) return undefined;
+    const settings = settingsAgainstProblems(options).join('\n');
+    const known = settings === '' ? '…' : settings;
+    return failed(undefined, mendedBy('configuration-wrong', { problems: problems.join('; '), settings: known }));
   },
 };

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { systemCodeOf } from '../../shared/operator-error.ts';
 import type { Check } from '../check.ts';
+import { folderRemedy } from '../folder-remedy.ts';
 import { failed, passed } from '../verdict.ts';
 
 /** The server's folders are there; those that are missing are made. */
@@ -8,13 +9,16 @@ export const directories: Check = {
   name: 'directories',
   appliesTo: 'every',
   isCritical: true,
+  about: 'The catalog',
+  meaning: 'A folder is missing and cannot be made; the check makes those that can be.',
+  remedies: ['folder-blocked', 'folder-forbidden', 'folder-impossible'],
   async run({ server: { config, layout } }) {
     if (config.problems.length > 0) return undefined;
     const { root, base, errors, incoming, streaming, wals, xlogdb } = layout;
     for (const folder of [root, base, errors, incoming, streaming, wals, xlogdb]) {
       if (folder.includes('://')) continue;
       const problem = await makeFolder(folder);
-      if (problem !== undefined) return failed(`${folder}: ${problem}`);
+      if (problem !== undefined) return failed(`${folder}: ${problem}`, await folderRemedy(folder, problem));
     }
     return passed();
   },

@@ -6,6 +6,10 @@ export const emptyStreamingDirectory: Check = {
   name: 'empty streaming directory',
   appliesTo: 'every',
   isCritical: false,
+  about: 'WAL that arrives',
+  meaning: "Files lie in the receiver's folder although `streaming_archiver` is off.",
+  remedies: ['channel-off'],
+  isShownOnlyWhenFailed: true,
   async run({ server }) {
     const isOn = server.config.options.streaming_archiver;
     return await emptyWhenOff(server.layout.streaming, { name: 'streaming_archiver', isOn });

@@ -5,6 +5,7 @@ import type { Server } from '../../config/server.ts';
 import { encryptFile } from '../../encryption/gpg.ts';
 import { expectedFailureOf } from '../../shared/operator-error.ts';
 import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
 import { failed, passed } from '../verdict.ts';
 
 /** Encryption is set up completely, and something can be encrypted with that key. */
@@ -12,14 +13,31 @@ export const encryption: Check = {
   name: 'encryption',
   appliesTo: 'every',
   isCritical: true,
+  about: 'The catalog',
+  meaning:
+    'Only with `encryption` set: something that it needs is missing, or gpg cannot encrypt for the key; the hint ends with what gpg says.',
+  remedies: ['encryption-incomplete', 'key-unusable'],
   async run({ server }, { context: { signal } }) {
     if (server.config.options.encryption === undefined) return undefined;
     const missing = missingSettings(server);
-    if (missing.length > 0) return failed(`encryption = gpg needs ${missing.join(', ')}`);
+    if (missing.length > 0) {
+      const remedy = mendedBy('encryption-incomplete', { missing: missing.join(', '), settings: settingsFor(missing) });
+      return failed(`encryption = gpg needs ${missing.join(', ')}`, remedy);
+    }
     const problem = await tryEncryption(server, signal);
-    return problem === undefined ? passed() : failed(problem);
+    const recipient = server.config.options.encryption_key_id ?? '';
+    return problem === undefined ? passed() : failed(problem, mendedBy('key-unusable', { recipient }));
   },
 };
+
+/** A whole line for each: a missing value is shown with one that does. */
+function settingsFor(missing: readonly string[]): string {
+  const example: Readonly<Record<string, string>> = {
+    encryption_key_id: 'encryption_key_id = …',
+    backup_compression: 'backup_compression = gzip',
+  };
+  return missing.map((setting) => example[setting] ?? setting).join('\n');
+}
 
 /** What encryption works with only (catalog.md section 9). */
 function missingSettings({ config: { options } }: Server): readonly string[] {

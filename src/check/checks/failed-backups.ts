@@ -1,4 +1,5 @@
 import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
 import { failed, passed } from '../verdict.ts';
 
 /** No failed backup lies in the catalog. */
@@ -6,9 +7,13 @@ export const failedBackups: Check = {
   name: 'failed backups',
   appliesTo: 'every',
   isCritical: false,
+  about: 'The catalog',
+  meaning: 'Backups failed.',
+  remedies: ['backups-failed'],
   run({ backups }) {
-    const count = backups.filter(({ status }) => status === 'FAILED').length;
+    const ids = backups.filter(({ status }) => status === 'FAILED').map(({ id }) => id);
+    const count = ids.length;
     const hint = `there are ${String(count)} failed backups`;
-    return count === 0 ? passed(hint) : failed(hint);
+    return count === 0 ? passed(hint) : failed(hint, mendedBy('backups-failed', { failed: ids }));
   },
 };

@@ -7,6 +7,9 @@ export const pgBasebackupTablespaces: Check = {
   name: 'pg_basebackup supports tablespaces mapping',
   appliesTo: 'active',
   isCritical: true,
+  about: 'Programs and configuration',
+  meaning: 'Never fails.',
+  remedies: [],
   run({ server, connection }) {
     const isAsked = server.config.options.backup_method === 'postgres' && accessible(connection) !== undefined;
     return isAsked ? passed() : undefined;

@@ -6,6 +6,9 @@ export const pgBasebackup: Check = {
   name: 'pg_basebackup',
   appliesTo: 'active',
   isCritical: true,
+  about: 'Programs and configuration',
+  meaning: 'It is not installed.',
+  remedies: ['client-missing'],
   async run(facts) {
     if (facts.server.config.options.backup_method !== 'postgres') return undefined;
     return await judgeClientPresence(facts, 'pg_basebackup');

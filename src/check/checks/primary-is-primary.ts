@@ -1,6 +1,7 @@
 import { readIsInRecovery } from '../../postgres/server-queries.ts';
 import { accessible } from '../accessible.ts';
 import type { Check } from '../check.ts';
+import { primaryRemedy } from '../primary-remedy.ts';
 import { failed, passed } from '../verdict.ts';
 
 /** `primary_conninfo` reaches a primary. */
@@ -8,11 +9,15 @@ export const primaryIsPrimary: Check = {
   name: 'Primary server is not a standby',
   appliesTo: 'active',
   isCritical: true,
-  async run({ connection, primary }) {
+  about: 'PostgreSQL',
+  meaning: '`primary_conninfo` reaches a standby, or nothing.',
+  remedies: ['primary-conninfo-wrong'],
+  async run({ server, connection, primary }) {
     const access = accessible(connection);
     if (access === undefined || primary === undefined || !(await readIsInRecovery(access.connection))) return undefined;
-    if (primary.kind === 'failed') return failed(primary.reason);
+    if (primary.kind === 'failed') return failed(primary.reason, primary.remedy);
     const isStandby = await readIsInRecovery(primary.value.connection);
-    return isStandby ? failed('primary_conninfo should point to a primary server, not a standby') : passed();
+    if (!isStandby) return passed();
+    return failed('primary_conninfo should point to a primary server, not a standby', await primaryRemedy(server, access));
   },
 };

@@ -1,5 +1,6 @@
 import { findProgram } from '../../transport/find-program.ts';
 import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 const neededPrograms = ['flock', 'setpriv'] as const;
@@ -9,11 +10,20 @@ export const programs: Check = {
   name: 'programs',
   appliesTo: 'every',
   isCritical: true,
+  about: 'Ours',
+  meaning: '`flock` or `setpriv` is missing.',
+  remedies: ['util-linux-missing'],
+  isShownOnlyWhenFailed: true,
   async run({ server }) {
     const missing: string[] = [];
     for (const name of neededPrograms) {
       if ((await findProgram(name, server.programPath)) === undefined) missing.push(name);
     }
-    return missing.length === 0 ? undefined : failed(`not found: ${missing.join(', ')}; install the package util-linux`);
+    return missing.length === 0
+      ? undefined
+      : failed(
+          `not found: ${missing.join(', ')}; install the package util-linux`,
+          mendedBy('util-linux-missing', { missing: missing.join(', ') }),
+        );
   },
 };

@@ -1,6 +1,7 @@
 import { serverLockPath } from '../../catalog/server-layout.ts';
 import { isLockHeld } from '../../shared/file-lock.ts';
 import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
 import { failed, passed } from '../verdict.ts';
 
 /** Somebody receives WAL: the lock of `receive-wal` is held. */
@@ -8,9 +9,12 @@ export const receiveWalRunning: Check = {
   name: 'receive-wal running',
   appliesTo: 'active',
   isCritical: true,
+  about: 'Programs and configuration',
+  meaning: 'Nobody receives WAL.',
+  remedies: ['receiver-stopped'],
   async run({ server }) {
     if (!server.config.options.streaming_archiver) return undefined;
     if (await isLockHeld(serverLockPath(server.layout, 'receive-wal'))) return passed();
-    return failed("'cron' starts the receiver; see the log file for why it ended");
+    return failed("'cron' starts the receiver; see the log file for why it ended", mendedBy('receiver-stopped'));
   },
 };

@@ -6,6 +6,10 @@ export const systemidCoherence: Check = {
   name: 'systemid coherence',
   appliesTo: 'every',
   isCritical: true,
+  about: 'Programs and configuration',
+  meaning:
+    'The two connection strings reach different clusters, or another cluster than the one that the catalog was begun with (`identity.json`).',
+  remedies: ['connections-differ', 'another-cluster'],
   async run(facts) {
     return await judgeSystemIds(facts, facts);
   },

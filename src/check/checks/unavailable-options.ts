@@ -1,6 +1,7 @@
 import type { ServerConfig } from '../../config/server-config.ts';
 import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
 import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 /** No option asks for something that does not exist yet and cannot be left out. */
@@ -8,9 +9,15 @@ export const unavailableOptions: Check = {
   name: 'unavailable options',
   appliesTo: 'every',
   isCritical: false,
+  about: 'Ours',
+  meaning: 'Options ask for something that does not exist yet; the work they belong to refuses.',
+  remedies: ['option-unavailable'],
+  isShownOnlyWhenFailed: true,
   run({ server }) {
     const settings = [...defaultMethod(server.config), ...refusedSettings(server.config)];
-    return settings.length === 0 ? undefined : failed(`not available yet: ${settings.join('; ')}`);
+    if (settings.length === 0) return undefined;
+    const asked = settings.join('; ');
+    return failed(`not available yet: ${asked}`, mendedBy('option-unavailable', { asked, settings: without(settings) }));
   },
 };
 
@@ -24,4 +31,12 @@ function refusedSettings(config: ServerConfig): readonly string[] {
 function defaultMethod({ options, sources, isPassive }: ServerConfig): readonly string[] {
   const isChosen = sources.backup_method !== undefined || options.backup_method === 'postgres';
   return isChosen || isPassive ? [] : [`backup_method = ${options.backup_method} (the default)`];
+}
+
+/** Lines that ask for what is there: another method, or no such line at all. */
+function without(settings: readonly string[]): string {
+  return settings
+    .map((setting) => setting.split(' ')[0] ?? '')
+    .map((key) => (key === 'backup_method' ? 'backup_method = postgres' : `; ${key} is left out`))
+    .join('\n');
 }

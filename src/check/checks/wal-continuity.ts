@@ -2,6 +2,7 @@ import { type ContinuityReport, readContinuity } from '../../catalog/read-contin
 import { expectedFailureOf } from '../../shared/operator-error.ts';
 import type { Check, CheckFacts, CheckTools } from '../check.ts';
 import { describeHole } from '../describe-hole.ts';
+import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 /** Holes that fit into a line. */
@@ -12,12 +13,20 @@ export const walContinuity: Check = {
   name: 'WAL continuity',
   appliesTo: 'every',
   isCritical: false,
+  about: 'Ours',
+  meaning:
+    'WAL is missing between a backup and the newest WAL: the hint names the first and last missing segment of each hole, and the backups that cannot be restored past it (or at all). Segments that wait to be archived are no hole, nor is what lies behind a backup that is kept `standalone`.',
+  remedies: ['wal-lost'],
+  isShownOnlyWhenFailed: true,
   async run(facts, tools) {
     const holes = (await continuityOf(facts, tools))?.holes ?? [];
     if (holes.length === 0) return undefined;
     const more = holes.length - mostDescribed;
     const described = holes.slice(0, mostDescribed).map(describeHole).join('; ');
-    return failed(`${described}${more > 0 ? `; and ${String(more)} more` : ''}`);
+    const hint = `${described}${more > 0 ? `; and ${String(more)} more` : ''}`;
+    const cutOff = [...new Set(holes.flatMap((hole) => [...hole.cutOff, ...hole.unusable]))];
+    const { errors } = facts.server.layout;
+    return failed(hint, mendedBy('wal-lost', { hole: holes.map(describeHole)[0] ?? '', errors, cutOff }));
   },
 };
 

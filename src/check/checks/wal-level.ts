@@ -6,6 +6,9 @@ export const walLevel: Check = {
   name: 'wal_level',
   appliesTo: 'active',
   isCritical: true,
+  about: 'PostgreSQL',
+  meaning: 'It is `minimal`.',
+  remedies: ['wal-level-minimal'],
   async run({ connection }) {
     return await judgeWalLevel(connection);
   },

@@ -7,6 +7,9 @@ export const walSize: Check = {
   name: 'wal size',
   appliesTo: 'every',
   isCritical: true,
+  about: 'The catalog',
+  meaning: 'Shows how much WAL follows the newest backup, and fails only when the WAL index cannot be read.',
+  remedies: ['wal-index-broken'],
   async run({ wal }) {
     const { laterBytes } = await wal.read();
     return passed(formatSize(laterBytes), laterBytes);

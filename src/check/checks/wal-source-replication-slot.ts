@@ -6,6 +6,9 @@ export const walSourceReplicationSlot: Check = {
   name: 'replication slot (WAL streaming)',
   appliesTo: 'active',
   isCritical: true,
+  about: 'PostgreSQL',
+  meaning: 'As for `replication slot`, on that server.',
+  remedies: ['slot-missing', 'slot-idle'],
   async run(facts) {
     return facts.walConnection === undefined ? undefined : await judgeSlot(facts, facts.walConnection);
   },

@@ -6,6 +6,9 @@ export const walSourceStreaming: Check = {
   name: 'PostgreSQL streaming (WAL streaming)',
   appliesTo: 'active',
   isCritical: true,
+  about: 'PostgreSQL',
+  meaning: 'As for `PostgreSQL streaming`, on that server.',
+  remedies: ['stream-not-let-in'],
   run({ walStreaming }) {
     return judgeStream(walStreaming);
   },

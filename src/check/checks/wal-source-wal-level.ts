@@ -6,6 +6,9 @@ export const walSourceWalLevel: Check = {
   name: 'wal_level (WAL streaming)',
   appliesTo: 'active',
   isCritical: true,
+  about: 'PostgreSQL',
+  meaning: 'As for `wal_level`, on that server.',
+  remedies: ['wal-level-minimal'],
   async run({ walConnection }) {
     return await judgeWalLevel(walConnection);
   },

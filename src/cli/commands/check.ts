@@ -1,6 +1,11 @@
+import type { Application } from '../../assemble.ts';
+import type { Server } from '../../config/server.ts';
 import type { CheckReport } from '../../operations/reports/server-reports.ts';
 import type { CommandDeclaration } from '../command.ts';
-import { forEachServer } from '../for-each-server.ts';
+import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
+
+/** A server that hangs holds up nobody but itself until this many hang. */
+const checkedAtOnce = 16;
 
 export const checkCommand: CommandDeclaration = {
   name: 'check',
@@ -18,10 +23,12 @@ export const checkCommand: CommandDeclaration = {
     const { context, writer, colours } = application;
     const isNagios = options.flag('nagios');
     const reports: CheckReport[] = [];
-    await forEachServer(servers, application, async (server) => {
-      const report = await checkServer(server, options.number('check-timeout'), context);
+    const remediesFor = tellsRemedies(application) ? application.typed : undefined;
+    const work = async (server: Server): Promise<CheckReport> =>
+      await checkServer(server, options.number('check-timeout'), context);
+    await forEachServerSideBySide({ servers, application, atOnce: checkedAtOnce }, work, (report) => {
       reports.push(report);
-      if (!isNagios) writer.print(renderCheck(report, colours));
+      if (!isNagios) writer.print(renderCheck(report, colours, remediesFor));
     });
     if (isNagios) {
       await tellNagios(reports, application);
@@ -31,10 +38,12 @@ export const checkCommand: CommandDeclaration = {
   },
 };
 
-async function tellNagios(
-  reports: readonly CheckReport[],
-  application: Parameters<CommandDeclaration['run']>[0]['application'],
-): Promise<void> {
+/** For who sits in front: a script reads a pipe, and the name `barman` stands for Barman's words. */
+function tellsRemedies({ programName, isInteractive }: Application): boolean {
+  return isInteractive && programName !== 'barman';
+}
+
+async function tellNagios(reports: readonly CheckReport[], application: Application): Promise<void> {
   const { nagiosReport } = await import('../../output/nagios-report.ts');
   const { lines, exitCode } = nagiosReport(reports, {
     programName: application.programName,

@@ -189,6 +189,7 @@ describe('the catalog', () => {
       hint: `${home.folder}/main.conf/errors: ENOTDIR`,
       perfdata: undefined,
       isCritical: true,
+      remedy: expect.objectContaining({ key: 'folder-blocked' }) as unknown,
     });
   });
 });
@@ -309,7 +310,13 @@ describe('a server that cannot be reached', () => {
       tools: toolsWith({ context: quietContext({ clock }), archivePending }),
     });
     expect(results).toEqual([
-      { name: 'check timeout', isOk: false, hint: "timed out after 30 seconds, at 'WAL archive'", isCritical: true },
+      {
+        name: 'check timeout',
+        isOk: false,
+        hint: "timed out after 30 seconds, at 'WAL archive'",
+        isCritical: true,
+        remedy: expect.objectContaining({ key: 'check-slow' }) as unknown,
+      },
     ]);
   });
 });

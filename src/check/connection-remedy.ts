@@ -1,0 +1,83 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { sqlStateOf } from '../postgres/connect.ts';
+import { type Conninfo, formatConninfo, parseConninfo, withoutPassword } from '../postgres/conninfo.ts';
+import { localAddressTowards } from '../postgres/local-address.ts';
+import type { Environment } from '../shared/environment.ts';
+import { expectedFailureOf, messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { mendedBy, type NamedRemedy } from './remedies.ts';
+
+interface FailedConnection {
+  /** Option that the connection string stands in. */
+  readonly key: string;
+  readonly conninfo: string;
+  readonly isReplication: boolean;
+  readonly environment: Environment;
+  readonly error: unknown;
+}
+
+/** What mends a connection that was not made, by the SQLSTATE or the code of the failure. */
+export async function connectionRemedy({
+  key,
+  conninfo: text,
+  isReplication,
+  environment,
+  error,
+}: FailedConnection): Promise<NamedRemedy> {
+  const conninfo = readable(text);
+  if (conninfo === undefined) return mendedBy('conninfo-unset', { key });
+  const host = conninfo.get('host') ?? conninfo.get('hostaddr') ?? environment['PGHOST'] ?? '/var/run/postgresql';
+  const port = conninfo.get('port') ?? environment['PGPORT'] ?? '5432';
+  const role = conninfo.get('user') ?? environment['PGUSER'] ?? environment['USER'] ?? 'pgcellar';
+  const where = `${host} port ${port}`;
+  const isLocal = host.startsWith('/');
+  switch (stateOf(error)) {
+    case '28000':
+      return isLocal
+        ? mendedBy(isReplication ? 'stream-not-let-in-locally' : 'not-let-in-locally', { where, role })
+        : mendedBy(isReplication ? 'stream-not-let-in' : 'not-let-in', {
+            where,
+            role,
+            address: (await localAddressTowards(host, Number(port))) ?? 'all',
+          });
+    case '28P01':
+    case 'SASL':
+      return mendedBy('password-wrong', {
+        role,
+        passfile: conninfo.get('passfile') ?? environment['PGPASSFILE'] ?? join(environment['HOME'] ?? homedir(), '.pgpass'),
+        passEntry: `${isLocal ? 'localhost' : host}:${port}:${isReplication ? 'replication' : '*'}:${role}`,
+      });
+    case '3D000':
+      return mendedBy('database-missing', { key, where, better: better(conninfo, { dbname: 'postgres' }) });
+    case '42501':
+      return mendedBy('no-replication-right', { role });
+    case '53300':
+      return mendedBy('no-sender-free');
+    case 'ECONNREFUSED':
+    case 'ENOENT':
+      return mendedBy('not-listening', { key, where });
+    default:
+      return mendedBy('no-connection', { reason: messageOf(error), psql: better(conninfo, {}) });
+  }
+}
+
+/** The connection string without its password, with other values. */
+export function better(conninfo: Conninfo, values: Readonly<Record<string, string>>): string {
+  return formatConninfo(new Map([...withoutPassword(conninfo).conninfo, ...Object.entries(values)]));
+}
+
+/** The driver says in words, not in a code, that the server asks for a password and none is there. */
+function stateOf(error: unknown): string | undefined {
+  const cause = error instanceof OperatorError ? error.cause : error;
+  const code = sqlStateOf(error) ?? systemCodeOf(cause);
+  return code ?? (messageOf(cause).startsWith('SASL') ? 'SASL' : undefined);
+}
+
+function readable(text: string): Conninfo | undefined {
+  try {
+    return parseConninfo(text);
+  } catch (error) {
+    if (expectedFailureOf(error) === undefined) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,312 @@
+import type { Remedy, RemedyStep, RemedyValues } from './remedy.ts';
+
+const own = (...words: readonly string[]): RemedyStep => ({ kind: 'pgcellar', words });
+const shell = (...words: readonly string[]): RemedyStep => ({ kind: 'shell', words });
+const root = (...words: readonly string[]): RemedyStep => ({ kind: 'root', words });
+const host = (...words: readonly string[]): RemedyStep => ({ kind: 'host', words });
+const sql = (text: string): RemedyStep => ({ kind: 'sql', text });
+const hba = (text: string): RemedyStep => ({ kind: 'hba', text });
+const setting = (text: string): RemedyStep => ({ kind: 'setting', text });
+const note = (text: string): RemedyStep => ({ kind: 'note', text });
+
+const startReceiver = own('cron');
+const restart = host('systemctl', 'restart', 'postgresql');
+const reload = sql('SELECT pg_reload_conf();');
+const createRole = (attributes: string): RemedyStep =>
+  sql(
+    `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} ${attributes}; END IF; END $$;`,
+  );
+const monitor = sql('GRANT pg_read_all_settings, pg_read_all_stats TO {role};');
+const installClient = root('apt-get', 'install', '-y', 'postgresql-client-{major}');
+const archiveCommand = sql("ALTER SYSTEM SET archive_command = '{command}';");
+
+/**
+ * Every remedy that a check can name: the cause in general words, and the steps with placeholders for what belongs to the server at hand.
+ * `check` and `doctor` fill them in, docs/checks.md shows them as they are. Of every server are known: `{server}`, `{file}` (where its
+ * section stands), `{owner}` (user of the catalog), `{backupHost}`.
+ */
+const table = {
+  'first-segment-streamed': {
+    cause: 'no WAL was archived yet, and nobody receives any: the receiver has to run and a first segment to be closed',
+    steps: [startReceiver, own('switch-wal', '--force', '--archive', '{server}')],
+  },
+  'first-segment-shipped': {
+    cause: 'no WAL was archived yet: PostgreSQL has sent nothing to {incoming}',
+    steps: [own('switch-wal', '--force', '--archive', '{server}')],
+  },
+  'takes-nothing-in': {
+    cause: 'no WAL was archived yet, and the server is not active here',
+    steps: [setting('active = true'), startReceiver],
+  },
+  'channel-off': {
+    cause: 'WAL lies in {folder}, but {option} is off: nobody archives it',
+    steps: [setting('{option} = on'), own('archive-wal', '{server}')],
+  },
+  'queue-long': {
+    cause: 'WAL comes faster into {folder} than it is archived, or archive-wal does not run',
+    steps: [own('archive-wal', '{server}')],
+  },
+  'conninfo-unset': { cause: '{key} is not set', steps: [setting('{key} = host=… user=… dbname=postgres')] },
+  'not-listening': {
+    cause: 'nothing takes connections at {where}: PostgreSQL is down, or host and port in {key} are wrong',
+    steps: [host('systemctl', 'start', 'postgresql')],
+  },
+  'not-let-in': {
+    cause: 'PostgreSQL at {where} does not let {role} in from here: no line of pg_hba.conf, or no such role',
+    steps: [createRole('LOGIN'), hba('host  postgres  {role}  {address}  scram-sha-256'), reload],
+  },
+  'not-let-in-locally': {
+    cause: 'PostgreSQL at {where} does not let {role} in from here: no line of pg_hba.conf, or no such role',
+    steps: [createRole('LOGIN'), hba('local  postgres  {role}  peer'), reload],
+  },
+  'stream-not-let-in': {
+    cause: 'PostgreSQL at {where} lets {role} not replicate from here: no line of pg_hba.conf for replication, or no such role',
+    steps: [createRole('LOGIN REPLICATION'), hba('host  replication  {role}  {address}  scram-sha-256'), reload],
+  },
+  'stream-not-let-in-locally': {
+    cause: 'PostgreSQL at {where} lets {role} not replicate from here: no line of pg_hba.conf for replication, or no such role',
+    steps: [createRole('LOGIN REPLICATION'), hba('local  replication  {role}  peer'), reload],
+  },
+  'password-wrong': {
+    cause: 'the password of {role} is missing or wrong: {passfile} of the user {owner} holds it',
+    steps: [
+      sql("ALTER ROLE {role} PASSWORD '…';"),
+      note('write the line  {passEntry}:…  into {passfile}, mode 0600, with the same password'),
+    ],
+  },
+  'database-missing': {
+    cause: 'the database that {key} names does not exist at {where}',
+    steps: [setting('{key} = {better}')],
+  },
+  'no-replication-right': {
+    cause: 'the role {role} has not the right to replicate',
+    steps: [sql('ALTER ROLE {role} REPLICATION;')],
+  },
+  'no-sender-free': {
+    cause: 'PostgreSQL has no connection left: for streaming, max_wal_senders needs room for a receiver and a backup',
+    steps: [sql("ALTER SYSTEM SET max_wal_senders = '10';"), restart],
+  },
+  'server-too-old': {
+    cause: 'the server is older than PostgreSQL 9.6',
+    steps: [note('upgrade it; no release can be skipped over')],
+  },
+  'no-connection': {
+    cause: '{reason}',
+    steps: [note('try it by hand, as {owner}:  psql "{psql}"  and look into the log of PostgreSQL')],
+  },
+  'backup-functions': {
+    cause: 'the role {role} may not call the functions that a backup needs',
+    steps: [
+      monitor,
+      sql(
+        'GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean), pg_switch_wal(), pg_create_restore_point(text) TO {role};',
+      ),
+      sql('GRANT pg_checkpoint TO {role};'),
+    ],
+  },
+  'backup-functions-until-14': {
+    cause: 'the role {role} may not call the functions that a backup needs (their names until PostgreSQL 14)',
+    steps: [
+      monitor,
+      sql(
+        'GRANT EXECUTE ON FUNCTION pg_start_backup(text, boolean, boolean), pg_stop_backup(), pg_stop_backup(boolean, boolean), pg_switch_wal(), pg_create_restore_point(text) TO {role};',
+      ),
+    ],
+  },
+  'monitoring-functions': { cause: 'the role {role} may not read settings and statistics', steps: [monitor] },
+  'wal-level-minimal': {
+    cause: 'wal_level is minimal: the WAL does not hold what a restore needs',
+    steps: [sql("ALTER SYSTEM SET wal_level = 'replica';"), restart],
+  },
+  'primary-conninfo-needless': {
+    cause: 'conninfo reaches a primary, and primary_conninfo is for backups of a standby',
+    steps: [setting('primary_conninfo =')],
+  },
+  'primary-conninfo-wrong': {
+    cause: 'primary_conninfo does not reach the primary of the standby that conninfo reaches',
+    steps: [setting('primary_conninfo = {primary}')],
+  },
+  'connections-differ': {
+    cause: '{key} and {other} reach servers of two clusters',
+    steps: [setting('{key} = {better}')],
+  },
+  'another-cluster': {
+    cause:
+      'the catalog at {folder} is of the system {stored}, and the server that answers is {found}: one catalog holds one cluster',
+    steps: [
+      note('give the new cluster a section of its own: rename [{server}] to [{server}-new] in {file}; the old backups stay'),
+    ],
+  },
+  'slot-missing': {
+    cause: 'PostgreSQL has no replication slot {slot}',
+    steps: [own('receive-wal', '--create-slot', '{server}'), startReceiver],
+  },
+  'slot-idle': { cause: 'nobody streams from the slot {slot}: the receiver does not run', steps: [startReceiver] },
+  'receiver-stopped': {
+    cause: 'nobody receives WAL; cron starts the receiver, and the log says why it ended',
+    steps: [startReceiver],
+  },
+  'folder-blocked': {
+    cause: 'a file stands where the folder {folder} has to be',
+    steps: [shell('mv', '{blocker}', '{blocker}.moved'), shell('mkdir', '-p', '{folder}')],
+  },
+  'folder-forbidden': {
+    cause: 'the user {owner} may not make or enter the folder {folder}',
+    steps: [root('install', '-d', '-o', '{owner}', '-m', '0750', '{folder}')],
+  },
+  'folder-impossible': {
+    cause: 'the folder {folder} cannot be made: {reason}',
+    steps: [shell('df', '-h', '{existing}'), note('make room, or mount the file system for writing')],
+  },
+  'lock-folder-unusable': {
+    cause: 'the folder of the lock files, barman_lock_directory, is missing or cannot be written: nothing works without it',
+    steps: [shell('mkdir', '-p', '{locks}')],
+  },
+  'policy-unreadable': {
+    cause: 'retention_policy = {policy} cannot be read, so nothing is ever deleted',
+    steps: [setting('retention_policy = RECOVERY WINDOW OF 2 WEEKS')],
+  },
+  'backup-old': {
+    cause: 'the newest backup is older than last_backup_maximum_age, or there is none',
+    steps: [own('backup', '--wait', '{server}')],
+  },
+  'backup-small': {
+    cause: 'the newest backup is smaller than last_backup_minimum_size',
+    steps: [
+      own('show-backup', '{server}', 'latest'),
+      note('if it is the right cluster and complete, then that is its size:'),
+      setting('last_backup_minimum_size = {size}'),
+    ],
+  },
+  'backups-few': {
+    cause: 'there are fewer full backups than minimum_redundancy asks for',
+    steps: [own('backup', '--wait', '{server}')],
+  },
+  'backups-failed': {
+    cause: 'backups failed and lie in the catalog; show-backup says why',
+    steps: [own('show-backup', '{server}', 'last-failed'), own('delete', '{server}', '{failed}')],
+  },
+  'encryption-incomplete': { cause: 'encryption = gpg lacks {missing}', steps: [setting('{settings}')] },
+  'key-unusable': {
+    cause: 'gpg cannot encrypt for the key {recipient}: it is not in the key ring of {owner}, or not trusted',
+    steps: [
+      note('gpg --import PUBLIC-KEY-FILE, as {owner}'),
+      shell(
+        'sh',
+        '-c',
+        'gpg --batch --with-colons --fingerprint "$1" | sed -n "s/^fpr:*\\([0-9A-F]*\\):/\\1:6:/p;/^fpr/q" | gpg --batch --import-ownertrust',
+        'trust',
+        '{recipient}',
+      ),
+    ],
+  },
+  'store-unavailable': {
+    cause: 'a folder of the server is an object store, which is not available yet',
+    steps: [setting('basebackups_directory = {base}\nwals_directory = {wals}')],
+  },
+  'wal-old': {
+    cause: 'no WAL was archived for longer than last_wal_maximum_age: a quiet server closes no segment by itself',
+    steps: [own('switch-wal', '--force', '--archive', '{server}'), sql("ALTER SYSTEM SET archive_timeout = '15min';"), reload],
+  },
+  'wal-index-broken': {
+    cause: 'the WAL index cannot be read; it can be made anew from the files of the archive',
+    steps: [own('rebuild-xlogdb', '{server}')],
+  },
+  'compressor-missing': {
+    cause: 'the program {program} of compression = {compression} is not installed',
+    steps: [root('apt-get', 'install', '-y', '{package}')],
+  },
+  'filter-missing': { cause: 'compression = custom lacks {missing}', steps: [setting('{settings}')] },
+  'client-missing': {
+    cause: 'the client programs of PostgreSQL are not installed, or not where path_prefix and PATH lead',
+    steps: [installClient],
+  },
+  'client-old': {
+    cause: '{program} {found} is older than the server, which is PostgreSQL {major}',
+    steps: [installClient],
+  },
+  'server-version-unknown': {
+    cause: 'without a replication connection the release of the server is not known',
+    steps: [note('mend the lines "PostgreSQL" and "PostgreSQL streaming" first: this one follows')],
+  },
+  'configuration-wrong': {
+    cause: 'the server is disabled by what its section says: {problems}',
+    steps: [setting('{settings}')],
+  },
+  'archive-mode-off': {
+    cause: 'PostgreSQL does not archive: archive_mode is {mode}',
+    steps: [sql("ALTER SYSTEM SET archive_mode = 'on';"), restart],
+  },
+  'archive-command-missing': {
+    cause: 'PostgreSQL has no archive_command, so its WAL never leaves it',
+    steps: [archiveCommand, reload],
+  },
+  'archive-command-fails': {
+    cause: 'archive_command fails, last for {wal}; PostgreSQL keeps its WAL meanwhile, and its log says why. It is: {current}',
+    steps: [archiveCommand, reload, own('switch-wal', '--force', '--archive', '{server}')],
+  },
+  'wal-refused': {
+    cause: 'WAL files were refused and lie in {errors}: other content under a known name, or no WAL at all',
+    steps: [
+      shell('ls', '-l', '{errors}'),
+      note('.duplicate: two servers archive into one place. When they were looked at:'),
+      shell('find', '{errors}', '-mindepth', '1', '-maxdepth', '1', '-exec', 'mv', '-t', '{aside}', '{}', '+'),
+    ],
+  },
+  'record-broken': {
+    cause:
+      'the record of backup {backup} cannot be read, and the backup is missing from all lists; a copy lies beside its files',
+    steps: [shell('cp', '{copy}', '{record}')],
+  },
+  'record-lost': {
+    cause: 'the record of backup {backup} cannot be read, and there is no copy: the backup is missing from all lists',
+    steps: [shell('mv', '{record}', '{record}.broken'), own('backup', '--wait', '{server}')],
+  },
+  'wal-lost': {
+    cause: 'WAL is missing between a backup and now: {hole}',
+    steps: [
+      note('look for the files in {errors}, in pg_wal of the server and of standbys; put-wal takes them in. If they are lost:'),
+      own('backup', '--wait', '{server}'),
+      note('and when what lies before the hole is no longer wanted:'),
+      own('delete', '{server}', '{cutOff}'),
+    ],
+  },
+  'util-linux-missing': {
+    cause: '{missing} cannot be found; every lock and every program is started through them',
+    steps: [root('apt-get', 'install', '-y', 'util-linux')],
+  },
+  'option-unavailable': {
+    cause: 'the section asks for what does not exist yet: {asked}',
+    steps: [setting('{settings}')],
+  },
+  'check-slow': {
+    cause: 'the time was up at the check {current}: PostgreSQL hangs, is far away, or the disk is busy',
+    steps: [own('check', '--check-timeout', '300', '{server}'), setting('check_timeout = 300')],
+  },
+  unreadable: {
+    cause: '{reason}',
+    steps: [note('{advice}')],
+  },
+} as const satisfies Readonly<Record<string, Omit<Remedy, 'key'>>>;
+
+/** Names a remedy. */
+export type RemedyKey = keyof typeof table;
+
+/** A remedy for the case at hand. */
+export interface NamedRemedy {
+  readonly key: RemedyKey;
+  readonly values: RemedyValues;
+}
+
+/** Names what mends a failure; a test fills each placeholder. */
+export function mendedBy(key: RemedyKey, values: RemedyValues = {}): NamedRemedy {
+  return { key, values };
+}
+
+/** Every remedy, in the order of the checks. */
+export const allRemedies: readonly Remedy[] = Object.entries(table).map(([key, remedy]) => ({ key, ...remedy }));
+
+/** The remedy of that name, its placeholders open. */
+export function remedyOf(key: RemedyKey): Remedy {
+  return { key, ...table[key] };
+}
