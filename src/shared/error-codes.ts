@@ -11,6 +11,7 @@ export const exitCodeOf = {
   'lock-failed': 1,
   'program-missing': 1,
   'command-failed': 1,
+  'ssh-failed': 1,
   interrupted: 1,
   'file-unreadable': 1,
   'file-unwritable': 1,

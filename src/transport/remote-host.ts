@@ -1,0 +1,146 @@
+import { StringDecoder } from 'node:string_decoder';
+import type { Environment } from '../shared/environment.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { quoteWords } from '../shared/shell-words.ts';
+import type { Host, HostCommandOptions } from './host.ts';
+import { lastLines } from './program-result.ts';
+import type { RemoteShell, ShellResult } from './remote-shell.ts';
+import { runProgram } from './run-program.ts';
+import { parseSshCommand, type SshCommand } from './ssh-command.ts';
+import { sshProgramShell } from './ssh-program-shell.ts';
+import { parseSshSettings, reasonForProgram } from './ssh-settings.ts';
+
+interface RemoteHostOptions {
+  /** `ssh_command` or `--remote-ssh-command`: the operator's truth about how the host is reached. */
+  readonly sshCommand: string;
+  readonly environment: Environment;
+}
+
+/** What a script of ours ends with for a path that is not there. */
+const missing = 44;
+
+/**
+ * Another host. It is reached when the first command runs, over one connection for all of them where our own client can do what the
+ * command says (product.md section 4), else through the program `ssh`.
+ * @throws OperatorError `configuration-invalid` for a command with an open quote
+ */
+export function remoteHost({ sshCommand, environment }: RemoteHostOptions): Host {
+  const command = parseSshCommand(sshCommand);
+  let opening: Promise<RemoteShell> | undefined;
+  const shell = async (): Promise<RemoteShell> => await (opening ??= openShell(command, environment));
+  return new RemoteHost(command.label, shell, async () => {
+    const opened = await opening?.catch(() => undefined); // who needed it has heard why there is none
+    opened?.close();
+  });
+}
+
+async function openShell(command: SshCommand, environment: Environment): Promise<RemoteShell> {
+  const program = sshProgramShell(command, environment);
+  if (!command.isPlain) return program;
+  const [ssh = 'ssh', ...words] = command.words;
+  const result = await runProgram([ssh, '-G', ...words], { environment });
+  if (result.exitCode !== 0) return program; // its own words are better than ours
+  const settings = parseSshSettings(result.stdout);
+  if (reasonForProgram(settings) !== undefined) return program;
+  const { connectSsh } = await import('./ssh-connection.ts');
+  return (await connectSsh({ label: command.label, settings, environment })) ?? program;
+}
+
+class RemoteHost implements Host {
+  readonly isRemote = true;
+  readonly label: string;
+  readonly #shell: () => Promise<RemoteShell>;
+  readonly #close: () => Promise<void>;
+
+  constructor(label: string, shell: () => Promise<RemoteShell>, close: () => Promise<void>) {
+    this.label = label;
+    this.#shell = shell;
+    this.#close = close;
+  }
+
+  async run(argv: readonly string[], options: HostCommandOptions = {}) {
+    const decoder = new StringDecoder('utf8');
+    let stdout = '';
+    const result = await this.#execute(argv, options, (chunk) => {
+      stdout += decoder.write(chunk);
+    });
+    return { argv, ...result, stdout: stdout + decoder.end() };
+  }
+
+  async readFile(path: string) {
+    const chunks: Buffer[] = [];
+    // shells differ in what they call an error of a redirection, so missing is asked for first
+    const script = `[ -e "$1" ] || exit ${String(missing)}; stat -L -c '%a %Y' -- "$1" && cat -- "$1"`;
+    const result = await this.#execute(scriptWords(script, path), {}, (chunk) => chunks.push(chunk));
+    if (result.exitCode === missing) return undefined;
+    if (result.exitCode !== 0) throw this.#refused('file-unreadable', `cannot read ${path}`, result);
+    const bytes = Buffer.concat(chunks);
+    const end = bytes.indexOf('\n');
+    const [mode = '', seconds = ''] = bytes.toString('latin1', 0, end).split(' ');
+    return {
+      content: bytes.subarray(end + 1),
+      mode: Number.parseInt(mode, 8),
+      modifiedAt: new Date(Number(seconds) * 1000),
+    };
+  }
+
+  async writeFile(path: string, content: string | Uint8Array, { mode }: { readonly mode: number }) {
+    const script = `t="$1.$$.tmp"; umask 077; mkdir -p -- "$(dirname -- "$1")" && cat > "$t" && chmod ${octal(mode)} "$t" && sync -- "$t" &&
+mv -f -- "$t" "$1" && sync -- "$(dirname -- "$1")" || { rm -f -- "$t"; exit 1; }`;
+    const result = await this.#execute(scriptWords(script, path), { input: content }, ignore);
+    if (result.exitCode !== 0) throw this.#refused('file-unwritable', `cannot write ${path}`, result);
+  }
+
+  async makeFolder(path: string, { mode }: { readonly mode: number }) {
+    const script = `[ -d "$1" ] || mkdir -p -m ${octal(mode)} -- "$1"`;
+    const result = await this.#execute(scriptWords(script, path), {}, ignore);
+    if (result.exitCode !== 0) throw this.#refused('file-unwritable', `cannot make the folder ${path}`, result);
+  }
+
+  async list(path: string) {
+    const script = `[ -d "$1" ] || exit ${String(missing)}; find -H "$1" -mindepth 1 -maxdepth 1 -print0`;
+    const result = await this.run(scriptWords(script, path));
+    if (result.exitCode === missing) return undefined;
+    if (result.exitCode !== 0) throw this.#refused('file-unreadable', `cannot list ${path}`, result);
+    const names = result.stdout.split('\0').filter((found) => found !== '');
+    return names.map((found) => found.slice(found.lastIndexOf('/') + 1)).toSorted();
+  }
+
+  async freeBytes(path: string) {
+    const result = await this.run(['df', '-P', '-k', '--', path]);
+    const kilobytes = /\s\d+\s+\d+\s+(\d+)\s+\d+%/.exec(result.stdout)?.[1];
+    if (result.exitCode !== 0 || kilobytes === undefined)
+      throw this.#refused('file-unreadable', `cannot tell the free space of ${path}`, result);
+    return Number(kilobytes) * 1024;
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.#close();
+  }
+
+  async #execute(
+    argv: readonly string[],
+    options: HostCommandOptions,
+    onStdout: (chunk: Buffer) => void,
+  ): Promise<ShellResult> {
+    const shell = await this.#shell();
+    return await shell.execute(quoteWords(argv), { ...options, onStdout });
+  }
+
+  #refused(code: 'file-unreadable' | 'file-unwritable', what: string, { stderr, exitCode }: ShellResult): OperatorError {
+    const said = lastLines(stderr, 2) || `exit code ${String(exitCode)}`;
+    return new OperatorError(code, `${what} on ${this.label}: ${said}`);
+  }
+}
+
+function scriptWords(script: string, path: string): string[] {
+  return ['sh', '-c', script, 'sh', path];
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}
+
+function ignore(): void {
+  // what the command prints is of no interest
+}

@@ -1,0 +1,74 @@
+import type { Context } from '../shared/context.ts';
+import type { Environment } from '../shared/environment.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { failureOf, type ProgramResult } from './program-result.ts';
+import { type RsyncJob, rsyncArguments } from './rsync-arguments.ts';
+import { runProgram } from './run-program.ts';
+
+interface RsyncOptions {
+  /** Its PATH has rsync, and ssh when a host is reached. */
+  readonly environment: Environment;
+  readonly retryTimes: number;
+  readonly retrySleepSeconds: number;
+  /** Bytes that this run has copied so far. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+type RsyncContext = Pick<Context, 'clock' | 'log' | 'messages' | 'signal'>;
+
+/** Some files could not be sent; and: some of them vanished before they could. */
+const partial = 23;
+const vanished = 24;
+
+/**
+ * Runs rsync, again after a pause when it fails. Files that vanish meanwhile are no failure: a running server drops and truncates files
+ * all the time (engine.md section 6.4).
+ * @throws OperatorError `command-failed` with rsync's words, `interrupted`, or `program-missing`
+ */
+export async function runRsync(job: RsyncJob, options: RsyncOptions, context: RsyncContext): Promise<void> {
+  for (let retriesLeft = options.retryTimes; ; retriesLeft--) {
+    const result = await runOnce(job, options, context);
+    if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    if (hasCopied(result)) return;
+    if (result.exitCode === 127)
+      throw new OperatorError('program-missing', 'the program rsync was not found', { hint: 'install the package rsync' });
+    const failure = failureOf(result, 'rsync');
+    if (retriesLeft <= 0) throw failure;
+    const pause = options.retrySleepSeconds;
+    context.messages.warning(`${failure.message}; ${String(retriesLeft)} attempts left, the next one in ${String(pause)} s`);
+    await context.clock.sleep(pause * 1000, context.signal);
+  }
+}
+
+async function runOnce(
+  job: RsyncJob,
+  { environment, onProgress }: RsyncOptions,
+  { log, signal }: RsyncContext,
+): Promise<ProgramResult> {
+  const argv = rsyncArguments(job);
+  log.debug(`rsync ${job.source} to ${job.destination}: ${job.files === undefined ? 'all' : String(job.files.length)} files`);
+  return await runProgram(argv, {
+    environment: { ...environment, LC_ALL: 'C' }, // its words are read below
+    signal,
+    ...(job.files === undefined ? {} : { input: job.files.map((path) => `${path}\0`).join('') }),
+    onStdoutLine: (line) => {
+      const bytes = /^\s*([\d,]+)\s+\d+%/.exec(line)?.[1];
+      if (bytes !== undefined) onProgress?.(Number(bytes.replaceAll(',', '')));
+    },
+    onStderrLine: (line) => {
+      log.debug(`rsync: ${line}`);
+    },
+  });
+}
+
+/** Whether the destination has everything that the source still had when it was read. */
+export function hasCopied({ exitCode, stderr }: Pick<ProgramResult, 'exitCode' | 'stderr'>): boolean {
+  if (exitCode === 0 || exitCode === vanished) return true;
+  if (exitCode !== partial) return false;
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  const reasons = lines.filter((line) => !/^rsync error: .*\(code 23\)/.test(line));
+  return (
+    reasons.length > 0 &&
+    reasons.every((line) => /has vanished|No such file or directory|file truncated|has no referent/i.test(line))
+  );
+}
