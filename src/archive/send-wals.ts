@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import type { Server } from '../config/server.ts';
 import { formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
+import { fillFile } from '../shared/fill-file.ts';
 import { isMissing } from '../shared/look.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { findWal, peekWals } from './find-wal.ts';
@@ -77,11 +78,9 @@ async function sendPlain(row: Row, name: WalName, path: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'pgcellar-wal-'));
   try {
     const plain = join(folder, name);
-    const sink = createWriteStream(plain, { mode: 0o600 });
-    await writePlainWal(path, sink, row.storage);
-    await new Promise<void>((resolve, reject) =>
-      sink.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
-    );
+    await fillFile(plain, async (to) => {
+      await writePlainWal(path, to, row.storage);
+    });
     await sendFile(row, name, plain);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { codecFor, decompress } from '../compression/all-codecs.ts';
 import { levelFor } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, type ClearContent, formOf, readClear, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
+import { fillFile } from '../shared/fill-file.ts';
 import type { Log } from '../shared/log.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
@@ -67,11 +68,9 @@ async function sendRecompressed({ content, form, output, storage }: SendOptions)
   const folder = await mkdtemp(join(tmpdir(), 'pgcellar-wal-'));
   try {
     const plain = join(folder, 'plain');
-    const sink = createWriteStream(plain);
-    await decompress(content, content.compression, { to: sink, surroundings: storage });
-    await new Promise<void>((resolve, reject) =>
-      sink.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
-    );
+    await fillFile(plain, async (to) => {
+      await decompress(content, content.compression, { to, surroundings: storage });
+    });
     const compressed = join(folder, 'compressed');
     await codec.compress(plain, compressed, levelFor(codec, 'medium'), storage);
     await pipeline(createReadStream(compressed), output, { end: false });

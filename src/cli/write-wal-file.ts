@@ -1,6 +1,6 @@
-import { createWriteStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fillOpenFile } from '../shared/fill-file.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
 
@@ -18,11 +18,7 @@ export async function writeWalFile(
   const temporary = join(folder, `.${name}.${String(process.pid)}.tmp`);
   const file = await openNew(temporary, path);
   try {
-    const output = createWriteStream('', { fd: file.fd, autoClose: false });
-    await fill(output);
-    await new Promise<void>((resolve, reject) =>
-      output.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
-    );
+    await fillOpenFile(file, fill);
     await file.sync();
     await file.close();
     await rename(temporary, path);

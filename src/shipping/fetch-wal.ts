@@ -3,6 +3,7 @@ import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { detectCompressionOf, writePlainContent } from '../compression/all-codecs.ts';
 import type { Environment } from '../shared/environment.ts';
+import { fillFile } from '../shared/fill-file.ts';
 import { startProgram } from '../transport/run-program.ts';
 import { type RemoteHost, sshWords } from './remote-host.ts';
 
@@ -12,6 +13,8 @@ export interface FetchOptions {
   readonly allowsPartial: boolean;
   /** How the file travels: as the backup host decides, compressed for the way, or as it is stored. */
   readonly form: 'plain' | 'gzip' | 'bzip2' | 'keep';
+  /** Asks a pgcellar there to tell a missing file from every other failure by an exit code above 125. */
+  readonly isStrict: boolean;
   readonly environment: Environment;
 }
 
@@ -21,22 +24,33 @@ export interface RemoteOutcome {
   readonly stderr: string;
 }
 
+/** Exit code of a program that does not know an option. */
+const usageError = 2;
+
+/** Looks at a file that has arrived; undefined lets it into its place. */
+type Judge = (path: string) => Promise<RemoteOutcome | undefined>;
+
 /**
  * Fetches one file with `get-wal` into `target`, which is replaced whole or left alone: what arrives is written beside it, unpacked when
- * it carries the mark of a compression, and renamed.
+ * it carries the mark of a compression, judged, and renamed.
  */
-export async function fetchWal(name: string, target: string, options: FetchOptions): Promise<RemoteOutcome> {
+export async function fetchWal(
+  name: string,
+  target: string,
+  options: FetchOptions,
+  judge: Judge = () => Promise.resolve(undefined),
+): Promise<RemoteOutcome> {
   const arriving = `${target}.arriving`;
   try {
-    const outcome = await receive(
-      ['get-wal', ...getWords(options), quoted(options.serverName), quoted(name)],
-      arriving,
-      options,
-    );
+    const call = async (more: readonly string[]) =>
+      await receive(['get-wal', ...getWords(options), ...more, quoted(options.serverName), quoted(name)], arriving, options);
+    let outcome = await call(options.isStrict ? ['--strict'] : []);
+    if (options.isStrict && outcome.exitCode === usageError) outcome = await call([]); // a real Barman
     if (outcome.exitCode !== 0) return outcome;
-    await unpack(arriving, options.environment);
-    await rename(arriving, target);
-    return outcome;
+    await unpackInPlace(arriving, options.environment);
+    const judgement = await judge(arriving);
+    if (judgement === undefined) await rename(arriving, target);
+    return judgement ?? outcome;
   } finally {
     await rm(arriving, { force: true });
   }
@@ -82,15 +96,14 @@ async function ask(words: readonly string[], options: FetchOptions): Promise<Rem
   return { exitCode, stderr, stdout: Buffer.concat(chunks).toString('utf8') };
 }
 
-async function unpack(path: string, environment: Environment): Promise<void> {
+/** Unpacks a file that carries the mark of a compression, into its own place. */
+export async function unpackInPlace(path: string, environment: Environment): Promise<void> {
   if ((await detectCompressionOf(path)) === undefined) return;
   const plain = `${path}.plain`;
   try {
-    const output = createWriteStream(plain);
-    await writePlainContent(path, output, { path: environment['PATH'] ?? '/usr/bin:/bin', environment });
-    await new Promise<void>((resolve, reject) =>
-      output.end((error?: Error | null) => (error == null ? resolve() : reject(error))),
-    );
+    await fillFile(plain, async (output) => {
+      await writePlainContent(path, output, { path: environment['PATH'] ?? '/usr/bin:/bin', environment });
+    });
     await rename(plain, path);
   } finally {
     await rm(plain, { force: true });

@@ -1,6 +1,6 @@
 import { OperatorError } from '../shared/operator-error.ts';
 
-interface HelperOption {
+export interface HelperOption {
   /** Long name without dashes. */
   readonly name: string;
   readonly short?: string;

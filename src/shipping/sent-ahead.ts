@@ -14,6 +14,19 @@ interface SentFile {
   readonly modifiedNs: string;
 }
 
+/** Files of one unbroken run, and where they were sent. */
+interface SentRun {
+  readonly destination: string;
+  readonly files: readonly SentFile[];
+}
+
+/** What is sent where. */
+interface Sending {
+  readonly remote: RemoteHost;
+  readonly serverName: string;
+  readonly walPath: string;
+}
+
 const cacheFile = 'wal-last-archived';
 const ownFile = 'pgcellar-sent-ahead.json';
 
@@ -41,26 +54,31 @@ export async function cacheProblem(folder: string, userId: number | undefined): 
 }
 
 /**
- * Whether this very file was sent ahead. Barman compares names only, and so acknowledges the WAL of a new cluster, or of another
- * timeline, without sending it; here size, inode and time of the file have to be the same.
+ * Whether this very file was sent ahead, to this very place. Barman compares names only, and so acknowledges the WAL of a new cluster,
+ * of another timeline, or for another backup host without sending it; here destination, size, inode and time of the file are the same.
  */
-export async function wasSentAhead(folder: string, walPath: string): Promise<boolean> {
-  const sent = await readSent(folder);
-  const found = sent.find(({ name }) => name === basename(walPath));
-  if (found === undefined) return false;
+export async function wasSentAhead(folder: string, { walPath, ...to }: Sending): Promise<boolean> {
+  const { destination, files } = await readSent(folder);
+  const found = files.find(({ name }) => name === basename(walPath));
+  if (found === undefined || destination !== destinationOf(to)) return false;
   const now = await identityOf(walPath);
   return now !== undefined && now.inode === found.inode && now.size === found.size && now.modifiedNs === found.modifiedNs;
 }
 
 /** Notes an unbroken run of files that were sent, in Barman's form (the last name) and in our own. */
-export async function noteSentAhead(folder: string, walPaths: readonly string[]): Promise<void> {
+export async function noteSentAhead(folder: string, to: Omit<Sending, 'walPath'>, walPaths: readonly string[]): Promise<void> {
   const last = walPaths.at(-1);
   if (last === undefined) return;
   const identities = await Promise.all(walPaths.map(identityOf));
-  await writeFileDurably(join(folder, ownFile), JSON.stringify(identities.filter((sent) => sent !== undefined)), {
-    mode: 0o600,
-  });
+  const run: SentRun = { destination: destinationOf(to), files: identities.filter((sent) => sent !== undefined) };
+  await writeFileDurably(join(folder, ownFile), JSON.stringify(run), { mode: 0o600 });
   await writeFileDurably(join(folder, cacheFile), basename(last), { mode: 0o600 });
+}
+
+/** Two backup hosts may share one folder of the cache: what one has, the other still needs. */
+function destinationOf({ remote, serverName }: Omit<Sending, 'walPath'>): string {
+  const { user, host, port, configPath, program } = remote;
+  return JSON.stringify([user, host, port ?? null, configPath ?? null, program, serverName]);
 }
 
 /** Segments after `walPath` that PostgreSQL has ready to be archived, at most `count`; the first one that is not ready ends the row. */
@@ -84,19 +102,26 @@ function isSegmentSize(size: number): boolean {
   return size >= 1 << 20 && size <= 1 << 30 && (size & (size - 1)) === 0;
 }
 
-async function readSent(folder: string): Promise<SentFile[]> {
+async function readSent(folder: string): Promise<SentRun> {
   try {
     const value: unknown = JSON.parse(await readFile(join(folder, ownFile), 'utf8'));
-    return Array.isArray(value) ? value.filter(isSentFile) : [];
+    return isSentRun(value) ? value : nothingSent;
   } catch (error) {
-    if (isMissing(error) || error instanceof SyntaxError) return []; // nothing is known to be sent: it is sent again
+    if (isMissing(error) || error instanceof SyntaxError) return nothingSent; // then it is sent again
     throw error;
   }
 }
 
+const nothingSent: SentRun = { destination: '', files: [] };
+
+function isSentRun(value: unknown): value is SentRun {
+  if (typeof value !== 'object' || value === null || !('destination' in value && 'files' in value)) return false;
+  return Array.isArray(value.files) && value.files.every(isSentFile);
+}
+
 function isSentFile(value: unknown): value is SentFile {
   if (typeof value !== 'object' || value === null) return false;
-  return 'name' in value && 'size' in value && 'inode' in value && 'modifiedNs' in value;
+  return ['name', 'size', 'inode', 'modifiedNs'].every((key) => key in value);
 }
 
 async function identityOf(path: string): Promise<SentFile | undefined> {

@@ -1,8 +1,8 @@
 import { chmod, copyFile, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isLockHeld } from '../shared/file-lock.ts';
-import { isMissing } from '../shared/look.ts';
+import { dirname, join } from 'node:path';
+import { isMissing, namesIn } from '../shared/look.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
+import { isAlive } from '../transport/stop-process.ts';
 import type { RemoteHost } from './remote-host.ts';
 
 /**
@@ -16,8 +16,8 @@ export interface Spool {
   /** What is still being written. */
   readonly work: string;
   readonly lock: string;
-  /** Names the segment that whoever holds the lock puts into `ready` next. */
-  readonly next: string;
+  /** Process id of whoever fills the spool, and the names that come next. What waits is only trusted while that process lives. */
+  readonly attendant: string;
 }
 
 interface SpoolKey {
@@ -30,20 +30,21 @@ interface SpoolKey {
 
 export const defaultSpoolParent = '/var/tmp';
 const longestName = 200;
+const prefix = 'pgcellar-wal-';
 
 /** The spool for a restore_command; undefined when its name would be too long for a file system. */
 export async function spoolFor({ parent, dataFolder, remote, serverName }: SpoolKey): Promise<Spool | undefined> {
-  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-  const key = [boot.slice(0, 8), remote.host, remote.port ?? '', serverName, dataFolder].join('+').replaceAll('/', '+');
-  const name = `pgcellar-wal-${key}`;
-  if (name.length > longestName) return undefined;
+  const { user, host, port = '', configPath = '', program } = remote;
+  const key = [await bootMark(), user, host, port, configPath, program, serverName, dataFolder].join('+');
+  const name = `${prefix}${key.replaceAll('/', '+')}`;
+  if (Buffer.byteLength(name) > longestName) return undefined;
   const folder = join(parent, name);
   return {
     folder,
     ready: join(folder, 'ready'),
     work: join(folder, 'work'),
     lock: join(folder, 'lock'),
-    next: join(folder, 'next'),
+    attendant: join(folder, 'attendant'),
   };
 }
 
@@ -60,8 +61,9 @@ export async function openSpool(spool: Spool, userId: number | undefined): Promi
   return true;
 }
 
-/** Takes a segment out of the spool into `target`; false when it is not there. */
+/** Takes a segment out of the spool into `target`; false when it is not there, or nobody vouches for it any more. */
 export async function takeFromSpool(spool: Spool, name: string, target: string): Promise<boolean> {
+  if ((await namesComing(spool)) === undefined) return false;
   const waiting = join(spool.ready, name);
   try {
     await rename(waiting, target);
@@ -75,37 +77,49 @@ export async function takeFromSpool(spool: Spool, name: string, target: string):
   return true;
 }
 
-/** Which segment comes next, while somebody fetches ahead; undefined when nobody does. */
-export async function comingNext(spool: Spool): Promise<string | undefined> {
-  if (!(await isLockHeld(spool.lock))) return undefined;
+/** The segments that come next, while somebody fetches ahead; undefined when nobody does. */
+export async function namesComing(spool: Spool): Promise<readonly string[] | undefined> {
   try {
-    return (await readFile(spool.next, 'utf8')).trim();
+    const [pid, ...names] = (await readFile(spool.attendant, 'utf8')).trim().split(' ');
+    return pid !== undefined && /^\d+$/.test(pid) && isAlive(Number(pid)) ? names : undefined;
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
 }
 
-/** Tells which segment comes next. */
-export async function announceNext(spool: Spool, name: string): Promise<void> {
-  await writeFile(`${spool.next}.new`, name);
-  await rename(`${spool.next}.new`, spool.next);
+/** Vouches for what waits in the spool, and tells which segments come next. */
+export async function announce(spool: Spool, names: readonly string[]): Promise<void> {
+  await writeFile(`${spool.attendant}.new`, `${[process.pid, ...names].join(' ')}\n`);
+  await rename(`${spool.attendant}.new`, spool.attendant);
 }
 
 /** Names that wait in the spool. */
 export async function readyNames(spool: Spool): Promise<string[]> {
-  try {
-    return (await readdir(spool.ready)).toSorted();
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
+  return (await namesIn(spool.ready)).toSorted();
 }
 
-/** Removes what waits: it belongs to another place in the WAL than the one recovery is at now. */
+/** Removes what waits: it belongs to another place in the WAL, or to another run, than the one of recovery now. */
 export async function emptySpool(spool: Spool): Promise<void> {
+  await rm(spool.attendant, { force: true });
   for (const folder of [spool.ready, spool.work]) {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
+}
+
+/** Removes spools of ours that a reboot left behind: nobody looks at them again. */
+export async function removeOldSpools({ folder }: Spool, userId: number | undefined): Promise<void> {
+  const parent = dirname(folder);
+  const current = `${prefix}${await bootMark()}+`;
+  for (const name of await readdir(parent)) {
+    if (!new RegExp(`^${prefix}[0-9a-f]{8}\\+`).test(name) || name.startsWith(current)) continue;
+    const path = join(parent, name);
+    const { uid } = await lstat(path);
+    if (userId === undefined || uid === userId) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function bootMark(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).slice(0, 8);
 }

@@ -20,15 +20,20 @@ export function parseFirstPage(bytes: Buffer): FirstPage | undefined {
   return readHeader(bytes, 'LE') ?? readHeader(bytes, 'BE');
 }
 
+/** What is known of the cluster that a segment has to belong to. */
+interface KnownCluster {
+  readonly systemid: bigint | undefined;
+  readonly segmentSize?: number;
+}
+
 /**
  * Why the file at `path` cannot be the segment `name`: its size, the position, timeline or system identifier in its first page.
- * @param systemid of the cluster, when it is known
  * @returns undefined when it can
  */
 export async function segmentProblem(
   path: string,
   name: SegmentName,
-  systemid: bigint | undefined,
+  { systemid, segmentSize }: KnownCluster,
 ): Promise<string | undefined> {
   await using file = await open(path, 'r');
   const { bytesRead, buffer } = await file.read(Buffer.alloc(headerBytes), 0, headerBytes, 0);
@@ -36,11 +41,19 @@ export async function segmentProblem(
   if (page === undefined) return 'it does not begin with a WAL page';
   const { size } = await file.stat();
   if (size !== page.segmentSize) return `it has ${String(size)} bytes instead of ${String(page.segmentSize)}`;
+  if (segmentSize !== undefined && size !== segmentSize) return 'it has the segment size of another cluster';
   if (page.position !== segmentStart(name, page.segmentSize)) return 'its first page belongs to another segment';
   // a segment in which a timeline begins is a copy of its parent's up to there, so its first page may have an older timeline
   if (page.timeline > segmentParts(name).timeline) return 'its first page belongs to a newer timeline';
   if (systemid !== undefined && page.systemid !== systemid) return 'it belongs to another cluster';
   return undefined;
+}
+
+/** Whether the file at `path` is a segment of which nothing was received yet: empty, or the zeros that a receiver begins with. */
+export async function isUnwritten(path: string): Promise<boolean> {
+  await using file = await open(path, 'r');
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(headerBytes), 0, headerBytes, 0);
+  return buffer.subarray(0, bytesRead).every((byte) => byte === 0);
 }
 
 /** System identifier of the cluster whose data folder this is: the first eight bytes of its control file; undefined when it cannot be read. */

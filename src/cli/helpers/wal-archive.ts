@@ -1,16 +1,10 @@
 import type { CompressionLevel } from '../../compression/codec.ts';
-import { messageOf, OperatorError } from '../../shared/operator-error.ts';
-import {
-  type HelperArguments,
-  type HelperDeclaration,
-  helperHelp,
-  parseHelperArguments,
-} from '../../shipping/helper-arguments.ts';
-import type { RemoteHost } from '../../shipping/remote-host.ts';
+import { OperatorError } from '../../shared/operator-error.ts';
+import type { HelperArguments, HelperDeclaration } from '../../shipping/helper-arguments.ts';
 import { type SendOptions, type SendOutcome, sendWal, testConnection } from '../../shipping/send-wal.ts';
 import { cacheProblem, defaultCacheFolder, noteSentAhead, readyAfter, wasSentAhead } from '../../shipping/sent-ahead.ts';
 import type { Invoked } from '../invoked.ts';
-import { versionLine } from '../version.ts';
+import { commonOptions, remoteHostOf, runHelper, tell } from './helper-program.ts';
 
 const compressions = ['gzip', 'bzip2', 'xz', 'snappy', 'zstd', 'lz4'] as const;
 
@@ -18,17 +12,13 @@ export const walArchive: HelperDeclaration = {
   summary: 'Send a WAL file to the backup host; to be used as archive_command',
   positionals: ['BARMAN_HOST', 'SERVER_NAME', 'WAL_PATH'],
   options: [
-    { name: 'help', short: 'h', takesValue: false, summary: 'show this help and exit' },
-    { name: 'version', short: 'V', takesValue: false, summary: 'show the version and exit' },
-    { name: 'user', short: 'U', takesValue: true, summary: 'user on the backup host (default: barman)' },
-    { name: 'port', takesValue: true, isNumber: true, summary: 'port of ssh' },
-    { name: 'config', short: 'c', takesValue: true, metavar: 'FILE', summary: 'configuration file on the backup host' },
+    ...commonOptions,
     { name: 'test', short: 't', takesValue: false, summary: 'only tell whether the backup host would take WAL' },
     { name: 'md5', takesValue: false, summary: 'MD5 instead of SHA-256' },
     { name: 'gzip', short: 'z', takesValue: false, summary: 'compress with gzip before sending' },
     { name: 'bzip2', short: 'j', takesValue: false, summary: 'compress with bzip2' },
     { name: 'xz', takesValue: false, summary: 'compress with xz' },
-    { name: 'snappy', takesValue: false, summary: 'compress with snappy (not available yet)' },
+    { name: 'snappy', takesValue: false, summary: 'compress with snappy' },
     { name: 'zstd', takesValue: false, summary: 'compress with zstd' },
     { name: 'lz4', takesValue: false, summary: 'compress with lz4' },
     { name: 'compression-level', takesValue: true, metavar: 'LEVEL', summary: 'low, medium, high or a number' },
@@ -41,47 +31,37 @@ export const walArchive: HelperDeclaration = {
       summary: 'also send following segments that are ready',
     },
     { name: 'prefetch-cache-dir', takesValue: true, metavar: 'DIR', summary: 'where to note what was sent ahead' },
-    { name: 'program', takesValue: true, metavar: 'NAME', summary: 'program on the backup host (default: barman)' },
   ],
 };
 
 /** `archive_command` (cli.md section 13): gives the exit code, 0 only when the backup host has the file. */
-export async function runWalArchive({ programName, argv }: Invoked): Promise<number> {
-  let parsed: HelperArguments;
-  try {
-    parsed = parseHelperArguments(argv, walArchive, programName);
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    return tell(error.message, 2);
-  }
-  if (parsed.options.has('version')) {
-    process.stdout.write(`${versionLine(programName)}\n`);
-    return 0;
-  }
-  if (parsed.options.has('help')) {
-    process.stdout.write(helperHelp(walArchive, programName));
-    return 0;
-  }
-  try {
-    return await archive(parsed, programName);
-  } catch (error) {
-    return tell(`ERROR: ${messageOf(error)}`, 2);
-  }
+export async function runWalArchive(invoked: Invoked): Promise<number> {
+  return await runHelper(invoked, walArchive, async (parsed) => {
+    const options = sendOptions(parsed);
+    if (parsed.options.has('test')) {
+      const { exitCode, message = '' } = await testConnection(options);
+      process.stdout.write(`${message}\n`);
+      return exitCode;
+    }
+    return await archive(options, { parsed, programName: invoked.programName });
+  });
 }
 
-async function archive(parsed: HelperArguments, programName: string): Promise<number> {
-  const options = sendOptions(parsed);
-  if (parsed.options.has('test')) {
-    const { exitCode, message = '' } = await testConnection(options);
-    process.stdout.write(`${message}\n`);
-    return exitCode;
-  }
+interface Asked {
+  readonly parsed: HelperArguments;
+  readonly programName: string;
+}
+
+async function archive(options: SendOptions, { parsed, programName }: Asked): Promise<number> {
   const jobs = Number(parsed.options.get('parallel') ?? 0);
+  if (jobs <= 1) return report(await sendWal(options), programName);
   const folder = parsed.options.get('prefetch-cache-dir') ?? defaultCacheFolder(options.remote, options.serverName);
-  const problem = jobs > 1 ? await cacheProblem(folder, process.getuid?.()) : 'not asked for';
-  if (jobs > 1 && problem !== undefined) process.stderr.write(`WARNING: nothing is sent ahead: ${problem}\n`);
-  if (problem !== undefined) return report(await sendWal(options), programName);
-  if (await wasSentAhead(folder, options.walPath)) return 0;
+  const problem = await cacheProblem(folder, process.getuid?.());
+  if (problem !== undefined) {
+    tell(`WARNING: nothing is sent ahead: ${problem}`, 0);
+    return report(await sendWal(options), programName);
+  }
+  if (await wasSentAhead(folder, options)) return 0;
   return await archiveAhead(options, { folder, count: jobs - 1, programName });
 }
 
@@ -100,24 +80,18 @@ async function archiveAhead(options: SendOptions, { folder, count, programName }
   const outcomes = await Promise.all(following.map((walPath) => sendWal({ ...options, walPath })));
   const broken = outcomes.findIndex((outcome) => outcome.exitCode !== 0);
   const sent = broken === -1 ? following : following.slice(0, broken);
-  if (broken !== -1) process.stderr.write(`WARNING: sending ahead stopped: ${outcomes[broken]?.message ?? 'unknown reason'}\n`);
-  await noteSentAhead(folder, [options.walPath, ...sent]);
+  if (broken !== -1) tell(`WARNING: sending ahead stopped: ${outcomes[broken]?.message ?? 'unknown reason'}`, 0);
+  await noteSentAhead(folder, options, [options.walPath, ...sent]);
   return 0;
 }
 
-function sendOptions({ positionals: [host = '', serverName = '', walPath = ''], options }: HelperArguments): SendOptions {
-  const port = options.get('port');
-  const remote: RemoteHost = {
-    user: options.get('user') ?? 'barman',
-    host,
-    port: port === undefined ? undefined : Number(port),
-    configPath: options.get('config'),
-    program: options.get('program') ?? 'barman',
-  };
+function sendOptions(parsed: HelperArguments): SendOptions {
+  const { positionals, options } = parsed;
+  const [, serverName = '', walPath = ''] = positionals;
   const asked = [...options.keys()].findLast((name) => compressions.some((word) => word === name));
   const compression = asked === undefined ? undefined : { name: asked, level: levelOf(options.get('compression-level')) };
   const digest = options.has('md5') ? 'md5' : 'sha256';
-  return { remote, serverName, walPath, digest, compression, environment: process.env };
+  return { remote: remoteHostOf(parsed), serverName, walPath, digest, compression, environment: process.env };
 }
 
 function levelOf(text: string | undefined): CompressionLevel {
@@ -130,9 +104,4 @@ function levelOf(text: string | undefined): CompressionLevel {
 function report({ exitCode, message }: SendOutcome, programName: string): number {
   if (exitCode === 0) return 0;
   return tell(`ERROR: ${programName}: ${message ?? 'failed'}`, exitCode);
-}
-
-function tell(text: string, exitCode: number): number {
-  process.stderr.write(`${text}\n`);
-  return exitCode;
 }

@@ -70,7 +70,7 @@ test.each([
   await using folder = await createTemporaryFolder('wp');
   const path = join(folder.path, name);
   await writeFile(path, aPage(change));
-  const found = await segmentProblem(path, name, systemid);
+  const found = await segmentProblem(path, name, { systemid });
   if (problem === undefined) expect(found).toBeUndefined();
   else expect(found).toMatch(problem);
 });

@@ -1,0 +1,106 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Clock } from '../shared/clock.ts';
+import { pathExists } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { mostTakenForMissing, recoveryMustStop } from '../wal/restore-status.ts';
+import { parseSegmentName } from '../wal/wal-name.ts';
+import { type FetchOptions, fetchWal, type RemoteOutcome } from './fetch-wal.ts';
+import { sshFailure } from './remote-host.ts';
+import { namesComing, type Spool, takeFromSpool } from './spool.ts';
+import { isUnwritten, readClusterSystemId, segmentProblem } from './wal-page.ts';
+
+export interface RestoreOptions {
+  readonly walName: string;
+  readonly walDest: string;
+  readonly fetch: FetchOptions;
+  /** How long a broken connection is tried again. */
+  readonly retryMs: number;
+  /** Where segments wait that were fetched ahead; undefined when nobody does that for this file. */
+  readonly spool: Spool | undefined;
+  /** Of the server that recovers. */
+  readonly dataFolder: string;
+  readonly clock: Clock;
+}
+
+/** What a restore_command came to. */
+export type RestoreOutcome =
+  | { readonly kind: 'taken-from-spool' }
+  | { readonly kind: 'fetched' }
+  | { readonly kind: 'failed'; readonly exitCode: number; readonly message: string };
+
+const shortestPauseMs = 100;
+const longestPauseMs = 5_000;
+const waitForArrivalMs = 20_000;
+const lookEveryMs = 5;
+
+/**
+ * Brings one WAL file to its place, whole and checked, or leaves the place alone.
+ * @throws OperatorError for what is wrong on this host, or with the file
+ */
+export async function restoreWal(options: RestoreOptions): Promise<RestoreOutcome> {
+  const problem = await destinationProblem(options.walDest);
+  if (problem !== undefined) return failed(options.fetch.isStrict ? recoveryMustStop : 3, problem);
+  if (await takeSoon(options)) return { kind: 'taken-from-spool' };
+  return outcomeOf(await fetchWithRetries(options), options);
+}
+
+async function destinationProblem(walDest: string): Promise<string | undefined> {
+  try {
+    return (await stat(walDest)).isDirectory() ? `WAL_DEST cannot be a directory: ${walDest}` : undefined;
+  } catch {
+    const folder = resolve(walDest, '..');
+    return (await pathExists(folder)) ? undefined : `cannot open '${walDest}' for writing: there is no folder ${folder}`;
+  }
+}
+
+/** Takes the segment when it is there, or comes next: fetching it a second time would take longer than waiting. */
+async function takeSoon({ spool, walName, walDest, clock }: RestoreOptions): Promise<boolean> {
+  if (spool === undefined) return false;
+  const deadline = clock.elapsedMs() + waitForArrivalMs;
+  while (clock.elapsedMs() < deadline) {
+    const coming = await namesComing(spool); // asked first: what has come meanwhile is then there
+    if (await takeFromSpool(spool, walName, walDest)) return true;
+    if (coming?.includes(walName) !== true) return false;
+    await clock.sleep(lookEveryMs);
+  }
+  return false;
+}
+
+/** A connection that broke is tried again with growing pauses. */
+async function fetchWithRetries(options: RestoreOptions): Promise<RemoteOutcome> {
+  const { retryMs, clock } = options;
+  const deadline = clock.elapsedMs() + retryMs;
+  for (let pauseMs = shortestPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    const outcome = await fetchChecked(options);
+    if (outcome.exitCode !== sshFailure || clock.elapsedMs() + pauseMs > deadline) return outcome;
+    await clock.sleep(pauseMs);
+  }
+}
+
+/** What does not begin as it must counts as damaged on its way; a partial segment that is still empty, as not there. */
+async function fetchChecked({ walName, walDest, fetch, dataFolder }: RestoreOptions): Promise<RemoteOutcome> {
+  const segment = parseSegmentName(walName);
+  return await fetchWal(walName, walDest, fetch, async (path) => {
+    if (segment === undefined) return undefined;
+    if (fetch.allowsPartial && (await isUnwritten(path))) return { exitCode: 1, stderr: 'nothing of it was received yet' };
+    const problem = await segmentProblem(path, segment, { systemid: await readClusterSystemId(dataFolder) });
+    if (problem === undefined) return undefined;
+    throw new OperatorError('wal-stream-invalid', `what the backup host sent for ${walName} is not that segment: ${problem}`);
+  });
+}
+
+/** With `--strict`, only a file that is surely not there has an exit code up to 125. */
+function outcomeOf({ exitCode, stderr }: RemoteOutcome, { walName, fetch }: RestoreOptions): RestoreOutcome {
+  const { host } = fetch.remote;
+  const said = stderr.trim().split('\n').at(-1) ?? '';
+  const otherwise = (status: number) => (fetch.isStrict ? recoveryMustStop : Math.min(status, mostTakenForMissing));
+  if (exitCode === 0) return { kind: 'fetched' };
+  if (exitCode === 1) return failed(1, `WAL file ${walName} of server ${fetch.serverName} is not on ${host}: ${said}`);
+  if (exitCode === sshFailure) return failed(otherwise(2), `cannot reach ${host} for ${walName}: ${said}`);
+  return failed(otherwise(exitCode), `${host} ended with ${String(exitCode)} for ${walName}: ${said}`);
+}
+
+function failed(exitCode: number, message: string): RestoreOutcome {
+  return { kind: 'failed', exitCode, message };
+}
