@@ -20,10 +20,10 @@ export async function fetchOneByOne(options: PrefetchOptions, watch: SpoolWatch)
       const name = next;
       next = nextSegment(next, segmentSize);
       coming.add(name);
-      await announce(spool, [...coming]);
+      announce(spool, [...coming]);
       const isThere = await fetchSegment(name, options).catch(() => false); // recovery asks itself for what is missing
       coming.delete(name);
-      await announce(spool, [...coming]);
+      announce(spool, [...coming]);
       if (!isThere) isOver = true;
     }
   };

@@ -22,9 +22,9 @@ export async function prefetch(options: PrefetchOptions): Promise<void> {
   const watch = await SpoolWatch.begin(options);
   if (watch === undefined) return;
   try {
-    await announce(spool, [first]);
+    announce(spool, [first]);
     if ((await receiveRow(options, watch)) === usageError) await fetchOneByOne(options, watch);
-    await announce(spool, []);
+    announce(spool, []);
     await watch.waitUntilEmpty();
   } finally {
     watch.close();

@@ -28,26 +28,35 @@ export async function receiveRow(options: PrefetchOptions, watch: SpoolWatch): P
   const archive = extract();
   const feeding = pipeline(running.stdout, archive);
   feeding.catch(() => undefined); // the loop meets the same failure
-  try {
-    await storeMembers(archive as unknown as AsyncIterable<Entry>, options, watch); // streamx readables give buffers
-  } catch {
-    // a broken connection or a full disk: see above
-  }
-  stopping.abort();
-  running.stdout.destroy();
+  if ((await storeMembers(archive as unknown as AsyncIterable<Entry>, options, watch)) === 'gave-up') stopping.abort(); // streamx readables give buffers
+  running.stdout.resume(); // whoever ended by itself is heard to its end: its exit code says what it was
   const { exitCode = sshFailure } = await running.ended;
   return exitCode;
 }
 
-async function storeMembers(members: AsyncIterable<Entry>, options: PrefetchOptions, watch: SpoolWatch): Promise<void> {
+async function storeMembers(
+  members: AsyncIterable<Entry>,
+  options: PrefetchOptions,
+  watch: SpoolWatch,
+): Promise<'sender-ended' | 'gave-up'> {
+  try {
+    return (await storeAll(members, options, watch)) ? 'sender-ended' : 'gave-up';
+  } catch {
+    return 'gave-up'; // a broken connection or a full disk: see above
+  }
+}
+
+/** False when what comes is not wanted. */
+async function storeAll(members: AsyncIterable<Entry>, options: PrefetchOptions, watch: SpoolWatch): Promise<boolean> {
   const { spool, segmentSize, first } = options;
   let expected: SegmentName = first;
   for await (const member of members) {
-    if (member.header.name !== String(expected) || !(await watch.waitForRoom())) return;
+    if (member.header.name !== String(expected) || !(await watch.waitForRoom())) return false;
     const arriving = join(spool.work, expected);
     await pipeline(member, createWriteStream(arriving));
-    if (!(await publishSegment(arriving, expected, options))) return;
+    if (!(await publishSegment(arriving, expected, options))) return false;
     expected = nextSegment(expected, segmentSize);
-    await announce(spool, [expected]);
+    announce(spool, [expected]);
   }
+  return true;
 }

@@ -1,4 +1,5 @@
-import { chmod, copyFile, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { renameSync, writeFileSync } from 'node:fs';
+import { chmod, copyFile, lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isMissing, namesIn } from '../shared/look.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
@@ -61,20 +62,29 @@ export async function openSpool(spool: Spool, userId: number | undefined): Promi
   return true;
 }
 
-/** Takes a segment out of the spool into `target`; false when it is not there, or nobody vouches for it any more. */
+/**
+ * Takes a segment out of the spool into `target`; false when it is not there, nobody vouches for it any more, or it cannot be moved: the
+ * backup host has it still, and what is in `target` then is replaced.
+ */
 export async function takeFromSpool(spool: Spool, name: string, target: string): Promise<boolean> {
   if ((await namesComing(spool)) === undefined) return false;
-  const waiting = join(spool.ready, name);
   try {
-    await rename(waiting, target);
+    await moveFile(join(spool.ready, name), target);
     return true;
+  } catch {
+    return false;
+  }
+}
+
+async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+    return;
   } catch (error) {
-    if (isMissing(error)) return false;
     if (systemCodeOf(error) !== 'EXDEV') throw error;
   }
-  await copyFile(waiting, target); // another file system
-  await rm(waiting, { force: true });
-  return true;
+  await copyFile(from, to);
+  await rm(from, { force: true });
 }
 
 /** The segments that come next, while somebody fetches ahead; undefined when nobody does. */
@@ -88,10 +98,11 @@ export async function namesComing(spool: Spool): Promise<readonly string[] | und
   }
 }
 
-/** Vouches for what waits in the spool, and tells which segments come next. */
-export async function announce(spool: Spool, names: readonly string[]): Promise<void> {
-  await writeFile(`${spool.attendant}.new`, `${[process.pid, ...names].join(' ')}\n`);
-  await rename(`${spool.attendant}.new`, spool.attendant);
+/** Vouches for what waits in the spool, and tells which segments come next. At once, so that two calls never get in each other's way. */
+export function announce(spool: Spool, names: readonly string[]): void {
+  const text = `${[process.pid, ...names].join(' ')}\n`;
+  writeFileSync(`${spool.attendant}.new`, text);
+  renameSync(`${spool.attendant}.new`, spool.attendant);
 }
 
 /** Names that wait in the spool. */

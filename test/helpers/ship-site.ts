@@ -1,0 +1,74 @@
+// A backup host behind a real sshd and the data folder of a server that ships its WAL there, or fetches it from there.
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { requireOracle } from './installations.ts';
+import { programPath } from './run-pgcellar.ts';
+import { type ProgramResult, type RunningProgram, runProgram, startProgram } from './run-program.ts';
+import { startSshd } from './start-sshd.ts';
+import { createTestHome, type IniSection, type TestHome } from './test-home.ts';
+import { systemid } from './wal-segment.ts';
+
+export type Whose = 'ours' | 'real Barman';
+
+/** One helper program with its arguments before the host: `[program, '-p', '4']`. */
+type Words = readonly string[];
+
+export interface ShipSite extends AsyncDisposable {
+  readonly home: TestHome;
+  /** A data folder as far as helpers look: control file, WAL, and the mark of a running server. */
+  readonly data: string;
+  /** Makes another one; `startedAt` tells the runs of a server apart. */
+  makeDataFolder(name: string): Promise<string>;
+  /** Runs a helper in the data folder, as PostgreSQL does. */
+  run(argv: Words, options?: { readonly cwd?: string }): Promise<ProgramResult>;
+  start(argv: Words): RunningProgram;
+  stopSsh(): Promise<void>;
+}
+
+/** A site whose remote `barman` is ours or the real one. */
+export async function openShipSite(remote: Whose, options: IniSection = {}): Promise<ShipSite> {
+  const main = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres', ...options };
+  const home = await createTestHome({ servers: { main } });
+  const barman = remote === 'ours' ? await programPath(home, 'barman') : requireOracle().program;
+  const sshd = await startSshd({ programs: { barman }, env: { BARMAN_CONFIG_FILE: home.configFile } });
+  const programs = await home.makeFolder('ssh');
+  const words = `-i ${sshd.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${sshd.knownHostsFile} -o BatchMode=yes`;
+  await writeFile(join(programs, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F none ${words} "$@"\n`, { mode: 0o755 });
+  const argvOf = ([program = '', ...rest]: Words) => [program, '-U', sshd.user, '--port', String(sshd.port), ...rest];
+  const settings = { env: home.env({ path: [programs] }) };
+  const data = await makeDataFolder(home, 'data');
+  let isOpen = true;
+  const stopSsh = async (): Promise<void> => {
+    if (isOpen) await sshd[Symbol.asyncDispose]();
+    isOpen = false;
+  };
+  return {
+    home,
+    data,
+    makeDataFolder: async (name) => await makeDataFolder(home, name),
+    run: async (argv, { cwd = data } = {}) => await runProgram(argvOf(argv), { ...settings, cwd }),
+    start: (argv) => startProgram(argvOf(argv), { ...settings, cwd: data }),
+    stopSsh,
+    [Symbol.asyncDispose]: async () => {
+      await home[Symbol.asyncDispose]();
+      await stopSsh();
+    },
+  };
+}
+
+/** Path of a helper program. */
+export async function helperOf(site: ShipSite, name: 'wal-archive' | 'wal-restore', whose: Whose = 'ours'): Promise<string> {
+  if (whose === 'ours') return await programPath(site.home, `pgcellar-${name}`);
+  return join(dirname(requireOracle().program), `barman-${name}`);
+}
+
+async function makeDataFolder(home: TestHome, name: string): Promise<string> {
+  const data = await home.makeFolder(name);
+  await home.makeFolder(`${name}/pg_wal/archive_status`);
+  await home.makeFolder(`${name}/global`);
+  const control = Buffer.alloc(8);
+  control.writeBigUInt64LE(systemid);
+  await writeFile(join(data, 'global', 'pg_control'), control);
+  await writeFile(join(data, 'postmaster.pid'), `1\n${data}\n1764150000\n`);
+  return data;
+}
