@@ -4,8 +4,9 @@ import type { BackupId, Tablespace } from '../catalog/backup.ts';
 import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { basebackupArguments } from '../postgres/basebackup-arguments.ts';
+import { type BackupCompression, compressionProblems } from '../postgres/basebackup-compression.ts';
 import { clientConnection } from '../postgres/client-connection.ts';
-import { requireClientProgram } from '../postgres/client-programs.ts';
+import { type ClientProgram, requireClientProgram } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
@@ -21,6 +22,10 @@ interface CopyOptions {
   readonly tablespaces: readonly Tablespace[];
   readonly isCheckpointFast: boolean;
   readonly kilobytesPerSecond: number;
+  /** Undefined stores plain files. */
+  readonly compression: BackupCompression | undefined;
+  /** Manifest of the backup that this one is built on; undefined copies everything. */
+  readonly parentManifest: string | undefined;
   readonly retryTimes: number;
   readonly retrySleepSeconds: number;
   /** For asking how far the copy is; undefined when nobody looks. */
@@ -30,17 +35,18 @@ interface CopyOptions {
 const progressEveryMs = 500;
 
 /**
- * Copies a cluster with `pg_basebackup` in plain format into `base/ID/data` and one folder per tablespace oid, made new (0700) before
- * each attempt. The program itself syncs what it wrote.
- * @throws OperatorError `command-failed` when the last attempt failed
+ * Copies a cluster with `pg_basebackup` into `base/ID/data` and one folder per tablespace oid, made new (0700) before each attempt; tar
+ * files all lie in `data`, and the others stay empty, as Barman leaves them. The program itself syncs what it wrote.
+ * @throws OperatorError `configuration-invalid` when these versions cannot compress so; `command-failed` when the last attempt failed
  */
 export async function copyWithBasebackup(options: CopyOptions, context: Context): Promise<void> {
   const { server, serverVersion, retryTimes, retrySleepSeconds } = options;
   const where = { path: server.programPath, environment: server.environment, serverVersion };
   const program = await requireClientProgram('pg_basebackup', where);
+  refuseImpossible(options, program);
   for (let retriesLeft = retryTimes; ; retriesLeft--) {
     try {
-      await copyOnce(options, program.path, context);
+      await copyOnce(options, program, context);
       return;
     } catch (error) {
       if (!(error instanceof OperatorError) || retriesLeft === 0 || context.signal.aborted) throw error;
@@ -52,8 +58,14 @@ export async function copyWithBasebackup(options: CopyOptions, context: Context)
   }
 }
 
-async function copyOnce(options: CopyOptions, program: string, context: Context): Promise<void> {
-  const { server, id, tablespaces, isCheckpointFast, kilobytesPerSecond } = options;
+function refuseImpossible({ compression, serverVersion }: CopyOptions, program: ClientProgram): void {
+  if (compression === undefined) return;
+  const [problem] = compressionProblems(compression, { client: program.version, server: serverVersion });
+  if (problem !== undefined) throw new OperatorError('configuration-invalid', problem);
+}
+
+async function copyOnce(options: CopyOptions, program: ClientProgram, context: Context): Promise<void> {
+  const { server, id, tablespaces, isCheckpointFast, kilobytesPerSecond, compression, parentManifest } = options;
   const folder = backupFolder(server.layout, id);
   const dataFolder = await makeEmpty(join(folder, 'data'));
   const mappings: { location: string; folder: string }[] = [];
@@ -61,12 +73,15 @@ async function copyOnce(options: CopyOptions, program: string, context: Context)
   const name = server.config.options.streaming_backup_name;
   const { connection, secrets } = clientConnection(options.streamingConninfo, name);
   const argv = basebackupArguments({
-    program,
+    program: program.path,
+    programVersion: program.version,
     connection,
     dataFolder,
     tablespaces: mappings,
     kilobytesPerSecond,
     isCheckpointFast,
+    compression,
+    parentManifest,
   });
   const watching = new AbortController();
   const watch = watchProgress(options, { context, name, until: watching.signal });

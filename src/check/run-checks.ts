@@ -11,6 +11,7 @@ import { fillRemedy, type Remedy } from './remedy.ts';
 import { runWithin } from './run-within.ts';
 import { valuesOfServer } from './values-of-server.ts';
 import { failed } from './verdict.ts';
+import { versionProblems } from './version-problems.ts';
 
 interface CheckingOptions {
   readonly server: Server;
@@ -34,6 +35,7 @@ export async function runChecks({ server, tools }: CheckingOptions): Promise<Che
   const { timeoutSeconds } = tools;
   const log = tools.context.log.named('check');
   const results: CheckResult[] = [];
+  const problems = [...server.config.problems];
   let current = 'PostgreSQL';
   await using connections = new OpenConnections();
   const work = async (signal: AbortSignal): Promise<void> => {
@@ -45,13 +47,14 @@ export async function runChecks({ server, tools }: CheckingOptions): Promise<Che
       if (signal.aborted) return;
       if (result !== undefined) results.push(result);
     }
+    problems.push(...(await versionProblems(facts)));
   };
   const isDone = await runWithin(timeoutSeconds, tools.context, work);
   if (!isDone) results.push(timedOut(server, timeoutSeconds, current));
   for (const result of results) {
     if (!result.isOk) log[result.isCritical ? 'error' : 'info'](failureText(server, result));
   }
-  return { results, problems: server.config.problems };
+  return { results, problems };
 }
 
 function checksFor({ config }: Server): readonly Check[] {

@@ -192,31 +192,26 @@ const serverOptions = {
   backup_compression: {
     kind: oneOf(['gzip', 'lz4', 'zstd', 'none']),
     scope: 'GSM',
-    later: { work: ['backup'], ignoring: 'refuse' },
     summary: 'Let `pg_basebackup` write compressed tar files; `none` is an uncompressed tar.',
   },
   backup_compression_format: {
     kind: oneOf(['tar', 'plain']),
     scope: 'GSM',
-    later: { work: ['backup'], ignoring: 'refuse' },
     summary: 'What a compressed backup is stored as: tar files, or plain files after a server-side compressed transfer.',
   },
   backup_compression_level: {
     kind: integer,
     scope: 'GSM',
-    later: { work: ['backup'], ignoring: 'refuse' },
     summary: 'Level for `backup_compression`.',
   },
   backup_compression_location: {
     kind: oneOf(['client', 'server']),
     scope: 'GSM',
-    later: { work: ['backup'], ignoring: 'refuse' },
     summary: 'Where a backup is compressed.',
   },
   backup_compression_workers: {
     kind: integer,
     scope: 'GSM',
-    later: { work: ['backup'], ignoring: 'refuse' },
     summary: 'Threads for zstd compression of a backup.',
   },
   backup_directory: {

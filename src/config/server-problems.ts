@@ -1,3 +1,4 @@
+import { backupCompressionOf, compressionProblems } from '../postgres/basebackup-compression.ts';
 import { isConninfo } from '../postgres/conninfo.ts';
 import type { ServerOptions } from './options.ts';
 import type { ServerName } from './server-config.ts';
@@ -104,7 +105,10 @@ function dsnProblems(key: string, value: string | undefined): readonly Problem[]
 function methodProblems(options: ServerOptions): readonly Problem[] {
   switch (options.backup_method) {
     case 'postgres':
-      return unusable(options, ['reuse_backup', 'network_compression', 'tablespace_bandwidth_limit']);
+      return [
+        ...unusable(options, ['reuse_backup', 'network_compression', 'tablespace_bandwidth_limit']),
+        ...backupCompressionProblems(options),
+      ];
     case 'rsync':
       return [...needed(options, ['ssh_command']), ...unusable(options, ['backup_compression'])];
     case 'local-rsync':
@@ -114,6 +118,12 @@ function methodProblems(options: ServerOptions): readonly Problem[] {
     case 'local-to-cloud':
       return [];
   }
+}
+
+/** What no version of PostgreSQL can do; `check` knows the versions and says the rest. */
+function backupCompressionProblems(options: ServerOptions): readonly Problem[] {
+  const compression = backupCompressionOf(options);
+  return compression === undefined ? [] : compressionProblems(compression).map((text) => ({ text }));
 }
 
 function snapshotProblems(options: ServerOptions): readonly Problem[] {

@@ -36,7 +36,7 @@ export async function requireHealthyServer(
   timeoutSeconds: number | undefined,
   context: Context,
 ): Promise<void> {
-  const { results } = await checkServer(server, timeoutSeconds, silently(context));
+  const { results, problems } = await checkServer(server, timeoutSeconds, silently(context));
   const failed = results.filter(({ isOk }) => !isOk);
   for (const { name, hint, isCritical } of failed) {
     const text = `Check '${name}' failed for server '${server.config.name}'${hint === undefined || hint === '' ? '' : ` (${hint})`}`;
@@ -45,6 +45,8 @@ export async function requireHealthyServer(
   }
   const critical = failed.filter(({ isCritical }) => isCritical);
   if (critical.length === 0) return;
+  const [problem] = problems;
+  if (problem !== undefined) throw new OperatorError('server-disabled', problem);
   const names = critical.map(({ name }) => name).join(', ');
   throw new OperatorError('backup-refused', `Impossible to start the backup of server '${server.config.name}': ${names}`, {
     hint: `run 'pgcellar check ${server.config.name}' for the details`,

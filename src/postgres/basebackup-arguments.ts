@@ -1,6 +1,10 @@
+import { type BackupCompression, compressionArguments } from './basebackup-compression.ts';
+
 interface BasebackupOptions {
   /** Path of `pg_basebackup`. */
   readonly program: string;
+  /** Its version as servers count: 150018. */
+  readonly programVersion: number;
   /** Connection string without password. */
   readonly connection: string;
   readonly dataFolder: string;
@@ -8,11 +12,15 @@ interface BasebackupOptions {
   /** 0 for none. */
   readonly kilobytesPerSecond: number;
   readonly isCheckpointFast: boolean;
+  /** Undefined stores plain files. */
+  readonly compression: BackupCompression | undefined;
+  /** Manifest of the backup that this one is built on; undefined copies everything. */
+  readonly parentManifest: string | undefined;
 }
 
-/** Command line of a plain base backup without WAL (engine.md section 5.2). */
+/** Command line of a base backup without WAL (engine.md sections 5.2 and 5.3). */
 export function basebackupArguments(options: BasebackupOptions): string[] {
-  const { program, connection, dataFolder, tablespaces, kilobytesPerSecond, isCheckpointFast } = options;
+  const { program, programVersion, connection, dataFolder, tablespaces, kilobytesPerSecond, parentManifest } = options;
   return [
     program,
     `--dbname=${connection}`,
@@ -23,7 +31,9 @@ export function basebackupArguments(options: BasebackupOptions): string[] {
     '--wal-method=none',
     ...tablespaces.map(({ location, folder }) => `--tablespace-mapping=${escapeEquals(location)}=${escapeEquals(folder)}`),
     ...(kilobytesPerSecond > 0 ? [`--max-rate=${String(kilobytesPerSecond)}`] : []),
-    ...(isCheckpointFast ? ['--checkpoint=fast'] : []),
+    ...(parentManifest === undefined ? [] : [`--incremental=${parentManifest}`]),
+    ...(options.isCheckpointFast ? ['--checkpoint=fast'] : []),
+    ...compressionArguments(options.compression, programVersion),
   ];
 }
 

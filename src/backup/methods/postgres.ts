@@ -1,6 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseBackupLabel } from '../../postgres/backup-label.ts';
+import { backupCompressionOf, recordedCompression } from '../../postgres/basebackup-compression.ts';
 import { readCurrentPosition, readIsInRecovery, readTimeline, switchWal } from '../../postgres/server-queries.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { PythonFloat } from '../../shared/python-literal.ts';
@@ -9,6 +10,7 @@ import { segmentAtLsn, timelineOf } from '../../wal/wal-name.ts';
 import type { BackupJob } from '../backup-job.ts';
 import type { BackupMethod } from '../backup-method.ts';
 import { copyWithBasebackup } from '../copy-with-basebackup.ts';
+import { readBackupLabel } from '../read-backup-label.ts';
 import { recordedFacts } from '../recorded-facts.ts';
 import { walPositionText } from '../wal-position-text.ts';
 
@@ -49,6 +51,7 @@ async function copyFiles(job: BackupJob): Promise<void> {
   const { options } = server.config;
   job.begin('copying files');
   context.messages.info(`Starting backup copy via pg_basebackup for ${job.backup.id}`);
+  const compression = backupCompressionOf(options);
   const startedMs = context.clock.elapsedMs();
   await copyWithBasebackup(
     {
@@ -58,6 +61,8 @@ async function copyFiles(job: BackupJob): Promise<void> {
       serverVersion: facts.version,
       tablespaces: facts.tablespaces,
       isCheckpointFast: request.isCheckpointFast ?? options.immediate_checkpoint,
+      compression,
+      parentManifest: undefined,
       kilobytesPerSecond: request.kilobytesPerSecond ?? options.bandwidth_limit ?? 0,
       retryTimes: request.retryTimes ?? options.basebackup_retry_times,
       retrySleepSeconds: request.retrySleepSeconds ?? options.basebackup_retry_sleep,
@@ -69,6 +74,7 @@ async function copyFiles(job: BackupJob): Promise<void> {
   context.messages.info(`Copy done (time: ${formatInterval(seconds)})`);
   const took = new PythonFloat(Math.round(seconds * 1e6) / 1e6);
   job.change({
+    compression: recordedCompression(compression),
     copyStats: new Map([
       ['copy_time', took],
       ['total_time', took],
@@ -78,10 +84,12 @@ async function copyFiles(job: BackupJob): Promise<void> {
 
 async function takeLabel(job: BackupJob): Promise<void> {
   job.begin('reading the backup label');
-  const path = join(job.folder, 'data', 'backup_label');
-  const text = await readFile(path, 'utf8');
+  const text = await readBackupLabel(join(job.folder, 'data'), {
+    path: job.server.programPath,
+    environment: job.server.environment,
+  });
   const begin = parseBackupLabel(text);
-  if (begin === undefined) throw new OperatorError('backup-failed', `${path} does not say where the backup starts`);
+  if (begin === undefined) throw new OperatorError('backup-failed', 'backup_label does not say where the backup starts');
   job.change({
     backupLabel: text,
     beginXlog: begin.lsn,

@@ -2,6 +2,7 @@ import { settingsAgainstProblems } from '../../config/server-problems.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
+import { versionProblems } from '../version-problems.ts';
 
 /** The configuration of the server has no problem; the report shows the problems below the line. */
 export const configuration: Check = {
@@ -12,8 +13,9 @@ export const configuration: Check = {
   meaning: 'The server is disabled; its problems stand below the line.',
   remedies: ['configuration-wrong'],
   isShownOnlyWhenFailed: true,
-  run({ server }) {
-    const { options, problems } = server.config;
+  async run(facts) {
+    const { options } = facts.server.config;
+    const problems = [...facts.server.config.problems, ...(await versionProblems(facts))];
     if (problems.length === 0) return undefined;
     const settings = settingsAgainstProblems(options).join('\n');
     const known = settings === '' ? '…' : settings;

@@ -4,11 +4,14 @@ import { receivewalArguments } from '../../../src/postgres/receivewal-arguments.
 
 const base = {
   program: '/usr/bin/pg_basebackup',
+  programVersion: 150_018,
   connection: 'host=pg dbname=replication',
   dataFolder: '/base/x/data',
   tablespaces: [],
   kilobytesPerSecond: 0,
   isCheckpointFast: false,
+  compression: undefined,
+  parentManifest: undefined,
 };
 
 test('a base backup is plain, without WAL and slot, and never asks for a password', () => {
@@ -27,6 +30,17 @@ test('a rate and a fast checkpoint are asked for when they are wanted', () => {
   expect(basebackupArguments({ ...base, kilobytesPerSecond: 2048, isCheckpointFast: true }).slice(-2)).toEqual([
     '--max-rate=2048',
     '--checkpoint=fast',
+  ]);
+});
+
+test('an incremental backup names the manifest of its parent, and compression comes last', () => {
+  const compression = { type: 'none', format: 'tar', level: undefined, location: undefined, workers: undefined } as const;
+  const parentManifest = '/base/w/data/backup_manifest';
+  expect(basebackupArguments({ ...base, parentManifest, compression, isCheckpointFast: true }).slice(-4)).toEqual([
+    '--incremental=/base/w/data/backup_manifest',
+    '--checkpoint=fast',
+    '--format=tar',
+    '--compress=none',
   ]);
 });
 

@@ -1,0 +1,17 @@
+import { backupCompressionOf, compressionProblems } from '../postgres/basebackup-compression.ts';
+import { accessible } from './accessible.ts';
+import type { CheckFacts } from './check.ts';
+
+/**
+ * Problems of the configuration that only the versions in use show (config-checks-hooks.md section 5); none while the server cannot be
+ * reached or `pg_basebackup` is missing, which other checks tell.
+ */
+export async function versionProblems(facts: CheckFacts): Promise<readonly string[]> {
+  const { problems, options } = facts.server.config;
+  const compression = backupCompressionOf(options);
+  if (options.backup_method !== 'postgres' || compression === undefined) return [];
+  const server = accessible(facts.streaming)?.version.number;
+  const client = (await facts.clientProgram('pg_basebackup'))?.version;
+  if (server === undefined || client === undefined) return [];
+  return compressionProblems(compression, { client, server }).filter((problem) => !problems.includes(problem));
+}

@@ -1,0 +1,170 @@
+// Base backups by pg_basebackup: plain, and tar with every compression, from every version of PostgreSQL, with two tablespaces, odd
+// names and checksums. Each is restored, started, and holds the rows that were there.
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeEachPostgres, requireOracle } from '../helpers/installations.ts';
+import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { runOracle } from '../helpers/run-oracle.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { startCluster } from '../helpers/start-cluster.ts';
+import { startReceiver } from '../helpers/start-receiver.ts';
+import { startRestored } from '../helpers/start-restored.ts';
+import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
+import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+
+interface Cell {
+  readonly title: string;
+  readonly options: IniSection;
+  /** Ending of its tar files; undefined for plain files. */
+  readonly ending?: string;
+  /** `compression` of the record. */
+  readonly recorded: string;
+}
+
+const plain: Cell = { title: 'plain files', options: {}, recorded: 'None' };
+
+function tar(type: string, ending: string, more: IniSection = {}): Cell {
+  const words = Object.entries(more).map(([key, value]) => `, ${key} ${String(value)}`);
+  const options = Object.entries(more).map(([key, value]) => [`backup_compression_${key}`, value]);
+  return {
+    title: `tar files, ${type}${words.join('')}`,
+    options: { backup_compression: type, ...(Object.fromEntries(options) as IniSection) },
+    ending,
+    recorded: type,
+  };
+}
+
+function unpacked(type: string): Cell {
+  const options = {
+    backup_compression: type,
+    backup_compression_format: 'plain',
+    backup_compression_location: 'server',
+  };
+  return { title: `plain files, ${type} on the way`, options, recorded: 'None' };
+}
+
+/** Every cell once, where it is possible: the format does not depend on the server, what it is asked for does. */
+const cells: Readonly<Record<number, readonly Cell[]>> = {
+  13: [plain, tar('gzip', '.tar.gz', { level: 1 })],
+  14: [tar('none', '.tar'), tar('zstd', '.tar.zst', { location: 'client' })],
+  15: [plain, tar('lz4', '.tar.lz4'), unpacked('zstd')],
+  16: [tar('gzip', '.tar.gz', { location: 'server', level: -1, format: 'tar' })],
+  17: [tar('zstd', '.tar.zst', { location: 'server', level: 3 }), unpacked('lz4')],
+  18: [plain, tar('zstd', '.tar.zst', { workers: 2 })],
+};
+
+const sumOf = (table: string): string => `SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM ${table} t`;
+const tables = ['public.here', 'public.there', 'public."viel, größer"'];
+
+describeEachPostgres(
+  (major) => {
+    const opened = new Opened();
+    let cluster: PostgresServer;
+    let home: TestHome;
+    let sums: readonly string[];
+
+    beforeAll(async () => {
+      requireOracle();
+      cluster = await opened.add(startCluster({ major }));
+      for (const name of ['far', 'größer & =weiter']) {
+        const place = await opened.add(createTemporaryFolder(name, { owner: 'server' }));
+        await cluster.query(`CREATE TABLESPACE "${name}" LOCATION '${place.path}'`);
+      }
+      const rows = 'SELECT i, md5(i::text) AS text FROM generate_series(1, 5000) i';
+      await cluster.query(`CREATE TABLE here AS ${rows}`);
+      await cluster.query(`CREATE TABLE there TABLESPACE far AS ${rows}`);
+      await cluster.query(`CREATE TABLE "viel, größer" TABLESPACE "größer & =weiter" AS ${rows}`);
+      home = await opened.add(createTestHome({ global: { compression: '' } }));
+      await configure({});
+      await startReceiver(home, cluster);
+      await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+      sums = await Promise.all(tables.map(async (table) => await cluster.value(sumOf(table))));
+    });
+    afterAll(async () => opened.close());
+
+    const configure = async (options: IniSection): Promise<void> => {
+      await home.writeServer('main', streamingServer(cluster, { immediate_checkpoint: true, ...options }));
+    };
+
+    test.each(cells[major] ?? [])('$title are complete, and come back by the real Barman', async (cell) => {
+      await configure(cell.options);
+      await runWell(['backup', '--wait', 'main'], { home });
+      const id = (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n')[0] ?? '';
+      const record = await readFile(home.server('main', 'meta', `${id}-backup.info`), 'utf8');
+      expect(record).toContain(`\ncompression=${cell.recorded}\n`);
+      expect(record).toContain('\nstatus=DONE\n');
+      expect(record).toMatch(/^backup_label='START WAL LOCATION: /);
+      const data = home.server('main', 'base', id, 'data');
+      await expectLayout(data, cell);
+      const restored = await home.makeFolder(`restored-${String(major)}-${cell.title.replaceAll(/\W/g, '')}`);
+      await expectRestorable({ id, folder: restored });
+    });
+
+    const expectLayout = async (data: string, { ending }: Cell): Promise<void> => {
+      const names = await readdir(data);
+      const oids = (
+        await cluster.query<{ oid: number }>("SELECT oid FROM pg_tablespace WHERE spcname NOT LIKE 'pg!_%' ESCAPE '!'")
+      ).map(({ oid }) => String(oid));
+      expect(names).toContain('backup_manifest');
+      if (ending === undefined) {
+        expect(names).toEqual(expect.arrayContaining(['backup_label', 'base', 'PG_VERSION']));
+        const verifier = join(cluster.clientsDir, 'pg_verifybackup');
+        await promisify(execFile)(verifier, ['-n', data]);
+      } else {
+        const archives = ['base', ...oids].map((name) => `${name}${ending}`);
+        expect(names.toSorted()).toEqual([...archives, 'backup_manifest'].toSorted());
+      }
+      const folders = await readdir(join(data, '..'));
+      expect(folders).toEqual(expect.arrayContaining(['data', ...oids]));
+    };
+
+    const expectRestorable = async ({ id, folder }: { id: string; folder: string }): Promise<void> => {
+      const [data, far, farther] = [join(folder, 'data'), join(folder, 'far'), join(folder, 'farther')];
+      const staging = join(folder, 'staging');
+      await mkdir(staging);
+      const places = ['--tablespace', `far:${far}`, '--tablespace', `größer & =weiter:${farther}`];
+      const words = [
+        'restore',
+        ...places,
+        '--recovery-staging-path',
+        staging,
+        '--local-staging-path',
+        staging,
+        'main',
+        id,
+        data,
+      ];
+      const { exitCode, stdout, stderr } = await runOracle(words, { home });
+      expect({ exitCode, stdout: exitCode === 0 ? '' : stdout, stderr: exitCode === 0 ? '' : stderr }).toEqual({
+        exitCode: 0,
+        stdout: '',
+        stderr: '',
+      });
+      await using server = await startRestored({ dataDir: data, tablespaces: [far, farther], major, wait: 'promoted' });
+      expect(await Promise.all(tables.map(async (table) => await server.value(sumOf(table))))).toEqual(sums);
+      expect(await server.value('SHOW data_checksums')).toBe('on');
+      const checker = join(server.clientsDir, 'pg_amcheck');
+      if (major >= 14) {
+        await server.query('CREATE EXTENSION IF NOT EXISTS amcheck');
+        await promisify(execFile)(checker, ['-h', '127.0.0.1', '-p', String(server.port), '-U', 'postgres', 'postgres']);
+      }
+    };
+
+    if (major === 13) {
+      test('what these versions cannot do disables the server: check says why, and backup refuses', async () => {
+        await configure({ backup_compression: 'gzip', backup_compression_location: 'server' });
+        const check = await runPgcellar(['check', 'main'], { home });
+        expect(check.exitCode).toBe(1);
+        expect(check.stdout).toMatch(/\tconfiguration: FAILED\n\t\tbackup_compression_location = server needs PostgreSQL 15/);
+        const backup = await runPgcellar(['backup', 'main'], { home });
+        expect(backup).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/needs PostgreSQL 15 or newer/) as string });
+      });
+    }
+  },
+  [13, 14, 15, 16, 17, 18],
+);
