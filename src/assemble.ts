@@ -4,7 +4,13 @@ import type { Readable } from 'node:stream';
 import type { ServerLayout } from './catalog/server-layout.ts';
 import { becomeUser } from './cli/become-user.ts';
 import type { GlobalArguments } from './cli/parse-global-options.ts';
-import { loadConfiguration, loadMainConfiguration } from './config/load-configuration.ts';
+import {
+  type ConfigurationFiles,
+  loadConfiguration,
+  loadMainConfiguration,
+  type MainConfiguration,
+  readConfigurationFiles,
+} from './config/load-configuration.ts';
 import type { Server } from './config/server.ts';
 import type { Configuration, ServerConfig } from './config/server-config.ts';
 import type { Colours } from './output/colours.ts';
@@ -40,6 +46,10 @@ export interface Application {
   /** Text goes to a terminal, and not as JSON. */
   readonly isInteractive: boolean;
   readonly stdout: NodeJS.WritableStream;
+  /** Reads the configuration anew, as it is on disk now. */
+  reload(): Promise<{ readonly configuration: Configuration; readonly servers: readonly Server[] }>;
+  /** Reads where each option stands now. */
+  configurationFiles(): Promise<ConfigurationFiles>;
   stdin(): Readable;
   /** Writes text as it is, whatever the format. */
   printRaw(text: string): void;
@@ -98,12 +108,14 @@ export async function assemble({
   const environment: Environment = { ...process.env, HOME: home };
   const context: Context = { clock: systemClock, log, messages: writer, progress, signal };
   const configurationPath = resolve(configuration.path); // work in the background runs in another folder
+  const serversOf = (loaded: Configuration): readonly Server[] =>
+    loaded.servers.map((config) => serverFor(config, { configuration: loaded, configurationPath, environment }));
   let exitCode: number | undefined;
   let leastExitCode = 0;
   return {
     programName,
     configuration,
-    servers: configuration.servers.map((config) => serverFor(config, { configuration, configurationPath, environment })),
+    servers: serversOf(configuration),
     context,
     writer,
     colours: writer.colours,
@@ -113,6 +125,11 @@ export async function assemble({
     configurationPath,
     script,
     stdout: process.stdout,
+    reload: async () => {
+      const loaded = await loadConfiguration(await mainAgain(main), home);
+      return { configuration: loaded, servers: serversOf(loaded) };
+    },
+    configurationFiles: async () => await readConfigurationFiles(await mainAgain(main), home),
     stdin: () => process.stdin,
     printRaw: (text) => {
       process.stdout.write(text);
@@ -133,6 +150,16 @@ export async function assemble({
       return exitCode ?? Math.max(leastExitCode, writer.hasFailed ? 1 : 0);
     },
   };
+}
+
+/** The main file as it is now; where only root may read it, nobody of us can have changed it. */
+async function mainAgain(main: MainConfiguration): Promise<MainConfiguration> {
+  try {
+    return await loadMainConfiguration({ explicitPath: main.path, environment: {}, homeFolder: homedir() });
+  } catch (error) {
+    if (expectedFailureOf(error)?.code === 'file-unreadable') return main;
+    throw error;
+  }
 }
 
 function progressFor({ isQuiet, format }: GlobalArguments): Progress {

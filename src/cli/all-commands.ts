@@ -22,6 +22,16 @@ export const allCommands: readonly ListedCommand[] = [
     aliases: [],
     load: async () => (await import('./commands/check-wal-archive.ts')).checkWalArchiveCommand,
   },
+  {
+    name: 'config-switch',
+    aliases: [],
+    load: async () => (await import('./commands/config-switch.ts')).configSwitchCommand,
+  },
+  {
+    name: 'config-update',
+    aliases: [],
+    load: async () => (await import('./commands/config-update.ts')).configUpdateCommand,
+  },
   { name: 'cron', aliases: [], load: async () => (await import('./commands/cron.ts')).cronCommand },
   { name: 'delete', aliases: [], load: async () => (await import('./commands/delete.ts')).deleteCommand },
   { name: 'get-wal', aliases: [], load: async () => (await import('./commands/get-wal.ts')).getWalCommand },
@@ -89,8 +99,6 @@ export const allCommands: readonly ListedCommand[] = [
 export const laterCommands: readonly string[] = [
   'cloud-wal-archive',
   'cloud-wal-restore',
-  'config-switch',
-  'config-update',
   'diagnose',
   'export-backup',
   'generate-manifest',

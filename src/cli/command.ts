@@ -29,7 +29,7 @@ export interface OptionDeclaration {
 interface ArgumentDeclaration {
   readonly name: string;
   readonly summary: string;
-  readonly isRepeatable?: boolean;
+  readonly isOptional?: boolean;
 }
 
 /** One verb: a table row that help, parser and reference are made from. */

@@ -72,7 +72,9 @@ function commandOf(declaration: CommandDeclaration, programName: string): Comman
   command.helpOption('-h, --help', 'show this help and exit');
   if (declaration.servers === 'one') command.argument('<server_name>', 'server to work on');
   const others = declaration.arguments ?? [];
-  for (const { name, summary } of others) command.argument(`<${name}>`, summary);
+  for (const { name, summary, isOptional } of others) {
+    command.argument(isOptional === true ? `[${name}]` : `<${name}>`, summary);
+  }
   if (declaration.servers === 'many') command.argument('<server_name...>', "servers to work on, or 'all'");
   for (const option of declaration.options ?? []) command.addOption(optionOf(option));
   return command;

@@ -1,7 +1,7 @@
 import { type ConfigurationRequest, findConfigurationFile } from './find-configuration-file.ts';
 import type { GlobalOptions } from './options.ts';
 import type { IniFile } from './parse-ini.ts';
-import { readIncludedFiles, readIniFile } from './read-configuration-files.ts';
+import { automaticFile, readIncludedFiles, readIniFile } from './read-configuration-files.ts';
 import { readGlobalOptions, readServerDefaults, type ServerDefaults } from './read-global-section.ts';
 import { isModelSection, readModel } from './read-models.ts';
 import { readServer } from './read-server.ts';
@@ -66,6 +66,31 @@ export async function loadConfiguration(main: MainConfiguration, homeFolder: str
   }
   const globalProblems = await sharedFolders(servers);
   return { path: main.path, global, servers, models, globalProblems, ...context.notes };
+}
+
+/** The files that the configuration is read from, in their order, each with its sections: what changes are written into. */
+export interface ConfigurationFiles {
+  readonly main: string;
+  /** Written by `config-update` alone; it need not be there. */
+  readonly automatic: string;
+  /** Every section over all files, the global one included; settings know their file. */
+  readonly sections: readonly Section[];
+  readonly paths: ReadonlySet<string>;
+}
+
+/** Reads where each option stands. @throws as {@link loadConfiguration} */
+export async function readConfigurationFiles(main: MainConfiguration, homeFolder: string): Promise<ConfigurationFiles> {
+  const own = sectionsOf(main.file, main.path);
+  const { global } = readGlobal(globalSectionOf(own, main.path), newContext(homeFolder));
+  const included = await readIncludedFiles(global, newContext(homeFolder).notes);
+  const all = [...own, ...included.flat()];
+  const automatic = automaticFile(global.barman_home);
+  return {
+    main: main.path,
+    automatic,
+    sections: mergeSections(all),
+    paths: new Set([main.path, automatic, ...all.map(({ file }) => file)]),
+  };
 }
 
 function newContext(homeFolder: string): ReadingContext {

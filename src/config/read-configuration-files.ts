@@ -26,11 +26,16 @@ export async function readIniFile(path: string): Promise<IniFile> {
 /** Reads the files beside the main one, in order, each with its sections: the included folder, then `.barman.auto.conf`. */
 export async function readIncludedFiles(global: GlobalOptions, notes: Notes): Promise<readonly (readonly Section[])[]> {
   const paths = await includedFiles(global.configuration_files_directory, notes);
-  const automatic = join(global.barman_home, '.barman.auto.conf');
+  const automatic = automaticFile(global.barman_home);
   if (await isThere(automatic)) paths.push(automatic);
   const read: (readonly Section[])[] = [];
   for (const path of paths) read.push(sectionsOf(await readIniFile(path), path));
   return read;
+}
+
+/** Where `config-update` writes what stands nowhere yet (catalog.md section 14.4). */
+export function automaticFile(home: string): string {
+  return join(home, '.barman.auto.conf');
 }
 
 async function includedFiles(folder: string | undefined, notes: Notes): Promise<string[]> {

@@ -34,7 +34,8 @@ export async function showServer(server: Server, global: GlobalOptions, context:
   return { ...headingOf(config), description: config.options.description, values };
 }
 
-function optionWords({ config }: Server, key: (typeof serverOptionNames)[number]): ShownValue {
+/** An option as Barman prints it. */
+export function optionWords({ config }: Server, key: (typeof serverOptionNames)[number]): ShownValue {
   const { options, retention } = config;
   switch (key) {
     case 'backup_options':
@@ -42,7 +43,10 @@ function optionWords({ config }: Server, key: (typeof serverOptionNames)[number]
     case 'recovery_options':
       return shownSet('RecoveryOptions', options.recovery_options);
     case 'last_wal_maximum_age':
-      return options.last_wal_maximum_age === undefined ? shown(undefined) : shownSpan(options.last_wal_maximum_age);
+    case 'last_backup_maximum_age': {
+      const seconds = options[key];
+      return seconds === undefined ? shown(undefined) : shownSpan(seconds);
+    }
     case 'retention_policy':
       return shown(retention.kind === 'enforced' ? formatRetentionPolicy(retention.policy) : undefined);
     default:

@@ -1,4 +1,5 @@
 import type { Log } from '../shared/log.ts';
+import { redactSecrets } from '../shared/log-file.ts';
 import { type Colours, noColours } from './colours.ts';
 import { formatJson } from './format-json.ts';
 import type { Json, JsonObject, Report } from './report.ts';
@@ -16,7 +17,7 @@ interface JsonSettings {
 
 /**
  * One object for programs, printed by `finish` (cli.md section 12): the results, and the messages in arrays by level. stderr stays
- * empty; every message is logged as on the console.
+ * empty; passwords are blanked, and every message is logged, as on the console.
  */
 export class JsonWriter implements Writer {
   readonly colours: Colours = noColours;
@@ -81,7 +82,8 @@ export class JsonWriter implements Writer {
   finish(): void {
     if (this.#isSilent) return;
     this.#isSilent = true;
-    this.#settings.stdout.write(formatJson({ ...this.#object, ...Object.fromEntries(this.#messages) }, { sortKeys: true }));
+    const object = redacted({ ...this.#object, ...Object.fromEntries(this.#messages) });
+    this.#settings.stdout.write(formatJson(object, { sortKeys: true }));
   }
 
   #add(key: MessageKey, text: string): void {
@@ -93,6 +95,13 @@ export class JsonWriter implements Writer {
     this.#messages.set(key, found);
     return found;
   }
+}
+
+/** Passwords are blanked as on the console: JSON is kept, sent and shown around no less. */
+function redacted(value: Json): Json {
+  if (typeof value === 'string') return redactSecrets(value);
+  if (isObject(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redacted(item)]));
+  return Array.isArray(value) ? value.map(redacted) : value;
 }
 
 function merged(before: Json | undefined, value: Json): Json {

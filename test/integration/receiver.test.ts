@@ -98,6 +98,36 @@ describeEachPostgres((major) => {
 
   if (major !== newest) return;
 
+  test('a changed configuration restarts the receiver, through its model, by an update, and back', async () => {
+    await using home = await homeFor(cluster, { cluster: 'c1' });
+    await home.writeServer('calm', { model: true, cluster: 'c1', slot_name: 'calm' });
+    await home.writeServer('off', { model: true, cluster: 'c1', streaming_archiver: 'off', archiver: 'on' });
+    await startReceiver(home, cluster);
+    const first = await receiverOf(home);
+    const switched = await runWell(['config-switch', 'main', 'calm'], { home });
+    expect(switched).toContain(
+      `Stopped process receive-wal(${String(first?.pid)})\nStarting streaming archiver for server main\n`,
+    );
+    await waitForReceiver(home, cluster, 'calm');
+    const second = await receiverOf(home);
+    expect(second?.pid).not.toBe(first?.pid);
+    await runWell(['config-switch', 'main', 'calm'], { home });
+    expect((await receiverOf(home))?.pid).toBe(second?.pid);
+
+    const changes = JSON.stringify([{ scope: 'server', server_name: 'main', description: 'changed' }]);
+    expect(await runWell(['config-update', changes], { home })).toContain(
+      `Stopped process receive-wal(${String(second?.pid)})`,
+    );
+    await waitForReceiver(home, cluster, 'calm');
+
+    expect(await runWell(['config-switch', 'main', 'off'], { home })).not.toContain('Starting streaming archiver');
+    await waitFor('no receiver is left', async () => (await receiverOf(home)) === undefined);
+    await runWell(['config-switch', '--reset', 'main'], { home });
+    await waitForReceiver(home, cluster);
+    await runWell(['terminate-process', 'main', 'receive-wal'], { home });
+    await waitFor('nobody streams', async () => !(await isSlotActive(cluster, 'calm')));
+  });
+
   test('receive-wal --stop ends the receiver in its own way, and a second one finds nothing to stop', async () => {
     await using home = await homeFor(cluster);
     await using receiver = await spawnPgcellar(['receive-wal', 'main'], { home });

@@ -1,4 +1,5 @@
 import type { CommandDeclaration } from '../command.ts';
+import { forEachServer } from '../for-each-server.ts';
 
 export const cronCommand: CommandDeclaration = {
   name: 'cron',
@@ -9,7 +10,16 @@ export const cronCommand: CommandDeclaration = {
   ],
   async run({ application, options }) {
     const { runCron } = await import('../../maintenance/run-cron.ts');
-    const { configuration, context, servers, self } = application;
+    const { applyQueuedChanges } = await import('../../operations/update-configuration.ts');
+    const { restartReceiver } = await import('../../operations/restart-receiver.ts');
+    const { configuration, context, self } = application;
+    const readFiles = async () => await application.configurationFiles();
+    const changed = await applyQueuedChanges({ configuration, readFiles }, context);
+    const { servers } = changed.size === 0 ? application : await application.reload();
+    const touched = servers.filter(({ config }) => changed.has(config.name) || changed.has(config.activeModel ?? ''));
+    await forEachServer(touched, application, async (server) => {
+      await restartReceiver(server, self, context);
+    });
     const { barman_lock_directory: lockFolder, lock_directory_cleanup: cleansLocks } = configuration.global;
     await runCron({ servers, lockFolder, cleansLocks, self, keepsDescriptors: options.flag('keep-descriptors') }, context);
   },

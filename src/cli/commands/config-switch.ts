@@ -1,0 +1,25 @@
+import { OperatorError } from '../../shared/operator-error.ts';
+import type { CommandDeclaration } from '../command.ts';
+
+export const configSwitchCommand: CommandDeclaration = {
+  name: 'config-switch',
+  summary: 'Lay a model over the configuration of a server, or take it off again',
+  servers: 'one',
+  arguments: [{ name: 'model_name', summary: 'section with model = true and the cluster of the server', isOptional: true }],
+  options: [{ name: 'reset', kind: 'flag', summary: 'take the active model off' }],
+  examples: ['config-switch main main-on-standby', 'config-switch --reset main'],
+  async run({ application, servers: [server], positionals: [modelName], options }) {
+    if (server === undefined) return;
+    const isReset = options.flag('reset');
+    if (!isReset && modelName === undefined) {
+      throw new OperatorError('options-contradict', "Either a model name or '--reset' flag need to be given");
+    }
+    const { switchModel } = await import('../../operations/switch-model.ts');
+    const { configuration, context, self } = application;
+    const reload = async () => {
+      const { servers } = await application.reload();
+      return servers.find(({ config }) => config.name === server.config.name) ?? server;
+    };
+    await switchModel(server, isReset ? undefined : modelName, { models: configuration.models, reload, self }, context);
+  },
+};
