@@ -4,8 +4,11 @@ import type { CheckFacts, Verdict } from './check.ts';
 import { mendedBy } from './remedies.ts';
 import { failed, passed } from './verdict.ts';
 
+/** Those that talk to a server. */
+type CheckedProgram = Extract<ClientProgramName, 'pg_basebackup' | 'pg_receivewal'>;
+
 /** The program is there and runs. */
-export async function judgeClientPresence(facts: CheckFacts, name: ClientProgramName): Promise<Verdict> {
+export async function judgeClientPresence(facts: CheckFacts, name: CheckedProgram): Promise<Verdict> {
   const found = await facts.clientProgram(name);
   if (found !== undefined) return passed();
   return failed(
@@ -14,13 +17,13 @@ export async function judgeClientPresence(facts: CheckFacts, name: ClientProgram
   );
 }
 
-const shownAs: Readonly<Record<ClientProgramName, string>> = {
+const shownAs: Readonly<Record<CheckedProgram, string>> = {
   pg_basebackup: 'pg_basebackup',
   pg_receivewal: 'pg_receivexlog',
 };
 
 /** The program is of the server's release or a newer one; unknown releases fit nothing. */
-export async function judgeClientVersion(facts: CheckFacts, name: ClientProgramName): Promise<Verdict> {
+export async function judgeClientVersion(facts: CheckFacts, name: CheckedProgram): Promise<Verdict> {
   const program = await facts.clientProgram(name);
   const version = accessible(facts.streaming)?.version;
   if (program !== undefined && version !== undefined && isCompatible(program, version.number)) return passed();

@@ -6,15 +6,22 @@ import { neighboursOf } from '../catalog/find-backup.ts';
 import { backupFolder, backupInfoPath, backupLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
 import { backupHookVariables, recoveryHookVariables } from '../hooks/hook-variables.ts';
 import { type HookVariables, runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';
-import { copyControlFile, copyTree } from '../restore/copy-tree.ts';
+import { buildTrees } from '../restore/build-trees.ts';
 import { copyWals, makeWalFolder } from '../restore/copy-wals.ts';
 import { localPlace } from '../restore/local-place.ts';
-import { type MangledConfiguration, mangleConfiguration, writeRecoverySettings } from '../restore/mangle-configuration.ts';
+import {
+  configurationFiles,
+  type MangledConfiguration,
+  mangleConfiguration,
+  writeRecoverySettings,
+} from '../restore/mangle-configuration.ts';
 import type { Place } from '../restore/place.ts';
 import { planRestore } from '../restore/plan-restore.ts';
 import { readWaitingWals } from '../restore/read-archive-facts.ts';
+import { SourceReader } from '../restore/read-source-content.ts';
 import { describeTarget } from '../restore/recovery-target.ts';
 import type { RestoreRequest } from '../restore/restore-options.ts';
 import type { PlannedRestore, RestorePlan } from '../restore/restore-plan.ts';
@@ -48,11 +55,13 @@ export async function prepareRestore(
   tellUnavailable(server, context);
   const place = placeFor(server, context);
   const archives = !request.skipsArchiving && server.config.isActive && !server.config.isPassive;
-  const plan = await planRestore({ server, request, place, countsWaiting: archives }, context);
+  const names = configurationFiles(request.recoveryConfFilename);
+  const reader = new SourceReader(storageOf(server), names);
+  const plan = await planRestore({ server, request, place, reader, countsWaiting: archives }, context);
   if (isDryRun || plan.refusals.length > 0 || !archives) return plan;
   if ((await readWaitingWals(server.layout)).length === 0) return plan;
   await archiveFirst(archivePending, context);
-  return await planRestore({ server, request, place, countsWaiting: false }, context);
+  return await planRestore({ server, request, place, reader, countsWaiting: false }, context);
 }
 
 /**
@@ -200,15 +209,14 @@ async function applyOrExplain(run: Run, context: Context): Promise<MangledConfig
 }
 
 async function apply(run: Run, context: Context): Promise<MangledConfiguration> {
-  const { plan, planned, place, stages } = run;
+  const { server, plan, planned, place, stages } = run;
   const { backup, places, settings, trees } = planned;
   const { messages } = context;
   messages.info('Copying the base backup.');
-  const { kilobytesPerSecond, retryTimes, retrySleepSeconds } = plan.request;
   const totalBytes = trees.reduce((sum, { bytes }) => sum + bytes, 0);
-  await stages.run('copy', totalBytes, () =>
-    copyTree({ plan: places, totalBytes, kilobytesPerSecond, retryTimes, retrySleepSeconds }, context),
-  );
+  const { programPath, environment } = server;
+  const building = { ...plan.request, ...planned, totalBytes, jobs: 1, storage: storageOf(server), programPath, environment };
+  const finish = await buildTrees(building, stages, context);
   await writeFileDurably(join(places.destination, '.barman-recover.info'), formatBackupInfo(backup));
   await setManifestAside(planned);
   await placeWals(run, context);
@@ -222,7 +230,7 @@ async function apply(run: Run, context: Context): Promise<MangledConfiguration> 
   for (const file of mangled.linkedFiles) messages.warning(`${file} is a symbolic link, so its settings were not reviewed`);
   if (settings !== undefined) await writeRecoverySettings(place, places.destination, settings);
   await stages.run('sync', totalBytes + planned.wal.bytes, () => place.sync(writtenFolders(planned)));
-  await copyControlFile(places);
+  await finish();
   return mangled;
 }
 

@@ -23,6 +23,7 @@ function linesOf(plan: RestorePlan, planned: PlannedRestore): string[] {
   return [
     ...backupLines(planned),
     ...treeLines(planned),
+    ...(planned.staging === undefined ? [] : [`\tStaging: ${planned.staging}`]),
     ...spaceLines(planned),
     ...walLines(planned),
     `\tTimelines: ${timelineText(planned)}`,
@@ -155,8 +156,21 @@ function targetJson({ target }: RestorePlan): Json {
 }
 
 function plannedJson(planned: PlannedRestore): JsonObject {
-  const { backup, reason, passedOver, source, trees, spaces, wal, places, timelines, settings, configuration, stages } =
-    planned;
+  const {
+    backup,
+    reason,
+    passedOver,
+    source,
+    trees,
+    spaces,
+    wal,
+    places,
+    timelines,
+    settings,
+    configuration,
+    staging,
+    stages,
+  } = planned;
   return {
     backup: {
       id: backup.id,
@@ -175,6 +189,7 @@ function plannedJson(planned: PlannedRestore): JsonObject {
       files,
       exact: isExact,
     })),
+    staging: staging ?? null,
     space: spaces.map(({ path, neededBytes, freeBytes }) => ({ path, needed_bytes: neededBytes, free_bytes: freeBytes })),
     wal: {
       first: wal.range?.first ?? null,

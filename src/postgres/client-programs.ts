@@ -3,7 +3,7 @@ import type { Environment } from '../shared/environment.ts';
 import { findPrograms, foldersMatching, programMissing } from '../transport/find-program.ts';
 import { runProgram } from '../transport/run-program.ts';
 
-export type ClientProgramName = 'pg_basebackup' | 'pg_receivewal';
+export type ClientProgramName = 'pg_basebackup' | 'pg_receivewal' | 'pg_combinebackup';
 
 /** A client program that runs, and its version: major times 10,000, as servers count. */
 export interface ClientProgram {
@@ -12,21 +12,30 @@ export interface ClientProgram {
   readonly versionText: string;
 }
 
+interface WantedClient {
+  /** Where it is looked for first. */
+  readonly path: string;
+  readonly environment: Environment;
+  /** 0 takes any. */
+  readonly serverVersion: number;
+  /** Only the major version of the server will do: the program works on files and not on connections. */
+  readonly isSameMajor?: boolean;
+}
+
 /**
  * Finds a client program that fits a server: same major version or newer. `path` (path_prefix, then PATH) comes first; then the
  * folders that Debian and RPM packages use, newest last, so that the closest fit wins (product.md section 4).
- * @param serverVersion 0 takes any
  * @returns the first that fits, else the first that runs, else undefined
  */
 export async function findClientProgram(
   name: ClientProgramName,
-  { path, environment, serverVersion }: { path: string; environment: Environment; serverVersion: number },
+  { path, environment, serverVersion, isSameMajor = false }: WantedClient,
 ): Promise<ClientProgram | undefined> {
   let firstThatRuns: ClientProgram | undefined;
   for (const candidate of [...(await findPrograms(name, path)), ...(await inPackageFolders(name))]) {
     const program = await describe(candidate, environment);
     if (program === undefined) continue;
-    if (isCompatible(program, serverVersion)) return program;
+    if (fits(program, serverVersion, isSameMajor)) return program;
     firstThatRuns ??= program;
   }
   return firstThatRuns;
@@ -36,15 +45,17 @@ export async function findClientProgram(
  * As {@link findClientProgram}, for work that needs it.
  * @throws OperatorError `program-missing`
  */
-export async function requireClientProgram(
-  name: ClientProgramName,
-  where: { path: string; environment: Environment; serverVersion: number },
-): Promise<ClientProgram> {
+export async function requireClientProgram(name: ClientProgramName, where: WantedClient): Promise<ClientProgram> {
   const found = await findClientProgram(name, where);
   const major = String(Math.floor(where.serverVersion / 10_000));
   if (found === undefined) throw programMissing(name, `PostgreSQL ${major}`);
-  if (isCompatible(found, where.serverVersion)) return found;
+  if (fits(found, where.serverVersion, where.isSameMajor === true)) return found;
   throw programMissing(name, `PostgreSQL ${major} (${found.path} is version ${found.versionText})`);
+}
+
+function fits(program: ClientProgram, serverVersion: number, isSameMajor: boolean): boolean {
+  if (!isSameMajor) return isCompatible(program, serverVersion);
+  return Math.floor(program.version / 10_000) === Math.floor(serverVersion / 10_000);
 }
 
 /** A client serves servers of its own major version and older (engine.md section 2). */

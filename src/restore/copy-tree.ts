@@ -6,6 +6,7 @@ import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import { controlFile, emptiedFolders, realFolders } from './restored-files.ts';
+import { Throttle } from './throttle.ts';
 import { type TreeEntry, walkTree } from './walk-tree.ts';
 
 type CopyContext = Pick<Context, 'clock' | 'progress' | 'signal' | 'messages'>;
@@ -89,22 +90,20 @@ interface TreeRoot {
 }
 
 class Copier {
-  readonly #kilobytesPerSecond: number;
   readonly #isRepeated: boolean;
   readonly #context: CopyContext;
   readonly #folders: { readonly path: string; readonly stats: Stats; readonly isRoot: boolean }[] = [];
-  readonly #startedMs: number;
+  readonly #throttle: Throttle;
   #doneBytes = 0;
 
   constructor(how: { readonly kilobytesPerSecond: number; readonly isRepeated: boolean }, context: CopyContext) {
-    this.#kilobytesPerSecond = how.kilobytesPerSecond;
     this.#isRepeated = how.isRepeated;
     this.#context = context;
-    this.#startedMs = context.clock.elapsedMs();
+    this.#throttle = new Throttle(how.kilobytesPerSecond, context);
   }
 
   async copyFolder(root: TreeRoot): Promise<void> {
-    const atOnce = this.#kilobytesPerSecond > 0 ? 1 : filesAtOnce;
+    const atOnce = this.#throttle.isUnlimited ? filesAtOnce : 1;
     await forEachAtOnce(this.#makeFolders(root), atOnce, (entry) => this.#copyEntry(root, entry));
   }
 
@@ -146,7 +145,7 @@ class Copier {
 
   async #copyFile(from: string, to: string, stats: Stats): Promise<void> {
     if (this.#isRepeated) await rm(to, { force: true });
-    if (this.#kilobytesPerSecond > 0) await this.#copySlowly(from, to, stats);
+    if (!this.#throttle.isUnlimited) await this.#copySlowly(from, to, stats);
     else {
       await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       this.#advance(stats.size);
@@ -163,9 +162,7 @@ class Copier {
       if (bytesRead === 0) break;
       await target.writeFile(buffer.subarray(0, bytesRead));
       this.#advance(bytesRead);
-      const dueMs = this.#doneBytes / (this.#kilobytesPerSecond * 1.024);
-      const aheadMs = dueMs - (this.#context.clock.elapsedMs() - this.#startedMs);
-      if (aheadMs > 0) await this.#context.clock.sleep(aheadMs, this.#context.signal);
+      await this.#throttle.take(bytesRead);
     }
     await target.chmod(stats.mode & 0o777);
   }
@@ -212,7 +209,8 @@ async function makeFolder(path: string): Promise<void> {
   });
 }
 
-async function linkTablespaces({ destination, tablespaces }: CopyOptions['plan'], isRepeated: boolean): Promise<void> {
+/** Links the tablespaces of a data folder to their places. */
+export async function linkTablespaces({ destination, tablespaces }: CopyOptions['plan'], isRepeated: boolean): Promise<void> {
   if (tablespaces.length === 0) return;
   const folder = join(destination, 'pg_tblspc');
   await makeFolder(folder);

@@ -11,7 +11,7 @@ import { configuredZone } from './configured-zone.ts';
 import { requireReadableWals } from './copy-wals.ts';
 import type { ArchiveFacts } from './judge-backup.ts';
 import { judgeDestination } from './judge-destination.ts';
-import { configurationFiles, type MangledConfiguration, planConfiguration } from './mangle-configuration.ts';
+import { type MangledConfiguration, planConfiguration } from './mangle-configuration.ts';
 import type { Place } from './place.ts';
 import { type DestinationPlan, planDestination } from './plan-destination.ts';
 import { planSpaces } from './plan-spaces.ts';
@@ -19,7 +19,8 @@ import { planStages } from './plan-stages.ts';
 import { planTimeline, type TimelinePlan } from './plan-timeline.ts';
 import { planWals, type WalPlan } from './plan-wals.ts';
 import { readArchiveFacts, readWaitingWals, type WaitingWal } from './read-archive-facts.ts';
-import { readSourceContent, type SourceContent } from './read-source-content.ts';
+import { readManifest } from './read-manifest.ts';
+import type { SourceContent, SourceReader } from './read-source-content.ts';
 import { recoverySettings } from './recovery-settings.ts';
 import { parseTarget, type RecoveryTarget } from './recovery-target.ts';
 import { Refusals } from './refusals.ts';
@@ -32,6 +33,7 @@ interface Planning {
   readonly server: Server;
   readonly request: RestoreRequest;
   readonly place: Place;
+  readonly reader: SourceReader;
   /** WAL that waits counts as archived: a restore archives it before it begins. */
   readonly countsWaiting: boolean;
 }
@@ -95,10 +97,12 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
   const source = await refusals.take(() => sourceOf(backup, backups, server.layout));
   if (source === undefined) return undefined;
   const recoveryFile = settings?.isAppended === true ? settings.fileName : undefined;
-  const content = await refusals.take(() => readSourceContent(source, configurationFiles(recoveryFile)));
+  const content = await refusals.take(() => aim.reader.read(source));
   const wal = await planWalsOf(aim, { backup, timelines, facts, refusals }, context);
   const trees = treesOf(places, source, content);
-  const spaces = await planSpaces({ place, places, trees, walBytes: wal.bytes });
+  const stagedBytes = await stagedBytesOf(source);
+  const staged = stagedBytes === 0 ? undefined : { path: request.stagingPath, bytes: stagedBytes };
+  const spaces = await planSpaces({ place, places, trees, walBytes: wal.bytes, staged });
   for (const { path, neededBytes, freeBytes, sharesBlocks } of spaces) {
     if (neededBytes <= freeBytes || sharesBlocks) continue;
     refusals.add(tooSmall(path, neededBytes, freeBytes), 'space');
@@ -116,7 +120,8 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
     wal,
     settings,
     configuration: await configurationOf(content, backup, recoveryFile),
-    stages: planStages({ backup, trees, walBytes: wal.bytes, place: place.kind, rates }),
+    staging: staged?.path,
+    stages: planStages({ source, trees, walBytes: wal.bytes, place: place.kind, rates }),
   };
 }
 
@@ -199,6 +204,18 @@ function treesOf(places: DestinationPlan, { leaf }: BackupSource, content: Sourc
   return [data, ...tablespaces];
 }
 
+/** Bytes of the tar files of a chain when they are unpacked for `pg_combinebackup`. */
+async function stagedBytesOf({ members }: BackupSource): Promise<number> {
+  if (members.length === 1) return 0;
+  let bytes = 0;
+  for (const member of members) {
+    if (member.form === 'plain') continue;
+    const sizes = await readManifest(member);
+    bytes += sizes === undefined ? (member.backup.clusterSize ?? 0) : [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  }
+  return bytes;
+}
+
 async function configurationOf(
   content: SourceContent | undefined,
   { version }: Backup,
@@ -211,7 +228,7 @@ async function configurationOf(
 }
 
 /** The zone of the server that is restored, from the configuration in its backup: that of the newest one when none is named. */
-async function zoneFor({ server, request }: Planning, backups: readonly Backup[]): Promise<AssumedZone | undefined> {
+async function zoneFor({ server, request, reader }: Planning, backups: readonly Backup[]): Promise<AssumedZone | undefined> {
   const quiet = new Refusals();
   const choosing = { serverName: server.config.name, backups };
   const wanted = request.backup === 'auto' ? 'latest' : request.backup;
@@ -219,7 +236,7 @@ async function zoneFor({ server, request }: Planning, backups: readonly Backup[]
   const source = backup === undefined ? undefined : await quiet.take(() => sourceOf(backup, backups, server.layout));
   if (backup === undefined || source === undefined) return undefined;
   const names = ['postgresql.conf', 'postgresql.auto.conf'];
-  const content = await quiet.take(() => readSourceContent(source, names));
+  const content = await quiet.take(() => reader.read(source));
   const files = names.flatMap((file) => {
     const found = content?.configuration.get(file);
     return found?.kind === 'file' ? [{ file, text: found.text }] : [];

@@ -1,5 +1,6 @@
 import { type Backup, backupTypeOf } from '../catalog/backup.ts';
 import type { ServerConfig } from '../config/server-config.ts';
+import { type CombineMode, combineModes } from './combine-chain.ts';
 import type { Allowance } from './refusals.ts';
 
 /** What `--target-tli` may say. */
@@ -38,6 +39,9 @@ export interface RestoreRequest {
   readonly programWords: readonly string[];
   /** `barman_user`: whom that call must run as. */
   readonly programUser: string;
+  /** Folder that is unpacked and combined in when the destination cannot be used for it. */
+  readonly stagingPath: string;
+  readonly combineMode: CombineMode;
   /** Guard rails that the operator has lifted. */
   readonly allowed: ReadonlySet<Allowance>;
   /** What is not built yet; only what was said on the command line, the configuration is looked at apart. */
@@ -52,12 +56,8 @@ export interface NotBuiltOptions {
   readonly jobs?: number | undefined;
   readonly jobsStartBatchPeriod?: number | undefined;
   readonly jobsStartBatchSize?: number | undefined;
-  readonly stagingPath?: string | undefined;
   /** `local` or `remote`. */
   readonly stagingLocation?: string | undefined;
-  readonly recoveryStagingPath?: string | undefined;
-  readonly localStagingPath?: string | undefined;
-  readonly combineMode?: string | undefined;
   readonly recoveryOptionPort?: number | undefined;
   readonly snapshotRecoveryInstance?: string | undefined;
   readonly snapshotRecoveryZone?: string | undefined;
@@ -73,7 +73,10 @@ export interface UnavailableChoice {
 }
 
 /** What the configuration says where the command line says nothing. */
-export type RestoreDefaults = Pick<RestoreRequest, 'fetchesWal' | 'kilobytesPerSecond' | 'retryTimes' | 'retrySleepSeconds'>;
+export type RestoreDefaults = Pick<
+  RestoreRequest,
+  'fetchesWal' | 'kilobytesPerSecond' | 'retryTimes' | 'retrySleepSeconds' | 'stagingPath' | 'combineMode'
+>;
 
 const notYet = 'not available yet in pgcellar 0.1.0';
 
@@ -82,10 +85,6 @@ const notBuiltOptions: readonly (readonly [keyof NotBuiltOptions, string, Unavai
   ['isDelta', '--delta-restore', 'refuse'],
   ['usesNetworkCompression', '--network-compression', 'refuse'],
   ['stagingLocation', '--staging-location', 'warn'],
-  ['stagingPath', '--staging-path', 'warn'],
-  ['recoveryStagingPath', '--recovery-staging-path', 'warn'],
-  ['localStagingPath', '--local-staging-path', 'warn'],
-  ['combineMode', '--combine-mode', 'warn'],
   ['recoveryOptionPort', '--recovery-option-port', 'warn'],
   ['jobs', '--jobs', 'warn'],
   ['jobsStartBatchPeriod', '--jobs-start-batch-period', 'warn'],
@@ -120,14 +119,13 @@ export function restoreDefaults({ options }: ServerConfig): RestoreDefaults {
     kilobytesPerSecond: options.bandwidth_limit ?? 0,
     retryTimes: options.basebackup_retry_times,
     retrySleepSeconds: options.basebackup_retry_sleep,
+    stagingPath: options.staging_path ?? options.recovery_staging_path ?? options.local_staging_path ?? '/tmp',
+    combineMode: combineModes.find((mode) => mode === options.combine_mode) ?? 'copy',
   };
 }
 
 function kindOf(backup: Backup): string | undefined {
   if (backupTypeOf(backup) === 'snapshot' || backup.snapshotsInfo !== null) return 'a snapshot backup';
   if (backup.mode?.startsWith('local-to-cloud') === true) return 'a backup in a cloud store';
-  if (backup.encryption !== null) return 'an encrypted backup';
-  if (backup.parentBackupId !== null) return 'an incremental backup';
-  if (backup.compression !== null) return 'a backup in tar format';
   return undefined;
 }

@@ -58,6 +58,8 @@ export interface PlannedRestore {
   /** Undefined when there is nothing to say: the server then starts as after a crash. */
   readonly settings: RecoverySettings | undefined;
   readonly configuration: MangledConfiguration;
+  /** Folder that tar files of a chain are unpacked in; undefined when nothing is staged. */
+  readonly staging: string | undefined;
   readonly stages: readonly PlannedStage[];
 }
 

@@ -18,3 +18,6 @@ export const leftOutFiles: ReadonlySet<string> = new Set([
 
 /** Folders that we write into afterwards: never through a symbolic link that the backup brings. */
 export const realFolders: ReadonlySet<string> = new Set(['global', 'pg_tblspc']);
+
+/** Name that the control file waits under where it cannot be copied last. */
+export const heldControlFile = 'global/pg_control.restoring';

@@ -1,10 +1,11 @@
+import { combineModes } from '../../restore/combine-chain.ts';
 import { allowances } from '../../restore/refusals.ts';
 import type { NotBuiltOptions } from '../../restore/restore-options.ts';
+import type { Messages } from '../../shared/messages.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { CommandDeclaration, OptionValues } from '../command.ts';
 
 const actions = ['pause', 'shutdown', 'promote'] as const;
-const combineModes = ['copy', 'link', 'clone', 'copy-file-range'];
 
 export const restoreCommand: CommandDeclaration = {
   name: 'restore',
@@ -79,7 +80,7 @@ export const restoreCommand: CommandDeclaration = {
       name: 'staging-path',
       kind: 'text',
       metavar: 'folder',
-      summary: 'for compressed and incremental backups (not available yet)',
+      summary: 'where tar files of incremental backups are unpacked; /tmp otherwise',
       parse: absolutePath,
     },
     {
@@ -102,7 +103,12 @@ export const restoreCommand: CommandDeclaration = {
       summary: 'older name of --staging-path',
       parse: absolutePath,
     },
-    { name: 'combine-mode', kind: 'choice', choices: combineModes, summary: 'for incremental backups (not available yet)' },
+    {
+      name: 'combine-mode',
+      kind: 'choice',
+      choices: [...combineModes],
+      summary: 'how unchanged files of incremental backups are taken over',
+    },
     { name: 'dry-run', kind: 'flag', summary: 'say what would be done, and every reason against it; change nothing' },
     {
       name: 'allow',
@@ -155,6 +161,8 @@ export const restoreCommand: CommandDeclaration = {
       skipsArchiving: options.flag('skip-archive-wal'),
       programWords: programName === 'barman' ? ['barman'] : [application.script, '-c', application.configurationPath],
       programUser: configuration.global.barman_user,
+      stagingPath: stagingPathOf(options, context.messages) ?? defaults.stagingPath,
+      combineMode: combineModes.find((mode) => mode === options.text('combine-mode')) ?? defaults.combineMode,
       allowed: new Set(allowances.filter((word) => options.texts('allow').includes(word))),
       notBuilt: notBuiltOf(options),
     };
@@ -182,11 +190,7 @@ function notBuiltOf(options: OptionValues): NotBuiltOptions {
     jobs: options.number('jobs'),
     jobsStartBatchPeriod: options.number('jobs-start-batch-period'),
     jobsStartBatchSize: options.number('jobs-start-batch-size'),
-    stagingPath: options.text('staging-path'),
     stagingLocation: stagingLocation === 'local' || stagingLocation === 'remote' ? stagingLocation : undefined,
-    recoveryStagingPath: options.text('recovery-staging-path'),
-    localStagingPath: options.text('local-staging-path'),
-    combineMode: options.text('combine-mode'),
     recoveryOptionPort: options.number('recovery-option-port'),
     snapshotRecoveryInstance: options.text('snapshot-recovery-instance'),
     snapshotRecoveryZone: options.text('snapshot-recovery-zone'),
@@ -194,6 +198,15 @@ function notBuiltOf(options: OptionValues): NotBuiltOptions {
     azureResourceGroup: options.text('azure-resource-group'),
     awsRegion: options.text('aws-region'),
   };
+}
+
+function stagingPathOf(options: OptionValues, messages: Pick<Messages, 'warning'>): string | undefined {
+  const newer = options.text('staging-path');
+  for (const older of ['recovery-staging-path', 'local-staging-path']) {
+    if (!options.has(older)) continue;
+    messages.warning(`--${older} is the older name of --staging-path${newer === undefined ? '' : ', which counts'}`);
+  }
+  return newer ?? options.text('recovery-staging-path') ?? options.text('local-staging-path');
 }
 
 function timelineOf(options: OptionValues): number | 'current' | 'latest' | undefined {

@@ -41,12 +41,12 @@ describe('auto', () => {
   test('passes over what did not end well, and over kinds that cannot be restored yet', () => {
     const backups = [
       older,
-      aBackup({ day: 4, at: '1:6', compression: 'gzip' }),
+      aBackup({ day: 4, at: '1:6', mode: 'snapshot-concurrent' }),
       aBackup({ day: 5, at: '1:6', status: 'FAILED' }),
     ];
     const choice = chooseBackup({ serverName: 'main', backups, wish: aWish() }, 'auto', wholeArchive);
     expect(choice.backup.id).toBe(older.id);
-    expect(choice.warnings).toEqual([expect.stringMatching(/20260104T120000 is passed over: .*tar format.*not available yet/)]);
+    expect(choice.warnings).toEqual([expect.stringMatching(/20260104T120000 is passed over: .*snapshot.*not available yet/)]);
   });
 
   test('takes an older backup when the newest one lies on a branch that does not lead to the timeline', () => {
@@ -149,8 +149,6 @@ describe('a named backup is refused', () => {
   test.each([
     ['unknown', [older], 'nightly', "Unknown backup 'nightly' for server 'main'"],
     ['failed', [aBackup({ status: 'FAILED' })], older.id, 'backup status is not DONE'],
-    ['incremental', [aBackup({ parentBackupId: newer.id })], 'latest', 'restoring an incremental backup is not available yet'],
-    ['encrypted', [aBackup({ encryption: 'gpg' })], 'latest', 'restoring an encrypted backup is not available yet'],
     ['a snapshot', [aBackup({ mode: 'snapshot-concurrent' })], 'latest', 'restoring a snapshot backup is not available yet'],
   ])('when it is %s', (_, backups, wanted, message) => {
     const failure = failureOf(() => chooseBackup({ serverName: 'main', backups, wish: aWish() }, wanted, wholeArchive));

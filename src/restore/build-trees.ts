@@ -1,0 +1,146 @@
+import { copyFile, mkdir, rename, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { WalStorage } from '../encryption/stored-wal.ts';
+import type { Context } from '../shared/context.ts';
+import { syncFolder } from '../shared/durable-file.ts';
+import type { Environment } from '../shared/environment.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { type BackupSource, dataFolder, type SourceMember, tablespaceFolder } from './backup-source.ts';
+import { type CombineMode, combineChain, type PlainMember } from './combine-chain.ts';
+import { copyControlFile, copyTree, linkTablespaces } from './copy-tree.ts';
+import type { DestinationPlan } from './plan-destination.ts';
+import { controlFile, heldControlFile } from './restored-files.ts';
+import type { StageClock } from './stage-clock.ts';
+import { makeStaging } from './staging.ts';
+import { findTarFiles } from './tar-files.ts';
+import { Throttle } from './throttle.ts';
+import { unpackTar } from './unpack-tar.ts';
+
+export interface Building {
+  readonly source: BackupSource;
+  readonly places: Pick<DestinationPlan, 'source' | 'destination' | 'tablespaces'>;
+  /** What is expected, for the progress line and the rates. */
+  readonly totalBytes: number;
+  readonly jobs: number;
+  readonly kilobytesPerSecond: number;
+  readonly retryTimes: number;
+  readonly retrySleepSeconds: number;
+  readonly stagingPath: string;
+  readonly combineMode: CombineMode;
+  readonly storage: WalStorage;
+  readonly programPath: string;
+  readonly environment: Environment;
+}
+
+/** Puts the control file in place, durably: what comes last of all. */
+export type Finish = () => Promise<void>;
+
+/**
+ * Makes data directory and tablespaces of a backup on this host, whatever its form: copied, unpacked, or combined of a chain (engine.md section 12.5). All is
+ * there afterwards but the control file.
+ */
+export async function buildTrees(building: Building, stages: StageClock, context: Context): Promise<Finish> {
+  const { source, places, totalBytes } = building;
+  const { leaf, members } = source;
+  if (members.length > 1) {
+    await combine(building, stages, context);
+  } else if (leaf.form === 'tar') {
+    await stages.run('unpack', totalBytes, () => unpackMember(leaf, { ...building, isForReading: false }, context));
+  } else {
+    await stages.run('copy', totalBytes, () => copyTree({ ...building, plan: places }, context));
+    return async () => {
+      await copyControlFile(places);
+    };
+  }
+  await linkTablespaces(places, true); // pg_combinebackup makes links of its own
+  return async () => {
+    await renameControlFile(places.destination);
+  };
+}
+
+async function combine(building: Building, stages: StageClock, context: Context): Promise<void> {
+  const { source, places, totalBytes, stagingPath } = building;
+  const packed = source.members.filter(({ form }) => form === 'tar');
+  await using staging = packed.length === 0 ? undefined : await makeStaging(stagingPath);
+  const members: PlainMember[] = [];
+  for (const member of source.members) {
+    if (member.form === 'plain' || staging === undefined) members.push(plainMember(member));
+    else
+      members.push(
+        await stages.run('unpack', member.backup.size ?? 0, () => unpackForReading(member, staging.path, building, context)),
+      );
+  }
+  const { combineMode: mode, programPath, environment } = building;
+  const version = source.leaf.backup.version ?? 0;
+  const chain = { members, destination: places.destination, tablespaces: places.tablespaces, mode, version };
+  const { signal, messages } = context;
+  context.progress.begin({ label: 'Combining', totalBytes: undefined });
+  try {
+    await stages.run('combine', totalBytes, () => combineChain(chain, { programPath, environment, signal, messages }));
+  } finally {
+    context.progress.end();
+  }
+}
+
+function plainMember(member: SourceMember): PlainMember {
+  const oids = (member.backup.tablespaces ?? []).map(({ oid }) => oid);
+  return { data: dataFolder(member), tablespaces: new Map(oids.map((oid) => [oid, tablespaceFolder(member, oid)])) };
+}
+
+/** A member of a chain as `pg_combinebackup` reads it, below a staging folder. */
+async function unpackForReading(
+  member: SourceMember,
+  staging: string,
+  building: Building,
+  context: Context,
+): Promise<PlainMember> {
+  const data = join(staging, member.backup.id, 'data');
+  const oids = (member.backup.tablespaces ?? []).map(({ oid }) => oid);
+  const tablespaces = new Map(oids.map((oid) => [oid, join(staging, member.backup.id, String(oid))]));
+  const places = {
+    source: dataFolder(member),
+    destination: data,
+    tablespaces: [...tablespaces].map(([oid, location]) => ({ oid, name: '', source: '', location })),
+  };
+  await unpackMember(member, { ...building, places, isForReading: true }, context);
+  await copyFile(join(dataFolder(member), 'backup_manifest'), join(data, 'backup_manifest'));
+  await mkdir(join(data, 'pg_tblspc'), { recursive: true, mode: 0o700 });
+  for (const [oid, location] of tablespaces) await symlink(location, join(data, 'pg_tblspc', String(oid)));
+  return { data, tablespaces };
+}
+
+async function unpackMember(
+  member: SourceMember,
+  { places, jobs, kilobytesPerSecond, storage, totalBytes, isForReading }: Building & { readonly isForReading: boolean },
+  context: Context,
+): Promise<void> {
+  const tars = await findTarFiles(member);
+  const knownOids = new Set([...tars.tablespaces.keys()].map(String));
+  const works = [
+    { archive: tars.data, destination: places.destination, isDataFolder: true },
+    ...places.tablespaces.map(({ oid, location }) => ({
+      archive: tars.tablespaces.get(oid) ?? '',
+      destination: location,
+      isDataFolder: false,
+    })),
+  ];
+  const throttle = new Throttle(kilobytesPerSecond, context);
+  let doneBytes = 0;
+  const onBytes = (bytes: number): void => {
+    doneBytes += bytes;
+    context.progress.advance(doneBytes);
+  };
+  context.progress.begin({ label: 'Unpacking', totalBytes });
+  try {
+    await forEachAtOnce(works, jobs, async (work) => {
+      await unpackTar({ ...work, knownOids, isForReading }, { storage, throttle, signal: context.signal, onBytes });
+    });
+  } finally {
+    context.progress.end();
+  }
+}
+
+async function renameControlFile(destination: string): Promise<void> {
+  await rename(join(destination, heldControlFile), join(destination, controlFile));
+  await syncFolder(join(destination, 'global'));
+}

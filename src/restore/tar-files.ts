@@ -1,0 +1,43 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isMissing } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { dataFolder, type SourceMember } from './backup-source.ts';
+
+/** The tar files of a member: `base.tar`, `<oid>.tar`, with the suffixes of compression and encryption (catalog.md section 1.3). */
+export interface TarFiles {
+  readonly data: string;
+  /** By oid. */
+  readonly tablespaces: ReadonlyMap<number, string>;
+}
+
+/**
+ * Finds the tar files of a member.
+ * @throws OperatorError `backup-not-usable` when one is missing
+ */
+export async function findTarFiles(member: SourceMember): Promise<TarFiles> {
+  const folder = dataFolder(member);
+  const names = await namesIn(folder);
+  const find = (stem: string): string => {
+    const name = names.find((one) => one === `${stem}.tar` || one.startsWith(`${stem}.tar.`));
+    if (name !== undefined) return join(folder, name);
+    throw new OperatorError(
+      'backup-not-usable',
+      `backup ${member.backup.id} is not complete: ${join(folder, `${stem}.tar`)} is missing`,
+      {
+        hint: 'restore from another backup',
+      },
+    );
+  };
+  const oids = (member.backup.tablespaces ?? []).map(({ oid }) => oid);
+  return { data: find('base'), tablespaces: new Map(oids.map((oid) => [oid, find(String(oid))])) };
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}

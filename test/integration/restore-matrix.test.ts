@@ -1,0 +1,247 @@
+// One story for each version of PostgreSQL, backed up in every form; each restore ends at another kind of target, and holds what was committed there.
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createGpgHome, type GpgHome } from '../helpers/gpg-home.ts';
+import { describeEachPostgres, describeWithOracle } from '../helpers/installations.ts';
+import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { runOracle } from '../helpers/run-oracle.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runProgram } from '../helpers/run-program.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { startCluster } from '../helpers/start-cluster.ts';
+import { startReceiver } from '../helpers/start-receiver.ts';
+import { startRestored } from '../helpers/start-restored.ts';
+import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
+import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+import { waitFor } from '../helpers/wait-for.ts';
+import { type Mark, startWriteLoad, type WriteLoad } from '../helpers/write-load.ts';
+
+type Form = 'plain' | 'gzip' | 'lz4' | 'zstd' | 'encrypted' | 'incremental' | 'packed-chain';
+
+interface Story {
+  readonly major: number;
+  readonly home: TestHome;
+  readonly gpg: GpgHome;
+  /** By form; what a version cannot do is missing. */
+  readonly backups: ReadonlyMap<Form, string>;
+  readonly ids: readonly number[];
+  readonly marks: { readonly early: Mark; readonly named: Mark; readonly late: Mark };
+}
+
+const restorePoint = 'before the accident';
+
+async function tell(major: number, opened: Opened): Promise<Story> {
+  const settings = major >= 17 ? { summarize_wal: 'on' } : {};
+  const cluster = await opened.add(startCluster({ major, settings, initdbArgs: ['--wal-segsize=1'] }));
+  const tablespace = await opened.add(createTemporaryFolder('ts', { owner: 'server' }));
+  const gpg = await opened.add(createGpgHome());
+  const home = await opened.add(createTestHome({ servers: { main: serverOf(cluster) } }));
+  await startReceiver(home, cluster);
+  await using load = await startWriteLoad(cluster, { paddingBytes: 300 });
+  await cluster.query(`CREATE TABLESPACE fast LOCATION '${tablespace.path}'`);
+  await cluster.query('ALTER TABLE load SET TABLESPACE fast');
+  await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+
+  const backups = new Map<Form, string>();
+  const take = async (form: Form, { words = [], more = {} }: { words?: readonly string[]; more?: IniSection } = {}) => {
+    await home.writeServer('main', { ...serverOf(cluster), ...more });
+    backups.set(form, await backUp(home, words));
+    await commitMore(load);
+  };
+  await take('plain');
+  const packed = { backup_compression: 'gzip', backup_compression_format: 'tar' };
+  await take('gzip', { more: packed });
+  await take('encrypted', { more: packed });
+  if (major >= 17) {
+    await take('incremental', { words: ['--incremental', backups.get('plain') ?? ''] });
+    await take('packed-chain', { words: ['--incremental', backups.get('incremental') ?? ''] });
+    await pack(home, backups.get('packed-chain') ?? '');
+  }
+  if (major >= 15) {
+    await take('zstd', { more: { ...packed, backup_compression: 'zstd' } });
+    await take('lz4', { more: { ...packed, backup_compression: 'lz4' } });
+  }
+  await home.writeServer('main', { ...serverOf(cluster), encryption_passphrase_command: `cat ${gpg.passphraseFile}` });
+  await encrypt(home, gpg, backups.get('encrypted') ?? '');
+
+  const early = await load.mark();
+  await commitMore(load);
+  const named = await load.mark({ restorePoint });
+  await commitMore(load);
+  const late = await load.mark();
+  await commitMore(load);
+  await load.stop();
+  await runWell(['switch-wal', '--archive', 'main'], { home });
+  return { major, home, gpg, backups, ids: load.journal.map(({ id }) => id), marks: { early, named, late } };
+}
+
+function serverOf(cluster: PostgresServer): IniSection {
+  return streamingServer(cluster, { immediate_checkpoint: true });
+}
+
+async function backUp(home: TestHome, words: readonly string[]): Promise<string> {
+  const result = await runOracle(['backup', ...words, 'main'], { home });
+  if (result.exitCode !== 0) throw new Error(`${words.join(' ')}: ${result.stdout}${result.stderr}`);
+  const [id = ''] = (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n');
+  // ids are seconds
+  await waitFor('the next second', () => id !== new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, ''));
+  return id;
+}
+
+/** As Barman does it since 3.14, which this one is not. */
+async function encrypt(home: TestHome, gpg: GpgHome, id: string): Promise<void> {
+  const folder = home.server('main', 'base', id, 'data');
+  for (const name of await readdir(folder)) {
+    if (!name.includes('.tar')) continue;
+    const path = join(folder, name);
+    await gpg.gpg([
+      '--recipient',
+      gpg.keyId,
+      '--trust-model',
+      'always',
+      '--compress-level',
+      '0',
+      '--output',
+      `${path}.gpg`,
+      '--encrypt',
+      path,
+    ]);
+    await runProgram(['rm', path]);
+  }
+  const record = home.server('main', 'meta', `${id}-backup.info`);
+  await writeFile(
+    record,
+    (await readFile(record, 'utf8')).replace(/^encryption=.*\n/m, '').replace(/^end_offset/m, 'encryption=gpg\nend_offset'),
+  );
+}
+
+/** As pg_basebackup writes a tar; the oracle makes no incremental backups in that format. */
+async function pack(home: TestHome, id: string): Promise<void> {
+  const folder = home.server('main', 'base', id);
+  const script = `cd "$1" && mkdir tar && tar -C data --exclude=./backup_manifest -czf tar/base.tar.gz . && mv data/backup_manifest tar/ &&
+for oid in [0-9]*; do tar -C "$oid" -czf "tar/$oid.tar.gz" . && rm -r "$oid" && mkdir "$oid" || exit 1; done && rm -r data && mv tar data`;
+  expect(await runProgram(['sh', '-c', script, 'sh', folder])).toMatchObject({ exitCode: 0, stderr: '' });
+  const record = home.server('main', 'meta', `${id}-backup.info`);
+  await writeFile(record, (await readFile(record, 'utf8')).replace(/^compression=.*$/m, 'compression=gzip'));
+}
+
+async function commitMore(load: WriteLoad): Promise<void> {
+  const count = load.journal.length + 10;
+  await waitFor('more rows are committed', () => load.hasFailed || load.journal.length >= count);
+}
+
+interface Cell {
+  readonly form: Form;
+  readonly target: 'time' | 'xid' | 'lsn' | 'name' | 'immediate' | 'none';
+  readonly words?: readonly string[];
+  readonly since?: number;
+}
+
+/** Every form with some target, every target with some form: what comes of one does not depend on the other. */
+const cells: readonly Cell[] = [
+  { form: 'plain', target: 'lsn' },
+  { form: 'gzip', target: 'time' },
+  { form: 'encrypted', target: 'xid' },
+  { form: 'zstd', target: 'name' },
+  { form: 'lz4', target: 'none' },
+  { form: 'incremental', target: 'time', since: 17 },
+  { form: 'packed-chain', target: 'immediate', since: 17 },
+];
+
+function wordsFor({ target }: Cell, { early, late }: Story['marks']): readonly string[] {
+  const at: Readonly<Record<Cell['target'], readonly string[]>> = {
+    time: [`--target-time=${late.time}`],
+    xid: [`--target-xid=${late.xid}`],
+    lsn: [`--target-lsn=${early.lsn}`],
+    name: [`--target-name=${restorePoint}`],
+    immediate: ['--target-immediate'],
+    none: [],
+  };
+  return target === 'none' ? [] : [...at[target], '--target-action=promote'];
+}
+
+function idsAt({ target }: Cell, { ids, marks }: Story): number[] {
+  if (target === 'none') return [...ids];
+  const mark = target === 'lsn' ? marks.early : target === 'name' ? marks.named : marks.late;
+  return ids.filter((id) => id <= mark.lastId);
+}
+
+interface Planned {
+  readonly trees: readonly {
+    readonly destination: string;
+    readonly bytes: number;
+    readonly files: number;
+    readonly exact: boolean;
+  }[];
+}
+
+const addedByUs = /^(?:barman_wal\/|pg_wal\/|\.barman-recover\.info|recovery\.signal|(?:postgresql|postgresql\.auto)\.conf$)/;
+
+/** Files of a tree that came from the backup; those of the configuration are there under the names of their originals. */
+async function sizeOf(folder: string, form: Form): Promise<{ bytes: number; files: number }> {
+  const { stdout } = await runProgram(['find', folder, '-type', 'f', '-printf', '%s %P\\n']);
+  // pg_combinebackup writes a manifest of its own
+  const isChain = form === 'incremental' || form === 'packed-chain';
+  const isPlanned = (name: string) => !addedByUs.test(name) && !(isChain && name.startsWith('backup_manifest'));
+  const lines = stdout.split('\n').flatMap((line) => {
+    const [, size = '', name = ''] = /^(\d+) (.*)$/.exec(line) ?? [];
+    return name !== '' && isPlanned(name) ? [Number(size)] : [];
+  });
+  return { files: lines.length, bytes: lines.reduce((sum, size) => sum + size, 0) };
+}
+
+describeWithOracle('a restore', () => {
+  describeEachPostgres((major) => {
+    const opened = new Opened();
+    let story: Story;
+
+    beforeAll(async () => {
+      story = await tell(major, opened);
+    });
+    afterAll(() => opened.close());
+
+    describe.each(cells.filter(({ since = 0 }) => major >= since))('of a $form backup to $target', (cell) => {
+      test('holds what was committed there, keeps what its plan said, and leaves no staging', async () => {
+        await using folder = await createTemporaryFolder('rs', { owner: 'server' });
+        await using staging = await createTemporaryFolder('st');
+        const { home, gpg } = story;
+        const [dataDir, fast] = [join(folder.path, 'data'), join(folder.path, 'fast')];
+        const words = [
+          '-f',
+          'json',
+          'restore',
+          ...wordsFor(cell, story.marks),
+          `--tablespace=fast:${fast}`,
+          `--staging-path=${staging.path}`,
+          'main',
+          story.backups.get(cell.form) ?? '',
+          dataDir,
+        ];
+        const env = { GNUPGHOME: gpg.path };
+        const dry = await runPgcellar([...words, '--dry-run'], { home, env });
+        expect(dry, dry.stdout).toMatchObject({ exitCode: 0 });
+        const real = await runPgcellar(words, { home, env });
+        expect(real, real.stdout).toMatchObject({ exitCode: 0 });
+        expect(await readdir(staging.path)).toEqual([]);
+        const { plan } = JSON.parse(dry.stdout) as { plan: Planned };
+        await expectKept(plan, cell.form);
+        await using server = await startRestored({ dataDir, tablespaces: [fast], major, wait: 'promoted' });
+        const found = (await server.query<{ id: string }>('SELECT id FROM load ORDER BY id')).map(({ id }) => Number(id));
+        if (cell.target === 'immediate') expect(found).toEqual(story.ids.slice(0, found.length));
+        else expect(found).toEqual(idsAt(cell, story));
+        expect(found.length).toBeGreaterThan(10);
+        await server.query('SELECT count(*) FROM pg_class, pg_attribute');
+      });
+    });
+  });
+});
+
+async function expectKept({ trees }: Planned, form: Form): Promise<void> {
+  for (const { destination, bytes, files, exact } of trees) {
+    if (exact) expect({ destination, ...(await sizeOf(destination, form)) }).toEqual({ destination, bytes, files });
+  }
+  // what a packed incremental file comes to is only known when it is unpacked
+  expect(trees.every(({ exact }) => exact)).toBe(form !== 'packed-chain');
+}
