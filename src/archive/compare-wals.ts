@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { isDamage } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
+import { digestOfFile } from './digest-of-file.ts';
 
 /**
  * Whether a file that arrived and an archived one hold the same WAL, each compressed, encrypted or not. One that is damaged is the same
@@ -21,15 +20,9 @@ export async function holdSameWal(server: Server, arrived: string, archived: str
   const { encryption: ofArchived } = await formOf(archived, storage);
   const isSealed = ofArrived !== undefined || ofArchived !== undefined;
   // encrypting twice never gives the same bytes, but a file can be sent twice as it is
-  if (isSealed && a.size === b.size && (await storedDigest(arrived)) === (await storedDigest(archived))) return true;
+  if (isSealed && a.size === b.size && (await digestOfFile(arrived)) === (await digestOfFile(archived))) return true;
   const digest = await plainDigest(arrived, arrivals);
   return digest !== undefined && digest === (await plainDigest(archived, storage));
-}
-
-async function storedDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-  return hash.digest('hex');
 }
 
 /** Undefined for a file whose compressed content is damaged. */

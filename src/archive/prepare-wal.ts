@@ -1,4 +1,4 @@
-import { chmod, copyFile, link, mkdir, open, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, copyFile, link, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
@@ -7,6 +7,7 @@ import { levelFor } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
 import { encryptFile } from '../encryption/gpg.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
+import { makeFolderDurably, syncFile } from '../shared/durable-file.ts';
 import { sizeAndTime } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
@@ -32,11 +33,11 @@ export async function prepareWal(server: Server, name: WalName, source: string):
   const destination = archivedWalPath(server.layout, name);
   const compressed = `${destination}${temporarySuffix}`;
   const encrypted = `${compressed}${encryptedSuffix}`;
-  await mkdir(dirname(destination), { recursive: true });
+  await makeFolderDurably(dirname(destination));
   await removeAll([compressed, encrypted]);
   try {
     const stored = await store(server, { source, compressed, encrypted });
-    await sync(stored.temporary);
+    await syncFile(stored.temporary);
     const { size } = await sizeAndTime(stored.temporary);
     const { time } = await sizeAndTime(source);
     const { temporary, compression, encryption } = stored;
@@ -133,9 +134,4 @@ async function takeModeAndTime(source: string, temporary: string): Promise<void>
   const { mode, atime, mtime } = await stat(source);
   await chmod(temporary, mode & 0o7777);
   await utimes(temporary, atime, mtime);
-}
-
-async function sync(path: string): Promise<void> {
-  await using file = await open(path, 'r');
-  await file.sync();
 }

@@ -1,9 +1,9 @@
-import { cp, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { syncFile, syncFolder } from '../shared/durable-file.ts';
-import { pathExists } from '../shared/look.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
+import { renameNew } from '../shared/rename-new.ts';
 import { formatCompactTime, localTimestamp, withOffset } from '../shared/timestamp.ts';
 
 /**
@@ -18,26 +18,25 @@ export async function rejectWal(
 ): Promise<string> {
   await mkdir(layout.errors, { recursive: true });
   const stamp = `${formatCompactTime(withOffset(localTimestamp(now), 0))}Z`;
-  let path = join(layout.errors, `${name}.${stamp}.${reason}`);
-  for (let number = 1; await pathExists(path); number++)
-    path = join(layout.errors, `${name}.${stamp}.${String(number)}.${reason}`);
-  await moveFile(source, path);
+  const pathOf = (number: string): string => join(layout.errors, `${name}.${stamp}${number}.${reason}`);
+  let path = pathOf('');
+  for (let number = 1; !(await moveFile(source, path)); number++) path = pathOf(`.${String(number)}`);
   await syncFolder(layout.errors);
   await syncFolder(dirname(source));
   return path;
 }
 
 /** The errors folder may lie on another file system: then a whole, synced copy gets the name before the source goes. */
-async function moveFile(source: string, path: string): Promise<void> {
+async function moveFile(source: string, path: string): Promise<boolean> {
   try {
-    await rename(source, path);
-    return;
+    return await renameNew(source, path);
   } catch (error) {
     if (systemCodeOf(error) !== 'EXDEV') throw error;
   }
-  const temporary = `${path}.tmp`;
+  const temporary = `${path}.${String(process.pid)}.tmp`;
   await cp(source, temporary, { recursive: true, preserveTimestamps: true, force: true });
   if ((await stat(temporary)).isFile()) await syncFile(temporary);
-  await rename(temporary, path);
+  if (!(await renameNew(temporary, path))) return false;
   await rm(source, { recursive: true, force: true });
+  return true;
 }

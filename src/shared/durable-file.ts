@@ -45,6 +45,13 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Makes a folder with all that are missing above it, so that they survive a power cut. */
+export async function makeFolderDurably(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+}
+
 /** Makes the content of the file at `path` survive a power cut. */
 export async function syncFile(path: string): Promise<void> {
   await using file = await openForSync(path);

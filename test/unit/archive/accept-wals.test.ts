@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { stat, symlink } from 'node:fs/promises';
+import { mkdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
@@ -144,6 +144,16 @@ test.each<{ title: string; members: Member[]; message: string }>([
     message: 'unsupported file name in the tar stream: ".hidden"',
   },
   {
+    title: 'that would never be archived',
+    members: [{ name: `${two}.tmp` }],
+    message: 'unsupported file name in the tar stream',
+  },
+  {
+    title: 'with an endless name',
+    members: [{ name: 'x'.repeat(240) }],
+    message: 'unsupported file name in the tar stream',
+  },
+  {
     title: 'that is a folder',
     members: [{ name: 'folder', type: 'directory' }],
     message: "'folder' in the tar stream is no regular file",
@@ -231,4 +241,14 @@ test('a link under a waiting name is not followed to be overwritten', async () =
   await symlink('target', join(catalog.layout.incoming, two));
   await accept(catalog, await transfer('wal'));
   expect(await catalog.read('incoming/target')).toBe('precious');
+});
+
+test.each([
+  { title: 'a folder', make: async (path: string) => await mkdir(path) },
+  { title: 'a dead link', make: async (path: string) => await symlink('nowhere', path) },
+])('$title in the place of a file is told', async ({ make }) => {
+  await using catalog = await aCatalog();
+  await mkdir(catalog.layout.incoming, { recursive: true });
+  await make(join(catalog.layout.incoming, two));
+  await expect(accept(catalog, await transfer('wal'))).rejects.toThrow('in the way of one that arrived');
 });

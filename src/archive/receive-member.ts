@@ -1,0 +1,69 @@
+import { createWriteStream } from 'node:fs';
+import { utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Header } from 'tar-stream';
+import { expectedFailureOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+
+/** One member of a tar stream. */
+export type Entry = AsyncIterable<Buffer> & { readonly header: Header };
+
+/** A file that waits for its checksum, under a name that no archiver looks at. */
+export interface ReceivedFile {
+  readonly name: string;
+  readonly temporary: string;
+}
+
+const mostChecksumBytes = 1024 * 1024;
+
+/**
+ * Writes a member into the folder; it is among `files` from the moment on that something of it can be there.
+ * @throws OperatorError `file-unwritable` when the disk does not take it
+ */
+export async function receiveFile(
+  folder: string,
+  name: string,
+  { entry, files }: { readonly entry: Entry; readonly files: ReceivedFile[] },
+): Promise<void> {
+  const temporary = join(folder, `.${String(process.pid)}-${name}`);
+  files.push({ name, temporary });
+  const modifiedAt = modificationTime(entry.header);
+  try {
+    await pipeline(entry, createWriteStream(temporary, { mode: 0o640 }));
+    await utimes(temporary, modifiedAt, modifiedAt);
+  } catch (error) {
+    throw isOfOurDisk(error) ? unwritable(folder, name, error) : error;
+  }
+}
+
+/** The text of a member that is small. @throws OperatorError `wal-stream-invalid` when it is not */
+export async function textOf(entry: Entry): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of entry) {
+    size += chunk.length;
+    if (size > mostChecksumBytes)
+      throw new OperatorError('wal-stream-invalid', 'the checksum list in the tar stream is too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The field of the header has whole seconds; the fraction that the client sends is in the PAX record. */
+function modificationTime({ mtime, pax }: Header): Date | number {
+  const precise = typeof pax === 'object' && pax !== null && 'mtime' in pax ? Number(pax.mtime) : Number.NaN;
+  return Number.isFinite(precise) ? precise : mtime;
+}
+
+/** What the sender's side broke has no system call, or that of reading. */
+function isOfOurDisk(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall !== 'read';
+}
+
+function unwritable(folder: string, name: string, error: unknown): OperatorError {
+  const hint = expectedFailureOf(error)?.hint;
+  return new OperatorError('file-unwritable', `cannot store ${name} in ${folder}: ${systemCodeOf(error) ?? String(error)}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+  });
+}
