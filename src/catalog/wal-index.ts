@@ -1,12 +1,13 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CustomCompression } from '../compression/codec.ts';
-import { formOf } from '../encryption/stored-wal.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import { type FileLock, lockFile } from '../shared/file-lock.ts';
-import { namesIn, pathExists, sizeAndTime } from '../shared/look.ts';
+import { namesIn, pathExists } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { parseWalName, type WalName, walKindOf } from '../wal/wal-name.ts';
+import { describeWal } from './describe-wal.ts';
+import { newestIndexedNames } from './index-tail.ts';
 import { type ServerLayout, serverLockPath, xlogdbPath } from './server-layout.ts';
 import { formatWalEntry, parseWalEntry, type WalEntry } from './wal-entry.ts';
 
@@ -97,8 +98,9 @@ export class WalIndex implements AsyncDisposable {
     return { dev, ino, end, head: await textAt(0), tail: await textAt(end - length) };
   }
 
-  /** Whether an entry of that name is there. */
+  /** Whether an entry of that name is there; one of the newest is found without reading all. */
   async has(name: WalName): Promise<boolean> {
+    if ((await newestIndexedNames(xlogdbPath(this.#layout))).has(name)) return true;
     const found: WalName[] = [];
     await this.visit((entry) => {
       if (entry.name === name) found.push(name);
@@ -188,11 +190,8 @@ async function readArchive(layout: ServerLayout, custom: CustomCompression | und
 
 async function entryOf(path: string, fileName: string, custom: CustomCompression | undefined): Promise<WalEntry[]> {
   const name = parseWalName(fileName);
-  if (name === undefined) return [];
-  const { size, time, isFile } = await sizeAndTime(path);
-  if (!isFile) return [];
-  const { compression, encryption } = await formOf(path, { custom });
-  return [{ name, size, time, compression: compression ?? null, encryption: encryption ?? null }];
+  const entry = name === undefined ? undefined : await describeWal(path, name, custom);
+  return entry === undefined ? [] : [entry];
 }
 
 function countKinds(entries: readonly WalEntry[]): RebuildCounts {

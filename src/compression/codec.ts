@@ -17,6 +17,8 @@ export interface CodecSurroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Commands of the server's own; without them nothing is ever recognised as theirs. */
   readonly custom?: CustomCompression | undefined;
+  /** A program that neither reads nor writes for so long is given up; ten minutes when left out. */
+  readonly stallMs?: number;
 }
 
 /** The commands behind `compression = custom`. */

@@ -4,6 +4,7 @@ import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { ProgramResult } from '../transport/program-result.ts';
 import { startProgram } from '../transport/run-program.ts';
 import type { CodecSurroundings, PackedContent } from './codec.ts';
+import { StallWatch } from './stall-watch.ts';
 
 interface FilterOptions {
   readonly argv: readonly string[];
@@ -13,21 +14,41 @@ interface FilterOptions {
   readonly surroundings: CodecSurroundings;
 }
 
+/** No compression of a segment thinks for so long without a byte in or out: one that hangs must not hold up all others for ever. */
+const usualStallMs = 600_000;
+
 /**
  * Sends bytes through a program from standard input to standard output. An exit code is never an exception.
- * @throws what the reading or the writing throws; OperatorError `command-failed` when a program is content with a part of its input
+ * @throws what the reading or the writing throws; OperatorError `command-failed` when a program is content with a part of its input, or
+ * hangs
  */
 export async function runFilter({ argv, from, to, surroundings }: FilterOptions): Promise<ProgramResult> {
-  const running = await startProgram(argv, { environment: surroundings.environment });
-  const feeding = pipeline(from.open(), running.stdin);
+  const { environment, stallMs = usualStallMs } = surroundings;
+  const running = await startProgram(argv, { environment });
+  const watch = new StallWatch({
+    stallMs,
+    isHeldUp: () => typeof to !== 'string' && 'writableNeedDrain' in to && to.writableNeedDrain === true,
+    onStall: () => running.abandon(),
+  });
+  const feeding = pipeline(from.open(), watch.pass, running.stdin);
   // opened only now: whoever waits for its errors has to be there already
   const output = typeof to === 'string' ? createWriteStream(to, { flags: 'wx' }) : to;
-  const draining = pipeline(running.stdout, output, { end: typeof to === 'string' });
+  const draining = pipeline(running.stdout, watch.pass, output, { end: typeof to === 'string' });
   const [fed, drained] = await Promise.allSettled([feeding, draining]);
   const result = await running.ended;
+  watch.close();
+  if (watch.hasStalled) throw stalled(from.name, stallMs);
   if (drained.status === 'rejected') throw drained.reason; // the program then only failed because nobody took its output
   if (result.exitCode === 0 && fed.status === 'rejected') throw feedingFailure(from.name, fed.reason);
   return result;
+}
+
+function stalled(name: string, stallMs: number): OperatorError {
+  const seconds = String(stallMs / 1000);
+  return new OperatorError(
+    'command-failed',
+    `a program that works on ${name} neither read nor wrote for ${seconds} s, and was killed`,
+  );
 }
 
 function feedingFailure(name: string, reason: unknown): unknown {

@@ -1,9 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { type ArrivalOutcome, archiveArrivals } from '../archive/archive-arrivals.ts';
+import { archiveArrivals } from '../archive/archive-arrivals.ts';
 import type { ArrivalChannel } from '../archive/plan-arrivals.ts';
+import type { ArrivalOutcome } from '../archive/take-arrival.ts';
+import { indexStrays } from '../catalog/index-strays.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
@@ -30,6 +33,8 @@ export async function archiveWal(server: Server, { isQuiet }: ArchiveOptions, co
       );
     return 'busy';
   }
+  for (const name of await indexStrays(server.layout, storageOf(server).custom))
+    context.log.warning(`${name} lay in the archive and not in the index, which names it now`);
   const failures: OperatorError[] = [];
   for (const { channel, batchSize } of channels) {
     try {

@@ -26,6 +26,8 @@ export interface RunningProgram {
   readonly stdout: Readable;
   readonly ended: Promise<ProgramResult>;
   kill(signal: NodeJS.Signals): void;
+  /** Kills it and lets go of its streams, which programs that it started itself may hold open: `ended` then waits for none of them. */
+  abandon(): void;
 }
 
 const keptOutput = 64 * 1024;
@@ -79,6 +81,10 @@ export async function startProgram(argv: readonly string[], options: ProgramOpti
     ended,
     kill: (signal) => {
       child.kill(signal);
+    },
+    abandon: () => {
+      child.kill('SIGKILL');
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
     },
   };
 }

@@ -2,8 +2,9 @@ import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { type ArrivalOutcome, archiveArrivals } from '../../../src/archive/archive-arrivals.ts';
+import { archiveArrivals } from '../../../src/archive/archive-arrivals.ts';
 import type { ArrivalChannel } from '../../../src/archive/plan-arrivals.ts';
+import type { ArrivalOutcome } from '../../../src/archive/take-arrival.ts';
 import { serverLockPath } from '../../../src/catalog/server-layout.ts';
 import type { Context } from '../../../src/shared/context.ts';
 import { isLockHeld } from '../../../src/shared/file-lock.ts';
@@ -273,6 +274,13 @@ async function logOf(home: ArchiveServer): Promise<string[]> {
   const text = await readFile(join(home.folder, 'log'), 'utf8');
   return text.replaceAll(home.layout.root, 'ROOT').trimEnd().split('\n');
 }
+
+test('a file that was taken away while others had their hooks holds up none of them', async () => {
+  await using home = await anArchiveServer(`pre_archive_script = rm -f $(dirname $BARMAN_FILE)/${three}`);
+  await home.write({ [`incoming/${two}`]: 'two', [`incoming/${three}`]: 'three', [`incoming/${walOf('1:4')}`]: 'four' });
+  await archive(home);
+  expect((await home.entries()).map(({ name }) => name)).toEqual([two, walOf('1:4')]);
+});
 
 test('hooks run around each file and are told what it is and what became of it', async () => {
   const lines = [

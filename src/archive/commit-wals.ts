@@ -1,0 +1,20 @@
+import { rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { ServerLayout } from '../catalog/server-layout.ts';
+import { WalIndex } from '../catalog/wal-index.ts';
+import { syncFolder } from '../shared/durable-file.ts';
+import type { PreparedWal } from './prepare-wal.ts';
+
+/** Renames into the archive, syncs, indexes, and only then lets the sources go. */
+export async function commitWals(layout: ServerLayout, prepared: readonly PreparedWal[]): Promise<void> {
+  if (prepared.length === 0) return;
+  {
+    await using index = await WalIndex.open(layout);
+    for (const { temporary, destination } of prepared) await rename(temporary, destination);
+    for (const folder of new Set(prepared.map(({ destination }) => dirname(destination)))) await syncFolder(folder);
+    await syncFolder(layout.wals);
+    await index.append(prepared.map(({ entry }) => entry));
+  }
+  for (const { source } of prepared) await rm(source, { force: true });
+  for (const folder of new Set(prepared.map(({ source }) => dirname(source)))) await syncFolder(folder);
+}

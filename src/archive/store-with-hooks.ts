@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import type { Server } from '../config/server.ts';
+import { arrivalsOf, formOf, storageOf } from '../encryption/stored-wal.ts';
+import { walHookVariables } from '../hooks/hook-variables.ts';
+import { runPostHooks, runPreHooks } from '../hooks/run-hooks.ts';
+import type { Context } from '../shared/context.ts';
+import { isMissing, sizeAndTime } from '../shared/look.ts';
+import { messageOf, systemCodeOf } from '../shared/operator-error.ts';
+import type { WalName } from '../wal/wal-name.ts';
+import { channelFolder } from './list-arrivals.ts';
+import { duplicateText, type LeftWal, type StoreOptions, storeWals } from './store-wals.ts';
+import type { ArrivalOutcome } from './take-arrival.ts';
+
+interface HookedResult {
+  /** False when a hook asked to stop. */
+  readonly isWanted: boolean;
+  /** The file stays where it arrived. */
+  readonly left: LeftWal | undefined;
+}
+
+/**
+ * Stores one file between its hooks (engine.md section 9.3); the later ones run whatever became of it.
+ * @throws what keeps any file from being stored
+ */
+export async function storeWithHooks(name: WalName, options: StoreOptions, context: Context): Promise<HookedResult> {
+  const { server, channel } = options;
+  const source = join(channelFolder(server.layout, channel), name);
+  const variables = await variablesIfThere(name, source, server);
+  if (variables === undefined) return { isWanted: true, left: undefined };
+  if ((await runPreHooks({ server, event: 'archive', variables }, context)) === 'stop') {
+    await runPostHooks({ server, event: 'archive', variables }, context);
+    return { isWanted: false, left: undefined };
+  }
+  const { outcome, compression, failure, isFatal } = await storeOne(name, options, context);
+  const isArchived = outcome?.kind === 'archived';
+  const after = isArchived ? await variablesOf(name, archivedWalPath(server.layout, name), compression) : variables;
+  const error = failure === undefined ? (outcome?.kind === 'duplicate' ? duplicateText(name) : '') : messageOf(failure);
+  await runPostHooks({ server, event: 'archive', variables: after, error }, context);
+  if (isFatal) throw failure;
+  return { isWanted: true, left: failure === undefined ? undefined : { name, error: failure } };
+}
+
+interface StoredOne {
+  readonly outcome: ArrivalOutcome | undefined;
+  /** Name of the compression that it was stored with. */
+  readonly compression: string | null;
+  readonly failure: unknown;
+  /** The failure is not about this file alone. */
+  readonly isFatal: boolean;
+}
+
+async function storeOne(name: WalName, options: StoreOptions, context: Context): Promise<StoredOne> {
+  try {
+    const { outcomes, left, entries } = await storeWals([name], options, context);
+    const compression = entries[0]?.compression ?? null;
+    return { outcome: outcomes[0], compression, failure: left[0]?.error, isFatal: false };
+  } catch (failure) {
+    return { outcome: undefined, compression: null, failure, isFatal: true };
+  }
+}
+
+/** Undefined for a file that somebody has taken away. */
+async function variablesIfThere(name: WalName, source: string, server: Server): Promise<Record<string, string> | undefined> {
+  try {
+    return await variablesOf(name, source, await compressionOfArrival(server, source));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Null also for a file that cannot be read: what is wrong with it is told when it is to be stored. */
+async function compressionOfArrival(server: Server, source: string): Promise<string | null> {
+  try {
+    return (await formOf(source, arrivalsOf(storageOf(server)))).compression ?? null;
+  } catch (error) {
+    if (systemCodeOf(error) === undefined) throw error;
+    return null;
+  }
+}
+
+async function variablesOf(segment: string, file: string, compression: string | null): Promise<Record<string, string>> {
+  const { size, time } = await sizeAndTime(file);
+  return { ...walHookVariables({ segment, file, sizeBytes: size, epochSeconds: time, compression }) };
+}
