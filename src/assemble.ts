@@ -6,6 +6,7 @@ import { becomeUser } from './cli/become-user.ts';
 import type { GlobalArguments } from './cli/parse-global-options.ts';
 import {
   type ConfigurationFiles,
+  type ConfigurationRequest,
   loadConfiguration,
   loadMainConfiguration,
   type MainConfiguration,
@@ -23,7 +24,7 @@ import type { Context } from './shared/context.ts';
 import type { Environment } from './shared/environment.ts';
 import type { Log } from './shared/log.ts';
 import { openLogFile } from './shared/log-file.ts';
-import { expectedFailureOf } from './shared/operator-error.ts';
+import { expectedFailureOf, OperatorError } from './shared/operator-error.ts';
 import { type Progress, silentProgress } from './shared/progress.ts';
 
 /** Everything one run of a command works with. */
@@ -32,6 +33,8 @@ export interface Application {
   readonly configuration: Configuration;
   /** Every configured server, sorted by name. */
   readonly servers: readonly Server[];
+  /** A server as the configuration has it by now. @throws OperatorError `configuration-invalid`, `file-unreadable` or `unknown-server` */
+  reloadServer(name: string): Promise<Server>;
   readonly context: Context;
   readonly writer: Writer;
   readonly colours: Colours;
@@ -43,6 +46,7 @@ export interface Application {
   readonly self: readonly string[];
   /** The beginning of a command line of ours as the operator would type it. */
   readonly typed: readonly string[];
+  readonly format: 'console' | 'json';
   /** Text goes to a terminal, and not as JSON. */
   readonly isInteractive: boolean;
   readonly stdout: NodeJS.WritableStream;
@@ -60,6 +64,11 @@ export interface Application {
   endWith(exitCode: number): void;
   /** Prints what is left and gives the exit code. */
   finish(): number;
+}
+
+/** Where a configuration is looked for. */
+export function placesFor({ configPath }: Pick<GlobalArguments, 'configPath'>): ConfigurationRequest {
+  return { explicitPath: configPath, environment: process.env, homeFolder: homedir() };
 }
 
 interface AssembleOptions {
@@ -84,11 +93,7 @@ export async function assemble({
   endsGracefully,
   isSilent,
 }: AssembleOptions): Promise<Application> {
-  const main = await loadMainConfiguration({
-    explicitPath: globals.configPath,
-    environment: process.env,
-    homeFolder: homedir(),
-  });
+  const main = await loadMainConfiguration(placesFor(globals));
   const { home } = await becomeUser(main.global.barman_user);
   const log = openLogFile({
     path: main.global.log_file,
@@ -116,11 +121,17 @@ export async function assemble({
     programName,
     configuration,
     servers: serversOf(configuration),
+    reloadServer: async (name) => {
+      const server = serversOf(await loadConfiguration(await mainAgain(main), home)).find(({ config }) => config.name === name);
+      if (server !== undefined) return server;
+      throw new OperatorError('unknown-server', `Unknown server '${name}'`, { hint: 'it is no longer in the configuration' });
+    },
     context,
     writer,
     colours: writer.colours,
     self: [process.execPath, script, '-c', configurationPath, '-q'],
     typed: globals.configPath === undefined ? [programName] : [programName, '-c', globals.configPath],
+    format: globals.format,
     isInteractive: process.stdout.isTTY && globals.format === 'console',
     configurationPath,
     script,

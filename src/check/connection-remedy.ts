@@ -31,17 +31,18 @@ export async function connectionRemedy({
   const role = conninfo.get('user') ?? environment['PGUSER'] ?? environment['USER'] ?? 'pgcellar';
   const where = `${host} port ${port}`;
   const isLocal = host.startsWith('/');
+  const database = conninfo.get('dbname') ?? environment['PGDATABASE'] ?? role;
   switch (stateOf(error)) {
     case '28000':
       return isLocal
-        ? mendedBy(isReplication ? 'stream-not-let-in-locally' : 'not-let-in-locally', { where, role })
+        ? mendedBy(isReplication ? 'stream-not-let-in-locally' : 'not-let-in-locally', { where, role, database })
         : mendedBy(isReplication ? 'stream-not-let-in' : 'not-let-in', {
             where,
             role,
+            database,
             address: (await localAddressTowards(host, Number(port))) ?? 'all',
           });
     case '28P01':
-    case 'SASL':
       return mendedBy('password-wrong', {
         role,
         passfile: conninfo.get('passfile') ?? environment['PGPASSFILE'] ?? join(environment['HOME'] ?? homedir(), '.pgpass'),
@@ -66,11 +67,11 @@ export function better(conninfo: Conninfo, values: Readonly<Record<string, strin
   return formatConninfo(new Map([...withoutPassword(conninfo).conninfo, ...Object.entries(values)]));
 }
 
-/** The driver says in words, not in a code, that the server asks for a password and none is there. */
+/** A failure to connect within a failure to connect is about the password: the server asked for one, and the file has none. */
 function stateOf(error: unknown): string | undefined {
   const cause = error instanceof OperatorError ? error.cause : error;
-  const code = sqlStateOf(error) ?? systemCodeOf(cause);
-  return code ?? (messageOf(cause).startsWith('SASL') ? 'SASL' : undefined);
+  if (cause instanceof OperatorError) return '28P01';
+  return sqlStateOf(error) ?? systemCodeOf(cause);
 }
 
 function readable(text: string): Conninfo | undefined {

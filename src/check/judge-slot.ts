@@ -1,4 +1,6 @@
+import { serverLockPath } from '../catalog/server-layout.ts';
 import { readReplicationSlot } from '../postgres/server-queries.ts';
+import { isLockHeld } from '../shared/file-lock.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, Verdict } from './check.ts';
 import { mendedBy } from './remedies.ts';
@@ -24,7 +26,9 @@ export async function judgeSlot(
       mendedBy('slot-missing', { slot: name }),
     );
   }
-  const idle = mendedBy('slot-idle', { slot: name });
+  if (slot.isActive) return passed();
+  const isReceiving = await isLockHeld(serverLockPath(server.layout, 'receive-wal'));
+  const idle = mendedBy(isReceiving ? 'slot-other' : 'slot-idle', { slot: name });
   if (slot.restartLsn === undefined) return failed(`slot '${name}' not initialised: is 'receive-wal' running?`, idle);
-  return slot.isActive ? passed() : failed(`slot '${name}' not active: is 'receive-wal' running?`, idle);
+  return failed(`slot '${name}' not active: is 'receive-wal' running?`, idle);
 }

@@ -53,11 +53,11 @@ const table = {
   },
   'not-let-in': {
     cause: 'PostgreSQL at {where} does not let {role} in from here: no line of pg_hba.conf, or no such role',
-    steps: [createRole('LOGIN'), hba('host  postgres  {role}  {address}  scram-sha-256'), reload],
+    steps: [createRole('LOGIN'), hba('host  {database}  {role}  {address}  scram-sha-256'), reload],
   },
   'not-let-in-locally': {
     cause: 'PostgreSQL at {where} does not let {role} in from here: no line of pg_hba.conf, or no such role',
-    steps: [createRole('LOGIN'), hba('local  postgres  {role}  peer'), reload],
+    steps: [createRole('LOGIN'), hba('local  {database}  {role}  peer'), reload],
   },
   'stream-not-let-in': {
     cause: 'PostgreSQL at {where} lets {role} not replicate from here: no line of pg_hba.conf for replication, or no such role',
@@ -142,6 +142,10 @@ const table = {
     steps: [own('receive-wal', '--create-slot', '{server}'), startReceiver],
   },
   'slot-idle': { cause: 'nobody streams from the slot {slot}: the receiver does not run', steps: [startReceiver] },
+  'slot-other': {
+    cause: 'a receiver runs, but it streams from another slot than {slot}: it was started before slot_name was changed',
+    steps: [own('terminate-process', '{server}', 'receive-wal'), startReceiver],
+  },
   'receiver-stopped': {
     cause: 'nobody receives WAL; cron starts the receiver, and the log says why it ended',
     steps: [startReceiver],

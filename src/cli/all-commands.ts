@@ -34,7 +34,9 @@ export const allCommands: readonly ListedCommand[] = [
   },
   { name: 'cron', aliases: [], load: async () => (await import('./commands/cron.ts')).cronCommand },
   { name: 'delete', aliases: [], load: async () => (await import('./commands/delete.ts')).deleteCommand },
+  { name: 'doctor', aliases: [], load: async () => (await import('./commands/doctor.ts')).doctorCommand },
   { name: 'get-wal', aliases: [], load: async () => (await import('./commands/get-wal.ts')).getWalCommand },
+  { name: 'init', aliases: [], load: async () => (await import('./commands/init.ts')).initCommand },
   { name: 'keep', aliases: [], load: async () => (await import('./commands/keep.ts')).keepCommand },
   {
     name: 'list-backups',

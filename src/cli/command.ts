@@ -1,4 +1,5 @@
 import type { Application } from '../assemble.ts';
+import type { ConfigurationRequest } from '../config/find-configuration-file.ts';
 import type { Server } from '../config/server.ts';
 
 /** What a command does with a server in a special state (cli.md section 2, since-3.17.md section 4). */
@@ -50,8 +51,17 @@ export interface CommandDeclaration {
   readonly silencedBy?: string;
   /** Ends in its own way when it is told to stop; the others end at once. */
   readonly endsGracefully?: boolean;
+  /** Work that may have to come before the configuration is read, such as writing one. */
+  readonly beforeConfiguration?: (early: EarlyInvocation) => Promise<void>;
   /** Does the work; loads what it needs with `import()`, so that declaring costs nothing. */
   readonly run: (invocation: Invocation) => Promise<void>;
+}
+
+/** A parsed command line before the configuration is read. */
+interface EarlyInvocation {
+  readonly options: OptionValues;
+  /** Where a configuration is looked for. */
+  readonly places: ConfigurationRequest;
 }
 
 /** One parsed command line, ready to run. */

@@ -1,4 +1,4 @@
-import { type Application, assemble } from '../assemble.ts';
+import { type Application, assemble, placesFor } from '../assemble.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 import { findCommand, laterCommands } from './all-commands.ts';
 import type { CommandDeclaration } from './command.ts';
@@ -25,6 +25,10 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   const isStrict = parsed?.options.flag('strict') ?? false;
   const failures: unknown[] = [];
   try {
+    if (parsed !== undefined) {
+      const places = placesFor(globals);
+      await declaration?.beforeConfiguration?.({ options: parsed.options, places });
+    }
     const application = await assemble({ programName, script, globals, endsGracefully, isSilent });
     if (declaration === undefined || parsed === undefined) return say(await programHelp(programName));
     try {

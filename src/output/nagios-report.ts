@@ -20,12 +20,18 @@ export function nagiosReport(reports: readonly CheckReport[], { programName, has
   const failing = reports.filter(({ results }) => results.some(({ isOk }) => !isOk));
   if (failing.some(({ isActive }) => isActive)) {
     const details = failing.flatMap((report) => failuresOf(report).map((failure) => nagiosLine(report, failure)));
-    return { lines: [`${product} CRITICAL - ${issues(reports, failing)}${perfdata(reports)}`, ...details], exitCode: 2 };
+    return {
+      lines: [`${product} CRITICAL - ${withoutBar(issues(reports, failing))}${perfdata(reports)}`, ...details],
+      exitCode: 2,
+    };
   }
   if (hasGlobalErrors) return { lines: [`${product} CRITICAL - Global configuration errors`], exitCode: 2 };
   const good = reports.filter((report) => !failing.includes(report));
   const ignored = failing.map(({ name }) => ` * IGNORING: ${name}`).join('');
-  const first = good.length === 0 ? `No server configured${ignored}` : `${readiness(good)}${ignored}${perfdata(reports)}`;
+  const first =
+    good.length === 0
+      ? withoutBar(`No server configured${ignored}`)
+      : `${withoutBar(`${readiness(good)}${ignored}`)}${perfdata(reports)}`;
   return { lines: [`${product} OK - ${first}`], exitCode: 0 };
 }
 

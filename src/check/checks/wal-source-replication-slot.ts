@@ -8,7 +8,7 @@ export const walSourceReplicationSlot: Check = {
   isCritical: true,
   about: 'PostgreSQL',
   meaning: 'As for `replication slot`, on that server.',
-  remedies: ['slot-missing', 'slot-idle'],
+  remedies: ['slot-missing', 'slot-idle', 'slot-other'],
   async run(facts) {
     return facts.walConnection === undefined ? undefined : await judgeSlot(facts, facts.walConnection);
   },

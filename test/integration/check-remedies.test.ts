@@ -1,0 +1,306 @@
+// Every check fails once, for a reason that was made, and passes after the steps of its own remedy were taken.
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { allChecks } from '../../src/check/all-checks.ts';
+import type { CheckResult } from '../../src/check/check.ts';
+import { runChecks } from '../../src/check/run-checks.ts';
+import { createGpgHome } from '../helpers/gpg-home.ts';
+import { mend } from '../helpers/mend.ts';
+import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { startCluster } from '../helpers/start-cluster.ts';
+import { startReceiver } from '../helpers/start-receiver.ts';
+import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+import { waitFor } from '../helpers/wait-for.ts';
+import { backupOf, serverFrom, storeBackups, toolsWith } from '../unit/check/check-setup.ts';
+
+const major = 18;
+const opened = new Opened();
+let cluster: PostgresServer;
+let other: PostgresServer;
+let home: TestHome;
+
+/** One case: how the check is made to fail on the healthy server, and what stands for `…` in its remedy. */
+interface Case {
+  readonly name: string;
+  readonly section?: () => IniSection;
+  readonly breaks?: () => Promise<void>;
+  readonly blank?: string;
+  readonly env?: () => NodeJS.ProcessEnv;
+  readonly path?: () => readonly string[];
+  /** What has to be undone for the next case. */
+  readonly restores?: () => Promise<void>;
+  readonly onCluster?: () => PostgresServer;
+}
+
+beforeAll(async () => {
+  cluster = await opened.add(startCluster({ major, hba: ['host all,replication kept_out all reject'] }));
+  other = await opened.add(startCluster({ major, uniqueSystemId: true }));
+  home = await opened.add(createTestHome({ servers: { main: healthy() } }));
+  await startReceiver(home, cluster);
+  await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+  await runWell(['backup', '--wait', 'main'], { home });
+  await cluster.query('CREATE ROLE plain LOGIN; CREATE ROLE plain_monitor LOGIN; CREATE ROLE "odd name" LOGIN');
+});
+afterAll(() => opened.close());
+
+const healthy = (more: IniSection = {}): IniSection => streamingServer(cluster, more);
+const conninfo = (server: PostgresServer, words: string): string => `host=127.0.0.1 port=${String(server.port)} ${words}`;
+
+async function results({ env, path }: Pick<Case, 'env' | 'path'>): Promise<readonly CheckResult[]> {
+  const environment = home.env({ more: env?.() ?? {}, path: path?.() ?? [] });
+  const server = await serverFrom(home.configFile, 'main', environment);
+  const archivePending = async (): Promise<boolean> => (await runPgcellar(['archive-wal', 'main'], { home })).exitCode === 0;
+  return (await runChecks({ server, tools: toolsWith({ archivePending }) })).results;
+}
+
+async function failureOf({ name, ...how }: Case): Promise<CheckResult | undefined> {
+  const { name: shown, failureName = shown } = allChecks.find((check) => check.name === name)!;
+  return (await results(how)).find((result) => result.name === failureName && !result.isOk);
+}
+
+/** Mends until the check passes: what one remedy lays bare, the next one mends. */
+async function mendUntilItPasses(failing: Case): Promise<readonly string[]> {
+  const around = {
+    home,
+    serverName: 'main',
+    section: failing.section?.() ?? healthy(),
+    cluster: failing.onCluster?.() ?? cluster,
+    ...(failing.blank === undefined ? {} : { blank: failing.blank }),
+    ...(failing.env === undefined ? {} : { env: failing.env() }),
+    ...(failing.path === undefined ? {} : { path: failing.path() }),
+  };
+  const keys: string[] = [];
+  for (let failure = await failureOf(failing); failure !== undefined; failure = await afterAWhile(failing, failure)) {
+    const remedy = failure.remedy!;
+    expect(keys).not.toContain(remedy.key); // the same one again would be no remedy
+    expect(JSON.stringify(remedy)).not.toMatch(/\{[a-zA-Z]+\}/);
+    expect(allChecks.find(({ name }) => name === failing.name)?.remedies).toContain(remedy.key);
+    keys.push(remedy.key);
+    await mend(remedy, around);
+  }
+  return keys;
+}
+
+/**
+ * What a remedy started in the background needs a moment: a failure with the same remedy is looked at until it is gone, and one with
+ * another only counts when it is still there a while later.
+ */
+async function afterAWhile(failing: Case, before: CheckResult): Promise<CheckResult | undefined> {
+  let earlier: string | undefined;
+  const [left] = await waitFor(
+    `${failing.name} no longer fails as it did`,
+    async () => {
+      const now = await failureOf(failing);
+      const key = now?.remedy?.key;
+      if (key === undefined) return [];
+      const isSettled = key !== before.remedy?.key && key === earlier;
+      earlier = key;
+      return isSettled ? [now] : undefined;
+    },
+    { everyMs: 2000, timeoutMs: 30_000, explain: () => JSON.stringify(before) },
+  );
+  return left;
+}
+
+function mendsItself(cases: Readonly<Record<string, Case>>): void {
+  for (const [expected, failing] of Object.entries(cases)) {
+    test(`${failing.name}: ${expected}`, async () => {
+      await home.writeServer('main', failing.section?.() ?? healthy());
+      await failing.breaks?.();
+      try {
+        expect(await failureOf(failing)).toBeDefined();
+        expect((await mendUntilItPasses(failing)).join(', ')).toBe(expected);
+      } finally {
+        await failing.restores?.();
+        await home.writeServer('main', healthy());
+      }
+    });
+  }
+}
+
+const inCatalog = (...below: readonly string[]): string => home.server('main', ...below);
+
+async function anArchivedSegment(): Promise<{ name: string; path: string }> {
+  const folder = (await readdir(inCatalog('wals'))).find((name) => /^[0-9A-F]{16}$/.test(name))!;
+  const name = (await readdir(inCatalog('wals', folder))).toSorted()[0]!;
+  return { name, path: inCatalog('wals', folder, name) };
+}
+
+async function copyOfSegmentInto(folder: string): Promise<void> {
+  const { name, path } = await anArchivedSegment();
+  await mkdir(inCatalog(folder), { recursive: true });
+  await cp(path, inCatalog(folder, name));
+}
+
+describe('the catalog', () => {
+  mendsItself({
+    'channel-off': { name: 'empty incoming directory', breaks: () => copyOfSegmentInto('incoming') },
+    'queue-long': {
+      name: 'incoming WALs directory',
+      section: () => healthy({ archiver: 'on', max_incoming_wals_queue: 0 }),
+      breaks: () => copyOfSegmentInto('incoming'),
+    },
+    'folder-blocked': {
+      name: 'directories',
+      section: () => healthy({ errors_directory: join(home.folder, 'blocked', 'errors') }),
+      breaks: () => home.writeFile('blocked', 'a file'),
+    },
+    'policy-unreadable': { name: 'retention policy settings', section: () => healthy({ retention_policy: 'for ever' }) },
+    'backup-small': { name: 'backup minimum size', section: () => healthy({ last_backup_minimum_size: '1Ti' }) },
+    'backups-few': { name: 'minimum redundancy requirements', section: () => healthy({ minimum_redundancy: 2 }) },
+    'backup-old': {
+      name: 'backup maximum age',
+      section: () => healthy({ last_backup_maximum_age: '1 HOUR' }),
+      breaks: async () => {
+        const meta = inCatalog('meta');
+        for (const name of (await readdir(meta)).filter((file) => file.endsWith('-backup.info'))) {
+          const text = await readFile(join(meta, name), 'utf8');
+          await writeFile(join(meta, name), text.replace(/^end_time=.*$/m, 'end_time=2020-01-01 00:00:00+00:00'));
+        }
+      },
+    },
+    'wal-old': {
+      name: 'wal maximum age',
+      section: () => healthy({ last_wal_maximum_age: '1 HOUR' }),
+      breaks: async () => {
+        const index = inCatalog('wals', 'main-xlog.db');
+        await writeFile(index, (await readFile(index, 'utf8')).replaceAll(/\t(\d+)\t[\d.]+\t/g, '\t$1\t1577836800.0\t'));
+      },
+    },
+    'wal-index-broken': {
+      name: 'wal size',
+      breaks: () => writeFile(inCatalog('wals', 'main-xlog.db'), 'what is this\n'),
+    },
+    'backups-failed': {
+      name: 'failed backups',
+      breaks: async () => {
+        const server = await serverFrom(home.configFile, 'main', home.env());
+        await storeBackups(server, [
+          backupOf('20200101T000000', { status: 'FAILED' }),
+          backupOf('20200102T000000', { status: 'FAILED' }),
+        ]);
+      },
+    },
+    'record-broken': {
+      name: 'backup records',
+      breaks: async () => {
+        const name = (await readdir(inCatalog('meta'))).find((file) => file.endsWith('-backup.info'))!;
+        await writeFile(inCatalog('meta', name), 'no record');
+      },
+    },
+    'record-lost': {
+      name: 'backup records',
+      breaks: () => writeFile(inCatalog('meta', '20200103T000000-backup.info'), 'no record'),
+    },
+    'wal-refused': {
+      name: 'archiver errors',
+      breaks: async () => {
+        await mkdir(inCatalog('errors.seen'), { recursive: true });
+        for (const name of ['a.1.duplicate', 'b c.1.unknown']) await writeFile(inCatalog('errors', name), '');
+      },
+    },
+    'wal-lost': {
+      name: 'WAL continuity',
+      breaks: async () => {
+        await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+        await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+        const index = inCatalog('wals', 'main-xlog.db');
+        const lines = (await readFile(index, 'utf8')).trimEnd().split('\n');
+        const lost = lines.filter((line) => /^[0-9A-F]{24}\t/.test(line)).at(-2)!;
+        await writeFile(
+          index,
+          lines
+            .filter((line) => line !== lost)
+            .map((line) => `${line}\n`)
+            .join(''),
+        );
+        const name = lost.split('\t')[0]!;
+        await rm(inCatalog('wals', name.slice(0, 16), name));
+      },
+    },
+  });
+});
+
+describe('the configuration', () => {
+  mendsItself({
+    'configuration-wrong': { name: 'configuration', section: () => without(healthy(), 'slot_name') },
+    'option-unavailable': { name: 'unavailable options', section: () => healthy({ worm_mode: 'on' }) },
+    'store-unavailable': {
+      name: 'cloud storage configuration',
+      section: () => healthy({ basebackups_directory: 's3://bucket/prefix' }),
+    },
+    'filter-missing': { name: 'compression settings', section: () => healthy({ compression: 'custom' }), blank: 'cat' },
+    'encryption-incomplete': {
+      name: 'encryption',
+      section: () => healthy({ encryption: 'gpg' }),
+      blank: 'wal@example.org',
+      env: () => ({ GNUPGHOME: gpgHome }),
+    },
+  });
+
+  let gpgHome = '';
+  beforeAll(async () => {
+    gpgHome = (await opened.add(createGpgHome())).path;
+  });
+});
+
+/** The section with an option that the remedy of an unavailable one comments out. */
+function without(section: IniSection, key: string): IniSection {
+  return Object.fromEntries(Object.entries(section).filter(([name]) => name !== key));
+}
+
+describe('PostgreSQL', () => {
+  mendsItself({
+    'not-let-in, password-wrong': {
+      name: 'PostgreSQL',
+      section: () => healthy({ conninfo: conninfo(cluster, 'user=kept_out dbname=postgres') }),
+      breaks: async () => {
+        await cluster.query('CREATE ROLE kept_out LOGIN');
+        await writeFile(join(home.userHome, '.pgpass'), '*:*:*:kept_out:secret\n', { mode: 0o600 });
+      },
+      blank: 'secret',
+    },
+    'database-missing': {
+      name: 'PostgreSQL',
+      section: () => healthy({ conninfo: conninfo(cluster, 'user=barman dbname=nowhere') }),
+    },
+    'backup-functions': {
+      name: 'superuser or standard user with backup privileges',
+      section: () => healthy({ conninfo: conninfo(cluster, "user='odd name' dbname=postgres") }),
+    },
+    'no-replication-right': {
+      name: 'PostgreSQL streaming',
+      section: () => healthy({ streaming_conninfo: conninfo(cluster, 'user=plain') }),
+    },
+    'monitoring-functions': {
+      name: 'has monitoring privileges (WAL streaming)',
+      section: () =>
+        healthy({
+          wal_conninfo: conninfo(cluster, 'user=plain_monitor dbname=postgres'),
+          wal_streaming_conninfo: conninfo(cluster, 'user=streaming_barman'),
+        }),
+    },
+    'connections-differ': {
+      name: 'systemid coherence',
+      section: () => healthy({ streaming_conninfo: conninfo(other, 'user=streaming_barman') }),
+    },
+    'primary-conninfo-needless': {
+      name: 'PostgreSQL server is standby',
+      section: () => healthy({ primary_conninfo: conninfo(cluster, 'user=barman dbname=postgres') }),
+    },
+    'slot-missing, slot-other': {
+      name: 'replication slot',
+      section: () => healthy({ slot_name: 'another_slot' }),
+      restores: stopReceivers,
+    },
+  });
+});
+
+/** A slot of its own per receiver: the one that holds the lock goes, so that the next `cron` starts the right one. */
+async function stopReceivers(): Promise<void> {
+  await runPgcellar(['receive-wal', '--stop', 'main'], { home });
+}
