@@ -94,7 +94,6 @@ const serverOptions = {
     kind: flag,
     scope: 'GSM',
     default: false,
-    later: { work: ['backup'], ignoring: 'warn' },
     summary: 'Write a `backup_manifest` after each `rsync` backup.',
   },
   aws_await_snapshots_timeout: {
@@ -225,15 +224,15 @@ const serverOptions = {
     kind: oneOf(['rsync', 'postgres', 'local-rsync', 'snapshot', 'local-to-cloud']),
     scope: 'GSM',
     default: 'rsync',
-    later: { work: ['backup'], ignoring: 'refuse', values: ['rsync', 'local-rsync', 'snapshot', 'local-to-cloud'] },
-    summary: 'How base backups are taken: `postgres` runs `pg_basebackup`.',
+    later: { work: ['backup'], ignoring: 'refuse', values: ['snapshot', 'local-to-cloud'] },
+    summary:
+      'How base backups are taken: `postgres` runs `pg_basebackup`, `rsync` copies files over ssh, `local-rsync` files of this host.',
   },
   backup_options: {
     kind: setOf(['concurrent_backup', 'exclusive_backup', 'external_configuration'], ['concurrent_backup', 'exclusive_backup']),
     scope: 'GSM',
     default: [],
     defaultText: 'empty',
-    later: { work: ['backup'], ignoring: 'warn', values: ['exclusive_backup', 'external_configuration'] },
     summary:
       'How a backup is taken: `concurrent_backup` or `exclusive_backup`, and `external_configuration` to leave out configuration files that lie outside the data folder.',
   },
@@ -447,28 +446,24 @@ const serverOptions = {
     kind: flag,
     scope: 'GSM',
     default: false,
-    later: { work: ['backup'], ignoring: 'warn' },
     summary: 'Compress what `rsync` transfers.',
   },
   parallel_jobs: {
     kind: integer,
     scope: 'GSM',
     default: 1,
-    later: { work: ['backup'], ignoring: 'warn' },
     summary: 'Parallel copies of an `rsync` backup or restore.',
   },
   parallel_jobs_start_batch_period: {
     kind: integer,
     scope: 'GSM',
     default: 1,
-    later: { work: ['backup'], ignoring: 'warn' },
     summary: 'Seconds in which at most one batch of parallel copies is started.',
   },
   parallel_jobs_start_batch_size: {
     kind: integer,
     scope: 'GSM',
     default: 10,
-    later: { work: ['backup'], ignoring: 'warn' },
     summary: 'Parallel copies in one batch.',
   },
   path_prefix: { kind: text, scope: 'GSM', summary: 'Colon separated folders that are searched for programs before `PATH`.' },
@@ -536,13 +531,11 @@ const serverOptions = {
     kind: integer,
     scope: 'SM',
     default: 0,
-    later: { work: ['backup'], ignoring: 'warn' },
     summary: 'For backups from a standby: seconds to wait for a checkpoint of the primary before a WAL switch is forced there.',
   },
   primary_conninfo: {
     kind: text,
     scope: 'SM',
-    later: { work: ['backup'], ignoring: 'refuse' },
     summary: 'Connection to the primary of the standby that is backed up.',
   },
   primary_ssh_command: {
@@ -573,7 +566,6 @@ const serverOptions = {
   reuse_backup: {
     kind: oneOf(['copy', 'link', 'off']),
     scope: 'GSM',
-    later: { work: ['backup'], ignoring: 'warn', values: ['copy', 'link'] },
     summary: 'Take unchanged files of an `rsync` backup from the one before.',
   },
   slot_name: { kind: slotName, scope: 'GSM', summary: 'Replication slot of the WAL receiver.' },
@@ -610,7 +602,6 @@ const serverOptions = {
   ssh_command: {
     kind: text,
     scope: 'SM',
-    later: { work: ['backup'], ignoring: 'warn' },
     summary: 'SSH command to the PostgreSQL host, for `rsync` backups.',
   },
   staging_location: {
@@ -661,7 +652,6 @@ const serverOptions = {
   tablespace_bandwidth_limit: {
     kind: tablespaceRates,
     scope: 'GSM',
-    later: { work: ['backup'], ignoring: 'warn' },
     summary: 'Most kilobytes per second for single tablespaces of an `rsync` backup.',
   },
   wal_conninfo: {

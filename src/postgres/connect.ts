@@ -13,6 +13,8 @@ export type Row = Readonly<Record<string, string | null>>;
 export interface Connection extends AsyncDisposable {
   /** @throws OperatorError `query-failed` (with the SQLSTATE in `cause`) or `connection-failed` */
   query(sql: string, parameters?: readonly string[]): Promise<readonly Row[]>;
+  /** Aborts when the connection breaks, with the OperatorError as its reason. */
+  readonly lost: AbortSignal;
   close(): Promise<void>;
 }
 
@@ -68,9 +70,9 @@ export function sqlStateOf(error: unknown): string | undefined {
 async function open(options: ConnectOptions, ssl: ClientConfig['ssl']): Promise<Connection> {
   const socket = new Socket();
   const client = new Client({ ...clientConfig(options, ssl), stream: () => socket });
-  let lost: Error | undefined;
+  const lost = new AbortController();
   client.on('error', (error) => {
-    lost = error; // also rejects the query under way; without a listener the process would end
+    lost.abort(connectionFailed(options, error)); // the query under way is rejected too; without a listener the process would end
   });
   const abort = (): void => {
     socket.destroy(new OperatorError('interrupted', 'stopped while PostgreSQL was asked'));
@@ -94,7 +96,7 @@ async function open(options: ConnectOptions, ssl: ClientConfig['ssl']): Promise<
   };
   return {
     async query(sql, parameters = []) {
-      if (lost !== undefined) throw connectionFailed(options, lost);
+      lost.signal.throwIfAborted();
       try {
         const result = await client.query<Record<string, string | null>>(
           parameters.length === 0 ? { text: sql, types: asText } : { text: sql, values: [...parameters], types: asText },
@@ -105,6 +107,7 @@ async function open(options: ConnectOptions, ssl: ClientConfig['ssl']): Promise<
         throw new OperatorError('query-failed', `PostgreSQL refused a query: ${messageOf(error)}`, { cause: error });
       }
     },
+    lost: lost.signal,
     close,
     [Symbol.asyncDispose]: close,
   };

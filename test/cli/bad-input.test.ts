@@ -208,8 +208,15 @@ const configurationCases: readonly Case[] = [
     title: 'a backup method that is not available yet',
     words: ['backup', 'main'],
     setUp: async (home) =>
-      configure(home, { backup_method: 'rsync', backup_options: 'concurrent_backup', ssh_command: 'ssh host' }),
-    says: /backup_method = rsync of server 'main' is not available yet/,
+      configure(home, {
+        backup_method: 'snapshot',
+        backup_options: 'concurrent_backup',
+        ssh_command: 'ssh host',
+        snapshot_disks: 'disk',
+        snapshot_instance: 'instance',
+        snapshot_provider: 'gcp',
+      }),
+    says: /backup_method = snapshot of server 'main' is not available yet/,
     hint: /backup_method = postgres/,
   },
   {

@@ -30,25 +30,30 @@ export const backupCommand: CommandDeclaration = {
       name: 'reuse-backup',
       kind: 'choice-or-bare',
       choices: ['link', 'copy', 'off'],
-      summary: 'for rsync backups (not available yet)',
+      summary: 'take unchanged files of an rsync backup from the one before',
     },
     { name: 'retry-times', kind: 'count', summary: 'how often copying is tried again' },
     { name: 'retry-sleep', kind: 'count', metavar: 'seconds', summary: 'pause before copying is tried again' },
     { name: 'no-retry', kind: 'flag', flagValue: 0, sharesWith: 'retry-times', summary: 'do not try again' },
-    { name: 'jobs', short: 'j', kind: 'positive', summary: 'parallel copies of an rsync backup (not available yet)' },
+    { name: 'jobs', short: 'j', kind: 'positive', summary: 'parallel copies of an rsync backup' },
     {
       name: 'jobs-start-batch-period',
       kind: 'positive',
       metavar: 'seconds',
-      summary: 'for parallel copies (not available yet)',
+      summary: 'time in which at most one batch of parallel copies is started',
     },
-    { name: 'jobs-start-batch-size', kind: 'positive', summary: 'for parallel copies (not available yet)' },
+    { name: 'jobs-start-batch-size', kind: 'positive', summary: 'parallel copies in one batch' },
     { name: 'bwlimit', kind: 'count', metavar: 'kbps', summary: 'most kilobytes per second' },
     { name: 'wait', short: 'w', kind: 'flag', summary: 'wait until all WAL of the backup is archived' },
     { name: 'wait-timeout', kind: 'count', metavar: 'seconds', summary: 'give up waiting after this time' },
-    { name: 'keepalive-interval', kind: 'count', metavar: 'seconds', summary: 'for file-level backups (not available yet)' },
+    {
+      name: 'keepalive-interval',
+      kind: 'count',
+      metavar: 'seconds',
+      summary: 'pause between the queries that keep the session of an rsync backup alive',
+    },
     { name: 'name', kind: 'text', metavar: 'name', summary: 'a name for the backup', parse: backupName },
-    { name: 'manifest', kind: 'flag', summary: 'write a manifest after an rsync backup (not available yet)' },
+    { name: 'manifest', kind: 'flag', summary: 'write a manifest after an rsync backup' },
     { name: 'no-manifest', kind: 'flag', flagValue: false, sharesWith: 'manifest', summary: 'do not write a manifest' },
     {
       name: 'check-timeout',
@@ -70,14 +75,16 @@ export const backupCommand: CommandDeclaration = {
       kilobytesPerSecond: options.number('bwlimit'),
       retryTimes: options.number('retry-times'),
       retrySleepSeconds: options.number('retry-sleep'),
+      reuse: reuseOption(options.text('reuse-backup')),
+      jobs: options.number('jobs'),
+      batchSize: options.number('jobs-start-batch-size'),
+      batchSeconds: options.number('jobs-start-batch-period'),
+      keepaliveSeconds: options.number('keepalive-interval'),
+      writesManifest: options.flagIfGiven('manifest'),
       checkTimeoutSeconds: options.number('check-timeout'),
       waits: options.flag('wait'),
       waitTimeoutSeconds: options.number('wait-timeout') ?? 0,
     };
-    for (const name of ['jobs', 'jobs-start-batch-period', 'jobs-start-batch-size', 'keepalive-interval']) {
-      if (options.has(name))
-        application.context.messages.warning(`--${name} is not available yet in pgcellar 0.1.0 and has no effect`);
-    }
     await forEachServer(servers, application, async (server) => {
       const backup = await takeBackup(server, request, application.context);
       application.writer.print({ lines: [], json: recordJson(backup, 'backup') });
@@ -90,11 +97,11 @@ function refuseUnavailable(options: OptionValues): void {
     if (options.has(name))
       throw new OperatorError('not-available-yet', `backup --${name} is not available yet in pgcellar 0.1.0`);
   }
-  const reuse = options.text('reuse-backup');
-  if (reuse !== undefined && reuse !== 'off')
-    throw new OperatorError('not-available-yet', 'backup --reuse-backup is not available yet in pgcellar 0.1.0');
-  if (options.flag('manifest'))
-    throw new OperatorError('not-available-yet', 'backup --manifest is not available yet in pgcellar 0.1.0');
+}
+
+function reuseOption(word: string | undefined): 'off' | 'copy' | 'link' | undefined {
+  if (word === undefined) return undefined;
+  return word === 'off' || word === 'copy' ? word : 'link'; // bare, it means link
 }
 
 function backupName(text: string): string {

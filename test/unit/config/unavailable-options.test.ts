@@ -13,8 +13,8 @@ test.each([
   { text: 'compression = snappy', work: 'archive', settings: [] },
   { text: 'encryption = gpg', work: 'archive', settings: [] },
   { text: 'recovery_options = get-wal, delta-restore', work: 'restore', settings: ['recovery_options = delta-restore'] },
-  { text: 'tablespace_bandwidth_limit = a:1 b:2', work: 'backup', settings: ['tablespace_bandwidth_limit = a:1 b:2'] },
-  { text: 'primary_conninfo = host=p password=hush', work: 'backup', settings: ['primary_conninfo = …'] },
+  { text: 'snapshot_disks = a,b', work: 'backup', settings: ['snapshot_disks = a, b'] },
+  { text: 'primary_conninfo = host=p password=hush', work: 'backup', settings: [] },
 ] as const)('$text asks $work for $settings', async ({ text, work, settings }) => {
   const { server } = await loadTestConfiguration(`[pg]\n${sound}${text}\n`);
   expect(unavailableOptionsInUse(server('pg'), work).map(({ setting }) => setting)).toEqual(settings);

@@ -1,0 +1,87 @@
+import { type BackupPosition, startBackup, stopBackup } from '../postgres/low-level-backup.ts';
+import { connectForQueries } from '../postgres/server-access.ts';
+import { messageOf } from '../shared/operator-error.ts';
+import { untilAborted } from '../shared/until-aborted.ts';
+import type { BackupJob } from './backup-job.ts';
+
+interface SessionOptions {
+  readonly isExclusive: boolean;
+  /** 0 sends no queries to keep the session alive. */
+  readonly keepaliveSeconds: number;
+  readonly isCheckpointFast: boolean;
+}
+
+/**
+ * The server in backup mode, from its begin to its end in one session of SQL. When the session breaks the backup is over: the server
+ * leaves backup mode by itself.
+ */
+export class BackupSession {
+  readonly start: BackupPosition;
+  /** Aborts when we are told to stop and when the session breaks. */
+  readonly signal: AbortSignal;
+  readonly #job: BackupJob;
+  readonly #options: SessionOptions;
+  readonly #keepingAlive = new AbortController();
+
+  private constructor(job: BackupJob, options: SessionOptions, start: BackupPosition) {
+    this.#job = job;
+    this.#options = options;
+    this.start = start;
+    this.signal = AbortSignal.any([job.context.signal, job.connection.lost]);
+    void this.#keepAlive();
+  }
+
+  /** @throws OperatorError `query-failed` in the words of the server, or `interrupted` */
+  static async begin(job: BackupJob, options: SessionOptions): Promise<BackupSession> {
+    const { connection, context, facts, server, backup } = job;
+    const starting = startBackup(connection, {
+      version: facts.version,
+      label: `Barman backup ${server.config.name} ${backup.id}`,
+      isCheckpointFast: options.isCheckpointFast,
+      isExclusive: options.isExclusive,
+    });
+    // the checkpoint may take minutes; closing the session afterwards is enough to leave backup mode
+    return new BackupSession(job, options, await untilAborted(starting, context.signal));
+  }
+
+  /** Ends the backup as PostgreSQL wants it: its WAL is archived then, where the server waits for that. */
+  async end(): Promise<Awaited<ReturnType<typeof stopBackup>>> {
+    this.#keepingAlive.abort();
+    const { connection, facts } = this.#job;
+    const stopping = stopBackup(connection, { version: facts.version, isExclusive: this.#options.isExclusive, waits: true });
+    return await untilAborted(stopping, this.signal);
+  }
+
+  /** Takes the server out of backup mode after a failure; what goes wrong then is only logged, the failure itself counts. */
+  async abandon(): Promise<void> {
+    this.#keepingAlive.abort();
+    const { connection, context, facts, server } = this.#job;
+    const { isExclusive } = this.#options;
+    try {
+      if (!connection.lost.aborted) {
+        await stopBackup(connection, { version: facts.version, isExclusive, waits: false });
+      } else if (isExclusive) {
+        // an exclusive backup survives its session, and would keep the server from starting after a crash
+        await using other = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
+        await stopBackup(other, { version: facts.version, isExclusive, waits: false });
+      }
+    } catch (error) {
+      context.log.warning(`the failed backup was not stopped on the server: ${messageOf(error)}`);
+    }
+  }
+
+  async #keepAlive(): Promise<void> {
+    const { connection, context } = this.#job;
+    const { keepaliveSeconds } = this.#options;
+    const until = this.#keepingAlive.signal;
+    if (keepaliveSeconds === 0) return;
+    try {
+      while (!until.aborted) {
+        await context.clock.sleep(keepaliveSeconds * 1000, until);
+        await connection.query('SELECT 1');
+      }
+    } catch (error) {
+      if (!until.aborted) context.log.warning(`the session of the backup is broken: ${messageOf(error)}`); // `lost` says it to all others
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import { localHost } from '../../transport/local-host.ts';
+import type { BackupMethod } from '../backup-method.ts';
+import { copyFilesOfServer } from '../copy-files-of-server.ts';
+import { fileLevelMode } from '../file-level-mode.ts';
+
+/** `rsync` without ssh: PostgreSQL runs on this host, and we may read its files (engine.md section 6). */
+export const localRsync: BackupMethod = {
+  name: 'local-rsync',
+  mode: fileLevelMode,
+  async copy(job) {
+    await using host = localHost(job.server.environment);
+    await copyFilesOfServer(job, { host, sshCommand: undefined });
+  },
+};
