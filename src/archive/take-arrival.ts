@@ -80,7 +80,7 @@ async function settleExisting(server: Server, name: WalName, source: string, con
 /** A crash after the rename leaves a file that the index does not name: it would never be restored, and never removed. */
 async function indexIfMissing(server: Server, name: WalName, destination: string): Promise<void> {
   await using index = await WalIndex.open(server.layout);
-  if (await index.has(name)) return;
+  if ((await index.ledger()).has(name)) return;
   const entry = await describeWal(destination, name, storageOf(server).custom);
   if (entry === undefined) return;
   await syncFolder(dirname(destination));

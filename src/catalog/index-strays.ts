@@ -22,8 +22,8 @@ export async function indexStrays(layout: ServerLayout, custom: CustomCompressio
   const suspects = (await newestNames(layout, tail)).filter((name) => !tail.has(name));
   if (suspects.length === 0) return [];
   await using index = await WalIndex.open(layout);
-  const missing = new Set(suspects);
-  await index.visit(({ name }) => void missing.delete(name));
+  const ledger = await index.ledger();
+  const missing = suspects.filter((name) => !ledger.has(name));
   const entries: WalEntry[] = [];
   for (const name of missing) {
     const entry = await describeWal(archivedWalPath(layout, name), name, custom);

@@ -5,7 +5,7 @@ import { isMissing, namesIn, sizeAndTime } from '../shared/look.ts';
 import { parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
 import { readAnnotations } from './annotations.ts';
 import { type Backup, isCopyDone } from './backup.ts';
-import { readArchivedWal } from './continuity-store.ts';
+import { readArchivedWal } from './read-archived-wal.ts';
 import type { ServerLayout } from './server-layout.ts';
 import { judgeContinuity, type WalContinuity } from './wal-continuity.ts';
 

@@ -4,6 +4,7 @@ import { syncFolder } from '../shared/durable-file.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { archivedWalPath } from './archive-layout.ts';
 import { isWalKept, type WalDeletion } from './plan-deletion.ts';
+import { readLedger } from './read-ledger.ts';
 import type { ServerLayout } from './server-layout.ts';
 import type { WalEntry } from './wal-entry.ts';
 import { WalIndex } from './wal-index.ts';
@@ -17,12 +18,11 @@ export interface WalRemovalHooks {
 /** Entries that a plan removes, oldest first. */
 export async function walsToRemove(layout: ServerLayout, plan: WalDeletion): Promise<WalEntry[]> {
   if (plan.kind === 'none') return [];
-  const going: WalEntry[] = [];
-  await using index = await WalIndex.open(layout);
-  await index.visit((entry) => {
-    if (!isWalKept(entry, plan)) going.push(entry);
-  });
-  return going.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const ledger = await readLedger(layout);
+  const others = ledger.others.filter((entry) => !isWalKept(entry, plan));
+  const segments: WalEntry[] = [];
+  for (const entry of ledger.segments(undefined, plan.limit)) if (!isWalKept(entry, plan)) segments.push(entry);
+  return [...segments, ...others].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /**
@@ -44,7 +44,7 @@ export async function removeWals(layout: ServerLayout, plan: WalDeletion, hooks?
   for (const folder of folders) await removeIfEmpty(folder, layout);
   const gone = new Set(going.map(({ name }) => name));
   await using index = await WalIndex.open(layout);
-  await index.retain(({ name }) => !gone.has(name)); // what was archived meanwhile has a file, whatever the plan says of it
+  await index.remove(gone); // what was archived meanwhile has a file, whatever the plan says of it
   return going;
 }
 

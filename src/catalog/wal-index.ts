@@ -1,19 +1,25 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CustomCompression } from '../compression/codec.ts';
+import { checksumOf } from '../shared/checksum.ts';
+import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import { type FileLock, lockFile } from '../shared/file-lock.ts';
-import { namesIn, pathExists } from '../shared/look.ts';
+import { pathExists } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { parseWalName, type WalName, walKindOf } from '../wal/wal-name.ts';
-import { describeWal } from './describe-wal.ts';
-import { newestIndexedNames } from './index-tail.ts';
+import type { WalName } from '../wal/wal-name.ts';
+import { addIndexLines } from './add-index-lines.ts';
+import { type FileState, stateOf } from './index-state.ts';
+import { invalidIndexLine } from './invalid-index-line.ts';
+import { LedgerBuilder } from './ledger-builder.ts';
+import type { StoredLedger } from './ledger-file.ts';
+import { readLedgerUnderLock } from './ledger-of-index.ts';
+import { LedgerStore } from './ledger-store.ts';
+import { linesOfArchive } from './lines-of-archive.ts';
+import { linesWithout } from './lines-without.ts';
 import { type ServerLayout, serverLockPath, xlogdbPath } from './server-layout.ts';
-import { formatWalEntry, parseWalEntry, type WalEntry } from './wal-entry.ts';
-
-const chunkBytes = 1 << 20;
-/** A few lines: names never come twice, so that lines that moved differ. */
-const markBytes = 256;
+import { formatWalEntry, type WalEntry } from './wal-entry.ts';
+import type { WalLedger } from './wal-ledger.ts';
 
 /**
  * The WAL index under its lock (catalog.md section 7.3). The lock is the leaf of the locking order: hold it for as short as you can,
@@ -54,78 +60,30 @@ export class WalIndex implements AsyncDisposable {
   }
 
   /**
-   * Visits every entry in the order of the file.
+   * What the file names, from what is known of it where that can be.
    * @throws OperatorError `wal-index-invalid` naming the line
    */
-  async visit(visitor: (entry: WalEntry) => void): Promise<void> {
-    await this.visitFrom(0, visitor);
-  }
-
-  /**
-   * As {@link visit}, from the line that begins at a byte of the file; lines are then numbered from there.
-   * @returns where the last whole line ends: the next visit may begin there, as long as the file only grows
-   */
-  async visitFrom(offset: number, visitor: (entry: WalEntry) => void): Promise<number> {
-    const path = xlogdbPath(this.#layout);
-    let number = 0;
-    return await forEachLine(path, offset, (line) => {
-      number++;
-      const entry = parseWalEntry(line);
-      if (entry !== undefined) visitor(entry);
-      else if (line.trim() !== '') {
-        throw new OperatorError(
-          'wal-index-invalid',
-          `${path}:${String(number)}: not a line of a WAL index: ${line.slice(0, 80)}`,
-          {
-            hint: 'move the file away: the next command builds it again from the archive',
-          },
-        );
-      }
-    });
-  }
-
-  /**
-   * What tells that the file's first `end` bytes are those that were read before. Two marks are equal when nothing was done to the file
-   * but to add to it: every rewrite is another file (ours), or moves its lines (Barman's, which writes into the same one).
-   * @returns undefined when the file is shorter
-   */
-  async markAt(end: number): Promise<WalIndexMark | undefined> {
-    await using file = await open(xlogdbPath(this.#layout), 'r');
-    const { dev, ino, size } = await file.stat();
-    if (size < end) return undefined;
-    const length = Math.min(end, markBytes);
-    const textAt = async (start: number) => (await file.read(Buffer.alloc(length), 0, length, start)).buffer.toString('latin1');
-    return { dev, ino, end, head: await textAt(0), tail: await textAt(end - length) };
-  }
-
-  /** Whether an entry of that name is there; one of the newest is found without reading all. */
-  async has(name: WalName): Promise<boolean> {
-    if ((await newestIndexedNames(xlogdbPath(this.#layout))).has(name)) return true;
-    const found: WalName[] = [];
-    await this.visit((entry) => {
-      if (entry.name === name) found.push(name);
-    });
-    return found.length > 0;
+  async ledger(log?: Context['log']): Promise<WalLedger> {
+    return await readLedgerUnderLock(this.#layout, log);
   }
 
   /** Adds entries at the end and makes them durable. What a crash left of a line that was being written is cut off. */
   async append(entries: readonly WalEntry[]): Promise<void> {
     if (entries.length === 0) return;
     await using file = await open(xlogdbPath(this.#layout), 'a+');
-    const { size } = await file.stat();
-    const whole = await endOfLastLine(file, size);
-    if (whole < size) await file.truncate(whole);
+    const before = await stateOf(file);
+    const whole = await endOfLastLine(file, before.size);
+    if (whole < before.size) await file.truncate(whole);
     await file.appendFile(entries.map(formatWalEntry).join(''));
     await file.sync();
+    await this.#markAppended(before, await stateOf(file));
   }
 
-  /** Replaces the file durably by the entries for which `keeps` is true. */
-  async retain(keeps: (entry: WalEntry) => boolean): Promise<void> {
-    const kept: string[] = [];
-    await this.visit((entry) => {
-      if (keeps(entry)) kept.push(formatWalEntry(entry));
-    });
-    await this.#replace(kept);
+  /** Replaces the file durably by its other lines. @throws OperatorError `wal-index-invalid` naming the line */
+  async remove(names: ReadonlySet<WalName>): Promise<void> {
+    const path = xlogdbPath(this.#layout);
+    await using file = await open(path, 'r');
+    await this.#replace(linesWithout(file, names));
   }
 
   /**
@@ -133,41 +91,41 @@ export class WalIndex implements AsyncDisposable {
    * indexed too, so that they go when their time comes. A compression of the server's own is only recognised where it is given.
    */
   async rebuild(custom?: CustomCompression): Promise<RebuildCounts> {
-    const entries = await readArchive(this.#layout, custom);
-    await this.#replace(entries.map(formatWalEntry));
+    const counts = { history: 0, backupLabels: 0, walFiles: 0 };
+    await this.#replace(linesOfArchive(this.#layout, custom, counts));
     await rm(join(this.#layout.wals, 'xlog.db'), { force: true }); // where releases before 3.13 had it
-    return countKinds(entries);
+    return counts;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lock?.release();
   }
 
-  async #replace(lines: readonly string[]): Promise<void> {
+  /** What was known of the file is so still; where that was not certain, the next reader compares. */
+  async #markAppended(before: FileState, after: FileState): Promise<void> {
+    const store = new LedgerStore(this.#layout);
+    const known = await store.ledgerFor(before);
+    if (known !== undefined) await store.mark(known, after);
+  }
+
+  async #replace(pieces: AsyncIterable<Buffer>): Promise<void> {
     const path = xlogdbPath(this.#layout);
     await mkdir(dirname(path), { recursive: true });
     // a fixed name: the lock is ours, and what a crash leaves is overwritten by the next run
     const temporary = `${path}.tmp`;
     const file = await open(temporary, 'w');
     try {
-      for (let start = 0; start < lines.length; start += 10_000) await file.write(lines.slice(start, start + 10_000).join(''));
+      const known = await writePieces(file, path, pieces);
       await file.sync();
+      await rename(temporary, path);
+      await syncFolder(dirname(path));
+      const store = new LedgerStore(this.#layout);
+      await store.write(known);
+      await store.mark(known, await stateOf(file));
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
   }
-}
-
-/** See {@link WalIndex.markAt}. */
-export interface WalIndexMark {
-  readonly dev: number;
-  readonly ino: number;
-  readonly end: number;
-  /** First bytes of the file, and the last ones before `end`. */
-  readonly head: string;
-  readonly tail: string;
 }
 
 export interface RebuildCounts {
@@ -176,51 +134,20 @@ export interface RebuildCounts {
   readonly walFiles: number;
 }
 
-async function readArchive(layout: ServerLayout, custom: CustomCompression | undefined): Promise<WalEntry[]> {
-  const entries: WalEntry[] = [];
-  for (const name of (await namesIn(layout.wals)).toSorted()) {
-    const path = join(layout.wals, name);
-    if (walKindOf(name) === 'history') entries.push(...(await entryOf(path, name, custom)));
-    else if (/^[0-9A-F]{16}$/.test(name)) {
-      for (const file of (await namesIn(path)).toSorted()) entries.push(...(await entryOf(join(path, file), file, custom)));
-    }
+/** @param pieces whole lines */
+async function writePieces(file: FileHandle, path: string, pieces: AsyncIterable<Buffer>): Promise<StoredLedger> {
+  const builder = new LedgerBuilder();
+  let [end, checksum, lines] = [0, 0, 0];
+  for await (const piece of pieces) {
+    await file.write(piece, 0, piece.length, end);
+    const whole = addIndexLines(piece, builder, (line, before) => {
+      throw invalidIndexLine(line, path, lines + before + 1);
+    });
+    lines += whole.lines;
+    end += piece.length;
+    checksum = checksumOf(piece, checksum);
   }
-  return entries;
-}
-
-async function entryOf(path: string, fileName: string, custom: CustomCompression | undefined): Promise<WalEntry[]> {
-  const name = parseWalName(fileName);
-  const entry = name === undefined ? undefined : await describeWal(path, name, custom);
-  return entry === undefined ? [] : [entry];
-}
-
-function countKinds(entries: readonly WalEntry[]): RebuildCounts {
-  const count = (kind: string) => entries.filter(({ name }) => walKindOf(name) === kind).length;
-  return { history: count('history'), backupLabels: count('backup-label'), walFiles: count('segment') };
-}
-
-/**
- * Lines of a file from a byte on, without their newlines, one chunk in memory. What a crash tore at the end is left out, even where it
- * reads like an entry: the next append cuts it off.
- * @returns where the last whole line ends
- */
-async function forEachLine(path: string, offset: number, take: (line: string) => void): Promise<number> {
-  await using file = await open(path, 'r');
-  const buffer = Buffer.alloc(chunkBytes);
-  let rest = '';
-  let position = offset;
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
-    if (bytesRead === 0) return position - rest.length;
-    position += bytesRead;
-    const text = rest + buffer.toString('latin1', 0, bytesRead); // names, numbers and plain words only: a byte each
-    let start = 0;
-    for (let end = text.indexOf('\n', start); end !== -1; end = text.indexOf('\n', start)) {
-      take(text.slice(start, end));
-      start = end + 1;
-    }
-    rest = text.slice(start);
-  }
+  return { ledger: builder.build(), end, checksum };
 }
 
 async function endOfLastLine(file: Awaited<ReturnType<typeof open>>, size: number): Promise<number> {

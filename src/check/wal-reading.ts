@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import type { Backup } from '../catalog/backup.ts';
+import { neighboursOf } from '../catalog/find-backup.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
 import { type ServerLayout, xlogdbPath } from '../catalog/server-layout.ts';
-import { WalIndex } from '../catalog/wal-index.ts';
-import { WalCounter } from '../catalog/wal-statistics.ts';
+import { walStatistics } from '../catalog/wal-statistics.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { newestBackup } from './newest-backup.ts';
 
@@ -41,20 +42,15 @@ export class WalReading {
 }
 
 async function summarise(layout: ServerLayout, backups: readonly Backup[]): Promise<WalSummary> {
-  let isEmpty = true;
-  let lastTime: number | undefined;
   // nothing was ever archived: opening the index would make its folder, which is left to a check that knows whether it may
-  if (!(await exists(layout.wals)) && !(await exists(xlogdbPath(layout)))) return { isEmpty, lastTime, laterBytes: 0 };
+  if (!(await exists(layout.wals)) && !(await exists(xlogdbPath(layout))))
+    return { isEmpty: true, lastTime: undefined, laterBytes: 0 };
+  const ledger = await readLedger(layout);
   const newest = newestBackup(backups);
-  const counter = new WalCounter(backups, newest === undefined ? [] : [newest]);
-  await using index = await WalIndex.open(layout);
-  await index.visit((entry) => {
-    isEmpty = false;
-    if (newest === undefined) return;
-    counter.add(entry);
-    if (counter.statisticsOf(newest).last === entry.name) lastTime = entry.time;
-  });
-  return { isEmpty, lastTime, laterBytes: newest === undefined ? 0 : counter.statisticsOf(newest).laterBytes };
+  const isEmpty = ledger.count === 0;
+  if (newest === undefined) return { isEmpty, lastTime: undefined, laterBytes: 0 };
+  const { lastTime, laterBytes } = walStatistics(ledger, newest, neighboursOf(backups, newest).next);
+  return { isEmpty, lastTime, laterBytes };
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,6 +1,6 @@
-import { WalIndex } from '../catalog/wal-index.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
 import type { Server } from '../config/server.ts';
-import { timelineOf, walKindOf } from '../wal/wal-name.ts';
+import { timelineOf } from '../wal/wal-name.ts';
 
 /**
  * Whether a new cluster may archive here (cli.md section 10.5): nothing may be in the archive, or with a timeline nothing on that one or
@@ -8,14 +8,10 @@ import { timelineOf, walKindOf } from '../wal/wal-name.ts';
  * @returns why not; undefined when it may
  */
 export async function checkArchiveForNewCluster(server: Server, timeline: number | undefined): Promise<string | undefined> {
-  let total = 0;
-  let newer = 0;
-  await using index = await WalIndex.open(server.layout);
-  await index.visit(({ name }) => {
-    total++;
-    if (timeline !== undefined && walKindOf(name) !== undefined && timelineOf(name) >= timeline) newer++;
-  });
-  if (timeline === undefined) return total === 0 ? undefined : 'Expected empty archive';
+  const ledger = await readLedger(server.layout);
+  if (timeline === undefined) return ledger.count === 0 ? undefined : 'Expected empty archive';
+  const segments = ledger.timelines.filter((wal) => wal.timeline >= timeline).reduce((sum, { count }) => sum + count, 0);
+  const newer = segments + ledger.others.filter(({ name }) => timelineOf(name) >= timeline).length;
   if (newer === 0) return undefined;
   return `Found ${String(newer)} file${newer === 1 ? '' : 's'} in WAL archive equal to or newer than timeline ${String(timeline)}`;
 }

@@ -1,7 +1,7 @@
 import { readAnnotations } from '../catalog/annotations.ts';
 import { type Backup, type BackupId, backupTypeOf } from '../catalog/backup.ts';
 import { readSoundRecords } from '../catalog/backup-records.ts';
-import { WalIndex } from '../catalog/wal-index.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
 import type { Server } from '../config/server.ts';
 import type { Verdict } from '../retention/plan-retention.ts';
 import { formatRetentionPolicy, type RetentionPolicy } from '../retention/retention-policy.ts';
@@ -69,9 +69,6 @@ function unjudged({ id, status }: Backup, hasPolicy: boolean): Verdict {
 }
 
 async function explainWals(server: Server, explainer: WalExplainer): Promise<RetentionReport['wals']> {
-  await using index = await WalIndex.openToRead(server.layout);
-  await index.visit((entry) => {
-    explainer.add(entry);
-  });
+  for (const entry of (await readLedger(server.layout)).entries()) explainer.add(entry);
   return explainer.ranges();
 }

@@ -3,16 +3,17 @@ import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { type Backup, type BackupId, backupTypeOf, isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
-import { WalIndex } from '../catalog/wal-index.ts';
-import { WalCounter } from '../catalog/wal-statistics.ts';
+import { WalLedger } from '../catalog/wal-ledger.ts';
+import { walStatistics } from '../catalog/wal-statistics.ts';
 import type { Server } from '../config/server.ts';
 import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
 import type { RetentionStatus } from '../retention/plan-retention.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
-import { timelineOf, walKindOf } from '../wal/wal-name.ts';
+import { timelineOf } from '../wal/wal-name.ts';
 import { findBackupOrFail } from './find-backup-or-fail.ts';
 import { judgeBackups } from './judge-backups.ts';
 import type { BackupDetails, BackupList, BackupSummary } from './reports/backup-reports.ts';
@@ -21,57 +22,53 @@ import type { BackupDetails, BackupList, BackupSummary } from './reports/backup-
 export async function listBackups(server: Server, context: Context): Promise<BackupList> {
   const { backups, broken } = await readBackupRecords(server.layout);
   for (const { reason } of broken) context.messages.error(reason.message);
-  const counter = await countWals(server, backups, backups.filter(isCopyDone));
+  const ledger = backups.some(isCopyDone) ? await readLedger(server.layout, context) : new WalLedger();
   const statuses = await retentionStatuses(server, backups, context);
-  const summaries = backups.map((backup) => summaryOf(backup, counter, statuses));
+  const nextOf = nextUsable(backups);
+  const summaries = backups.map((backup) => summaryOf(backup, { ledger, next: nextOf.get(backup.id), statuses }));
   return { serverName: server.config.name, backups: summaries.toReversed() };
 }
 
 /** One backup in detail (cli.md section 6.3). */
 export async function showBackup(server: Server, wanted: string, context: Context): Promise<BackupDetails> {
   const { backup, backups } = await findBackupOrFail(server, wanted);
-  const histories: WalEntry[] = [];
-  const counter = await countWals(server, backups, [backup], (entry) => {
-    if (walKindOf(entry.name) === 'history') histories.push(entry);
-  });
+  const ledger = isCopyDone(backup) ? await readLedger(server.layout, context) : new WalLedger();
   const { previous, next } = neighboursOf(backups, backup);
   return {
-    ...summaryOf(backup, counter, await retentionStatuses(server, backups, context)),
+    ...summaryOf(backup, { ledger, next, statuses: await retentionStatuses(server, backups, context) }),
     serverName: server.config.name,
     previousId: previous?.id,
     nextId: next?.id,
-    childTimelines: await childTimelines(server, backup, histories),
+    childTimelines: await childTimelines(server, backup, ledger.histories),
     chain: chainOf(backup, backups),
   };
 }
 
-function summaryOf(
-  backup: Backup,
-  counter: WalCounter,
-  statuses: ReadonlyMap<BackupId, RetentionStatus> | undefined,
-): BackupSummary {
+interface Surroundings {
+  readonly ledger: WalLedger;
+  /** The next usable backup. */
+  readonly next: Backup | undefined;
+  readonly statuses: ReadonlyMap<BackupId, RetentionStatus> | undefined;
+}
+
+function summaryOf(backup: Backup, { ledger, next, statuses }: Surroundings): BackupSummary {
   return {
     backup,
     type: backupTypeOf(backup),
-    wal: counter.statisticsOf(backup),
+    wal: isCopyDone(backup) ? walStatistics(ledger, backup, next) : walStatistics(new WalLedger(), backup, next),
     retention: statuses === undefined ? 'not enforced' : (statuses.get(backup.id) ?? '-'),
   };
 }
 
-async function countWals(
-  server: Server,
-  all: readonly Backup[],
-  wanted: readonly Backup[],
-  alsoVisit?: (entry: WalEntry) => void,
-): Promise<WalCounter> {
-  const counter = new WalCounter(all, wanted);
-  if (!wanted.some(isCopyDone)) return counter;
-  await using index = await WalIndex.open(server.layout);
-  await index.visit((entry) => {
-    counter.add(entry);
-    alsoVisit?.(entry);
-  });
-  return counter;
+/** The usable backup after each one, for all of them at once. @param backups oldest first */
+function nextUsable(backups: readonly Backup[]): ReadonlyMap<BackupId, Backup> {
+  const found = new Map<BackupId, Backup>();
+  let next: Backup | undefined;
+  for (const backup of backups.toReversed()) {
+    if (next !== undefined) found.set(backup.id, next);
+    if (isCopyDone(backup)) next = backup;
+  }
+  return found;
 }
 
 /** Undefined when no retention policy is enforced. */
@@ -89,7 +86,7 @@ async function childTimelines(server: Server, backup: Backup, histories: readonl
   const { timeline, endXlog } = backup;
   if (timeline === null || endXlog === null) return [];
   const children: number[] = [];
-  for (const { name } of histories.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const { name } of histories) {
     const child = timelineOf(name);
     if (child <= timeline) continue;
     const switches = await readHistory(server, name);

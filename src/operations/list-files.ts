@@ -3,11 +3,11 @@ import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
 import { backupFolder, legacyBackupInfoPath } from '../catalog/server-layout.ts';
-import { WalIndex } from '../catalog/wal-index.ts';
 import type { Server } from '../config/server.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { segmentsBetween, walKindOf } from '../wal/wal-name.ts';
+import { segmentsBetween } from '../wal/wal-name.ts';
 import { type ChosenBackup, findBackupOrFail } from './find-backup-or-fail.ts';
 
 type FileTarget = 'standalone' | 'data' | 'wal' | 'full';
@@ -90,12 +90,7 @@ async function walFiles(server: Server, { backup, backups }: ChosenBackup): Prom
   const { beginWal } = backup;
   if (beginWal === null) return [];
   const until = neighboursOf(backups, backup).next?.endWal ?? undefined;
-  const paths: string[] = [];
-  await using index = await WalIndex.open(server.layout);
-  await index.visit(({ name }) => {
-    const kind = walKindOf(name);
-    const isWanted = kind === 'segment' && name >= beginWal && (until === undefined || name <= until);
-    if (kind === 'history' || isWanted) paths.push(archivedWalPath(server.layout, name));
-  });
-  return paths;
+  const ledger = await readLedger(server.layout);
+  const entries = [...ledger.histories, ...ledger.segments(beginWal, until)];
+  return entries.map(({ name }) => archivedWalPath(server.layout, name)).toSorted();
 }

@@ -1,7 +1,7 @@
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { hasReceiverBegun } from '../catalog/has-receiver-begun.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
-import { WalIndex } from '../catalog/wal-index.ts';
 import type { Server } from '../config/server.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
 import {
@@ -118,8 +118,5 @@ async function waitForWal(server: Server, { segment, options }: Wait, context: C
 }
 
 async function countOfEntries(server: Server): Promise<number> {
-  let count = 0;
-  await using index = await WalIndex.open(server.layout);
-  await index.visit(() => count++);
-  return count;
+  return (await readLedger(server.layout)).count;
 }

@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
-import { WalIndex } from '../catalog/wal-index.ts';
 import type { Server } from '../config/server.ts';
 import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
@@ -39,7 +39,7 @@ export async function readArchiveFacts(
     if (segment === undefined || (kind !== 'segment' && !(kind === 'partial' && options.countsPartial))) return;
     for (const coverage of coverages.values()) coverage.add(segment, time);
   };
-  await visitIndex(server.layout, count, context.signal);
+  for (const entry of (await readLedger(server.layout, context)).entries()) count(entry);
   if (options.countsArrivals) {
     for (const folder of [server.layout.incoming, server.layout.streaming]) (await arrivalsIn(folder)).forEach(count);
   }
@@ -78,17 +78,9 @@ export async function readWaitingWals(layout: ServerLayout): Promise<readonly Wa
 
 /** Entries of the index from a name on, and the history files. */
 export async function readEntriesFrom(layout: ServerLayout, first: WalName, signal: AbortSignal): Promise<WalEntry[]> {
-  const entries: WalEntry[] = [];
-  const take = (entry: WalEntry): void => {
-    if (entry.name >= first || walKindOf(entry.name) === 'history') entries.push(entry);
-  };
-  await visitIndex(layout, take, signal);
-  return entries;
-}
-
-async function visitIndex(layout: ServerLayout, visitor: (entry: WalEntry) => void, signal: AbortSignal): Promise<void> {
-  await using index = await WalIndex.open(layout, signal);
-  await index.visit(visitor);
+  const ledger = await readLedger(layout, { signal });
+  const others = ledger.others.filter(({ name }) => name >= first || walKindOf(name) === 'history');
+  return [...ledger.segments(segmentOf(first)), ...others];
 }
 
 async function arrivalsIn(folder: string): Promise<{ name: WalName; time: number; size: number }[]> {

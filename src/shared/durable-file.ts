@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemCodeOf } from './operator-error.ts';
 
@@ -66,4 +66,15 @@ export async function removeFileDurably(path: string): Promise<void> {
 
 async function openForSync(path: string): Promise<FileHandle> {
   return await open(path, 'r');
+}
+
+/**
+ * Replaces or creates a file that can be made again from others, and that carries a checksum: nothing waits for the disk. What a kill
+ * leaves under the temporary name is overwritten by the next time.
+ */
+export async function writeDerivedFile(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.tmp`);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(temporary, content);
+  await rename(temporary, path);
 }

@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readLedger } from '../../../src/catalog/read-ledger.ts';
 import type { ServerLayout } from '../../../src/catalog/server-layout.ts';
 import { xlogdbPath } from '../../../src/catalog/server-layout.ts';
 import type { WalEntry } from '../../../src/catalog/wal-entry.ts';
-import { WalIndex } from '../../../src/catalog/wal-index.ts';
 import type { Server } from '../../../src/config/server.ts';
 import { filesBelow } from '../catalog/a-catalog.ts';
 import { lonelyServer } from '../check/check-setup.ts';
@@ -48,10 +48,7 @@ export async function anArchiveServer(lines = ''): Promise<ArchiveServer> {
     names: async (path) => (await readdir(at(path))).toSorted(),
     archived: async () => await filesBelow(layout.wals),
     async entries() {
-      const found: WalEntry[] = [];
-      await using index = await WalIndex.open(layout);
-      await index.visit((entry) => found.push(entry));
-      return found;
+      return [...(await readLedger(layout)).entries()];
     },
     [Symbol.asyncDispose]: async () => await lonely[Symbol.asyncDispose](),
   };

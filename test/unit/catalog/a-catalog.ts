@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readLedger } from '../../../src/catalog/read-ledger.ts';
 import { type ServerLayout, xlogdbPath } from '../../../src/catalog/server-layout.ts';
-import type { WalEntry } from '../../../src/catalog/wal-entry.ts';
-import { WalIndex } from '../../../src/catalog/wal-index.ts';
+import { parseWalEntry, type WalEntry } from '../../../src/catalog/wal-entry.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';
 
 /** The folders of server `main` on a real disk. */
@@ -43,10 +43,9 @@ export async function aCatalog(files: Readonly<Record<string, string | Uint8Arra
   };
   await write(files);
   const entries = async (): Promise<WalEntry[]> => {
-    const found: WalEntry[] = [];
-    await using index = await WalIndex.open(layout);
-    await index.visit((entry) => found.push(entry));
-    return found;
+    await readLedger(layout); // which builds an index that is missing, and refuses one that is none
+    const lines = (await indexText(layout)).split('\n').slice(0, -1);
+    return lines.flatMap((line) => parseWalEntry(line) ?? []);
   };
   return {
     layout,

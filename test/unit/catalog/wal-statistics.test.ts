@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Backup } from '../../../src/catalog/backup.ts';
-import { WalCounter } from '../../../src/catalog/wal-statistics.ts';
+import { neighboursOf } from '../../../src/catalog/find-backup.ts';
+import { LedgerBuilder } from '../../../src/catalog/ledger-builder.ts';
+import { walStatistics } from '../../../src/catalog/wal-statistics.ts';
 import { aBackup, anEntry, segmentOf } from './a-backup.ts';
 
 const mib = 1024 * 1024;
@@ -15,9 +17,9 @@ function entries(...texts: readonly string[]) {
 }
 
 function statistics(backups: readonly Backup[], backup: Backup, wals: readonly string[]) {
-  const counter = new WalCounter(backups, [backup]);
-  for (const entry of entries(...wals)) counter.add(entry);
-  return counter.statisticsOf(backup);
+  const builder = new LedgerBuilder();
+  for (const entry of entries(...wals)) builder.add(entry);
+  return walStatistics(builder.build(), backup, neighboursOf(backups, backup).next);
 }
 
 test('a backup needs what lies between its begin and its end, and is followed by the rest', () => {
@@ -28,6 +30,7 @@ test('a backup needs what lies between its begin and its end, and is followed by
     laterCount: 2,
     laterBytes: 8 * mib,
     last: segmentOf('1:5'),
+    lastTime: 140,
     neededRatio: 0.75,
     laterRatio: 0.75,
     perSecond: 4 / 40,
@@ -71,6 +74,7 @@ test('a backup without begin or end counts nothing', () => {
     laterCount: 0,
     laterBytes: 0,
     last: undefined,
+    lastTime: undefined,
     neededRatio: 0,
     laterRatio: 0,
     perSecond: undefined,
@@ -86,17 +90,4 @@ test('the order of the index does not matter', () => {
       expect(statistics([backup, next], backup, shuffled)).toEqual(inOrder);
     }),
   );
-});
-
-test('many backups are counted in one pass', () => {
-  const backups = [aBackup({ day: 1, begin: '1:2' }), aBackup({ day: 2, begin: '1:4' }), aBackup({ day: 3, begin: '1:6' })];
-  const counter = new WalCounter(backups, backups);
-  for (const entry of entries('1:2@0', '1:3@1', '1:4@2', '1:5@3', '1:6@4', '1:7@5', '1:8@6')) counter.add(entry);
-  expect(
-    backups.map((backup) => counter.statisticsOf(backup)).map(({ neededCount, laterCount }) => [neededCount, laterCount]),
-  ).toEqual([
-    [1, 2],
-    [1, 2],
-    [1, 2],
-  ]);
 });

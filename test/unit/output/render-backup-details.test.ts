@@ -23,6 +23,7 @@ const weekly = detailsOf(
       laterCount: 4,
       laterBytes: 33634432,
       last: segmentOf('000000010000000000000009'),
+      lastTime: undefined,
       neededRatio: 0,
       laterRatio: 1 - 33634432 / (4 * 16777216),
       perSecond: 5 / 240,
@@ -219,7 +220,7 @@ describe('rows that depend on the backup', () => {
     {
       fact: 'compressed WAL of the backup has a ratio',
       details: detailsOf(backupOf(), {
-        wal: { ...noWal, neededCount: 1, neededBytes: 40000, neededRatio: 1 - 40000 / 16777216 },
+        wal: { ...noWal, neededCount: 1, neededBytes: 40000, lastTime: undefined, neededRatio: 1 - 40000 / 16777216 },
       }),
       has: ['    WAL compression ratio: 99.76%', '    WAL Size             : 39.1 KiB'],
     },

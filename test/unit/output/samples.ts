@@ -55,6 +55,7 @@ export const noWal: WalStatistics = {
   laterCount: 0,
   laterBytes: 0,
   last: undefined,
+  lastTime: undefined,
   neededRatio: 0,
   laterRatio: 0,
   perSecond: undefined,

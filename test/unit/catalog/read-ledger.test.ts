@@ -1,18 +1,21 @@
-import { appendFile, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readArchivedWal } from '../../../src/catalog/continuity-store.ts';
-import { readContinuity } from '../../../src/catalog/read-continuity.ts';
-import { type ServerLayout, xlogdbPath } from '../../../src/catalog/server-layout.ts';
+import { LedgerBuilder } from '../../../src/catalog/ledger-builder.ts';
+import { decodeLedger, encodeLedger } from '../../../src/catalog/ledger-file.ts';
+import { readArchivedWal } from '../../../src/catalog/read-archived-wal.ts';
+import { readLedger } from '../../../src/catalog/read-ledger.ts';
+import { type ServerLayout, serverLockPath, xlogdbPath } from '../../../src/catalog/server-layout.ts';
 import { WalIndex } from '../../../src/catalog/wal-index.ts';
 import { OperatorError } from '../../../src/shared/operator-error.ts';
 import { defaultSegmentSize, segmentAtIndex } from '../../../src/wal/wal-name.ts';
 import { runProgram } from '../../helpers/run-program.ts';
 import { canMount, mountSmallFileSystem } from '../../helpers/small-file-system.ts';
 import { quietContext } from '../check/check-setup.ts';
-import { aBackup, anEntry, idOf, walOf } from './a-backup.ts';
+import { anEntry, walOf } from './a-backup.ts';
 import { aCatalog } from './a-catalog.ts';
 
 const mayMount = await canMount();
@@ -22,21 +25,28 @@ const lines = (...shorts: readonly string[]) => shorts.map(line).join('');
 
 /** `1:2-4 2:5-5`: what is known of the archive. */
 async function known(layout: ServerLayout, segmentSize = defaultSegmentSize): Promise<string> {
-  const { runs } = await readArchivedWal({ layout, segmentSize, surroundings }, quietContext());
+  const runs = (await readLedger(layout)).runs(segmentSize);
   return runs.timelines
     .flatMap((timeline) => runs.of(timeline).map(({ first, last }) => `${String(timeline)}:${String(first)}-${String(last)}`))
     .join(' ');
 }
 
 function storePath(layout: ServerLayout): string {
-  return join(layout.root, '.pgcellar', 'continuity.json');
+  return join(layout.root, '.pgcellar', 'wal-ledger');
 }
 
-/** Makes the store say something that is in no index: whoever believes it has not read the index again. */
+/** Makes the ledger say something that is in no index: whoever believes it has not read the index again. */
 async function forge(layout: ServerLayout): Promise<void> {
-  const text = await readFile(storePath(layout), 'utf8');
-  const { runs, ...rest } = JSON.parse(text) as { runs: Record<string, unknown> }; // our own file
-  await writeFile(storePath(layout), JSON.stringify({ ...rest, runs: { ...runs, 9: [[1, 1, 1]] } }));
+  const stored = decodeLedger(new Uint8Array(await readFile(storePath(layout))))!;
+  const builder = new LedgerBuilder(stored.ledger);
+  builder.add(anEntry('9:1'));
+  await writeFile(storePath(layout), encodeLedger({ ...stored, ledger: builder.build() }));
+}
+
+/** Every change that comes later has another time stamp, which is what the ledger goes by. */
+async function settle(layout: ServerLayout): Promise<void> {
+  await delay(30);
+  await readLedger(layout);
 }
 
 describe('what is known', () => {
@@ -80,17 +90,14 @@ describe('what is known', () => {
       title: 'an index that we wrote anew',
       change: async (layout) => {
         await using index = await WalIndex.open(layout);
-        await index.retain(({ name }) => name !== walOf('1:3'));
+        await index.remove(new Set([walOf('1:3')]));
       },
       expected: '1:2-2 1:4-4',
     },
     {
-      title: 'another file with the same content',
-      change: async (layout) => {
-        await writeFile(`${xlogdbPath(layout)}.new`, lines('1:2', '1:3', '1:4'));
-        await rename(`${xlogdbPath(layout)}.new`, xlogdbPath(layout));
-      },
-      expected: '1:2-4',
+      title: 'one in which a single line was rewritten in place, as long as before',
+      change: async (layout) => writeFile(xlogdbPath(layout), lines('1:2', '1:7', '1:4')),
+      expected: '1:2-2 1:4-4 1:7-7',
     },
     {
       title: 'one that Barman cut in place',
@@ -121,46 +128,54 @@ describe('what is known', () => {
     expect(await known(catalog.layout)).toBe(expected);
   });
 
+  test('is still known when another file has the same content', async () => {
+    await using catalog = await aCatalog({ 'wals/main-xlog.db': lines('1:2', '1:3') });
+    await known(catalog.layout);
+    await forge(catalog.layout);
+    await writeFile(`${xlogdbPath(catalog.layout)}.new`, lines('1:2', '1:3', '1:4'));
+    await rename(`${xlogdbPath(catalog.layout)}.new`, xlogdbPath(catalog.layout));
+    expect(await known(catalog.layout)).toBe('1:2-4 9:1-1');
+  });
+
   test('is forgotten when segments have another size', async () => {
     await using catalog = await aCatalog({ 'wals/main-xlog.db': '000000010000000100000001 1 1.0 None\n' });
     expect(await known(catalog.layout)).toBe('1:257-257');
     expect(await known(catalog.layout, 64 * 1024 * 1024)).toBe('1:65-65');
   });
 
-  test.each([
-    { title: 'nothing', content: '' },
-    { title: 'half a file', content: '{"format":1,"segm' },
-    { title: 'another format', content: '{"format":2}' },
-    { title: 'a list', content: '[]' },
-    {
-      title: 'runs out of order',
-      runs: {
-        1: [
-          [4, 4, 1],
-          [2, 2, 1],
-        ],
-      },
-    },
-    {
-      title: 'runs that touch',
-      runs: {
-        1: [
-          [2, 2, 1],
-          [3, 3, 1],
-        ],
-      },
-    },
-    { title: 'a run without its time', runs: { 1: [[2, 2]] } },
-    { title: 'no runs', runs: { 1: [] } },
-    { title: 'a timeline without number', runs: { one: [[2, 2, 1]] } },
-    { title: 'a history of something else', histories: { '00000002.history': [[1]] } },
-  ])('$title in its file is like no file', async ({ content, ...parts }) => {
+  test.each<{ title: string; damage: (path: string) => Promise<void> }>([
+    { title: 'nothing', damage: async (path) => writeFile(path, '') },
+    { title: 'half of it', damage: async (path) => truncate(path, Math.floor((await stat(path)).size / 2)) },
+    { title: 'a flipped bit', damage: async (path) => flipBit(path, 200) },
+    { title: 'a flipped bit in its first bytes', damage: async (path) => flipBit(path, 1) },
+    { title: 'another format', damage: async (path) => flipBit(path, 4) },
+    { title: 'something else', damage: async (path) => writeFile(path, 'of somebody else, and long enough for a preamble') },
+    { title: 'no file', damage: async (path) => rm(path) },
+  ])('$title in place of the ledger is like none', async ({ damage }) => {
     await using catalog = await aCatalog({ 'wals/main-xlog.db': lines('1:2', '1:3') });
     await known(catalog.layout);
-    const stored = JSON.parse(await readFile(storePath(catalog.layout), 'utf8')) as object; // our own file
-    await writeFile(storePath(catalog.layout), content ?? JSON.stringify({ ...stored, ...parts }));
+    const stored = await readFile(storePath(catalog.layout));
+    await damage(storePath(catalog.layout));
     expect(await known(catalog.layout)).toBe('1:2-3');
-    expect(JSON.parse(await readFile(storePath(catalog.layout), 'utf8'))).toEqual(stored);
+    expect(await readFile(storePath(catalog.layout))).toEqual(stored);
+  });
+
+  test('a damaged mark is like none', async () => {
+    await using catalog = await aCatalog({ 'wals/main-xlog.db': lines('1:2', '1:3') });
+    await settle(catalog.layout);
+    await flipBit(`${storePath(catalog.layout)}.mark`, 30);
+    await appendFile(xlogdbPath(catalog.layout), line('1:4'));
+    expect(await known(catalog.layout)).toBe('1:2-4');
+  });
+
+  test('is read without the lock once it is settled', async () => {
+    await using catalog = await aCatalog({ 'wals/main-xlog.db': lines('1:2', '1:3') });
+    await settle(catalog.layout);
+    await delay(30);
+    await settle(catalog.layout);
+    await rm(serverLockPath(catalog.layout, 'xlogdb'));
+    expect(await known(catalog.layout)).toBe('1:2-3');
+    await expect(stat(serverLockPath(catalog.layout, 'xlogdb'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   test('a line that is no entry is told by its number in the whole file', async () => {
@@ -189,13 +204,19 @@ describe('what is known', () => {
   });
 });
 
+async function flipBit(path: string, at: number): Promise<void> {
+  await using file = await open(path, 'r+');
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
+  await file.write(Buffer.of((buffer[0] ?? 0) ^ 1), 0, 1, at);
+}
+
 describe('histories', () => {
   const switchesOf = async (layout: ServerLayout) => {
     const { histories } = await readArchivedWal({ layout, segmentSize: defaultSegmentSize, surroundings }, quietContext());
     return [...histories].map(([timeline, left]) => [timeline, left.map(({ timeline: parent }) => parent)]);
   };
 
-  test('are read once, compressed or not', async () => {
+  test('are read once, compressed or not, and again when the file is another one', async () => {
     await using catalog = await aCatalog({
       'wals/main-xlog.db': lines('1:2', '00000002.history', '00000003.history'),
       'wals/00000002.history': gzipSync('1\t0/3000000\tno reason\n'),
@@ -206,8 +227,12 @@ describe('histories', () => {
       [3, [1, 2]],
     ];
     expect(await switchesOf(catalog.layout)).toEqual(expected);
-    await rm(join(catalog.layout.wals, '00000002.history'));
     expect(await switchesOf(catalog.layout)).toEqual(expected);
+    await catalog.write({ 'wals/00000003.history': '2\t0/4000000\tno reason\n' });
+    expect(await switchesOf(catalog.layout)).toEqual([
+      [2, [1]],
+      [3, [2]],
+    ]);
   });
 
   test('one that cannot be read is tried again', async () => {
@@ -245,52 +270,4 @@ describe('where nothing can be stored', () => {
   function movedTo(root: string): Pick<ServerLayout, 'root' | 'wals' | 'xlogdb' | 'locks'> {
     return { root, wals: join(root, 'wals'), xlogdb: join(root, 'wals'), locks: root };
   }
-});
-
-describe('the report', () => {
-  const backups = [aBackup({ day: 2, begin: '1:2' }), aBackup({ day: 5, begin: '1:8' })];
-  const report = async (layout: ServerLayout) =>
-    readContinuity({ layout, backups, surroundings, isPassive: false }, quietContext());
-
-  test('a segment in the incoming or the streaming folder is not lost', async () => {
-    await using catalog = await aCatalog({
-      'wals/main-xlog.db': lines('1:2', '1:3', '1:6', '1:7', '1:8'),
-      [`incoming/${walOf('1:4')}`]: 'x',
-      [`streaming/${walOf('1:5')}`]: 'x',
-      [`streaming/${walOf('1:9.partial')}`]: 'x',
-    });
-    expect(await report(catalog.layout)).toMatchObject({ holes: [], waitingCount: 2 });
-    await rm(join(catalog.layout.streaming, walOf('1:5')));
-    const holes = [{ first: walOf('1:5'), last: walOf('1:5'), cutOff: [idOf(2)] }];
-    expect(await report(catalog.layout)).toMatchObject({ holes, waitingCount: 1 });
-  });
-
-  test('the time of a window that ends with a segment that waits is that of its file', async () => {
-    await using catalog = await aCatalog({
-      'wals/main-xlog.db': lines('1:2', '1:8', '1:9'),
-      [`incoming/${walOf('1:3')}`]: 'x',
-    });
-    await utimes(join(catalog.layout.incoming, walOf('1:3')), 1_600_000_000, 1_600_000_000);
-    const [early] = backups;
-    const options = { layout: catalog.layout, backups: [early!], surroundings, isPassive: false };
-    const { windows } = (await readContinuity(options, quietContext()))!;
-    expect(windows).toMatchObject([{ to: { segment: walOf('1:3'), time: 1_600_000_000 } }]);
-  });
-
-  test('WAL behind a backup that is kept standalone was removed on purpose', async () => {
-    await using catalog = await aCatalog({
-      'wals/main-xlog.db': lines('1:2', '1:8'),
-      [`meta/${idOf(2)}-keep`]: 'standalone',
-    });
-    expect(await report(catalog.layout)).toMatchObject({ holes: [], waitingCount: 0 });
-    await writeFile(join(catalog.layout.root, 'meta', `${idOf(2)}-keep`), 'full');
-    expect(await report(catalog.layout)).toMatchObject({ holes: [{ cutOff: [idOf(2)] }] });
-  });
-
-  test('without a backup there is none, and nothing is written', async () => {
-    await using catalog = await aCatalog({ 'wals/main-xlog.db': lines('1:2', '1:4') });
-    const options = { layout: catalog.layout, backups: [], surroundings, isPassive: false };
-    expect(await readContinuity(options, quietContext())).toBeUndefined();
-    await expect(stat(storePath(catalog.layout))).rejects.toMatchObject({ code: 'ENOENT' });
-  });
 });
