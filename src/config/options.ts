@@ -549,7 +549,6 @@ const serverOptions = {
     scope: 'GSM',
     default: [],
     defaultText: 'empty',
-    later: { work: ['restore'], ignoring: 'warn', values: ['delta-restore'] },
     summary: 'Defaults of `restore`: fetch WAL with `get-wal`, copy only what differs.',
   },
   recovery_staging_path: {

@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { formatBackupInfo } from '../catalog/backup-info.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
@@ -9,8 +9,8 @@ import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
 import { storageOf } from '../encryption/stored-wal.ts';
 import { backupHookVariables, recoveryHookVariables } from '../hooks/hook-variables.ts';
 import { type HookVariables, runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';
-import { buildTrees } from '../restore/build-trees.ts';
 import { copyWals, makeWalFolder } from '../restore/copy-wals.ts';
+import { fillDestination } from '../restore/fill-destination.ts';
 import { localPlace } from '../restore/local-place.ts';
 import {
   configurationFiles,
@@ -23,21 +23,44 @@ import { planRestore } from '../restore/plan-restore.ts';
 import { readWaitingWals } from '../restore/read-archive-facts.ts';
 import { SourceReader } from '../restore/read-source-content.ts';
 import { describeTarget } from '../restore/recovery-target.ts';
+import { remotePlace } from '../restore/remote-place.ts';
 import type { RestoreRequest } from '../restore/restore-options.ts';
 import type { PlannedRestore, RestorePlan } from '../restore/restore-plan.ts';
 import { recordRates } from '../restore/restore-rates.ts';
+import { sendWals } from '../restore/send-wals.ts';
 import { StageClock } from '../restore/stage-clock.ts';
+import { makeStaging } from '../restore/staging.ts';
 import type { Context } from '../shared/context.ts';
-import { writeFileDurably } from '../shared/durable-file.ts';
 import { type FileLock, tryLockFile } from '../shared/file-lock.ts';
-import { pathExists } from '../shared/look.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { localTimestamp } from '../shared/timestamp.ts';
+import type { Host } from '../transport/host.ts';
+import { remoteHost } from '../transport/remote-host.ts';
+import { runProgram } from '../transport/run-program.ts';
 import type { RestoreReport } from './reports/restore-reports.ts';
+
+/** Where a restore goes; disposing ends the connection to another host. */
+interface Site extends AsyncDisposable {
+  readonly place: Place;
+  /** Undefined for this host. */
+  readonly host: Host | undefined;
+}
+
+/** The host that a request names; another one is reached when it is first asked something. */
+export function openSite(server: Server, { remoteSshCommand: sshCommand }: RestoreRequest, { signal }: Context): Site {
+  const { programPath, environment } = server;
+  if (sshCommand === undefined) {
+    const place = localPlace({ programPath, environment, signal });
+    return { place, host: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const host = remoteHost({ sshCommand, environment });
+  return { place: remotePlace(host, signal), host, [Symbol.asyncDispose]: async () => await host[Symbol.asyncDispose]() };
+}
 
 interface Preparation {
   readonly server: Server;
   readonly request: RestoreRequest;
+  readonly site: Site;
   /** Only says what would be done: not even WAL that waits is archived. */
   readonly isDryRun: boolean;
   /** Archives the WAL that waits in the incoming and streaming folders. */
@@ -49,30 +72,40 @@ interface Preparation {
  * for a dry run, nothing at all.
  */
 export async function prepareRestore(
-  { server, request, isDryRun, archivePending }: Preparation,
+  { server, request, site, isDryRun, archivePending }: Preparation,
   context: Context,
 ): Promise<RestorePlan> {
   tellUnavailable(server, context);
-  const place = placeFor(server, context);
   const archives = !request.skipsArchiving && server.config.isActive && !server.config.isPassive;
   const names = configurationFiles(request.recoveryConfFilename);
   const reader = new SourceReader(storageOf(server), names);
-  const plan = await planRestore({ server, request, place, reader, countsWaiting: archives }, context);
+  const planning = {
+    server,
+    request,
+    place: site.place,
+    placeName: nameOf(site),
+    backupHost: await fullHostName(server),
+    reader,
+  };
+  const plan = await planRestore({ ...planning, countsWaiting: archives }, context);
   if (isDryRun || plan.refusals.length > 0 || !archives) return plan;
   if ((await readWaitingWals(server.layout)).length === 0) return plan;
   await archiveFirst(archivePending, context);
-  return await planRestore({ server, request, place, reader, countsWaiting: false }, context);
+  return await planRestore({ ...planning, countsWaiting: false }, context);
 }
 
 /**
  * Does what a plan says. The control file comes last, so what a crash leaves cannot be started.
  * @throws OperatorError with one of the codes of the rooms below; the first reason against it when the plan has any
  */
-export async function executeRestore(server: Server, plan: RestorePlan, context: Context): Promise<RestoreReport> {
+export async function executeRestore(
+  { server, plan, site }: { readonly server: Server; readonly plan: RestorePlan; readonly site: Site },
+  context: Context,
+): Promise<RestoreReport> {
   const [refusal] = plan.refusals;
   if (refusal !== undefined) throw refusal;
   if (plan.planned === undefined) throw new Error('a plan without reasons against it has a backup');
-  const run: Run = { server, plan, planned: plan.planned, place: placeFor(server, context), stages: new StageClock(context) };
+  const run: Run = { server, plan, planned: plan.planned, site, place: site.place, stages: new StageClock(context) };
   const startedAt = localTimestamp(context.clock.now());
   const startedMs = context.clock.elapsedMs();
   const lock = await protectFromDeletion(run, context);
@@ -94,12 +127,19 @@ interface Run {
   readonly server: Server;
   readonly plan: RestorePlan;
   readonly planned: PlannedRestore;
+  readonly site: Site;
   readonly place: Place;
   readonly stages: StageClock;
 }
 
-function placeFor({ programPath, environment }: Server, { signal }: Context): Place {
-  return localPlace({ programPath, environment, signal });
+function nameOf({ host }: Site): string {
+  return host?.label ?? 'local';
+}
+
+/** As other hosts know this one, for a `restore_command` there. */
+async function fullHostName({ environment }: Server): Promise<string> {
+  const { exitCode, stdout } = await runProgram(['hostname', '-f'], { environment });
+  return exitCode === 0 && stdout.trim() !== '' ? stdout.trim() : hostname();
 }
 
 function tellUnavailable(server: Server, { messages }: Pick<Context, 'messages'>): void {
@@ -119,9 +159,9 @@ async function archiveFirst(archivePending: () => Promise<void>, context: Contex
   }
 }
 
-async function rememberRates({ server, stages, place }: Run, { log }: Context): Promise<void> {
+async function rememberRates({ server, stages, site }: Run, { log }: Context): Promise<void> {
   try {
-    await recordRates(server.layout, place.kind, stages.outcomes);
+    await recordRates(server.layout, nameOf(site), stages.outcomes);
   } catch (error) {
     log.debug(`the rates of this restore were not kept: ${messageOf(error)}`); // only estimates depend on them
   }
@@ -180,8 +220,11 @@ async function hookVariablesOf({ server, plan, planned: { backup, places } }: Ru
 function announce({ server, plan, planned }: Run, { messages }: Context): void {
   const { backup, places, timelines } = planned;
   const { target, request, warnings } = plan;
-  messages.info(`Starting local restore for server ${server.config.name} using backup ${backup.id}`);
+  const { remoteSshCommand } = request;
+  const where = remoteSshCommand === undefined ? 'local' : 'remote';
+  messages.info(`Starting ${where} restore for server ${server.config.name} using backup ${backup.id}`);
   messages.info(`Destination directory: ${places.destination}`);
+  if (remoteSshCommand !== undefined) messages.info(`Remote command: ${remoteSshCommand}`);
   if (backup.status === 'WAITING_FOR_WALS') {
     messages.warning(
       'IMPORTANT: You have requested a recovery operation for a backup that does not have yet all the WAL files that are required for consistency.',
@@ -215,10 +258,10 @@ async function apply(run: Run, context: Context): Promise<MangledConfiguration> 
   messages.info('Copying the base backup.');
   const totalBytes = trees.reduce((sum, { bytes }) => sum + bytes, 0);
   const { programPath, environment } = server;
-  const building = { ...plan.request, ...planned, totalBytes, jobs: 1, storage: storageOf(server), programPath, environment };
-  const finish = await buildTrees(building, stages, context);
-  await writeFileDurably(join(places.destination, '.barman-recover.info'), formatBackupInfo(backup));
-  await setManifestAside(planned);
+  const building = { ...plan.request, ...planned, totalBytes, storage: storageOf(server), programPath, environment };
+  await using filled = await fillDestination({ ...building, place, request: plan.request }, stages, context);
+  await place.writeFile(join(places.destination, '.barman-recover.info'), Buffer.from(formatBackupInfo(backup)), 0o644);
+  await setManifestAside(run);
   await placeWals(run, context);
   if (settings !== undefined) messages.info('Generating recovery configuration');
   messages.info('Identify dangerous settings in destination directory.');
@@ -230,30 +273,55 @@ async function apply(run: Run, context: Context): Promise<MangledConfiguration> 
   for (const file of mangled.linkedFiles) messages.warning(`${file} is a symbolic link, so its settings were not reviewed`);
   if (settings !== undefined) await writeRecoverySettings(place, places.destination, settings);
   await stages.run('sync', totalBytes + planned.wal.bytes, () => place.sync(writtenFolders(planned)));
-  await finish();
+  await filled.finish();
   return mangled;
 }
 
-async function setManifestAside({ backup, places: { destination } }: PlannedRestore): Promise<void> {
-  const manifest = join(destination, 'backup_manifest');
-  if (await pathExists(manifest)) await rename(manifest, `${manifest}.${backup.id}`);
+async function setManifestAside({ place, planned: { backup, places } }: Run): Promise<void> {
+  const manifest = join(places.destination, 'backup_manifest');
+  if ((await place.find(manifest)) !== undefined) await place.rename(manifest, `${manifest}.${backup.id}`);
 }
 
-async function placeWals({ server, planned, stages }: Run, context: Context): Promise<void> {
+async function placeWals(run: Run, context: Context): Promise<void> {
+  const { server, plan, planned, place, site, stages } = run;
   const { backup, places, wal } = planned;
   const serverFolder = join(places.destination, places.walFolderName);
-  await makeWalFolder(serverFolder);
-  await makeWalFolder(join(serverFolder, 'archive_status'));
+  await makeWalFolder(place, serverFolder);
+  await makeWalFolder(place, join(serverFolder, 'archive_status'));
   if (places.wal.kind === 'fetched') return;
   context.messages.info('Copying required WAL segments.');
   const marksArchived = places.wal.kind === 'in-place';
   if (marksArchived) context.messages.info('Generating archive status files');
   const { folder } = places.wal;
-  const { copies: wals, streamingPartial } = wal;
   const segmentSize = backup.xlogSegmentSize;
-  await stages.run('wal', wal.bytes, () =>
-    copyWals({ server, wals, streamingPartial, folder, segmentSize, marksArchived }, context),
-  );
+  await makeWalFolder(place, folder);
+  if (plan.request.isDelta && places.wal.kind === 'staged') await emptyFolder(place, folder);
+  const { host } = site;
+  await stages.run('wal', wal.bytes, async () => {
+    const { copies: wals, streamingPartial } = wal;
+    if (host === undefined) await copyWals({ server, wals, streamingPartial, folder, segmentSize, marksArchived }, context);
+    else await sendWalsTo(host, { run, folder, segmentSize, marksArchived }, context);
+  });
+}
+
+interface WalSending {
+  readonly run: Run;
+  readonly folder: string;
+  readonly segmentSize: number;
+  readonly marksArchived: boolean;
+}
+
+async function sendWalsTo(host: Host, { run, ...where }: WalSending, context: Context): Promise<void> {
+  const { server, plan, planned } = run;
+  const { request } = plan;
+  await using spool = await makeStaging(request.stagingPath);
+  const { remoteSshCommand: sshCommand = '', usesNetworkCompression: compresses } = request;
+  await sendWals({ ...request, ...where, server, wal: planned.wal, host, sshCommand, spool: spool.path, compresses }, context);
+}
+
+/** What an earlier restore of the same cluster left there. */
+async function emptyFolder(place: Place, folder: string): Promise<void> {
+  for (const name of (await place.namesIn(folder)) ?? []) await place.remove(join(folder, name));
 }
 
 function writtenFolders({ places }: PlannedRestore): readonly string[] {

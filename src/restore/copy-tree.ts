@@ -15,6 +15,7 @@ interface CopyOptions {
   readonly plan: Pick<DestinationPlan, 'source' | 'destination' | 'tablespaces'>;
   /** What is expected, for the progress line only. */
   readonly totalBytes: number | undefined;
+  readonly jobs: number;
   /** 0 for no limit. */
   readonly kilobytesPerSecond: number;
   readonly retryTimes: number;
@@ -64,11 +65,11 @@ export async function copyControlFile({ source, destination }: Pick<DestinationP
 }
 
 async function copyOnce(
-  { plan, totalBytes, kilobytesPerSecond }: CopyOptions,
+  { plan, totalBytes, jobs, kilobytesPerSecond }: CopyOptions,
   isRepeated: boolean,
   context: CopyContext,
 ): Promise<void> {
-  const copier = new Copier({ kilobytesPerSecond, isRepeated }, context);
+  const copier = new Copier({ kilobytesPerSecond, isRepeated, jobs }, context);
   context.progress.begin({ label: 'Copying files', totalBytes });
   try {
     for (const { source, location } of plan.tablespaces)
@@ -91,19 +92,24 @@ interface TreeRoot {
 
 class Copier {
   readonly #isRepeated: boolean;
+  readonly #filesAtOnce: number;
   readonly #context: CopyContext;
   readonly #folders: { readonly path: string; readonly stats: Stats; readonly isRoot: boolean }[] = [];
   readonly #throttle: Throttle;
   #doneBytes = 0;
 
-  constructor(how: { readonly kilobytesPerSecond: number; readonly isRepeated: boolean }, context: CopyContext) {
+  constructor(
+    how: { readonly kilobytesPerSecond: number; readonly isRepeated: boolean; readonly jobs: number },
+    context: CopyContext,
+  ) {
     this.#isRepeated = how.isRepeated;
+    this.#filesAtOnce = filesAtOnce * how.jobs;
     this.#context = context;
     this.#throttle = new Throttle(how.kilobytesPerSecond, context);
   }
 
   async copyFolder(root: TreeRoot): Promise<void> {
-    const atOnce = this.#throttle.isUnlimited ? filesAtOnce : 1;
+    const atOnce = this.#throttle.isUnlimited ? this.#filesAtOnce : 1;
     await forEachAtOnce(this.#makeFolders(root), atOnce, (entry) => this.#copyEntry(root, entry));
   }
 

@@ -1,5 +1,5 @@
 import { constants, createWriteStream } from 'node:fs';
-import { copyFile, lstat, mkdir, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Server } from '../config/server.ts';
@@ -8,6 +8,7 @@ import type { Context } from '../shared/context.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { walKindOf } from '../wal/wal-name.ts';
+import type { Place } from './place.ts';
 import type { WalToCopy } from './select-wals.ts';
 
 interface CopyOptions {
@@ -38,7 +39,7 @@ export async function requireReadableWals(server: Server, wals: readonly WalToCo
  */
 export async function copyWals(options: CopyOptions, context: Pick<Context, 'progress' | 'signal'>): Promise<void> {
   const { server, wals, streamingPartial, folder } = options;
-  await makeWalFolder(folder);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const storage = storageOf(server);
   const copies = wals.map(({ entry, restoredName }) => ({
     from: archivedWalPath(server.layout, entry.name),
@@ -50,7 +51,7 @@ export async function copyWals(options: CopyOptions, context: Pick<Context, 'pro
     copies.push({ from, restoredName, storage: arrivalsOf(storage) });
   }
   const statusFolder = join(folder, 'archive_status');
-  if (options.marksArchived) await makeWalFolder(statusFolder);
+  if (options.marksArchived) await mkdir(statusFolder, { recursive: true, mode: 0o700 });
   let doneFiles = 0;
   context.progress.begin({ label: 'Copying WAL files', totalBytes: copies.length * options.segmentSize });
   try {
@@ -66,9 +67,9 @@ export async function copyWals(options: CopyOptions, context: Pick<Context, 'pro
 }
 
 /** Makes a folder of mode 0700, or takes one that is there; never one behind a symbolic link that came with the backup. */
-export async function makeWalFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  if ((await lstat(folder)).isDirectory()) return;
+export async function makeWalFolder(place: Pick<Place, 'makeFolder' | 'find'>, folder: string): Promise<void> {
+  await place.makeFolder(folder);
+  if ((await place.find(folder))?.kind === 'folder') return;
   throw new OperatorError('destination-unusable', `${folder} is a symbolic link; WAL is copied into a folder of its own`);
 }
 

@@ -33,6 +33,10 @@ interface Planning {
   readonly server: Server;
   readonly request: RestoreRequest;
   readonly place: Place;
+  /** `local`, or the host. */
+  readonly placeName: string;
+  /** Full name of this host. */
+  readonly backupHost: string;
   readonly reader: SourceReader;
   /** WAL that waits counts as archived: a restore archives it before it begins. */
   readonly countsWaiting: boolean;
@@ -84,7 +88,7 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
   const { goings } = await readAnnotations(server.layout, [backup.id]);
   if (goings.has(backup.id)) refusals.add(new OperatorError('backup-not-usable', `backup ${backup.id} is being deleted`));
   const places = planDestination(server.layout, { request, backup, isPitr }, refusals.add);
-  await judgeDestination({ plan: places, place, layout: server.layout, backup, isDelta: false }, refusals.add);
+  await judgeDestination({ plan: places, place, layout: server.layout, backup, isDelta: request.isDelta }, refusals.add);
   const settings = recoverySettings({
     version: backup.version ?? 0,
     serverName: server.config.name,
@@ -92,19 +96,22 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
     isPitr,
     timelineSetting: timelines.setting,
     wal: places.wal,
+    backupHost: aim.backupHost,
     request,
   });
   const source = await refusals.take(() => sourceOf(backup, backups, server.layout));
   if (source === undefined) return undefined;
+  refuseImpossibleWays(request, source, refusals);
   const recoveryFile = settings?.isAppended === true ? settings.fileName : undefined;
   const content = await refusals.take(() => aim.reader.read(source));
   const wal = await planWalsOf(aim, { backup, timelines, facts, refusals }, context);
   const trees = treesOf(places, source, content);
-  const stagedBytes = await stagedBytesOf(source);
+  const stagedBytes = place.kind === 'remote' ? 0 : await stagedBytesOf(source);
   const staged = stagedBytes === 0 ? undefined : { path: request.stagingPath, bytes: stagedBytes };
   const spaces = await planSpaces({ place, places, trees, walBytes: wal.bytes, staged });
   for (const { path, neededBytes, freeBytes, sharesBlocks } of spaces) {
-    if (neededBytes <= freeBytes || sharesBlocks) continue;
+    // what a delta restore needs is only known when it is done
+    if (neededBytes <= freeBytes || sharesBlocks || request.isDelta) continue;
     refusals.add(tooSmall(path, neededBytes, freeBytes), 'space');
   }
   const rates = await readRates(server.layout);
@@ -121,7 +128,14 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
     settings,
     configuration: await configurationOf(content, backup, recoveryFile),
     staging: staged?.path,
-    stages: planStages({ source, trees, walBytes: wal.bytes, place: place.kind, rates }),
+    stages: planStages({
+      source,
+      trees,
+      walBytes: wal.bytes,
+      place: aim.placeName,
+      isSent: place.kind === 'remote' || request.isDelta,
+      rates,
+    }),
   };
 }
 
@@ -163,6 +177,38 @@ function refuseOldVersion({ request, target }: Aim, { id, version }: Backup, ref
   }
   if (request.action !== undefined && version < 90_500) {
     refusals.add(new OperatorError('target-invalid', '--target-action needs PostgreSQL 9.5'));
+  }
+}
+
+/** cli.md section 9: what cannot go together. */
+function refuseImpossibleWays(request: RestoreRequest, { leaf, members }: BackupSource, refusals: Refusals): void {
+  const { isDelta, remoteSshCommand, stagingLocation } = request;
+  const isPlain = members.length === 1 && leaf.form === 'plain';
+  const stagesThere = stagingLocation === 'remote' && !isPlain;
+  if (stagingLocation === 'remote' && remoteSshCommand === undefined && !isPlain) {
+    refusals.add(new OperatorError('options-contradict', 'a remote staging location needs --remote-ssh-command'));
+  }
+  if (stagesThere && remoteSshCommand !== undefined) {
+    refusals.add(
+      new OperatorError(
+        'not-available-yet',
+        'unpacking and combining on the other host is not available yet in pgcellar 0.1.0',
+        {
+          hint: 'with --staging-location local it is done on this host',
+        },
+      ),
+    );
+  }
+  if (isDelta && !isPlain && (remoteSshCommand === undefined || stagesThere)) {
+    refusals.add(
+      new OperatorError(
+        'options-contradict',
+        'a delta restore needs a plain backup: incremental, compressed or encrypted ones are made anew',
+        {
+          hint: 'restore into an empty folder',
+        },
+      ),
+    );
   }
 }
 

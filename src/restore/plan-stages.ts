@@ -10,19 +10,24 @@ interface StageQuestion {
   readonly walBytes: number;
   /** `local`, or the host. */
   readonly place: string;
+  /** With rsync: to another host, or onto files that are there. */
+  readonly isSent: boolean;
   readonly rates: readonly MeasuredRate[];
 }
 
 /** The stages of a restore in their order, each with its estimate. */
 export function planStages(question: StageQuestion): readonly PlannedStage[] {
-  const { source, trees, walBytes } = question;
+  const { source, trees, walBytes, isSent } = question;
   const { members, leaf } = source;
   const copied = trees.reduce((sum, { bytes }) => sum + bytes, 0);
   const isChain = members.length > 1;
   const unpacked = members.filter(({ form }) => isChain && form === 'tar');
   return [
     ...unpacked.map(({ backup }) => planStage('unpack', backup.size ?? 0, question)),
-    planStage(isChain ? 'combine' : leaf.form === 'tar' ? 'unpack' : 'copy', copied, question),
+    ...(isChain ? [planStage('combine', copied, question)] : []),
+    ...(!isChain && leaf.form === 'tar' ? [planStage('unpack', copied, question)] : []),
+    ...(!isChain && leaf.form === 'plain' && !isSent ? [planStage('copy', copied, question)] : []),
+    ...(isSent ? [planStage('send', copied, question)] : []),
     ...(walBytes > 0 ? [planStage('wal', walBytes, question)] : []),
     planStage('sync', copied + walBytes, question),
   ];

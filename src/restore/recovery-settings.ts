@@ -22,9 +22,20 @@ export interface RecoveryWish {
   readonly isPitr: boolean;
   readonly timelineSetting: TimelineChoice | undefined;
   readonly wal: WalPlace;
+  /** Full name of this host, for a server on another one. */
+  readonly backupHost: string;
   readonly request: Pick<
     RestoreRequest,
-    'isExclusive' | 'action' | 'standbyMode' | 'recoveryConfFilename' | 'restoreCommand' | 'programWords' | 'programUser'
+    | 'isExclusive'
+    | 'action'
+    | 'standbyMode'
+    | 'recoveryConfFilename'
+    | 'restoreCommand'
+    | 'programWords'
+    | 'programUser'
+    | 'remoteSshCommand'
+    | 'recoveryOptionPort'
+    | 'jobs'
   >;
 }
 
@@ -48,10 +59,12 @@ export function recoverySettings(wish: RecoveryWish): RecoverySettings | undefin
   };
 }
 
-function walLines({ wal, serverName, request }: RecoveryWish): string[] {
+function walLines({ wal, serverName, backupHost, request }: RecoveryWish): string[] {
   switch (wal.kind) {
     case 'fetched':
-      return fetchingLines(serverName, request);
+      return request.remoteSshCommand === undefined || request.restoreCommand !== undefined
+        ? fetchingLines(serverName, request)
+        : remoteFetchingLines(serverName, backupHost, request);
     case 'staged': {
       // Barman leaves these out for a standby, which then never finds the WAL that was copied for it
       const copying = `cp ${commandWord(wal.folder)}/%f %p`;
@@ -74,6 +87,33 @@ function fetchingLines(
   const command = [program, 'get-wal', flags, commandWord(serverName), '%f > %p'].join(' ');
   const comment = `# The '${quoteWords(programWords)} get-wal' command must run as '${programUser}' user`;
   return [comment.replaceAll(/\p{Cc}/gu, ' '), setting('restore_command', command)];
+}
+
+/** A server on another host asks through ssh, with the helper of the program that did the restore (engine.md section 12.8). */
+function remoteFetchingLines(
+  serverName: string,
+  backupHost: string,
+  { programWords, programUser, standbyMode, recoveryOptionPort, jobs }: RecoveryWish['request'],
+): string[] {
+  const isBarman = programWords.length === 1 && programWords[0] === 'barman';
+  const program = isBarman ? 'barman-wal-restore' : 'pgcellar-wal-restore';
+  const words = [
+    program,
+    ...(standbyMode ? [] : ['-P']),
+    ...(isBarman ? [] : ['--strict', ...programWords.slice(1).map(commandWord)]),
+    '-U',
+    commandWord(programUser),
+    ...(recoveryOptionPort === undefined ? [] : ['--port', String(recoveryOptionPort)]),
+    commandWord(backupHost),
+    commandWord(serverName),
+    '%f',
+    '%p',
+    ...(jobs > 1 ? ['-p', String(jobs)] : []),
+  ];
+  const comment = isBarman
+    ? "# The 'barman-wal-restore' command is provided in the 'barman-cli' package"
+    : "# 'pgcellar-wal-restore' has to be installed on this host";
+  return [comment, setting('restore_command', words.join(' '))];
 }
 
 function targetLines({ version, target, timelineSetting, request }: RecoveryWish): string[] {

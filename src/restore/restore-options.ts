@@ -42,6 +42,17 @@ export interface RestoreRequest {
   /** Folder that is unpacked and combined in when the destination cannot be used for it. */
   readonly stagingPath: string;
   readonly combineMode: CombineMode;
+  /** Reaches the host that is restored to; undefined for this one. */
+  readonly remoteSshCommand?: string | undefined;
+  readonly stagingLocation: 'local' | 'remote';
+  /** Brings files that are there to the state of the backup. */
+  readonly isDelta: boolean;
+  readonly usesNetworkCompression: boolean;
+  readonly jobs: number;
+  readonly jobsStartBatchSize: number;
+  readonly jobsStartBatchPeriodSeconds: number;
+  /** ssh port of this host, for the `restore_command` of another one. */
+  readonly recoveryOptionPort?: number | undefined;
   /** Guard rails that the operator has lifted. */
   readonly allowed: ReadonlySet<Allowance>;
   /** What is not built yet; only what was said on the command line, the configuration is looked at apart. */
@@ -50,15 +61,6 @@ export interface RestoreRequest {
 
 /** Options that exist in Barman and not here yet. */
 export interface NotBuiltOptions {
-  readonly remoteSshCommand?: string | undefined;
-  readonly isDelta?: boolean | undefined;
-  readonly usesNetworkCompression?: boolean | undefined;
-  readonly jobs?: number | undefined;
-  readonly jobsStartBatchPeriod?: number | undefined;
-  readonly jobsStartBatchSize?: number | undefined;
-  /** `local` or `remote`. */
-  readonly stagingLocation?: string | undefined;
-  readonly recoveryOptionPort?: number | undefined;
   readonly snapshotRecoveryInstance?: string | undefined;
   readonly snapshotRecoveryZone?: string | undefined;
   readonly gcpZone?: string | undefined;
@@ -75,20 +77,23 @@ export interface UnavailableChoice {
 /** What the configuration says where the command line says nothing. */
 export type RestoreDefaults = Pick<
   RestoreRequest,
-  'fetchesWal' | 'kilobytesPerSecond' | 'retryTimes' | 'retrySleepSeconds' | 'stagingPath' | 'combineMode'
+  | 'fetchesWal'
+  | 'kilobytesPerSecond'
+  | 'retryTimes'
+  | 'retrySleepSeconds'
+  | 'stagingPath'
+  | 'combineMode'
+  | 'stagingLocation'
+  | 'isDelta'
+  | 'usesNetworkCompression'
+  | 'jobs'
+  | 'jobsStartBatchSize'
+  | 'jobsStartBatchPeriodSeconds'
 >;
 
 const notYet = 'not available yet in pgcellar 0.1.0';
 
 const notBuiltOptions: readonly (readonly [keyof NotBuiltOptions, string, UnavailableChoice['ignoring']])[] = [
-  ['remoteSshCommand', '--remote-ssh-command', 'refuse'],
-  ['isDelta', '--delta-restore', 'refuse'],
-  ['usesNetworkCompression', '--network-compression', 'refuse'],
-  ['stagingLocation', '--staging-location', 'warn'],
-  ['recoveryOptionPort', '--recovery-option-port', 'warn'],
-  ['jobs', '--jobs', 'warn'],
-  ['jobsStartBatchPeriod', '--jobs-start-batch-period', 'warn'],
-  ['jobsStartBatchSize', '--jobs-start-batch-size', 'warn'],
   ['snapshotRecoveryInstance', '--snapshot-recovery-instance', 'refuse'],
   ['snapshotRecoveryZone', '--snapshot-recovery-zone', 'refuse'],
   ['gcpZone', '--gcp-zone', 'refuse'],
@@ -96,13 +101,11 @@ const notBuiltOptions: readonly (readonly [keyof NotBuiltOptions, string, Unavai
   ['awsRegion', '--aws-region', 'refuse'],
 ];
 
-/** What the options of the command line ask for that is not built: staging and parallel jobs change nothing in what is restored, so they only warn. */
+/** What the options of the command line ask for that is not built. */
 export function unavailableChoices({ notBuilt = {} }: Pick<RestoreRequest, 'notBuilt'>): readonly UnavailableChoice[] {
   return notBuiltOptions.flatMap(([key, option, usual]): UnavailableChoice[] => {
     const value = notBuilt[key];
-    if (value === undefined || value === false || (key === 'jobs' && value === 1)) return [];
-    const ignoring = key === 'stagingLocation' && value === 'remote' ? 'refuse' : usual;
-    return [{ ignoring, message: `${option} is ${notYet}${ignoring === 'warn' ? ' and has no effect' : ''}` }];
+    return value === undefined ? [] : [{ ignoring: usual, message: `${option} is ${notYet}` }];
   });
 }
 
@@ -120,6 +123,12 @@ export function restoreDefaults({ options }: ServerConfig): RestoreDefaults {
     retryTimes: options.basebackup_retry_times,
     retrySleepSeconds: options.basebackup_retry_sleep,
     stagingPath: options.staging_path ?? options.recovery_staging_path ?? options.local_staging_path ?? '/tmp',
+    stagingLocation: options.staging_location === 'remote' ? 'remote' : 'local',
+    isDelta: options.recovery_options.includes('delta-restore'),
+    usesNetworkCompression: options.network_compression,
+    jobs: Math.max(options.parallel_jobs, 1),
+    jobsStartBatchSize: options.parallel_jobs_start_batch_size,
+    jobsStartBatchPeriodSeconds: options.parallel_jobs_start_batch_period,
     combineMode: combineModes.find((mode) => mode === options.combine_mode) ?? 'copy',
   };
 }

@@ -10,6 +10,8 @@ interface RsyncOptions {
   readonly environment: Environment;
   readonly retryTimes: number;
   readonly retrySleepSeconds: number;
+  /** Nobody changes the source meanwhile: a file that vanishes is a failure. */
+  readonly isSourceStill?: boolean;
   /** Bytes that this run has copied so far. */
   readonly onProgress?: (bytes: number) => void;
 }
@@ -29,7 +31,7 @@ export async function runRsync(job: RsyncJob, options: RsyncOptions, context: Rs
   for (let retriesLeft = options.retryTimes; ; retriesLeft--) {
     const result = await runOnce(job, options, context);
     if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
-    if (hasCopied(result)) return;
+    if (options.isSourceStill === true ? result.exitCode === 0 : hasCopied(result)) return;
     if (result.exitCode === 127)
       throw new OperatorError('program-missing', 'the program rsync was not found', { hint: 'install the package rsync' });
     const failure = failureOf(result, 'rsync');

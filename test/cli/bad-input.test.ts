@@ -279,8 +279,8 @@ const commandLineCases: readonly Case[] = [
   },
   {
     title: 'a restore option that is not available yet',
-    words: ['restore', '--remote-ssh-command', 'ssh host', 'main', 'latest', '/srv/x'],
-    says: /--remote-ssh-command is not available yet/,
+    words: ['restore', '--snapshot-recovery-instance', 'vm', 'main', 'latest', '/srv/x'],
+    says: /--snapshot-recovery-instance is not available yet/,
   },
 ];
 

@@ -51,16 +51,16 @@ export const restoreCommand: CommandDeclaration = {
     { name: 'retry-times', kind: 'count', summary: 'how often copying is tried again' },
     { name: 'retry-sleep', kind: 'count', metavar: 'seconds', summary: 'pause before copying is tried again' },
     { name: 'no-retry', kind: 'flag', flagValue: 0, sharesWith: 'retry-times', summary: 'do not try again' },
-    { name: 'remote-ssh-command', kind: 'text', metavar: 'command', summary: 'restore to another host (not available yet)' },
+    { name: 'remote-ssh-command', kind: 'text', metavar: 'command', summary: 'restore to the host that this command reaches' },
     {
       name: 'recovery-option-port',
       kind: 'count',
       metavar: 'port',
-      summary: 'for restores to another host (not available yet)',
+      summary: 'ssh port of this host, for the restore_command of another one',
     },
-    { name: 'delta-restore', kind: 'flag', summary: 'copy only what differs (not available yet)' },
+    { name: 'delta-restore', kind: 'flag', summary: 'bring an older copy of the cluster to the state of the backup' },
     { name: 'no-delta-restore', kind: 'flag', flagValue: false, sharesWith: 'delta-restore', summary: 'copy everything' },
-    { name: 'network-compression', kind: 'flag', summary: 'for restores to another host (not available yet)' },
+    { name: 'network-compression', kind: 'flag', summary: 'compress on the way to another host' },
     {
       name: 'no-network-compression',
       kind: 'flag',
@@ -68,14 +68,14 @@ export const restoreCommand: CommandDeclaration = {
       sharesWith: 'network-compression',
       summary: 'do not compress',
     },
-    { name: 'jobs', short: 'j', kind: 'positive', summary: 'parallel copies (not available yet)' },
+    { name: 'jobs', short: 'j', kind: 'positive', summary: 'parallel copies' },
     {
       name: 'jobs-start-batch-period',
       kind: 'positive',
       metavar: 'seconds',
-      summary: 'for parallel copies (not available yet)',
+      summary: 'time in which only a batch of copies is started',
     },
-    { name: 'jobs-start-batch-size', kind: 'positive', summary: 'for parallel copies (not available yet)' },
+    { name: 'jobs-start-batch-size', kind: 'positive', summary: 'copies in such a batch' },
     {
       name: 'staging-path',
       kind: 'text',
@@ -87,7 +87,7 @@ export const restoreCommand: CommandDeclaration = {
       name: 'staging-location',
       kind: 'choice',
       choices: ['local', 'remote'],
-      summary: 'for compressed and incremental backups (not available yet)',
+      summary: 'host that backups are unpacked and combined on',
     },
     {
       name: 'recovery-staging-path',
@@ -130,7 +130,7 @@ export const restoreCommand: CommandDeclaration = {
   ],
   async run({ application, servers: [server], positionals: [backup = '', destination = ''], options }) {
     if (server === undefined) return;
-    const { executeRestore, prepareRestore } = await import('../../operations/restore-backup.ts');
+    const { executeRestore, openSite, prepareRestore } = await import('../../operations/restore-backup.ts');
     const { archiveWal } = await import('../../operations/archive-wal.ts');
     const { restoreDefaults } = await import('../../restore/restore-options.ts');
     const { renderRestorePlan } = await import('../../output/render-restore-plan.ts');
@@ -163,6 +163,14 @@ export const restoreCommand: CommandDeclaration = {
       programUser: configuration.global.barman_user,
       stagingPath: stagingPathOf(options, context.messages) ?? defaults.stagingPath,
       combineMode: combineModes.find((mode) => mode === options.text('combine-mode')) ?? defaults.combineMode,
+      remoteSshCommand: options.text('remote-ssh-command'),
+      stagingLocation: stagingLocationOf(options) ?? defaults.stagingLocation,
+      isDelta: options.flagIfGiven('delta-restore') ?? defaults.isDelta,
+      usesNetworkCompression: compressionOf(options) ?? defaults.usesNetworkCompression,
+      jobs: options.number('jobs') ?? defaults.jobs,
+      jobsStartBatchSize: options.number('jobs-start-batch-size') ?? defaults.jobsStartBatchSize,
+      jobsStartBatchPeriodSeconds: options.number('jobs-start-batch-period') ?? defaults.jobsStartBatchPeriodSeconds,
+      recoveryOptionPort: options.number('recovery-option-port'),
       allowed: new Set(allowances.filter((word) => options.texts('allow').includes(word))),
       notBuilt: notBuiltOf(options),
     };
@@ -170,34 +178,40 @@ export const restoreCommand: CommandDeclaration = {
     const archivePending = async (): Promise<void> => {
       await archiveWal(server, { isQuiet: true }, context);
     };
-    const plan = await prepareRestore({ server, request, isDryRun, archivePending }, context);
+    await using site = openSite(server, request, context);
+    const plan = await prepareRestore({ server, request, site, isDryRun, archivePending }, context);
     // whoever calls it Barman parses what Barman prints
     const isRefused = plan.refusals.length > 0;
     if (isDryRun || (programName !== 'barman' && !isRefused)) application.writer.print(renderRestorePlan(plan));
     if (isDryRun) for (const warning of plan.warnings) context.messages.warning(warning);
     for (const refusal of plan.refusals) application.tellFailure(refusal);
     if (isDryRun || isRefused) return;
-    application.writer.print(renderRestoreReport(await executeRestore(server, plan, context)));
+    application.writer.print(renderRestoreReport(await executeRestore({ server, plan, site }, context)));
   },
 };
 
 function notBuiltOf(options: OptionValues): NotBuiltOptions {
-  const stagingLocation = options.text('staging-location');
   return {
-    remoteSshCommand: options.text('remote-ssh-command'),
-    isDelta: options.flagIfGiven('delta-restore'),
-    usesNetworkCompression: options.flagIfGiven('network-compression'),
-    jobs: options.number('jobs'),
-    jobsStartBatchPeriod: options.number('jobs-start-batch-period'),
-    jobsStartBatchSize: options.number('jobs-start-batch-size'),
-    stagingLocation: stagingLocation === 'local' || stagingLocation === 'remote' ? stagingLocation : undefined,
-    recoveryOptionPort: options.number('recovery-option-port'),
     snapshotRecoveryInstance: options.text('snapshot-recovery-instance'),
     snapshotRecoveryZone: options.text('snapshot-recovery-zone'),
     gcpZone: options.text('gcp-zone'),
     azureResourceGroup: options.text('azure-resource-group'),
     awsRegion: options.text('aws-region'),
   };
+}
+
+function stagingLocationOf(options: OptionValues): 'local' | 'remote' | undefined {
+  const location = options.text('staging-location');
+  if (location === 'remote' && !options.has('remote-ssh-command'))
+    throw new OperatorError('options-contradict', '--staging-location remote needs --remote-ssh-command');
+  return location === 'local' || location === 'remote' ? location : undefined;
+}
+
+function compressionOf(options: OptionValues): boolean | undefined {
+  const compresses = options.flagIfGiven('network-compression');
+  if (compresses === true && !options.has('remote-ssh-command'))
+    throw new OperatorError('options-contradict', '--network-compression needs --remote-ssh-command');
+  return compresses;
 }
 
 function stagingPathOf(options: OptionValues, messages: Pick<Messages, 'warning'>): string | undefined {

@@ -12,7 +12,7 @@ test.each([
   { text: 'compression = gzip', work: 'archive', settings: [] },
   { text: 'compression = snappy', work: 'archive', settings: [] },
   { text: 'encryption = gpg', work: 'archive', settings: [] },
-  { text: 'recovery_options = get-wal, delta-restore', work: 'restore', settings: ['recovery_options = delta-restore'] },
+  { text: 'recovery_options = get-wal, delta-restore', work: 'restore', settings: [] },
   { text: 'snapshot_disks = a,b', work: 'backup', settings: ['snapshot_disks = a, b'] },
   { text: 'primary_conninfo = host=p password=hush', work: 'backup', settings: [] },
 ] as const)('$text asks $work for $settings', async ({ text, work, settings }) => {

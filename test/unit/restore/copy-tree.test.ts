@@ -9,7 +9,7 @@ import { aContext } from './restore-context.ts';
 let folder: TemporaryFolder;
 let source: string;
 let destination: string;
-const once = { totalBytes: undefined, kilobytesPerSecond: 0, retryTimes: 0, retrySleepSeconds: 0 };
+const once = { totalBytes: undefined, jobs: 1, kilobytesPerSecond: 0, retryTimes: 0, retrySleepSeconds: 0 };
 
 beforeEach(async () => {
   folder = await createTemporaryFolder('copy-tree');

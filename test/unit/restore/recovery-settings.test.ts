@@ -12,7 +12,8 @@ function settingsOf({ request, ...wish }: Omit<Partial<RecoveryWish>, 'request'>
     isPitr: true,
     timelineSetting: undefined,
     wal: { kind: 'staged', folder: '/r/barman_wal' },
-    request: { isExclusive: false, standbyMode: false, programWords: ['barman'], programUser: 'barman', ...request },
+    backupHost: 'backup.example.org',
+    request: { isExclusive: false, standbyMode: false, jobs: 1, programWords: ['barman'], programUser: 'barman', ...request },
     ...wish,
   });
 }
@@ -132,4 +133,32 @@ test.each<{ fact: string; wish: Parameters<typeof settingsOf>[0]; expected: unkn
 
 test('a plain restore needs none', () => {
   expect(settingsOf({ isPitr: false, wal: { kind: 'in-place', folder: '/r/pg_wal' } })).toBeUndefined();
+});
+
+test.each([
+  ['asks through ssh', {}, '-P -U barman backup.example.org main %f %p'],
+  [
+    'by another port, several at once',
+    { recoveryOptionPort: 2222, jobs: 3 },
+    '-P -U barman --port 2222 backup.example.org main %f %p -p 3',
+  ],
+  ['without what is not complete for a standby', { standbyMode: true }, '-U barman backup.example.org main %f %p'],
+])('a server on another host %s, letter for letter as Barman has it', (_, more, words) => {
+  const settings = settingsOf({ isPitr: false, wal: { kind: 'fetched' }, request: { remoteSshCommand: 'ssh host', ...more } });
+  expect(settings?.lines).toEqual([
+    "# The 'barman-wal-restore' command is provided in the 'barman-cli' package",
+    `restore_command = 'barman-wal-restore ${words}'`,
+  ]);
+});
+
+test('a server on another host asks with our helper and our configuration when we did the restore under our own name', () => {
+  const programWords = ['/usr/bin/pgcellar', '-c', '/etc/pgcellar.conf'];
+  const settings = settingsOf({
+    isPitr: false,
+    wal: { kind: 'fetched' },
+    request: { remoteSshCommand: 'ssh host', programWords },
+  });
+  expect(settings?.lines[1]).toBe(
+    "restore_command = 'pgcellar-wal-restore -P --strict -c /etc/pgcellar.conf -U barman backup.example.org main %f %p'",
+  );
 });

@@ -1,0 +1,175 @@
+import { join } from 'node:path';
+import type { Context } from '../shared/context.ts';
+import type { Environment } from '../shared/environment.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import type { Timestamp } from '../shared/timestamp.ts';
+import type { RsyncJob } from '../transport/rsync-arguments.ts';
+import { runRsync } from '../transport/run-rsync.ts';
+import type { Place } from './place.ts';
+import type { DestinationPlan } from './plan-destination.ts';
+import { controlFile, emptiedFolders, leftOutFiles } from './restored-files.ts';
+import { walkTree } from './walk-tree.ts';
+
+export interface Sending {
+  /** Where the trees are: in the catalog, or built in a staging folder; the tablespaces' `source` is theirs. */
+  readonly places: Pick<DestinationPlan, 'source' | 'destination' | 'tablespaces'>;
+  readonly place: Place;
+  /** The command that reaches the destination; undefined for this host. */
+  readonly sshCommand: string | undefined;
+  /** Files that are there are brought to the state of the source, what is not in it is removed. */
+  readonly isDelta: boolean;
+  /** Files that were written to since then are compared by content; undefined compares by size and time only. */
+  readonly safeHorizon: Timestamp | undefined;
+  readonly jobs: number;
+  /** At most so many rsync are started in so many seconds. */
+  readonly jobsStartBatchSize: number;
+  readonly jobsStartBatchPeriodSeconds: number;
+  readonly compresses: boolean;
+  readonly kilobytesPerSecond: number;
+  readonly retryTimes: number;
+  readonly retrySleepSeconds: number;
+  readonly totalBytes: number;
+  readonly environment: Environment;
+}
+
+/** Where the WAL of the cluster that a delta restore overwrites is kept: it may hold the last transactions. */
+const asideWalFolder = 'pg_wal.before-restore';
+
+/**
+ * Brings trees to their destination with rsync: on another host, or onto files that are there (engine.md section 12.5). The control file of an older cluster
+ * goes first and the new one is left out, so what a crash leaves cannot be started.
+ * @throws OperatorError `command-failed`, `ssh-failed`, `file-unreadable` or `interrupted`
+ */
+export async function sendTrees(sending: Sending, context: Context): Promise<void> {
+  const { places, place, totalBytes } = sending;
+  if (sending.isDelta) await retireCluster(sending);
+  for (const path of [places.destination, ...places.tablespaces.map(({ location }) => location)]) await place.makeFolder(path);
+  context.progress.begin({ label: 'Copying files', totalBytes });
+  const sender = new Sender(sending, context);
+  try {
+    for (const { source, location } of places.tablespaces)
+      await sender.send({ source, destination: location, isDataFolder: false });
+    await sender.send({ source: places.source, destination: places.destination, isDataFolder: true });
+  } finally {
+    context.progress.end();
+  }
+  await place.makeFolder(join(places.destination, 'pg_tblspc'));
+  for (const { oid, location } of places.tablespaces)
+    await place.link(location, join(places.destination, 'pg_tblspc', String(oid)));
+}
+
+/** Sends the control file: the last step of all. */
+export async function sendControlFile(sending: Sending, context: Context): Promise<void> {
+  const { places, place } = sending;
+  const folder = join(places.destination, 'global');
+  const job = { ...baseJob(sending), source: join(places.source, 'global'), destination: folder, files: ['pg_control'] };
+  await runRsync({ ...job, compares: 'nothing' }, { ...sending, isSourceStill: true }, context);
+  if ((await place.find(join(places.destination, controlFile))) === undefined) {
+    throw new OperatorError('backup-not-usable', `${join(places.source, controlFile)} is missing`);
+  }
+  await place.sync([join(places.destination, controlFile), folder]);
+}
+
+/** Takes the means to start from an older cluster, and keeps the WAL that only it may have. */
+async function retireCluster({ places, place }: Sending): Promise<void> {
+  const { destination } = places;
+  await place.remove(join(destination, controlFile));
+  const aside = join(destination, asideWalFolder);
+  const wal = join(destination, 'pg_wal');
+  const isFirst = (await place.find(aside)) === undefined;
+  if (isFirst && (await place.find(wal)) !== undefined) await place.rename(wal, aside);
+}
+
+interface Tree {
+  readonly source: string;
+  readonly destination: string;
+  readonly isDataFolder: boolean;
+}
+
+class Sender {
+  readonly #sending: Sending;
+  readonly #context: Context;
+  #doneBytes = 0;
+
+  constructor(sending: Sending, context: Context) {
+    this.#sending = sending;
+    this.#context = context;
+  }
+
+  /** Lists of files first, several at once; then the whole tree, which has little left to do but folders, links and what has to go. */
+  async send(tree: Tree): Promise<void> {
+    const { jobs, isDelta } = this.#sending;
+    const { young, others } = await this.#filesOf(tree);
+    if (young.length > 0) await this.#sendLists(tree, [young], 'content');
+    if (jobs > 1) await this.#sendLists(tree, dealt(others, jobs), 'size-and-time');
+    await this.#run({ ...this.#jobFor(tree), deletes: isDelta });
+  }
+
+  async #filesOf(tree: Tree): Promise<{ young: string[]; others: { path: string; size: number }[] }> {
+    const { safeHorizon, isDelta, jobs, places } = this.#sending;
+    const horizonMs =
+      isDelta && safeHorizon !== undefined ? Number(safeHorizon.epochMicros / 1000n) - 2000 : Number.POSITIVE_INFINITY;
+    const young: string[] = [];
+    const others: { path: string; size: number }[] = [];
+    if (horizonMs === Number.POSITIVE_INFINITY && jobs === 1) return { young, others };
+    const knownOids = new Set(places.tablespaces.map(({ oid }) => String(oid)));
+    for await (const { path, stats } of walkTree({ ...tree, knownOids })) {
+      if (!stats.isFile()) continue;
+      if (stats.mtimeMs >= horizonMs) young.push(path);
+      else others.push({ path, size: stats.size });
+    }
+    return { young, others };
+  }
+
+  async #sendLists(
+    tree: Tree,
+    lists: readonly (readonly string[])[],
+    compares: NonNullable<RsyncJob['compares']>,
+  ): Promise<void> {
+    const { jobs, jobsStartBatchSize, jobsStartBatchPeriodSeconds } = this.#sending;
+    let started = 0;
+    await forEachAtOnce(lists, jobs, async (files) => {
+      const batch = Math.floor(started++ / Math.max(jobsStartBatchSize, 1));
+      if (batch > 0) await this.#context.clock.sleep(batch * jobsStartBatchPeriodSeconds * 1000, this.#context.signal);
+      await this.#run({ ...baseJob(this.#sending), source: tree.source, destination: tree.destination, files, compares });
+    });
+  }
+
+  #jobFor({ source, destination, isDataFolder }: Tree): RsyncJob {
+    const oids = this.#sending.places.tablespaces.map(({ oid }) => `/pg_tblspc/${String(oid)}`);
+    const exclude = [...[...emptiedFolders].map((folder) => `/${folder}/*`), ...[...leftOutFiles].map((file) => `/${file}`)];
+    const filters = isDataFolder ? { exclude, protect: [`/${controlFile}`, `/${asideWalFolder}`, ...oids] } : {};
+    return { ...baseJob(this.#sending), source, destination, filters };
+  }
+
+  async #run(job: RsyncJob): Promise<void> {
+    const before = this.#doneBytes;
+    const onProgress = (bytes: number): void => {
+      this.#doneBytes = Math.max(this.#doneBytes, before + bytes);
+      this.#context.progress.advance(this.#doneBytes);
+    };
+    await runRsync(job, { ...this.#sending, isSourceStill: true, onProgress }, this.#context);
+  }
+}
+
+function baseJob({ sshCommand, compresses, kilobytesPerSecond }: Sending): Omit<RsyncJob, 'source' | 'destination'> {
+  return {
+    remote: sshCommand === undefined ? undefined : { side: 'destination', sshCommand },
+    symbolicLinks: 'keep',
+    compresses,
+    kilobytesPerSecond,
+  };
+}
+
+/** As many lists of about the same size; the largest files are dealt first. */
+function dealt(files: readonly { readonly path: string; readonly size: number }[], count: number): string[][] {
+  const lists = Array.from({ length: count }, () => ({ size: 0, paths: [] as string[] }));
+  for (const { path, size } of files.toSorted((a, b) => b.size - a.size)) {
+    const [smallest] = lists.toSorted((a, b) => a.size - b.size);
+    if (smallest === undefined) break;
+    smallest.size += size;
+    smallest.paths.push(path);
+  }
+  return lists.map(({ paths }) => paths).filter((paths) => paths.length > 0);
+}

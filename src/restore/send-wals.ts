@@ -1,0 +1,94 @@
+import { mkdir, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import type { Host } from '../transport/host.ts';
+import { failureOf } from '../transport/program-result.ts';
+import { runRsync } from '../transport/run-rsync.ts';
+import { copyWals } from './copy-wals.ts';
+import type { WalPlan } from './plan-wals.ts';
+import type { WalToCopy } from './select-wals.ts';
+
+interface SendingWals {
+  readonly server: Server;
+  readonly wal: WalPlan;
+  readonly host: Host;
+  readonly sshCommand: string;
+  /** On the other host. */
+  readonly folder: string;
+  readonly segmentSize: number;
+  readonly marksArchived: boolean;
+  /** A folder of ours on this host for what has to be unpacked first. */
+  readonly spool: string;
+  readonly compresses: boolean;
+  readonly kilobytesPerSecond: number;
+  readonly retryTimes: number;
+  readonly retrySleepSeconds: number;
+}
+
+/** Packed WAL is unpacked in portions, so that the spool stays small whatever the archive holds. */
+const portionFiles = 64;
+
+/**
+ * Sends plain WAL files to a folder of another host. What is stored plain goes straight from the archive, the rest through a spool.
+ * @throws OperatorError as {@link copyWals}, `command-failed` or `ssh-failed`
+ */
+export async function sendWals(sending: SendingWals, context: Context): Promise<void> {
+  const { wal, host, folder, segmentSize, marksArchived } = sending;
+  await host.makeFolder(folder, { mode: 0o700 });
+  const total = wal.copies.length;
+  context.progress.begin({ label: 'Copying WAL files', totalBytes: wal.bytes });
+  try {
+    for (let first = 0; first < total; first += portionFiles) {
+      await sendPortion(wal.copies.slice(first, first + portionFiles), sending, context);
+      context.progress.advance(Math.min(first + portionFiles, total) * segmentSize);
+    }
+    if (wal.streamingPartial !== undefined) await sendPortion([], sending, context);
+  } finally {
+    context.progress.end();
+  }
+  if (marksArchived) await markArchived(sending, context);
+}
+
+async function sendPortion(copies: readonly WalToCopy[], sending: SendingWals, context: Context): Promise<void> {
+  const { server, wal, spool, segmentSize, folder, sshCommand } = sending;
+  const portion = join(spool, 'wal');
+  await mkdir(portion, { recursive: true, mode: 0o700 });
+  try {
+    const isPacked = ({ entry }: WalToCopy): boolean => entry.compression !== null || entry.encryption !== null;
+    for (const { entry, restoredName } of copies.filter((copy) => !isPacked(copy))) {
+      await symlink(archivedWalPath(server.layout, entry.name), join(portion, restoredName));
+    }
+    const quiet = { ...context, progress: { begin: ignore, advance: ignore, end: ignore } };
+    const streamingPartial = copies.length === 0 ? wal.streamingPartial : undefined;
+    const packed = copies.filter(isPacked);
+    await copyWals({ server, wals: packed, streamingPartial, folder: portion, segmentSize, marksArchived: false }, quiet);
+    const remote = { side: 'destination' as const, sshCommand };
+    await runRsync(
+      { ...sending, source: portion, destination: folder, remote, symbolicLinks: 'follow' },
+      { ...sending, environment: server.environment, isSourceStill: true },
+      context,
+    );
+  } finally {
+    await rm(portion, { recursive: true, force: true });
+  }
+}
+
+/** Tells PostgreSQL that they need not be archived again. */
+async function markArchived({ host, folder, wal }: SendingWals, { signal }: Pick<Context, 'signal'>): Promise<void> {
+  const names = [
+    ...wal.copies.map(({ restoredName }) => restoredName),
+    ...(wal.streamingPartial === undefined ? [] : [wal.streamingPartial.restoredName]),
+  ];
+  const input = names.map((name) => `${name}.done\0`).join('');
+  const script = 'mkdir -p -m 0700 -- "$1" && cd "$1" && xargs -0 -r touch --';
+  const result = await host.run(['sh', '-c', script, 'sh', join(folder, 'archive_status')], { input, signal });
+  if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+  if (result.exitCode !== 0) throw failureOf(result, `marking WAL as archived on ${host.label}`);
+}
+
+function ignore(): void {
+  // the portions are counted, not their files
+}

@@ -1,0 +1,189 @@
+// Restores to another host through a real sshd, and onto files that are there.
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeEachPostgres } from '../helpers/installations.ts';
+import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { startCluster } from '../helpers/start-cluster.ts';
+import { startReceiver } from '../helpers/start-receiver.ts';
+import { startRestored } from '../helpers/start-restored.ts';
+import { type Sshd, startSshd } from '../helpers/start-sshd.ts';
+import { createTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.ts';
+import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+import { waitFor } from '../helpers/wait-for.ts';
+import { type Mark, startWriteLoad } from '../helpers/write-load.ts';
+
+interface Story {
+  readonly home: TestHome;
+  readonly plain: string;
+  readonly packed: string;
+  readonly later: string;
+  readonly mark: Mark;
+  readonly ids: readonly number[];
+}
+
+async function tell(cluster: PostgresServer, opened: Opened): Promise<Story> {
+  const tablespace = await opened.add(createTemporaryFolder('ts', { owner: 'server' }));
+  const home = await opened.add(createTestHome({ servers: { main: serverOf(cluster) } }));
+  await startReceiver(home, cluster);
+  await using load = await startWriteLoad(cluster, { paddingBytes: 300 });
+  await cluster.query(`CREATE TABLESPACE fast LOCATION '${tablespace.path}'`);
+  await cluster.query('ALTER TABLE load SET TABLESPACE fast');
+  const plain = await backUp(home);
+  await home.writeServer('main', { ...serverOf(cluster), backup_compression: 'gzip', backup_compression_format: 'tar' });
+  const packed = await backUp(home);
+  await home.writeServer('main', serverOf(cluster));
+  const mark = await load.mark();
+  await cluster.query('CREATE TABLE more AS SELECT i FROM generate_series(1, 20000) i');
+  const later = await backUp(home);
+  await load.stop();
+  await runWell(['switch-wal', '--archive', 'main'], { home });
+  return { home, plain, packed, later, mark, ids: load.journal.map(({ id }) => id) };
+}
+
+function serverOf(cluster: PostgresServer): IniSection {
+  return streamingServer(cluster, { immediate_checkpoint: true, compression: 'gzip' });
+}
+
+async function backUp(home: TestHome): Promise<string> {
+  await runWell(['backup', '--wait', 'main'], { home });
+  const [id = ''] = (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n');
+  return id;
+}
+
+describeEachPostgres(
+  (major) => {
+    const opened = new Opened();
+    let story: Story;
+    let sshd: Sshd;
+    let folder: TemporaryFolder;
+
+    beforeAll(async () => {
+      const cluster = await opened.add(startCluster({ major, initdbArgs: ['--wal-segsize=1'] }));
+      story = await tell(cluster, opened);
+      sshd = await opened.add(startSshd());
+      folder = await opened.add(createTemporaryFolder('pl', { owner: 'server' }));
+    });
+    afterAll(() => opened.close());
+
+    let number = 0;
+    async function newPlace(): Promise<{ dataDir: string; fast: string; words: string[] }> {
+      const place = join(folder.path, String(++number));
+      await mkdir(place);
+      const fast = join(place, 'fast');
+      return {
+        dataDir: join(place, 'data'),
+        fast,
+        words: ['restore', `--tablespace=fast:${fast}`, '--staging-path', folder.path],
+      };
+    }
+
+    async function idsOf(server: PostgresServer): Promise<number[]> {
+      return (await server.query<{ id: string }>('SELECT id FROM load ORDER BY id')).map(({ id }) => Number(id));
+    }
+
+    describe('another host', () => {
+      test.each([
+        { what: 'a plain backup to a time', backup: 'plain', more: ['--jobs', '2', '--network-compression'], target: true },
+        { what: 'a tar backup to a time', backup: 'packed', more: [], target: true },
+        { what: 'a plain backup to the end', backup: 'plain', more: [], target: false },
+      ] as const)('gets $what, with what was committed there', async ({ backup, more, target }) => {
+        const { home, mark, ids } = story;
+        const { dataDir, fast, words } = await newPlace();
+        const point = target ? [`--target-time=${mark.time}`, '--target-action=promote'] : [];
+        const all = [...words, ...more, ...point, '--remote-ssh-command', sshd.sshCommand, 'main', story[backup], dataDir];
+        const dry = await runPgcellar([...all, '--dry-run'], { home });
+        expect(dry, dry.stderr).toMatchObject({ exitCode: 0 });
+        expect(existsSync(dataDir)).toBe(false);
+        const real = await runPgcellar(all, { home });
+        expect(real, real.stderr).toMatchObject({ exitCode: 0 });
+        expect(real.stdout).toContain('Starting remote restore for server main');
+        expect((await readdir(folder.path)).filter((name) => name.startsWith('pgcellar-restore'))).toEqual([]);
+        await using server = await startRestored({ dataDir, tablespaces: [fast], major, wait: 'promoted' });
+        expect(await idsOf(server)).toEqual(target ? ids.filter((id) => id <= mark.lastId) : ids);
+      });
+
+      test('is refused where files are, before anything is written', async () => {
+        const { home, plain } = story;
+        const { dataDir, words } = await newPlace();
+        await mkdir(dataDir, { recursive: true });
+        await writeFile(join(dataDir, 'thesis.txt'), 'the only copy');
+        const result = await runPgcellar([...words, '--remote-ssh-command', sshd.sshCommand, 'main', plain, dataDir], { home });
+        expect(result.exitCode).toBe(1);
+        expect(result.stderr).toContain('is not empty: it has thesis.txt');
+        expect(await readFile(join(dataDir, 'thesis.txt'), 'utf8')).toBe('the only copy');
+      });
+
+      test('that cannot be reached is told in one line', async () => {
+        const { home, plain } = story;
+        const { dataDir, words } = await newPlace();
+        const ssh = 'ssh -p 1 -o BatchMode=yes -o StrictHostKeyChecking=no nobody@127.0.0.1';
+        const result = await runPgcellar([...words, '--remote-ssh-command', ssh, 'main', plain, dataDir], { home });
+        expect(result.exitCode).toBe(1);
+        expect(result.stderr).toMatch(/^ERROR: .*127\.0\.0\.1/);
+      });
+    });
+
+    describe.each(['here', 'on another host'])('a delta restore %s', (where) => {
+      const reach = () => (where === 'here' ? [] : ['--remote-ssh-command', sshd.sshCommand]);
+
+      test('brings an older, used copy of the cluster to the state of the backup', async () => {
+        const { home, plain, later, ids } = story;
+        const { dataDir, fast, words } = await newPlace();
+        await runWell([...words, ...reach(), 'main', plain, dataDir], { home });
+        {
+          await using server = await startRestored({ dataDir, tablespaces: [fast], major, wait: 'promoted' });
+          await server.query('CREATE TABLE junk AS SELECT 1; DELETE FROM load');
+        }
+        // a file of the same size and time with other content
+        const version = join(dataDir, 'base/1/PG_VERSION');
+        const { mtime } = await stat(version);
+        await writeFile(version, (await readFile(version, 'utf8')).replaceAll(/\d/g, 'x'));
+        await utimes(version, mtime, mtime);
+        await appendFile(join(dataDir, 'base/1/junk'), 'junk');
+        await runWell([...words, ...reach(), '--delta-restore', 'main', later, dataDir], { home });
+        expect(existsSync(join(dataDir, 'base/1/junk'))).toBe(false);
+        expect(existsSync(join(dataDir, 'pg_wal.before-restore'))).toBe(true);
+        await using server = await startRestored({ dataDir, tablespaces: [fast], major, wait: 'promoted' });
+        expect(await idsOf(server)).toEqual(ids);
+        expect(await server.value('SELECT count(*) FROM more')).toBe('20000');
+        await expect(server.query('SELECT * FROM junk')).rejects.toThrow('does not exist');
+      });
+
+      test('that is killed cannot be started, and the same command again finishes', async () => {
+        const { home, plain, ids } = story;
+        const { dataDir, fast, words } = await newPlace();
+        await runWell([...words, ...reach(), 'main', plain, dataDir], { home });
+        await rm(join(dataDir, 'base/1'), { recursive: true });
+        const again = [...words, ...reach(), '--delta-restore', 'main', plain, dataDir];
+        {
+          await using program = await spawnPgcellar([...again, '--bwlimit', '500'], { home });
+          await waitFor('the control file is gone', () => !existsSync(join(dataDir, 'global/pg_control')));
+          program.killGroup('SIGKILL');
+          await program.ended;
+        }
+        expect(existsSync(join(dataDir, 'global/pg_control'))).toBe(false);
+        await waitFor(
+          'no rsync writes any more',
+          async () => !(await home.processes()).some(({ command }) => command.includes('rsync')),
+        );
+        await runWell(again, { home });
+        await using server = await startRestored({ dataDir, tablespaces: [fast], major, wait: 'promoted' });
+        expect(await idsOf(server)).toEqual(ids);
+      });
+    });
+
+    test('a delta restore needs a plain backup', async () => {
+      const { home, packed } = story;
+      const { dataDir, words } = await newPlace();
+      const result = await runPgcellar([...words, '--delta-restore', 'main', packed, dataDir], { home });
+      expect(result).toMatchObject({ exitCode: 1 });
+      expect(result.stderr).toContain('a delta restore needs a plain backup');
+    });
+  },
+  [18],
+);
