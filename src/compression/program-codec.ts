@@ -1,6 +1,7 @@
 import { requireProgram } from '../transport/find-program.ts';
 import { failureOf, lastLines } from '../transport/program-result.ts';
-import { type Codec, type CodecSurroundings, contentOf, damageIn } from './codec.ts';
+import { type Codec, type CodecSurroundings, damageIn } from './codec.ts';
+import { filterFile } from './filter-file.ts';
 import { runFilter } from './run-filter.ts';
 
 interface ProgramCodecOptions extends Pick<Codec, 'name' | 'family' | 'levels'> {
@@ -19,7 +20,7 @@ export function programCodec({ magic, compressWords, decompressWords, ...codec }
     magic: Buffer.from(magic, 'hex'),
     async compress(from, to, level, surroundings) {
       const argv = await argvOf(compressWords(level), surroundings);
-      const result = await runFilter({ argv, from: contentOf(from), to, surroundings });
+      const result = await filterFile({ argv, from, to, surroundings });
       if (result.exitCode !== 0) throw failureOf(result, `${codec.name} on ${from}`);
     },
     async decompress(from, to, surroundings) {

@@ -4,7 +4,7 @@ import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { ProgramResult } from '../transport/program-result.ts';
 import { startProgram } from '../transport/run-program.ts';
 import type { CodecSurroundings, PackedContent } from './codec.ts';
-import { StallWatch } from './stall-watch.ts';
+import { StallWatch, stalled, usualStallMs } from './stall-watch.ts';
 
 interface FilterOptions {
   readonly argv: readonly string[];
@@ -14,9 +14,6 @@ interface FilterOptions {
   readonly surroundings: CodecSurroundings;
 }
 
-/** No compression of a segment thinks for so long without a byte in or out: one that hangs must not hold up all others for ever. */
-const usualStallMs = 600_000;
-
 /**
  * Sends bytes through a program from standard input to standard output. An exit code is never an exception.
  * @throws what the reading or the writing throws; OperatorError `command-failed` when a program is content with a part of its input, or
@@ -25,15 +22,20 @@ const usualStallMs = 600_000;
 export async function runFilter({ argv, from, to, surroundings }: FilterOptions): Promise<ProgramResult> {
   const { environment, stallMs = usualStallMs } = surroundings;
   const running = await startProgram(argv, { environment });
-  const watch = new StallWatch({
-    stallMs,
-    isHeldUp: () => typeof to !== 'string' && 'writableNeedDrain' in to && to.writableNeedDrain === true,
-    onStall: () => running.abandon(),
-  });
-  const feeding = pipeline(from.open(), watch.pass, running.stdin);
+  let passed = 0;
+  const count = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      passed += chunk.length;
+      yield chunk;
+    }
+  };
+  const isHeldUp = (): boolean => typeof to !== 'string' && 'writableNeedDrain' in to && to.writableNeedDrain === true;
+  const progress = () => Promise.resolve(isHeldUp() ? undefined : String(passed));
+  const watch = new StallWatch({ stallMs, progress, onStall: () => running.abandon() });
+  const feeding = pipeline(from.open(), count, running.stdin);
   // opened only now: whoever waits for its errors has to be there already
   const output = typeof to === 'string' ? createWriteStream(to, { flags: 'wx' }) : to;
-  const draining = pipeline(running.stdout, watch.pass, output, { end: typeof to === 'string' });
+  const draining = pipeline(running.stdout, count, output, { end: typeof to === 'string' });
   const [fed, drained] = await Promise.allSettled([feeding, draining]);
   const result = await running.ended;
   watch.close();
@@ -41,14 +43,6 @@ export async function runFilter({ argv, from, to, surroundings }: FilterOptions)
   if (drained.status === 'rejected') throw drained.reason; // the program then only failed because nobody took its output
   if (result.exitCode === 0 && fed.status === 'rejected') throw feedingFailure(from.name, fed.reason);
   return result;
-}
-
-function stalled(name: string, stallMs: number): OperatorError {
-  const seconds = String(stallMs / 1000);
-  return new OperatorError(
-    'command-failed',
-    `a program that works on ${name} neither read nor wrote for ${seconds} s, and was killed`,
-  );
 }
 
 function feedingFailure(name: string, reason: unknown): unknown {

@@ -1,37 +1,46 @@
+import { OperatorError } from '../shared/operator-error.ts';
+
 interface StallOptions {
   readonly stallMs: number;
-  /** Whether it is somebody else who lets it wait. */
-  readonly isHeldUp: () => boolean;
+  /** Differs from the last answer when something has passed; undefined when it is somebody else who lets it wait. */
+  readonly progress: () => Promise<string | undefined>;
   readonly onStall: () => void;
 }
 
-/** Calls `onStall` once when nothing has passed for `stallMs`, although nobody held it up. */
+/** No compression of a segment thinks for so long without a byte in or out: one that hangs must not hold up all others for ever. */
+export const usualStallMs = 600_000;
+
+/** Looks every `stallMs`, and calls `onStall` once when nothing has passed since the last look. */
 export class StallWatch {
+  readonly #options: StallOptions;
   readonly #timer: NodeJS.Timeout;
+  #last: string | undefined;
   hasStalled = false;
 
-  constructor({ stallMs, isHeldUp, onStall }: StallOptions) {
-    this.#timer = setTimeout(() => {
-      if (isHeldUp()) {
-        this.#timer.refresh();
-        return;
-      }
-      this.hasStalled = true;
-      onStall();
-    }, stallMs);
+  constructor(options: StallOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.#look(), options.stallMs);
   }
-
-  /** A stage of a pipeline through which bytes go as they are. */
-  readonly pass = (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> => this.#pass(chunks);
 
   close(): void {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
   }
 
-  async *#pass(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      this.#timer.refresh();
-      yield chunk;
-    }
+  async #look(): Promise<void> {
+    const now = await this.#options.progress();
+    const isSame = now !== undefined && now === this.#last;
+    this.#last = now;
+    if (!isSame || this.hasStalled) return;
+    this.hasStalled = true;
+    this.#options.onStall();
   }
+}
+
+/** The failure of a program that was given up. */
+export function stalled(name: string, stallMs: number): OperatorError {
+  const seconds = String(stallMs / 1000);
+  return new OperatorError(
+    'command-failed',
+    `a program that works on ${name} neither read nor wrote for ${seconds} s, and was killed`,
+  );
 }

@@ -51,18 +51,59 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
  * @throws OperatorError `program-missing` when `setpriv` is not there; a program that is missing itself ends with exit code 127
  */
 export async function startProgram(argv: readonly string[], options: ProgramOptions): Promise<RunningProgram> {
+  const { child, ended } = await launch(argv, options, ['pipe', 'pipe']);
+  const { stdin, stdout } = child;
+  if (stdin === null || stdout === null) throw new Error('a program has no pipes although they were asked for');
+  stdin.on('error', (error) => {
+    // a program may end without reading its input: its exit code says what that means
+    if (systemCodeOf(error) !== 'EPIPE' && systemCodeOf(error) !== 'ECONNRESET') child.kill('SIGTERM');
+  });
+  return {
+    pid: child.pid ?? Number.NaN,
+    stdin,
+    stdout,
+    ended,
+    kill: (signal) => {
+      child.kill(signal);
+    },
+    abandon: () => abandon(child),
+  };
+}
+
+/** Standard input and output of a program: open files of ours. */
+interface OnFiles {
+  readonly environment: ProgramOptions['environment'];
+  readonly stdin: number;
+  readonly stdout: number;
+}
+
+/** As {@link startProgram}, with open files as standard input and output: none of their bytes goes through us. */
+export async function startOnFiles(
+  argv: readonly string[],
+  { environment, stdin, stdout }: OnFiles,
+): Promise<Pick<RunningProgram, 'ended' | 'abandon'>> {
+  const { child, ended } = await launch(argv, { environment }, [stdin, stdout]);
+  return { ended, abandon: () => abandon(child) };
+}
+
+interface Launched {
+  readonly child: ChildProcess;
+  readonly ended: Promise<ProgramResult>;
+}
+
+async function launch(
+  argv: readonly string[],
+  options: ProgramOptions,
+  stdio: readonly ['pipe' | number, 'pipe' | number],
+): Promise<Launched> {
   const [program = '', ...words] = argv;
   const child = spawn('setpriv', ['--pdeathsig=TERM', '--', program, ...words], {
     env: definedOf(options.environment),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: [...stdio, 'pipe'],
   });
   const stderr = new LineReader(options.onStderrLine, keptOutput);
-  child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk));
-  child.stdin.on('error', (error) => {
-    // a program may end without reading its input: its exit code says what that means
-    if (systemCodeOf(error) !== 'EPIPE' && systemCodeOf(error) !== 'ECONNRESET') child.kill('SIGTERM');
-  });
+  child.stderr?.on('data', (chunk: Buffer) => stderr.add(chunk));
   await spawned(child);
   const stop = (): void => {
     child.kill(options.stopSignal ?? 'SIGTERM');
@@ -74,19 +115,12 @@ export async function startProgram(argv: readonly string[], options: ProgramOpti
     const result: ProgramResult = { argv, exitCode, signal, stdout: '', stderr: stderr.end() };
     return result;
   });
-  return {
-    pid: child.pid ?? Number.NaN,
-    stdin: child.stdin,
-    stdout: child.stdout,
-    ended,
-    kill: (signal) => {
-      child.kill(signal);
-    },
-    abandon: () => {
-      child.kill('SIGKILL');
-      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
-    },
-  };
+  return { child, ended };
+}
+
+function abandon(child: ChildProcess): void {
+  child.kill('SIGKILL');
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
 }
 
 async function spawned(child: ChildProcess): Promise<void> {

@@ -5,7 +5,7 @@ export const zstd = programCodec({
   family: 'zstd',
   magic: '28b52ffd',
   levels: { least: -22, most: 22, low: 1, medium: 4, high: 9 },
-  compressWords: (level) => ['-c', '-q', ...levelWords(level)],
+  compressWords: (level) => ['-c', '-q', '--single-thread', ...levelWords(level)],
   decompressWords: ['-dc', '-q'],
 });
 
