@@ -14,6 +14,8 @@ interface JobParts {
   /** For queries, to the server that `conninfo` names; open until the backup has ended. */
   readonly connection: Connection;
   readonly facts: BackupFacts;
+  /** The backup that this one is built on; undefined for a full one. */
+  readonly parent: Backup | undefined;
 }
 
 /** One backup under way: what it works with, its record, and what it is doing, which is what a failure names. */
@@ -23,15 +25,17 @@ export class BackupJob {
   readonly context: Context;
   readonly connection: Connection;
   readonly facts: BackupFacts;
+  readonly parent: Backup | undefined;
   #doing = 'starting backup';
   #backup: Backup;
 
-  constructor({ server, request, context, connection, facts }: JobParts, backup: Backup) {
+  constructor({ server, request, context, connection, facts, parent }: JobParts, backup: Backup) {
     this.server = server;
     this.request = request;
     this.context = context;
     this.connection = connection;
     this.facts = facts;
+    this.parent = parent;
     this.#backup = backup;
   }
 

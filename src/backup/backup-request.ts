@@ -1,6 +1,8 @@
 /** What the command line of `backup` asks for; undefined leaves it to the configuration. */
 export interface BackupRequest {
   readonly name: string | undefined;
+  /** The backup to build an incremental one on: id, shortcut or name. */
+  readonly incremental: string | undefined;
   readonly isCheckpointFast: boolean | undefined;
   readonly kilobytesPerSecond: number | undefined;
   readonly retryTimes: number | undefined;

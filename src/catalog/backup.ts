@@ -89,6 +89,7 @@ export function newBackup(known: {
   readonly mode: string;
   readonly backupName: string | null;
   readonly systemid: string | null;
+  readonly parentBackupId: BackupId | null;
 }): Backup {
   return { ...emptyBackup(known.id), ...known };
 }

@@ -368,7 +368,6 @@ const serverOptions = {
   encryption: {
     kind: encryptionKind,
     scope: 'GSM',
-    later: { work: ['backup'], ignoring: 'refuse' },
     summary:
       'Encrypt backups and WAL: `gpg` or `none`. Needs `encryption_key_id`, `backup_method = postgres`, `backup_compression` and `backup_compression_format = tar`.',
   },

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Annotations, markGoing, readAnnotations, unmarkGoing } from '../catalog/annotations.ts';
-import { type Backup, type BackupId, backupTypeOf, parseBackupId } from '../catalog/backup.ts';
-import { readBackupRecord, readSoundRecords, removeBackupRecord, writeBackupRecord } from '../catalog/backup-records.ts';
+import { type Backup, type BackupId, backupTypeOf } from '../catalog/backup.ts';
+import { readSoundRecords, removeBackupRecord, writeBackupRecord } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
 import { planWalDeletion, subtreeOf } from '../catalog/plan-deletion.ts';
 import { removeWals } from '../catalog/remove-wals.ts';
@@ -17,6 +17,7 @@ import { namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatCTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval } from '../shared/units.ts';
+import { settleChildren, settleFamilies } from './settle-children.ts';
 import { walDeletionHooks } from './wal-deletion-hooks.ts';
 
 const goingError = 'its deletion was interrupted: delete it again, or let cron finish';
@@ -70,6 +71,7 @@ export async function deleteOne(
   if (backup === undefined) {
     // killed after its record went: the folder is empty by then, anything else is not ours to judge without a record
     if ((await namesIn(backupFolder(layout, id))).length === 0) await removeFolder(server, id);
+    await settleFamilies(server, backups, context);
     await unmarkGoing(layout, id);
     return;
   }
@@ -93,8 +95,8 @@ export async function deleteOne(
     context.messages.info('Delete associated WAL segments:');
     for (const { name } of removed) context.messages.info(`\t${name}`);
   }
-  await forgetChild(server, backup);
   await removeBackupRecord(layout, id);
+  if (backup.parentBackupId !== null) await settleChildren(server, backup.parentBackupId, context);
   await removeFolder(server, id);
   await unmarkGoing(layout, id);
   const elapsed = formatInterval((context.clock.elapsedMs() - startedMs) / 1000);
@@ -167,13 +169,4 @@ async function removeFiles(server: Server, id: BackupId): Promise<void> {
 async function removeFolder(server: Server, id: BackupId): Promise<void> {
   await rm(backupFolder(server.layout, id), { recursive: true, force: true });
   if ((await namesIn(server.layout.base)).length > 0) await syncFolder(server.layout.base);
-}
-
-async function forgetChild(server: Server, backup: Backup): Promise<void> {
-  const parentId = parseBackupId(backup.parentBackupId ?? '');
-  if (parentId === undefined) return;
-  const parent = await readBackupRecord(server.layout, parentId);
-  if (parent?.childrenBackupIds == null) return;
-  const left = parent.childrenBackupIds.filter((child) => child !== backup.id);
-  await writeBackupRecord(server.layout, { ...parent, childrenBackupIds: left.length === 0 ? null : left });
 }

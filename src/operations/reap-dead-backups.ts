@@ -1,12 +1,13 @@
 import { readBackupRecords, writeBackupRecord } from '../catalog/backup-records.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
+import { settleFamilies } from './settle-children.ts';
 
 /**
  * Turns backups that were killed half-way (EMPTY or STARTED although nobody holds the backup lock) into failed ones, so that they are
- * seen and can be deleted. The caller holds the backup lock, which the dead one held.
+ * seen and can be deleted, and lets parents know their children. The caller holds the backup lock, which the dead one held.
  */
-export async function reapDeadBackups(server: Server, { log }: Pick<Context, 'log'>): Promise<void> {
+export async function reapDeadBackups(server: Server, { log, clock }: Pick<Context, 'log' | 'clock'>): Promise<void> {
   const { backups } = await readBackupRecords(server.layout);
   for (const backup of backups.filter(({ status }) => status === 'EMPTY' || status === 'STARTED')) {
     log.warning(
@@ -18,4 +19,5 @@ export async function reapDeadBackups(server: Server, { log }: Pick<Context, 'lo
       error: 'failure copying files (the backup was killed)',
     });
   }
+  await settleFamilies(server, backups, { clock });
 }

@@ -14,6 +14,7 @@ import { formatLongTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { archiveWal } from './archive-wal.ts';
 import { checkBackup } from './check-backup.ts';
+import { settleChildren } from './settle-children.ts';
 
 const waitEveryMs = 100;
 
@@ -27,6 +28,7 @@ export async function runBackupJob(job: BackupJob, method: BackupMethod): Promis
   const startedAt = context.clock.now();
   const startedMs = context.clock.elapsedMs();
   await job.save({});
+  if (job.parent !== undefined) await settleChildren(server, job.parent.id, context);
   try {
     await runPreHooksOrFail(await hookOf(job), context);
     context.messages.info(`Starting backup using ${method.name} method for server ${server.config.name} in ${job.folder}`);

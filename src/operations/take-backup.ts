@@ -3,7 +3,8 @@ import { BackupJob } from '../backup/backup-job.ts';
 import type { BackupMethod } from '../backup/backup-method.ts';
 import type { BackupRequest } from '../backup/backup-request.ts';
 import { type Backup, type BackupId, newBackup, parseBackupId } from '../catalog/backup.ts';
-import { readBackupRecord } from '../catalog/backup-records.ts';
+import { readBackupRecord, readBackupRecords } from '../catalog/backup-records.ts';
+import { ancestorsOf } from '../catalog/families.ts';
 import { writeIdentityOnce } from '../catalog/identity.ts';
 import { backupFolder, serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
@@ -18,6 +19,7 @@ import { formatCompactTime, localTimestamp } from '../shared/timestamp.ts';
 import { archiveWal } from './archive-wal.ts';
 import { checkBackup } from './check-backup.ts';
 import { requireHealthyServer } from './check-server.ts';
+import { findParent, requireUsableParent } from './choose-parent.ts';
 import { purgeBeforeFirstBackup } from './first-backup-purge.ts';
 import { reapDeadBackups } from './reap-dead-backups.ts';
 import { runBackupJob } from './run-backup-job.ts';
@@ -30,11 +32,13 @@ import { runBackupJob } from './run-backup-job.ts';
 export async function takeBackup(server: Server, request: BackupRequest, context: Context): Promise<Backup> {
   const method = methodOf(server);
   refuseUnavailable(server, context);
+  const parentId = request.incremental === undefined ? undefined : (await findParent(server, request.incremental)).backup.id;
   await requireHealthyServer(server, request.checkTimeoutSeconds, context);
-  const backup = await copyUnderLock({ server, method, request, context });
+  const backup = await copyUnderLock({ server, method, request, parentId, context });
   await archiveWal(server, { isQuiet: true }, context);
   await lookForWals(server, backup.id, context);
   await purgeBeforeFirstBackup(server, backup, context);
+  await warnOfMixedChecksums(server, backup, context);
   return backup;
 }
 
@@ -59,10 +63,11 @@ interface CopyParts {
   readonly server: Server;
   readonly method: BackupMethod;
   readonly request: BackupRequest;
+  readonly parentId: BackupId | undefined;
   readonly context: Context;
 }
 
-async function copyUnderLock({ server, method, request, context }: CopyParts): Promise<Backup> {
+async function copyUnderLock({ server, method, request, parentId, context }: CopyParts): Promise<Backup> {
   await using lock = await tryLockFile(serverLockPath(server.layout, 'backup'));
   if (lock === undefined) {
     throw new OperatorError('lock-busy', `Another backup process is running on server ${server.config.name}`, {
@@ -77,14 +82,29 @@ async function copyUnderLock({ server, method, request, context }: CopyParts): P
   if (facts.systemid !== undefined) {
     await writeIdentityOnce(server.layout, { systemid: facts.systemid, version: String(Math.floor(facts.version / 10_000)) });
   }
+  const chosen = parentId === undefined ? undefined : await findParent(server, parentId);
+  if (chosen !== undefined) await requireUsableParent(server, chosen, { connection, facts });
   const backup = newBackup({
     id: await freeBackupId(server, context),
     serverName: server.config.name,
     mode: method.mode(server.config),
     backupName: request.name ?? null,
     systemid: facts.systemid ?? null,
+    parentBackupId: parentId ?? null,
   });
-  return await runBackupJob(new BackupJob({ server, request, context, connection, facts }, backup), method);
+  const job = new BackupJob({ server, request, context, connection, facts, parent: chosen?.backup }, backup);
+  return await runBackupJob(job, method);
+}
+
+/** Files without checksums come into the cluster that a chain is combined to, and PostgreSQL then takes them for damaged. */
+async function warnOfMixedChecksums(server: Server, backup: Backup, { messages }: Context): Promise<void> {
+  if (backup.parentBackupId === null || backup.dataChecksums !== 'on') return;
+  const ancestors = ancestorsOf((await readBackupRecords(server.layout)).backups, backup);
+  const without = ancestors.filter(({ dataChecksums }) => dataChecksums === 'off').map(({ id }) => id);
+  if (without.length === 0) return;
+  messages.warning(
+    `incremental backup ${backup.id} was taken with data_checksums = on, and ${without.join(', ')}, which it is built on, with data_checksums = off: a cluster that is restored from it can have pages without checksums. Consider taking a full backup`,
+  );
 }
 
 async function lookForWals(server: Server, id: BackupId, context: Context): Promise<void> {

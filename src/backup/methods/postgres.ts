@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { backupFolder } from '../../catalog/server-layout.ts';
 import { parseBackupLabel } from '../../postgres/backup-label.ts';
 import { backupCompressionOf, recordedCompression } from '../../postgres/basebackup-compression.ts';
 import { readCurrentPosition, readIsInRecovery, readTimeline, switchWal } from '../../postgres/server-queries.ts';
@@ -10,6 +11,7 @@ import { segmentAtLsn, timelineOf } from '../../wal/wal-name.ts';
 import type { BackupJob } from '../backup-job.ts';
 import type { BackupMethod } from '../backup-method.ts';
 import { copyWithBasebackup } from '../copy-with-basebackup.ts';
+import { encryptArchives } from '../encrypt-archives.ts';
 import { readBackupLabel } from '../read-backup-label.ts';
 import { recordedFacts } from '../recorded-facts.ts';
 import { walPositionText } from '../wal-position-text.ts';
@@ -24,6 +26,7 @@ export const postgres: BackupMethod = {
     job.context.messages.info('Finalising the backup.');
     await takeLabel(job);
     await stop(job);
+    await encrypt(job);
   },
 };
 
@@ -62,7 +65,7 @@ async function copyFiles(job: BackupJob): Promise<void> {
       tablespaces: facts.tablespaces,
       isCheckpointFast: request.isCheckpointFast ?? options.immediate_checkpoint,
       compression,
-      parentManifest: undefined,
+      parentManifest: parentManifestOf(job),
       kilobytesPerSecond: request.kilobytesPerSecond ?? options.bandwidth_limit ?? 0,
       retryTimes: request.retryTimes ?? options.basebackup_retry_times,
       retrySleepSeconds: request.retrySleepSeconds ?? options.basebackup_retry_sleep,
@@ -82,6 +85,10 @@ async function copyFiles(job: BackupJob): Promise<void> {
   });
 }
 
+function parentManifestOf({ server, parent }: BackupJob): string | undefined {
+  return parent === undefined ? undefined : join(backupFolder(server.layout, parent.id), 'data', 'backup_manifest');
+}
+
 async function takeLabel(job: BackupJob): Promise<void> {
   job.begin('reading the backup label');
   const text = await readBackupLabel(join(job.folder, 'data'), {
@@ -97,6 +104,20 @@ async function takeLabel(job: BackupJob): Promise<void> {
     beginOffset: Number(begin.lsn % BigInt(job.facts.segmentSize)),
     timeline: timelineOf(begin.segment),
   });
+}
+
+/** Only tar files can be: with other settings the check before the backup has failed. */
+async function encrypt(job: BackupJob): Promise<void> {
+  const { server, context, backup } = job;
+  const { encryption, encryption_key_id: recipient } = server.config.options;
+  if (encryption === undefined) return;
+  job.begin('encrypting backup');
+  if (recipient === undefined || backup.compression === null) {
+    throw new OperatorError('configuration-invalid', 'encryption = gpg needs encryption_key_id and a backup in tar format');
+  }
+  const { programPath: path, environment } = server;
+  await encryptArchives(join(job.folder, 'data'), { recipient, path, environment, signal: context.signal });
+  job.change({ encryption });
 }
 
 async function stop(job: BackupJob): Promise<void> {

@@ -24,7 +24,7 @@ export const backupCommand: CommandDeclaration = {
       name: 'incremental',
       kind: 'text',
       metavar: 'backup_id',
-      summary: 'take only what changed since that backup (not available yet)',
+      summary: 'take only what changed since that backup: id, name, latest or latest-full',
     },
     {
       name: 'reuse-backup',
@@ -64,13 +64,14 @@ export const backupCommand: CommandDeclaration = {
     { name: 'cloud-staging-directory', kind: 'text', metavar: 'path', summary: 'for cloud destinations (not available yet)' },
     { name: 'cloud-staging-max-size', kind: 'text', metavar: 'size', summary: 'for cloud destinations (not available yet)' },
   ],
-  examples: ['backup main', 'backup --wait --name before-upgrade main', 'backup all'],
+  examples: ['backup main', 'backup --wait --name before-upgrade main', 'backup --incremental latest main', 'backup all'],
   async run({ application, servers, options }) {
     refuseUnavailable(options);
     const { takeBackup } = await import('../../operations/take-backup.ts');
     const { recordJson } = await import('../../output/render-backup-record.ts');
     const request = {
       name: options.text('name'),
+      incremental: options.text('incremental'),
       isCheckpointFast: options.flagIfGiven('immediate-checkpoint'),
       kilobytesPerSecond: options.number('bwlimit'),
       retryTimes: options.number('retry-times'),
@@ -93,7 +94,7 @@ export const backupCommand: CommandDeclaration = {
 };
 
 function refuseUnavailable(options: OptionValues): void {
-  for (const name of ['incremental', 'cloud-staging-directory', 'cloud-staging-max-size']) {
+  for (const name of ['cloud-staging-directory', 'cloud-staging-max-size']) {
     if (options.has(name))
       throw new OperatorError('not-available-yet', `backup --${name} is not available yet in pgcellar 0.1.0`);
   }

@@ -28,7 +28,7 @@ export function aBackup({ day = 2, at = '1:2', ...rest }: { day?: number; at?: s
   const begin = segment(at);
   const number = at.split(':')[1]!;
   return {
-    ...newBackup({ id, serverName: 'main', mode: 'postgres', backupName: null, systemid: null }),
+    ...newBackup({ id, serverName: 'main', mode: 'postgres', backupName: null, systemid: null, parentBackupId: null }),
     status: 'DONE',
     version: 150_018,
     timeline: Number.parseInt(at, 10),

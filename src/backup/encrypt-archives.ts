@@ -1,0 +1,47 @@
+import { rename, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { encryptFile, type ProgramSurroundings } from '../encryption/gpg.ts';
+import { syncFile, syncFolder } from '../shared/durable-file.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { namesIn } from '../shared/look.ts';
+
+interface EncryptionOptions extends ProgramSurroundings {
+  /** The key, as `gpg --recipient` takes it. */
+  readonly recipient: string;
+  readonly signal: AbortSignal;
+}
+
+const archiveShape = /\.tar(\.\w+)?$/;
+
+/**
+ * Puts `FILE.gpg` in the place of every tar file of a backup (catalog.md section 9), several at once; what is clear goes when the encrypted
+ * file is on disk. The manifest stays clear: the next incremental backup is taken by it. When it fails, no clear tar file is left either.
+ * @throws OperatorError `program-missing`, or `command-failed` with what gpg said
+ */
+export async function encryptArchives(dataFolder: string, options: EncryptionOptions): Promise<void> {
+  const archives = (await namesIn(dataFolder)).filter((name) => archiveShape.test(name) && !name.endsWith('.gpg'));
+  try {
+    await forEachAtOnce(archives, availableParallelism(), async (name) => {
+      await encryptOne(dataFolder, name, options);
+    });
+  } catch (error) {
+    for (const name of archives) await rm(join(dataFolder, name), { force: true });
+    throw error;
+  }
+  await syncFolder(dataFolder);
+}
+
+async function encryptOne(folder: string, name: string, options: EncryptionOptions): Promise<void> {
+  const [clear, encrypted] = [join(folder, name), join(folder, `${name}.gpg`)];
+  const temporary = join(folder, `.${name}.gpg.tmp`);
+  try {
+    await encryptFile(clear, temporary, options);
+    await syncFile(temporary);
+    await rename(temporary, encrypted);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await rm(clear);
+}
