@@ -95,6 +95,11 @@ export const allCommands: readonly ListedCommand[] = [
     aliases: [],
     load: async () => (await import('./commands/terminate-process.ts')).terminateProcessCommand,
   },
+  {
+    name: 'verify-backup',
+    aliases: ['verify'],
+    load: async () => (await import('./commands/verify-backup.ts')).verifyBackupCommand,
+  },
 ];
 
 /** Verbs of the reference that are not built yet: asked for, they say so. */
@@ -108,8 +113,6 @@ export const laterCommands: readonly string[] = [
   'sync-backup',
   'sync-info',
   'sync-wals',
-  'verify',
-  'verify-backup',
 ];
 
 /** The command that a verb names; verbs cannot be abbreviated. */

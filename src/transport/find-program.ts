@@ -17,6 +17,7 @@ const packageOf: Readonly<Record<string, string>> = {
   cp: 'coreutils',
   pg_basebackup: 'postgresql-client',
   pg_receivewal: 'postgresql-client',
+  pg_verifybackup: 'postgresql-client',
   pg_combinebackup: 'postgresql-client',
 };
 

@@ -1,7 +1,8 @@
+import { backupBench } from './bench-backup.ts';
 import { catalogBench } from './bench-catalog.ts';
 import { startBench } from './bench-start.ts';
 import { walBench } from './bench-wal.ts';
 import type { Bench } from './measure.ts';
 
 /** Every subject of `npm run bench`, in the order in which they run. */
-export const allBenches: readonly Bench[] = [startBench, catalogBench, walBench];
+export const allBenches: readonly Bench[] = [startBench, catalogBench, walBench, backupBench];

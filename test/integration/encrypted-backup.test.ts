@@ -77,6 +77,12 @@ describeEachPostgres(
       }
     });
 
+    test('an encrypted backup is not verified', async () => {
+      const { exitCode, stdout, stderr } = await runPgcellar(['verify-backup', 'main', 'latest'], { home, env });
+      expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "Verifying backup 'latest' on server ['main']\n" });
+      expect(stderr).toMatch(/is encrypted/);
+    });
+
     test('neither the passphrase nor its command stands in the log', async () => {
       const log = await home.log();
       expect(log).not.toContain(ring.passphrase);

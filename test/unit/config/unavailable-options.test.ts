@@ -5,7 +5,7 @@ import { loadTestConfiguration } from './load-test-configuration.ts';
 const sound = 'backup_method = postgres\nconninfo = host=pg\narchiver = on\n';
 
 test.each([
-  { text: 'encryption = gpg', work: 'backup', settings: ['encryption = gpg'] },
+  { text: 'encryption = gpg', work: 'backup', settings: [] },
   { text: 'encryption = gpg', work: 'delete', settings: [] },
   { text: 'encryption = none', work: 'backup', settings: [] },
   { text: 'worm_mode = off', work: 'delete', settings: [] },
