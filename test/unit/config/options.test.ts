@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  barmanServerOptionNames,
   declarationOf,
   globalOptions,
   isGlobalOption,
@@ -7,8 +8,9 @@ import {
   serverOptionNames,
 } from '../../../src/config/options.ts';
 
-test('there are the 122 server options of Barman 3.20.1', () => {
-  expect(serverOptionNames).toHaveLength(122);
+test('there are the 122 server options of Barman 3.20.1, and one of ours', () => {
+  expect(barmanServerOptionNames).toHaveLength(122);
+  expect(serverOptionNames.filter((name) => !barmanServerOptionNames.includes(name))).toEqual(['backup_schedule']);
 });
 
 test('there are the 9 global options of Barman 3.20.1', () => {
