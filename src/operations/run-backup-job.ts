@@ -99,7 +99,12 @@ async function fail(job: BackupJob, error: unknown): Promise<void> {
   const { context, backup, doing } = job;
   const reason = context.signal.aborted ? 'interrupted by a signal' : (messageOf(error).split('\n')[0] ?? '');
   context.log.error(`backup ${backup.id} failed ${doing}: ${messageOf(error)}`);
-  await job.save({ status: 'FAILED', error: `failure ${doing} (${reason})` });
+  try {
+    await job.save({ status: 'FAILED', error: `failure ${doing} (${reason})` });
+  } catch (second) {
+    // as on a full disk: what failed first counts, and the next run of backup or cron marks what was left
+    context.log.error(`the record of backup ${backup.id} cannot be written: ${messageOf(second)}`);
+  }
 }
 
 async function hookOf({ server, backup, folder }: BackupJob) {
