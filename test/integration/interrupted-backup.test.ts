@@ -1,12 +1,13 @@
 // Backups that are stopped, cut off, starved or killed: the record says FAILED and why, no process stays, the server is left alone, and
 // the next run clears up without touching one that still runs.
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeEachPostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { spawnPgcellar } from '../helpers/run-pgcellar.ts';
-import type { ProgramResult, RunningProgram } from '../helpers/run-program.ts';
+import { type ProgramResult, type RunningProgram, startProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
@@ -121,6 +122,27 @@ describeEachPostgres(
       expect(await field('status')).toBe('STARTED');
       backup.kill('SIGINT');
       await backup.ended;
+    });
+
+    test('a wait for its WAL that takes too long ends with an error, and the backup is done later', async () => {
+      // nothing is archived as long as somebody has the lock
+      const lock = join(home.path, '.main-archive-wal.lock');
+      const holder = startProgram(['flock', lock, 'sh', '-c', 'echo held; exec sleep 60'], { env: home.env() });
+      await waitFor('the lock is held', () => holder.stdout().includes('held'));
+      const words = ['backup', '--wait', '--wait-timeout', '1', '--name', 'waiting', 'main'];
+      await using backup = await spawnPgcellar(words, { home });
+      const { exitCode, stdout, stderr } = await backup.ended;
+      await holder[Symbol.asyncDispose]();
+      expect(exitCode).toBe(1);
+      expect(stdout).toMatch(/^Waiting for the WAL file \w{24} from server 'main' \(max: 1 seconds\)$/m);
+      expect(stderr).toMatch(/^ERROR: The WAL file \w{24} has not been received in 1 seconds$/m);
+      expect(await field('status')).toBe('WAITING_FOR_WALS');
+      expect(await field('error')).toBe('None');
+      await waitFor('the backup is done', async () => {
+        await runWell(['archive-wal', 'main'], { home });
+        await runWell(['check-backup', 'main', 'waiting'], { home });
+        return (await field('status')) === 'DONE';
+      });
     });
 
     describe('a full disk', async () => {

@@ -14,6 +14,7 @@ import { lsnFromBytes } from '../../wal/lsn.ts';
 import { segmentAtLsn, timelineOf } from '../../wal/wal-name.ts';
 import type { BackupJob } from '../backup-job.ts';
 import type { BackupMethod } from '../backup-method.ts';
+import { isBelow } from '../copy-single-files.ts';
 import { copyWithBasebackup } from '../copy-with-basebackup.ts';
 import { encryptArchives } from '../encrypt-archives.ts';
 import { closeSegment, closeSegmentsUntil, connectToPrimary } from '../primary-of-standby.ts';
@@ -30,6 +31,7 @@ export const postgres: BackupMethod = {
     const wasInRecovery = await readIsInRecovery(job.connection);
     await start(job);
     await copyFiles(job, primary);
+    warnOfConfigurationOutside(job);
     job.context.messages.info('Finalising the backup.');
     await takeLabel(job);
     await job.reviveConnection();
@@ -129,6 +131,19 @@ async function encrypt(job: BackupJob): Promise<void> {
   job.change({ encryption });
 }
 
+/** `pg_basebackup` copies the data folder only. */
+function warnOfConfigurationOutside({ server, facts, context }: BackupJob): void {
+  const { pgdata } = facts;
+  if (pgdata === undefined || server.config.options.backup_options.includes('external_configuration')) return;
+  const files = [facts.configFile, facts.hbaFile, facts.identFile, ...facts.includedFiles];
+  const outside = files.filter((path) => path !== undefined && !isBelow(pgdata, path));
+  if (outside.length === 0) return;
+  const lines = outside.map((path) => `\t${path ?? ''}\n`).join('');
+  context.messages.warning(
+    `pg_basebackup does not copy the PostgreSQL configuration files that reside outside PGDATA. Please manually backup the following files:\n${lines}`,
+  );
+}
+
 interface StopParts {
   /** Of the standby that is backed up. */
   readonly primary: Connection | undefined;
@@ -157,7 +172,12 @@ async function stop(job: BackupJob, { primary, wasInRecovery }: StopParts): Prom
 /** The timeline that a standby replays now, which may be another one than when the backup began (since-3.17.md section 3). */
 async function timelineOfStandby({ server, backup, context }: BackupJob): Promise<number> {
   const { streaming_conninfo, conninfo } = server.config.options;
-  await using stream = await connectForReplication(streaming_conninfo ?? conninfo ?? '', server.environment, 'barman', context.signal);
+  await using stream = await connectForReplication(
+    streaming_conninfo ?? conninfo ?? '',
+    server.environment,
+    'barman',
+    context.signal,
+  );
   const { timeline } = await identifySystem(stream);
   return Number.isSafeInteger(timeline) && timeline > 0 ? timeline : (backup.timeline ?? 1);
 }
