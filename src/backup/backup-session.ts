@@ -22,6 +22,7 @@ export class BackupSession {
   readonly #job: BackupJob;
   readonly #options: SessionOptions;
   readonly #keepingAlive = new AbortController();
+  #hasEnded = false;
 
   private constructor(job: BackupJob, options: SessionOptions, start: BackupPosition) {
     this.#job = job;
@@ -49,7 +50,14 @@ export class BackupSession {
     this.#keepingAlive.abort();
     const { connection, facts } = this.#job;
     const stopping = stopBackup(connection, { version: facts.version, isExclusive: this.#options.isExclusive, waits: true });
-    return await untilAborted(stopping, this.signal);
+    const stopped = await untilAborted(stopping, this.signal);
+    this.#hasEnded = true;
+    return stopped;
+  }
+
+  /** Whether the server has left backup mode. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** Takes the server out of backup mode after a failure; what goes wrong then is only logged, the failure itself counts. */

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { chmod, copyFile, link, lstat, mkdir, rm, utimes } from 'node:fs/promises';
+import { chmod, link, lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
 import type { Environment } from '../shared/environment.ts';
@@ -94,7 +93,7 @@ async function prepareItem(item: CopyItem, options: CopyClusterOptions, context:
   });
   const analysisSeconds = (context.clock.elapsedMs() - startedMs) / 1000;
   await makeFolders(item, listing);
-  await takeFromReference(item, plan, options.reuse);
+  if (options.reuse === 'link') await linkReused(item, plan);
   return { item, listing, plan, analysisSeconds, copySeconds: 0, serializedSeconds: 0 };
 }
 
@@ -121,39 +120,29 @@ async function makeFolders({ destination }: CopyItem, { folders }: SourceListing
   }
 }
 
-/** Hard links, or copies that share their blocks where the file system can. */
-async function takeFromReference(
-  { reference, destination }: CopyItem,
-  { reused }: CopyPlan,
-  reuse: CopyClusterOptions['reuse'],
-): Promise<void> {
-  if (reference === undefined || reuse === undefined) return;
+/** Hard links to what the backup before has. */
+async function linkReused({ reference, destination }: CopyItem, { reused }: CopyPlan): Promise<void> {
+  if (reference === undefined) return;
   await forEachAtOnce(reused, filesAtOnce, async ({ path }) => {
-    const [from, to] = [join(reference, path), join(destination, path)];
+    const to = join(destination, path);
     await writing(to, async () => {
-      await rm(to, { force: true });
-      if (reuse === 'link') {
-        await link(from, to);
-        return;
-      }
-      const { atime, mtime } = await lstat(from);
-      await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-      await utimes(to, atime, mtime);
+      await link(join(reference, path), to);
     });
   });
 }
 
+/** One run of rsync: files that are sent, compared first, or copied from the backup before, which is here. */
 interface Run {
   readonly copied: CopiedItem;
   readonly files: readonly SourceFile[];
-  readonly compares: 'content' | 'nothing';
+  readonly kind: 'sent' | 'compared' | 'reused';
 }
 
 async function send(copied: readonly CopiedItem[], options: CopyClusterOptions, context: Context): Promise<void> {
-  const runs = copied.flatMap((one): Run[] => [
-    ...dealFiles(one.plan.sent, options.jobs).map((files) => ({ copied: one, files, compares: 'nothing' as const })),
-    ...dealFiles(one.plan.compared, options.jobs).map((files) => ({ copied: one, files, compares: 'content' as const })),
-  ]);
+  const kinds = options.reuse === 'copy' ? (['reused', 'sent', 'compared'] as const) : (['sent', 'compared'] as const);
+  const runs = copied.flatMap((one): Run[] =>
+    kinds.flatMap((kind) => dealFiles(one.plan[kind], options.jobs).map((files) => ({ copied: one, files, kind }))),
+  );
   const done = new Map<Run, number>();
   const startedMs = new Map<CopiedItem, number>();
   const stop = new AbortController();
@@ -180,24 +169,27 @@ async function send(copied: readonly CopiedItem[], options: CopyClusterOptions, 
 }
 
 async function sendOne(
-  { copied: { item, plan }, files, compares }: Run,
+  { copied: { item, plan }, files, kind }: Run,
   options: CopyClusterOptions,
   context: Context & { readonly onProgress: (bytes: number) => void },
 ): Promise<void> {
   const { sshCommand, reuse } = options;
+  const { reference, destination } = item;
+  const isFromReference = kind === 'reused' && reference !== undefined;
+  const isRemote = sshCommand !== undefined && !isFromReference;
   await runRsync(
     {
-      source: item.source,
-      destination: item.destination,
-      remote: sshCommand === undefined ? undefined : { side: 'source', sshCommand },
+      source: isFromReference ? reference : item.source,
+      destination,
+      remote: isRemote ? { side: 'source', sshCommand } : undefined,
       files: files.map(({ path }) => path),
-      compares,
+      compares: kind === 'compared' ? 'content' : 'nothing',
       reuse:
-        reuse === undefined || item.reference === undefined || isAllNew(item, plan)
+        reuse === undefined || reference === undefined || isFromReference || isAllNew(plan)
           ? undefined
-          : { kind: reuse, folder: item.reference },
+          : { kind: reuse, folder: reference },
       symbolicLinks: 'follow',
-      compresses: options.compresses,
+      compresses: options.compresses && isRemote,
       kilobytesPerSecond: item.kilobytesPerSecond,
     },
     { ...options, onProgress: context.onProgress },
@@ -206,8 +198,8 @@ async function sendOne(
 }
 
 /** The backup before has nothing that could help. */
-function isAllNew({ reference }: CopyItem, { reused, compared }: CopyPlan): boolean {
-  return reference === undefined && reused.length + compared.length === 0;
+function isAllNew({ reused, compared }: CopyPlan): boolean {
+  return reused.length + compared.length === 0;
 }
 
 async function writing(path: string, work: () => Promise<unknown>): Promise<void> {

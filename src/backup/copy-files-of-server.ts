@@ -19,6 +19,7 @@ import { recordedFacts } from './recorded-facts.ts';
 import { reuseOf } from './reuse-of.ts';
 import { safeHorizon } from './safe-horizon.ts';
 import { syncCopied } from './sync-copied.ts';
+import { verifyChecksums } from './verify-checksums.ts';
 import { walPositionText } from './wal-position-text.ts';
 
 interface Way {
@@ -42,8 +43,9 @@ export async function copyFilesOfServer(job: BackupJob, way: Way): Promise<void>
     await end(job, session, primary);
     job.begin('copying files');
     await syncCopied(copied, reuseOf(job) === 'copy');
+    await verifyChecksums(job, copied, way.host);
   } catch (error) {
-    await session.abandon();
+    if (!session.hasEnded) await session.abandon();
     throw job.connection.lost.aborted && !context.signal.aborted ? job.connection.lost.reason : error;
   }
 }
@@ -131,7 +133,7 @@ async function copy(job: BackupJob, { host, sshCommand }: Way, session: BackupSe
     const beganMs = context.clock.elapsedMs();
     await copySingleFile(host, file);
     const took = (context.clock.elapsedMs() - beganMs) / 1000;
-    times.push({ label: file.label, analysisSeconds: 0, copySeconds: took, serializedSeconds: took });
+    times.push({ label: file.label, analysisSeconds: undefined, copySeconds: took, serializedSeconds: took });
   }
   const totalSeconds = (context.clock.elapsedMs() - startedMs) / 1000;
   context.messages.info(`Copy done (time: ${formatInterval(totalSeconds)})`);

@@ -14,10 +14,13 @@ import { directories } from './checks/directories.ts';
 import { emptyIncomingDirectory } from './checks/empty-incoming-directory.ts';
 import { emptyStreamingDirectory } from './checks/empty-streaming-directory.ts';
 import { encryption } from './checks/encryption.ts';
+import { exclusiveBackupSupported } from './checks/exclusive-backup-supported.ts';
 import { failedBackups } from './checks/failed-backups.ts';
 import { incomingWalsDirectory } from './checks/incoming-wals-directory.ts';
+import { localPgdata } from './checks/local-pgdata.ts';
 import { minimumRedundancyRequirements } from './checks/minimum-redundancy-requirements.ts';
 import { monitoringPrivileges } from './checks/monitoring-privileges.ts';
+import { notInRecovery } from './checks/not-in-recovery.ts';
 import { pgBasebackup } from './checks/pg-basebackup.ts';
 import { pgBasebackupCompatible } from './checks/pg-basebackup-compatible.ts';
 import { pgBasebackupTablespaces } from './checks/pg-basebackup-tablespaces.ts';
@@ -32,6 +35,8 @@ import { receiveWalRunning } from './checks/receive-wal-running.ts';
 import { replicationSlot } from './checks/replication-slot.ts';
 import { retentionPolicySettings } from './checks/retention-policy-settings.ts';
 import { serverIsStandby } from './checks/server-is-standby.ts';
+import { ssh } from './checks/ssh.ts';
+import { sshOutputClean } from './checks/ssh-output-clean.ts';
 import { streamingWalsDirectory } from './checks/streaming-wals-directory.ts';
 import { systemidCoherence } from './checks/systemid-coherence.ts';
 import { unavailableOptions } from './checks/unavailable-options.ts';
@@ -82,6 +87,11 @@ export const allChecks: readonly Check[] = [
   pgBasebackup,
   pgBasebackupCompatible,
   pgBasebackupTablespaces,
+  ssh,
+  sshOutputClean,
+  localPgdata,
+  notInRecovery,
+  exclusiveBackupSupported,
   configuration,
   systemidCoherence,
   pgReceivexlog,

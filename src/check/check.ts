@@ -40,6 +40,12 @@ export interface StreamAccess extends StreamIdentity {
   readonly version: ServerVersion;
 }
 
+/** What the host of the server said when nothing was asked of it. */
+export interface HostAnswer {
+  /** Both streams; a shell that is fit for rsync is silent. */
+  readonly output: string;
+}
+
 /** What the checks of one server share, read once. Connections are tried only for active servers that are not passive. */
 export interface CheckFacts {
   readonly server: Server;
@@ -57,6 +63,8 @@ export interface CheckFacts {
   readonly walStreaming: Attempt<StreamAccess> | undefined;
   /** The primary of a standby; undefined when `primary_conninfo` is unset. */
   readonly primary: Attempt<QueryAccess> | undefined;
+  /** The host that `ssh_command` reaches, asked once; undefined when backups need no ssh. */
+  readonly host: () => Promise<Attempt<HostAnswer> | undefined>;
   /** A client program that fits the server, else any that runs. */
   readonly clientProgram: (name: ClientProgramName) => Promise<ClientProgram | undefined>;
 }

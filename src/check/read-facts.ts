@@ -12,6 +12,7 @@ import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, StreamAccess } from './check.ts';
 import { connectionRemedy } from './connection-remedy.ts';
 import type { OpenConnections } from './open-connections.ts';
+import { readHost } from './read-host.ts';
 import { mendedBy } from './remedies.ts';
 import { WalReading } from './wal-reading.ts';
 
@@ -29,11 +30,13 @@ export async function readFacts(server: Server, connections: OpenConnections): P
   ]);
   const serverVersion = accessible(accesses.streaming)?.version.number ?? 0;
   const programs = new Map<ClientProgramName, Promise<ClientProgram | undefined>>();
+  let host: ReturnType<typeof readHost> | undefined;
   return {
     server,
     ...records,
     ...accesses,
     wal: new WalReading(layout, records.backups),
+    host: async () => await (host ??= readHost(server)),
     clientProgram: async (name) => {
       const found = programs.get(name) ?? findClientProgram(name, { path, environment, serverVersion });
       programs.set(name, found);

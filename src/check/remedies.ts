@@ -118,6 +118,23 @@ const table = {
     cause: 'wal_level is minimal: the WAL does not hold what a restore needs',
     steps: [sql("ALTER SYSTEM SET wal_level = 'replica';"), restart],
   },
+  'ssh-fails': {
+    cause:
+      'the host of PostgreSQL cannot be reached as ssh_command says: no key is accepted, its host key is unknown, or it is down',
+    steps: [shell('{command}', 'true'), note('it must end without asking for anything: ssh-copy-id and ssh-keyscan help')],
+  },
+  'ssh-noisy': {
+    cause: 'the start-up files of the shell over there print something, which breaks rsync',
+    steps: [shell('{command}', 'true'), note('move what prints in ~/.bashrc or ~/.profile behind a test for a terminal')],
+  },
+  'pgdata-unreadable': {
+    cause: 'this user may not read {folder}: local-rsync copies its files',
+    steps: [note('run backups as the user of PostgreSQL, or use backup_method = postgres')],
+  },
+  'exclusive-impossible': {
+    cause: 'an exclusive backup needs a primary of PostgreSQL 14 or older',
+    steps: [setting('backup_options = concurrent_backup')],
+  },
   'primary-conninfo-needless': {
     cause: 'conninfo reaches a primary, and primary_conninfo is for backups of a standby',
     steps: [setting('primary_conninfo =')],

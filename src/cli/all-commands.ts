@@ -35,6 +35,11 @@ export const allCommands: readonly ListedCommand[] = [
   { name: 'cron', aliases: [], load: async () => (await import('./commands/cron.ts')).cronCommand },
   { name: 'delete', aliases: [], load: async () => (await import('./commands/delete.ts')).deleteCommand },
   { name: 'doctor', aliases: [], load: async () => (await import('./commands/doctor.ts')).doctorCommand },
+  {
+    name: 'generate-manifest',
+    aliases: [],
+    load: async () => (await import('./commands/generate-manifest.ts')).generateManifestCommand,
+  },
   { name: 'get-wal', aliases: [], load: async () => (await import('./commands/get-wal.ts')).getWalCommand },
   { name: 'init', aliases: [], load: async () => (await import('./commands/init.ts')).initCommand },
   { name: 'keep', aliases: [], load: async () => (await import('./commands/keep.ts')).keepCommand },
@@ -73,7 +78,6 @@ export const allCommands: readonly ListedCommand[] = [
   },
   { name: 'restore', aliases: ['recover'], load: async () => (await import('./commands/restore.ts')).restoreCommand },
   { name: 'retention', aliases: [], load: async () => (await import('./commands/retention.ts')).retentionCommand },
-  { name: 'schedule', aliases: [], load: async () => (await import('./commands/schedule.ts')).scheduleCommand },
   { name: 'send-wals', aliases: [], load: async () => (await import('./commands/send-wals.ts')).sendWalsCommand },
   {
     name: 'show-backup',
@@ -109,7 +113,6 @@ export const laterCommands: readonly string[] = [
   'cloud-wal-restore',
   'diagnose',
   'export-backup',
-  'generate-manifest',
   'import-backup',
   'sync-backup',
   'sync-info',

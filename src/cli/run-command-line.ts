@@ -29,8 +29,7 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
       const places = placesFor(globals);
       await declaration?.beforeConfiguration?.({ options: parsed.options, places });
     }
-    const listensToHangup = declaration?.listensToHangup ?? false;
-    const application = await assemble({ programName, script, globals, endsGracefully, listensToHangup, isSilent });
+    const application = await assemble({ programName, script, globals, endsGracefully, isSilent });
     if (declaration === undefined || parsed === undefined) return say(await programHelp(programName));
     try {
       await run(application, declaration, parsed);

@@ -1,14 +1,18 @@
+import { join } from 'node:path';
 import type { BackupJob } from '../backup/backup-job.ts';
 import type { BackupMethod } from '../backup/backup-method.ts';
 import { measureBackup, syncBackupFolders } from '../backup/measure-backup.ts';
+import { reuseOf } from '../backup/reuse-of.ts';
 import { walPositionText } from '../backup/wal-position-text.ts';
-import type { Backup } from '../catalog/backup.ts';
-import { readBackupRecord, readBackupRecords } from '../catalog/backup-records.ts';
+import { writeManifest } from '../backup/write-manifest.ts';
+import { type Backup, backupTypeOf } from '../catalog/backup.ts';
+import { readBackupRecords } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
 import { backupInfoPath } from '../catalog/server-layout.ts';
 import { backupHookVariables } from '../hooks/hook-variables.ts';
 import { runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';
 import { createRestorePoint, readIsInRecovery, writeSomething } from '../postgres/server-queries.ts';
+import { formatFixed } from '../shared/format-fixed.ts';
 import { messageOf } from '../shared/operator-error.ts';
 import { formatLongTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
@@ -35,17 +39,15 @@ export async function runBackupJob(job: BackupJob, method: BackupMethod): Promis
     await method.copy(job);
     await finish(job);
     tellEnd(job, startedAt, startedMs);
+    if (request.waits) await waitForWals(job);
   } catch (error) {
     await fail(job, error);
     await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
     throw error;
   }
-  try {
-    if (request.waits) await waitForWals(job);
-  } finally {
-    // what goes wrong now says nothing about the files: the record stays what check-backup made of it
-    await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
-  }
+  await runPostHooks(await hookOf(job), context);
+  const writesManifest = request.writesManifest ?? server.config.options.autogenerate_manifest;
+  if (writesManifest && backupTypeOf(job.backup) === 'rsync') await writeManifest(join(job.folder, 'data'));
   return job.backup;
 }
 
@@ -68,44 +70,43 @@ async function nameRestorePoint({ connection, context, backup }: BackupJob): Pro
   await writeSomething(connection);
 }
 
-function tellEnd({ context, backup }: BackupJob, startedAt: Date, startedMs: number): void {
-  const { endXlog, endWal, endOffset, size } = backup;
+function tellEnd(job: BackupJob, startedAt: Date, startedMs: number): void {
+  const { context, backup } = job;
+  const { endXlog, endWal, endOffset } = backup;
   if (endXlog === null || endWal === null) return;
-  context.messages.info(`Backup size: ${formatSize(size ?? 0)}`);
+  context.messages.info(sizeText(job));
   context.messages.info(`Backup end at LSN: ${walPositionText(endXlog, endWal, endOffset ?? 0)}`);
   const elapsed = formatInterval((context.clock.elapsedMs() - startedMs) / 1000);
   context.messages.info(`Backup completed (start time: ${wallClock(startedAt)}, elapsed time: ${elapsed})`);
 }
 
+function sizeText(job: BackupJob): string {
+  const { size, deduplicatedSize } = job.backup;
+  const text = `Backup size: ${formatSize(size ?? 0)}`;
+  if (backupTypeOf(job.backup) !== 'rsync' || reuseOf(job) !== 'link') return text;
+  const saved = size === null || size === 0 ? 0 : 100 * (1 - (deduplicatedSize ?? 0) / size);
+  return `${text}. Actual size on disk: ${formatSize(deduplicatedSize ?? 0)} (-${formatFixed(saved, 2)}% deduplication ratio).`;
+}
+
 /** Until the end WAL is archived. Being told to stop only ends the waiting: the backup is there. */
 async function waitForWals(job: BackupJob): Promise<void> {
   const { server, request, context } = job;
-  const { endWal } = job.backup;
-  const { waitTimeoutSeconds: seconds } = request;
-  const limit = seconds === 0 ? '' : ` (max: ${String(seconds)} seconds)`;
-  context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'${limit}`);
-  const deadlineMs = seconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + seconds * 1000;
+  const { endWal, id } = job.backup;
+  context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'`);
+  const deadlineMs =
+    request.waitTimeoutSeconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + request.waitTimeoutSeconds * 1000;
   while (!context.signal.aborted) {
     await archiveWal(server, { isQuiet: true }, context);
-    await lookForWals(job);
+    const checked = await checkBackup(server, id, context);
+    if (checked !== undefined) job.change(checked);
     if (job.backup.status !== 'WAITING_FOR_WALS') return;
     if (context.clock.elapsedMs() > deadlineMs) {
-      context.messages.error(`The WAL file ${endWal ?? ''} has not been received in ${String(seconds)} seconds`);
+      context.messages.warning(
+        `The WAL file ${endWal ?? ''} did not arrive within ${String(request.waitTimeoutSeconds)} seconds`,
+      );
       return;
     }
     await context.clock.sleep(waitEveryMs);
-  }
-}
-
-/** @throws OperatorError `backup-not-usable` when WAL is lost; the job then has the record that says so */
-async function lookForWals(job: BackupJob): Promise<void> {
-  const { server, context, backup } = job;
-  try {
-    const checked = await checkBackup(server, backup.id, context);
-    if (checked !== undefined) job.change(checked);
-  } catch (error) {
-    job.change((await readBackupRecord(server.layout, backup.id)) ?? {});
-    throw error;
   }
 }
 
@@ -113,12 +114,7 @@ async function fail(job: BackupJob, error: unknown): Promise<void> {
   const { context, backup, doing } = job;
   const reason = context.signal.aborted ? 'interrupted by a signal' : (messageOf(error).split('\n')[0] ?? '');
   context.log.error(`backup ${backup.id} failed ${doing}: ${messageOf(error)}`);
-  try {
-    await job.save({ status: 'FAILED', error: `failure ${doing} (${reason})` });
-  } catch (second) {
-    // as on a full disk: what failed first counts, and the next run of backup or cron marks what was left
-    context.log.error(`the record of backup ${backup.id} cannot be written: ${messageOf(second)}`);
-  }
+  await job.save({ status: 'FAILED', error: `failure ${doing} (${reason})` });
 }
 
 async function hookOf({ server, backup, folder }: BackupJob) {

@@ -96,7 +96,7 @@ export async function readClusterSize(connection: Connection): Promise<number | 
 
 export async function readTablespaces(connection: Connection): Promise<{ name: string; oid: number; location: string }[]> {
   const rows = await connection.query(
-    "SELECT spcname AS name, oid, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE pg_tablespace_location(oid) != '' ORDER BY spcname",
+    "SELECT spcname AS name, oid, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE pg_tablespace_location(oid) != '' ORDER BY oid",
   );
   return rows.map((row) => ({ name: row['name'] ?? '', oid: Number(row['oid']), location: row['location'] ?? '' }));
 }
@@ -237,29 +237,19 @@ FROM pg_stat_archiver`,
   };
 }
 
-/** How far a base backup is. */
-export interface BackupProgress {
-  readonly doneBytes: number;
-  readonly totalBytes: number | undefined;
-  /** All is sent; the server waits until the WAL of the backup is archived. */
-  readonly isWaitingForWal: boolean;
-}
-
-/** Of the base backup that runs under this name; undefined before it sends and on servers before 13. */
-export async function readBackupProgress(connection: Connection, applicationName: string): Promise<BackupProgress | undefined> {
+/** Bytes sent and expected of the base backup that runs under this name; undefined before it sends and on servers before 13. */
+export async function readBackupProgress(
+  connection: Connection,
+  applicationName: string,
+): Promise<{ readonly doneBytes: number; readonly totalBytes: number | undefined } | undefined> {
   const [row] = await connection.query(
-    `SELECT p.backup_streamed AS done, p.backup_total AS total, p.phase = 'waiting for wal archiving to finish' AS waiting
-FROM pg_stat_progress_basebackup p
+    `SELECT p.backup_streamed AS done, p.backup_total AS total FROM pg_stat_progress_basebackup p
 JOIN pg_stat_activity a USING (pid) WHERE a.application_name = $1 AND p.backup_streamed IS NOT NULL ORDER BY a.backend_start DESC LIMIT 1`,
     [applicationName],
   );
   if (row === undefined) return undefined;
   const total = row['total'];
-  return {
-    doneBytes: Number(row['done']),
-    totalBytes: total == null ? undefined : Number(total),
-    isWaitingForWal: row['waiting'] === 't',
-  };
+  return { doneBytes: Number(row['done']), totalBytes: total == null ? undefined : Number(total) };
 }
 
 function segmentEndingAt(lsn: Lsn, name: SegmentName, segmentSize: number): SegmentName {

@@ -19,7 +19,6 @@ const packageOf: Readonly<Record<string, string>> = {
   pg_receivewal: 'postgresql-client',
   pg_verifybackup: 'postgresql-client',
   pg_combinebackup: 'postgresql-client',
-  postgres: 'postgresql',
 };
 
 /** First executable file of that name in a colon separated list of folders. */

@@ -18,7 +18,9 @@ const { values, positionals } = parseArgs({
   },
 });
 const names = allBenches.map(({ name }) => name);
-const unknown = positionals.filter((name) => !names.includes(name));
+/** `backup` means `backup-rsync` too. */
+const isMeantBy = (wanted: string) => (name: string) => name === wanted || name.startsWith(`${wanted}-`);
+const unknown = positionals.filter((wanted) => !names.some(isMeantBy(wanted)));
 const runs = Number(values.runs);
 if (unknown.length > 0 || !Number.isSafeInteger(runs) || runs < 1) {
   console.error(
@@ -30,7 +32,7 @@ const machine = await describeMachine();
 console.log(`${machine}\n`);
 const subjects: Record<string, readonly BenchTable[]> = {};
 for (const { name, run } of allBenches) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  if (positionals.length > 0 && !positionals.some((wanted) => isMeantBy(wanted)(name))) continue;
   const tables = await run({ runs, isFull: values.full });
   const text = tables.map(formatTable).join('\n');
   console.log(text);

@@ -37,7 +37,7 @@ interface Ids {
   readonly last: string;
 }
 
-/** Options that came after 3.13.3; `show-servers` of both is compared without them. */
+/** Options that came after 3.13.3, and one of ours; `show-servers` of both is compared without them. */
 const laterOptions = [
   'aws_check_object_lock',
   'aws_encryption',
@@ -58,6 +58,7 @@ const laterOptions = [
   'encryption_passphrase_command',
   'staging_location',
   'staging_path',
+  'verify_checksums',
   'warehousepg_dbid',
 ];
 

@@ -1,0 +1,23 @@
+import { readIsInRecovery } from '../../postgres/server-queries.ts';
+import { accessible } from '../accessible.ts';
+import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
+import { failed, passed } from '../verdict.ts';
+
+/** An exclusive backup is taken of a primary: a standby cannot. */
+export const notInRecovery: Check = {
+  name: 'not in recovery',
+  appliesTo: 'active',
+  isCritical: true,
+  about: 'Programs and configuration',
+  meaning: '`exclusive_backup` is asked for, and `conninfo` reaches a standby.',
+  remedies: ['exclusive-impossible'],
+  async run({ server, connection }) {
+    const { backup_options: options, backup_method: method } = server.config.options;
+    const open = accessible(connection);
+    if (open === undefined || !options.includes('exclusive_backup') || !['rsync', 'local-rsync'].includes(method))
+      return undefined;
+    if (!(await readIsInRecovery(open.connection))) return passed();
+    return failed('cannot perform exclusive backup on a standby', mendedBy('exclusive-impossible'));
+  },
+};

@@ -1,0 +1,182 @@
+// File-level backups that do not end well: who is told, what the record says, and that the server is left out of backup mode.
+import { existsSync } from 'node:fs';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Opened } from '../helpers/opened.ts';
+import { backUpByRsync, configureRsync, type RsyncStage, setRsyncStage } from '../helpers/rsync-stage.ts';
+import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import type { ProgramResult, RunningProgram } from '../helpers/run-program.ts';
+import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
+import { startReceiver } from '../helpers/start-receiver.ts';
+import { waitFor } from '../helpers/wait-for.ts';
+import { writeScript } from '../unit/transport/scripts.ts';
+
+const major = 17;
+const opened = new Opened();
+let stage: RsyncStage;
+beforeAll(async () => {
+  stage = await setRsyncStage(major, opened);
+});
+afterAll(async () => opened.close());
+
+/** An rsync that tells that it was started and never ends; it stands in only for the time in which a test strikes. */
+async function hangingRsync(): Promise<{ path: string; started: string }> {
+  const folder = await stage.home.makeFolder('hanging');
+  const started = join(folder, `started-${String(performance.now())}`);
+  await writeScript(folder, 'rsync', `touch ${started}; exec sleep 1000`);
+  return { path: folder, started };
+}
+
+async function strike(how: (running: RunningProgram) => unknown): Promise<ProgramResult> {
+  const { path, started } = await hangingRsync();
+  const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [path] });
+  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+  expect(await isInBackupMode()).toBe(true);
+  await how(running);
+  return await running.ended;
+}
+
+/** The session of a backup that is under way. */
+async function isInBackupMode(): Promise<boolean> {
+  const sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'barman' AND query LIKE '%backup_start%'";
+  return (await stage.cluster.value(sql)) !== '0';
+}
+
+async function newestRecord(): Promise<string> {
+  const meta = stage.home.server('main', 'meta');
+  const name =
+    (await readdir(meta))
+      .filter((one) => one.endsWith('-backup.info'))
+      .toSorted()
+      .at(-1) ?? '';
+  return await readFile(join(meta, name), 'utf8');
+}
+
+async function expectCleanFailure(result: ProgramResult, reason: RegExp): Promise<void> {
+  expect(result.exitCode).toBe(1);
+  const record = await newestRecord();
+  expect(record).toMatch(/^status=FAILED$/m);
+  expect(/^error=(.*)$/m.exec(record)?.[1]).toMatch(reason);
+  expect(await isInBackupMode()).toBe(false);
+  await waitFor('no child is left', async () => {
+    const left = await stage.home.processes();
+    return left.every(({ command }) => !/^sleep 1000|rsync -/.test(command));
+  });
+}
+
+describe('a backup that is struck while it copies', () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('by %s is FAILED, and nothing is left running', async (signal) => {
+    const result = await strike((running) => {
+      running.kill(signal);
+    });
+    await expectCleanFailure(result, /^failure copying files \(interrupted by a signal\)$/);
+  });
+
+  test('by the loss of its session is FAILED at once, in the words of the connection', async () => {
+    const result = await strike(async () => {
+      await stage.cluster.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'barman' AND query LIKE '%backup_start%'",
+      );
+    });
+    await expectCleanFailure(result, /^failure copying files \(cannot connect to PostgreSQL .*\)$/);
+  });
+
+  test('by the death of rsync is FAILED with what rsync said', async () => {
+    const result = await strike(async () => {
+      const sleeping = (await stage.home.processes()).filter(({ command }) => command === 'sleep 1000');
+      expect(sleeping).toHaveLength(1);
+      for (const { pid } of sleeping) process.kill(pid, 'SIGKILL');
+    });
+    await expectCleanFailure(result, /^failure copying files \(rsync failed \(signal SIGKILL\).*\)$/);
+  });
+
+  test('by SIGKILL is cleaned up by the next one, which leaves a running one alone', async () => {
+    await strike((running) => {
+      running.kill('SIGKILL');
+    });
+    expect(await newestRecord()).toMatch(/^status=STARTED$/m);
+    await waitFor('the server notices', async () => !(await isInBackupMode()));
+    const id = await backUpByRsync(stage);
+    const list = (await runPgcellar(['list-backups', 'main'], { home: stage.home })).stdout;
+    expect(list).toMatch(/ - FAILED$/m);
+    expect(list).not.toMatch(/STARTED|EMPTY/);
+    expect(list).toContain(id);
+  });
+
+  test('by the end of the server is FAILED', async () => {
+    const result = await strike(async () => {
+      await stage.cluster.restart('immediate');
+    });
+    await expectCleanFailure(result, /^failure copying files \(cannot connect to PostgreSQL .*\)$/);
+    await startReceiver(stage.home, stage.cluster); // it ended with the server
+  });
+});
+
+test('a host that cannot be reached by ssh is told before anything begins', async () => {
+  await configureRsync(stage, { ssh_command: 'ssh -F none -p 1 -o BatchMode=yes nobody@127.0.0.1' });
+  const result = await runPgcellar(['backup', 'main'], { home: stage.home });
+  expect(result.exitCode).toBe(1);
+  expect(result.stderr).toMatch(/^ERROR: Impossible to start the backup of server 'main': ssh$/m);
+  const check = await runPgcellar(['check', 'main'], { home: stage.home });
+  expect(check.stdout).toMatch(/^\tssh: FAILED \(cannot reach nobody@127\.0\.0\.1 by ssh: .*\)$/m);
+  await configureRsync(stage);
+  expect((await runPgcellar(['check', 'main'], { home: stage.home })).stdout).toMatch(/^\tssh: OK \(PostgreSQL server\)$/m);
+});
+
+test('a failing copy is tried again as often as is asked for', async () => {
+  const folder = await stage.home.makeFolder('failing');
+  const log = join(folder, 'log');
+  await writeScript(folder, 'rsync', `echo try >> ${log}; echo 'no way' >&2; exit 12`);
+  const words = ['backup', '--retry-times', '2', '--retry-sleep', '0', 'main'];
+  const result = await runPgcellar(words, { home: stage.home, path: [folder] });
+  expect((await readFile(log, 'utf8')).split('try')).toHaveLength(4);
+  await expectCleanFailure(result, /^failure copying files \(rsync failed \(exit code 12\): no way\)$/);
+});
+
+test.skipIf(!(await canMount()))('a full disk fails the backup with its reason', async () => {
+  await using small = await mountSmallFileSystem({ sizeMib: 12 });
+  await configureRsync(stage, { basebackups_directory: small.path });
+  const result = await runPgcellar(['backup', 'main'], { home: stage.home });
+  await expectCleanFailure(result, /No space left on device|ENOSPC/);
+  await configureRsync(stage);
+});
+
+describe('verify_checksums', () => {
+  /** Writes over one byte of a page on the server's disk, behind its back. */
+  async function damage(table: string, block: number): Promise<string> {
+    const path = join(stage.cluster.dataDir, await stage.cluster.value(`SELECT pg_relation_filepath('${table}')`));
+    await stage.cluster.query('CHECKPOINT');
+    await using file = await open(path, 'r+');
+    const byte = Buffer.alloc(1);
+    await file.read(byte, 0, 1, block * 8192 + 5000);
+    byte[0] = (byte[0] ?? 0) ^ 0xff;
+    await file.write(byte, 0, 1, block * 8192 + 5000);
+    return path;
+  }
+
+  test('finds nothing wrong with a sound cluster', async () => {
+    await configureRsync(stage, { verify_checksums: 'fail' });
+    const { stdout, exitCode } = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^Page checksums verified \(time: .*\): all good$/m);
+  });
+
+  test('names file, block and relation of a damaged page, and goes on or fails as it is asked to', async () => {
+    await stage.cluster.query('CREATE TABLE doomed AS SELECT n, md5(n::text) AS t FROM generate_series(1, 2000) n');
+    const path = await damage('doomed', 3);
+    await configureRsync(stage, { verify_checksums: 'report' });
+    const reported = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
+    expect(reported.exitCode).toBe(0);
+    expect(reported.stderr).toContain(
+      `WARNING: wrong page checksum in block 3 of ${path} (relation doomed, fork main, database postgres)`,
+    );
+    await configureRsync(stage, { verify_checksums: 'fail' });
+    const failed = await runPgcellar(['backup', 'main'], { home: stage.home });
+    await expectCleanFailure(
+      failed,
+      /^failure verifying page checksums \(1 pages have wrong checksums, the first in block 3 of /,
+    );
+    await configureRsync(stage);
+  });
+});

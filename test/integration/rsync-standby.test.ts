@@ -1,0 +1,93 @@
+// File-level backups of a standby: the primary closes the segments; a promotion midway fails the backup cleanly.
+import { existsSync } from 'node:fs';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
+import { spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { startRestored } from '../helpers/start-restored.ts';
+import { createTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.ts';
+import { waitFor } from '../helpers/wait-for.ts';
+import { writeScript } from '../unit/transport/scripts.ts';
+
+const major = 16;
+const opened = new Opened();
+let stage: RsyncStage;
+let standby: PostgresServer;
+
+beforeAll(async () => {
+  stage = await setRsyncStage(major, opened);
+  const { home, cluster } = stage;
+  const id = await backUpByRsync(stage);
+  const folder = await opened.add(createTemporaryFolder('sb', { owner: 'server' }));
+  const { data, moved, tablespaces } = placesIn(folder);
+  await runWell(['restore', '--standby-mode', '--get-wal', ...moved, 'main', id, data], { home });
+  await appendFile(
+    join(data, 'postgresql.auto.conf'),
+    `restore_command = ''\nprimary_conninfo = '${cluster.conninfo({ user: 'streaming_barman' })}'\n`,
+  );
+  standby = await opened.add(startRestored({ dataDir: data, tablespaces, major }));
+  await waitFor('the standby streams', async () => (await cluster.value('SELECT count(*) FROM pg_stat_replication')) === '2');
+  await configureRsync(stage, {
+    conninfo: standby.conninfo({ user: 'barman' }),
+    streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }),
+    primary_conninfo: cluster.conninfo({ user: 'barman' }),
+    wal_conninfo: cluster.conninfo({ user: 'barman' }),
+    wal_streaming_conninfo: cluster.conninfo({ user: 'streaming_barman' }),
+  });
+});
+afterAll(async () => opened.close());
+
+function placesIn(folder: TemporaryFolder) {
+  const places = Object.keys(stage.tablespaces).map((name, index) => ({ name, path: join(folder.path, `ts${String(index)}`) }));
+  return {
+    data: join(folder.path, 'data'),
+    moved: places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]),
+    tablespaces: places.map(({ path }) => path),
+  };
+}
+
+async function newestRecord(): Promise<string> {
+  const meta = stage.home.server('main', 'meta');
+  const name =
+    (await readdir(meta))
+      .filter((one) => one.endsWith('-backup.info'))
+      .toSorted()
+      .at(-1) ?? '';
+  return await readFile(join(meta, name), 'utf8');
+}
+
+test('a backup of a standby is complete, and has what the primary wrote before', async () => {
+  const { home, cluster } = stage;
+  await cluster.query("INSERT INTO near VALUES (-1, 'on the primary')");
+  await waitFor(
+    'the standby has the row',
+    async () => (await standby.value("SELECT count(*) FROM near WHERE t = 'on the primary'")) === '1',
+  );
+  const id = await backUpByRsync(stage);
+  expect(await newestRecord()).toMatch(/^status=DONE$/m);
+  await using folder = await createTemporaryFolder('rs', { owner: 'server' });
+  const { data, moved, tablespaces } = placesIn(folder);
+  await runWell(['restore', ...moved, 'main', id, data], { home });
+  await using restored = await startRestored({ dataDir: data, tablespaces, major, wait: 'promoted' });
+  expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
+});
+
+test('a promotion while files are copied fails the backup in the words of the server', async () => {
+  const { home } = stage;
+  const folder = await home.makeFolder('waiting');
+  const [started, go] = [join(folder, 'started'), join(folder, 'go')];
+  await writeScript(folder, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
+  const running = await spawnPgcellar(['backup', 'main'], { home, path: [folder] });
+  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+  await standby.query('SELECT pg_promote()');
+  await writeFile(go, '');
+  const { exitCode, stderr } = await running.ended;
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/promoted/);
+  expect(await newestRecord()).toMatch(/^error=failure issuing stop of the backup \(.*promoted.*\)$/m);
+  expect(await newestRecord()).toMatch(/^status=FAILED$/m);
+});
