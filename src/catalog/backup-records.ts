@@ -5,6 +5,7 @@ import { isMissing, namesIn, unreadable } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
 import { formatBackupInfo, parseBackupInfo } from './backup-info.ts';
+import { BackupRecordCache, isSameRecord, recordStateOf } from './backup-record-cache.ts';
 import { backupFolder, backupInfoPath, legacyBackupInfoPath, metaFolder, type ServerLayout } from './server-layout.ts';
 
 /** A record that is there and cannot be used. */
@@ -20,6 +21,8 @@ export interface BackupRecords {
 }
 
 const readAtOnce = 32;
+/** Fewer records than these are read as fast without a cache. */
+const worthCaching = 64;
 
 /**
  * Reads all records: `meta/ID-backup.info`, and `base/ID/backup.info` where older releases left one alone (catalog.md section 5.1).
@@ -31,17 +34,47 @@ export async function readBackupRecords(layout: ServerLayout): Promise<BackupRec
   const known = new Set(inMeta);
   const older = (await idsIn(layout.base, (name) => name)).filter((id) => !known.has(id));
   const ids = [...inMeta, ...older].toSorted();
+  const readings = ids.length < worthCaching ? await readAll(layout, ids) : await readThroughCache(layout, ids);
   const backups: Backup[] = [];
   const broken: BrokenRecord[] = [];
-  for (let start = 0; start < ids.length; start += readAtOnce) {
-    const readings = await Promise.all(ids.slice(start, start + readAtOnce).map((id) => readOrBroken(layout, id)));
-    for (const reading of readings) {
-      if (reading === undefined) continue;
-      if ('reason' in reading) broken.push(reading);
-      else backups.push(reading);
-    }
+  for (const reading of readings) {
+    if (reading === undefined) continue;
+    if ('reason' in reading) broken.push(reading);
+    else backups.push(reading);
   }
   return { backups, broken };
+}
+
+type Reading = Backup | BrokenRecord | undefined;
+
+/** One for each id, in their order. */
+async function readAll(layout: ServerLayout, ids: readonly BackupId[]): Promise<readonly Reading[]> {
+  const readings: Reading[] = [];
+  for (let start = 0; start < ids.length; start += readAtOnce) {
+    readings.push(...(await Promise.all(ids.slice(start, start + readAtOnce).map((id) => readOrBroken(layout, id)))));
+  }
+  return readings;
+}
+
+/** As {@link readAll}, but reads only the records that changed since the last time. */
+async function readThroughCache(layout: ServerLayout, ids: readonly BackupId[]): Promise<readonly Reading[]> {
+  const cache = await BackupRecordCache.open(layout);
+  const states = new Map(ids.map((id) => [id, recordStateOf(backupInfoPath(layout, id))] as const));
+  const known = new Map<BackupId, Reading>();
+  for (const [id, state] of states) {
+    const backup = state === undefined ? undefined : cache.find(id, state);
+    if (backup !== undefined) known.set(id, backup);
+  }
+  const changed = ids.filter((id) => !known.has(id));
+  const readings = await readAll(layout, changed);
+  for (const [position, id] of changed.entries()) {
+    const [reading, before, after] = [readings[position], states.get(id), recordStateOf(backupInfoPath(layout, id))];
+    known.set(id, reading);
+    const isWhole = before !== undefined && after !== undefined && isSameRecord(before, after);
+    if (isWhole && reading !== undefined && !('reason' in reading)) cache.add(reading, before);
+  }
+  await cache.save();
+  return ids.map((id) => known.get(id));
 }
 
 /**
@@ -89,7 +122,7 @@ export async function removeBackupRecord(layout: ServerLayout, id: BackupId): Pr
   await syncFolder(meta);
 }
 
-async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<Backup | BrokenRecord | undefined> {
+async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<Reading> {
   try {
     return await readBackupRecord(layout, id);
   } catch (error) {
