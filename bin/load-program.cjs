@@ -3,11 +3,13 @@ const { join } = require('node:path');
 
 /** Loads the program that the build made, runs it, and leaves its exit code; `failure` is that of a bug of ours. */
 module.exports = (run, failure) => {
+  const path = join(__dirname, '..', 'dist', 'cli', 'main.cjs');
   // Node 22 and newer keep compiled code on disk, which halves the time to start; where that cannot be written, it goes without.
-  require('node:module').enableCompileCache?.();
+  const { enableCompileCache } = require('node:module');
+  enableCompileCache?.();
   let program;
   try {
-    program = require('../dist/cli/main.cjs');
+    program = enableCompileCache === undefined ? require('./code-cache.cjs').requireCompiled(path) : require(path);
   } catch (error) {
     if (error.code !== 'MODULE_NOT_FOUND' || !error.message.includes('main.cjs')) throw error;
     process.stderr.write(
