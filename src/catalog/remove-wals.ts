@@ -15,23 +15,32 @@ export interface WalRemovalHooks {
   after(entry: WalEntry, path: string): Promise<void>;
 }
 
-/** Entries that a plan removes, oldest first. */
-export async function walsToRemove(layout: ServerLayout, plan: WalDeletion): Promise<WalEntry[]> {
-  if (plan.kind === 'none') return [];
+/** Entries that any of some plans removes, oldest first. */
+export async function walsToRemove(layout: ServerLayout, ...plans: readonly WalDeletion[]): Promise<WalEntry[]> {
+  const removing = plans.filter((plan) => plan.kind !== 'none');
+  const [latest] = removing
+    .map(({ limit }) => limit)
+    .toSorted()
+    .toReversed();
+  if (latest === undefined) return [];
   const ledger = await readLedger(layout);
-  const others = ledger.others.filter((entry) => !isWalKept(entry, plan));
-  const segments: WalEntry[] = [];
-  for (const entry of ledger.segments(undefined, plan.limit)) if (!isWalKept(entry, plan)) segments.push(entry);
-  return [...segments, ...others].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const isGoing = (entry: WalEntry): boolean => removing.some((plan) => !isWalKept(entry, plan));
+  const going = ledger.others.filter(isGoing);
+  for (const entry of ledger.segments(undefined, latest)) if (isGoing(entry)) going.push(entry);
+  return going.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /**
- * Removes the files of a plan, then their lines: a crash in between leaves lines without files, which the next run of the same plan
- * removes. Files go one by one, so that nothing goes that the index does not name.
+ * Removes the files of some plans, then all their lines at once: a crash in between leaves lines without files, which the next run of
+ * the same plans removes. Files go one by one, so that nothing goes that the index does not name.
  * @returns the removed entries, oldest first
  */
-export async function removeWals(layout: ServerLayout, plan: WalDeletion, hooks?: WalRemovalHooks): Promise<WalEntry[]> {
-  const going = await walsToRemove(layout, plan);
+export async function removeWals(
+  layout: ServerLayout,
+  plans: readonly WalDeletion[],
+  hooks?: WalRemovalHooks,
+): Promise<WalEntry[]> {
+  const going = await walsToRemove(layout, ...plans);
   if (going.length === 0) return [];
   const folders = new Set<string>();
   for (const entry of going) {

@@ -6,7 +6,7 @@ import { subtreeOf } from '../catalog/plan-deletion.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { deleteOne, interruptedDeletions } from './delete-backup.ts';
+import { DeletionPass, interruptedDeletions } from './delete-backup.ts';
 import { judgeBackups } from './judge-backups.ts';
 import { planEnforcement } from './plan-enforcement.ts';
 
@@ -27,30 +27,49 @@ export async function applyRetention(server: Server, context: Context): Promise<
     backups.map(({ id }) => id),
   );
   const staying = new Set<BackupId>();
-  for (const { backup, reason } of planEnforcement({ backups, keeps, verdicts })) {
-    if (!staying.has(backup.id)) {
-      context.messages.info(`Enforcing retention policy: removing backup ${backup.id} for server ${name}`);
-      context.log.info(`backup ${backup.id} is obsolete: ${reason}`);
-      if (await deleteUnlessBusy(server, backup.id, context)) continue;
+  await using pass = await DeletionPass.begin(server, { looksPastStandalone: true }, context);
+  try {
+    for (const { backup, reason } of planEnforcement({ backups, keeps, verdicts })) {
+      if (!staying.has(backup.id)) {
+        context.messages.info(`Enforcing retention policy: removing backup ${backup.id} for server ${name}`);
+        context.log.info(`backup ${backup.id} is obsolete: ${reason}`);
+        if (await takeUnlessBusy(pass, backup.id, context)) continue;
+      }
+      if (backup.parentBackupId !== null) staying.add(backup.parentBackupId);
     }
-    if (backup.parentBackupId !== null) staying.add(backup.parentBackupId);
+  } finally {
+    await finish(pass, context); // also when one of them fails: what was begun ends
   }
 }
 
 /** Barman marks a root before its children are gone: they go first. */
 async function finishDeletions(server: Server, context: Context): Promise<void> {
-  for (const id of await interruptedDeletions(server)) {
-    const backups = await readSoundRecords(server.layout);
+  const interrupted = await interruptedDeletions(server);
+  if (interrupted.length === 0) return;
+  const backups = await readSoundRecords(server.layout);
+  const taken = new Set<BackupId>();
+  await using pass = await DeletionPass.begin(server, { looksPastStandalone: true }, context);
+  for (const id of interrupted) {
     const marked = backups.find((backup) => backup.id === id);
     const going = marked === undefined ? [id] : subtreeOf(backups, marked).map((backup) => backup.id);
-    for (const each of going) if (!(await deleteUnlessBusy(server, each, context))) break;
+    for (const each of going) {
+      if (taken.has(each)) continue;
+      if (!(await takeUnlessBusy(pass, each, context))) break;
+      taken.add(each);
+    }
   }
+  await finish(pass, context);
 }
 
-/** @returns whether it is gone */
-async function deleteUnlessBusy(server: Server, id: BackupId, context: Context): Promise<boolean> {
+async function finish(pass: DeletionPass, { messages }: Context): Promise<void> {
+  await pass.finish();
+  for (const { message } of pass.held) messages.warning(`${message}: it is left for the next run`);
+}
+
+/** @returns whether it goes */
+async function takeUnlessBusy(pass: DeletionPass, id: BackupId, context: Context): Promise<boolean> {
   try {
-    await deleteOne(server, id, { looksPastStandalone: true }, context);
+    await pass.take(id);
     return true;
   } catch (error) {
     const isHeld = error instanceof OperatorError && (error.code === 'lock-busy' || error.code === 'backup-refused');

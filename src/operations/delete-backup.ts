@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Annotations, markGoing, readAnnotations, unmarkGoing } from '../catalog/annotations.ts';
 import { type Backup, type BackupId, backupTypeOf } from '../catalog/backup.ts';
-import { readSoundRecords, removeBackupRecord, writeBackupRecord } from '../catalog/backup-records.ts';
+import { readBackupRecord, readSoundRecords, removeBackupRecord, writeBackupRecord } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
-import { planWalDeletion, subtreeOf } from '../catalog/plan-deletion.ts';
+import { type DeletionFacts, planWalDeletion, subtreeOf, type WalDeletion } from '../catalog/plan-deletion.ts';
 import { removeWals } from '../catalog/remove-wals.ts';
 import { backupFolder, backupInfoPath, backupLockPath, serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
@@ -12,7 +12,7 @@ import { backupHookVariables } from '../hooks/hook-variables.ts';
 import { runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
-import { tryLockFile } from '../shared/file-lock.ts';
+import { type FileLock, tryLockFile } from '../shared/file-lock.ts';
 import { namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatCTime, localTimestamp } from '../shared/timestamp.ts';
@@ -20,6 +20,8 @@ import { formatInterval } from '../shared/units.ts';
 import { settleChildren, settleFamilies } from './settle-children.ts';
 import { walDeletionHooks } from './wal-deletion-hooks.ts';
 
+/** Each holds its lock, an open file, until the pass ends. */
+const mostAtOnce = 500;
 const goingError = 'its deletion was interrupted: delete it again, or let cron finish';
 
 /**
@@ -44,67 +46,170 @@ export async function deleteBackup(server: Server, backup: Backup, context: Cont
     const others = going.filter(({ id }) => id !== backup.id).map(({ id }) => id);
     context.messages.warning(`Backup ${backup.id} has incremental backups built on it, which go with it: ${others.join(', ')}`);
   }
-  for (const each of going) await deleteOne(server, each.id, { looksPastStandalone: false }, context);
+  await using pass = await DeletionPass.begin(server, { looksPastStandalone: false }, context);
+  try {
+    for (const { id } of going) await pass.take(id);
+  } finally {
+    await pass.finish(); // also when another command holds one of them: what was begun ends
+  }
+  const [held] = pass.held;
+  if (held !== undefined) throw held;
+}
+
+/** A backup whose files are gone: what is left of it goes when the WAL of the whole pass is gone. */
+interface Taken {
+  readonly backup: Backup;
+  readonly lock: FileLock;
+  readonly hook: ReturnType<typeof hookOf>;
+  readonly walPlan: WalDeletion;
+  readonly startedAt: Date;
+  readonly startedMs: number;
 }
 
 /**
- * Deletes one backup, without looking whether redundancy needs it: the caller decided that. Each step can be done again, and until the
- * last one the mark is there, from which the next run goes on.
- * @throws OperatorError `lock-busy` when another command works on it; `backup-refused` when it has been kept meanwhile
+ * Deletes backups, without looking whether redundancy needs them: the caller decided that. The files of each go at once; WAL and its
+ * lines in the index go once for all of them, and only then their records and marks. Each step can be done again: killed anywhere, the
+ * marks are there, from which the next pass goes on with all of them.
  */
-export async function deleteOne(
-  server: Server,
-  id: BackupId,
-  { looksPastStandalone }: { readonly looksPastStandalone: boolean },
-  context: Context,
-): Promise<void> {
-  const { layout } = server;
-  const lockPath = backupLockPath(layout, id);
-  await using lock = await tryLockFile(lockPath);
-  if (lock === undefined) {
-    throw new OperatorError('lock-busy', `another process works on backup ${id} of server ${server.config.name}`);
+export class DeletionPass implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #context: Context;
+  /** As they stand by now: read once, and what is taken is FAILED. */
+  #facts: DeletionFacts;
+  readonly #taken: Taken[] = [];
+  readonly #held: OperatorError[] = [];
+
+  private constructor(server: Server, facts: DeletionFacts, context: Context) {
+    this.#server = server;
+    this.#facts = facts;
+    this.#context = context;
   }
-  const startedAt = context.clock.now();
-  const startedMs = context.clock.elapsedMs();
-  const backups = await readSoundRecords(layout);
-  const backup = backups.find((each) => each.id === id);
-  if (backup === undefined) {
-    // killed after its record went: the folder is empty by then, anything else is not ours to judge without a record
-    if ((await namesIn(backupFolder(layout, id))).length === 0) await removeFolder(server, id);
-    await settleFamilies(server, backups, context);
-    await unmarkGoing(layout, id);
-    return;
+
+  /** @param looksPastStandalone as {@link DeletionFacts} has it */
+  static async begin(
+    server: Server,
+    { looksPastStandalone }: { readonly looksPastStandalone: boolean },
+    context: Context,
+  ): Promise<DeletionPass> {
+    const backups = await readSoundRecords(server.layout);
+    const { keeps } = await readAnnotations(
+      server.layout,
+      backups.map(({ id }) => id),
+    );
+    return new DeletionPass(server, { backups, keeps, looksPastStandalone }, context);
   }
-  const { keeps, goings } = await readAnnotations(
-    layout,
-    backups.map((each) => each.id),
-  );
-  if (keeps.has(id) && !goings.has(id)) refuseKept(server, id, keeps);
-  const hook = hookOf(server, backup, backups);
-  await runPreHooksOrFail(hook, context);
-  const walPlan = planWalDeletion({ backups, keeps, looksPastStandalone }, backup);
-  context.messages.info(`Deleting backup ${id} for server ${server.config.name}`);
-  context.log.info(
-    `WAL of backup ${id}: ${walPlan.kind === 'none' ? `all stays, ${walPlan.reason}` : `what is older than ${walPlan.limit} goes`}`,
-  );
-  await markGoing(layout, id);
-  if (backup.status !== 'FAILED') await writeBackupRecord(layout, { ...backup, status: 'FAILED', error: goingError });
-  await removeFiles(server, id);
-  if (walPlan.kind !== 'none') {
-    const removed = await removeWals(layout, walPlan, walDeletionHooks(server, context));
-    context.messages.info('Delete associated WAL segments:');
-    for (const { name } of removed) context.messages.info(`\t${name}`);
+
+  /**
+   * Marks a backup and removes its files.
+   * @throws OperatorError `lock-busy` when another command works on it; `backup-refused` when it has been kept meanwhile
+   */
+  async take(id: BackupId): Promise<void> {
+    if (this.#taken.length === mostAtOnce) await this.finish();
+    const { layout, config } = this.#server;
+    const lock = await tryLockFile(backupLockPath(layout, id));
+    if (lock === undefined) {
+      throw new OperatorError('lock-busy', `another process works on backup ${id} of server ${config.name}`);
+    }
+    try {
+      const taken = await this.#takeLocked(id, lock);
+      if (taken === undefined) await lock.release();
+      else this.#taken.push(taken);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
-  await removeBackupRecord(layout, id);
-  if (backup.parentBackupId !== null) await settleChildren(server, backup.parentBackupId, context);
-  await removeFolder(server, id);
-  await unmarkGoing(layout, id);
-  const elapsed = formatInterval((context.clock.elapsedMs() - startedMs) / 1000);
-  context.messages.info(
-    `Deleted backup ${id} (start time: ${formatCTime(localTimestamp(startedAt))}, elapsed time: ${elapsed})`,
-  );
-  await runPostHooks(hook, context);
-  await rm(lockPath, { force: true });
+
+  /** What could not be ended because another command works on a parent; the mark is left for the next pass. */
+  get held(): readonly OperatorError[] {
+    return this.#held;
+  }
+
+  /** Removes the WAL of what was taken, then its records. */
+  async finish(): Promise<void> {
+    try {
+      await this.#removeWals(this.#taken.map(({ walPlan }) => walPlan));
+      for (const each of this.#taken) await this.#forgetUnlessBusy(each);
+    } finally {
+      await this[Symbol.asyncDispose]();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { lock } of this.#taken.splice(0)) await lock.release();
+  }
+
+  async #forgetUnlessBusy(taken: Taken): Promise<void> {
+    try {
+      await this.#forget(taken);
+    } catch (error) {
+      if (!(error instanceof OperatorError) || error.code !== 'lock-busy') throw error;
+      this.#held.push(error);
+    }
+  }
+
+  /** Then its lock is ours, and its record goes. */
+  #isTaken(id: BackupId): boolean {
+    return this.#taken.some(({ backup }) => backup.id === id);
+  }
+
+  /** @returns undefined when only traces of it were left, which are gone then */
+  async #takeLocked(id: BackupId, lock: FileLock): Promise<Taken | undefined> {
+    const [server, context] = [this.#server, this.#context];
+    const { layout } = server;
+    const startedAt = context.clock.now();
+    const startedMs = context.clock.elapsedMs();
+    const backup = await readBackupRecord(layout, id);
+    if (backup === undefined) {
+      // killed after its record went: the folder is empty by then, anything else is not ours to judge without a record
+      if ((await namesIn(backupFolder(layout, id))).length === 0) await removeFolder(server, id);
+      await settleFamilies(
+        server,
+        this.#facts.backups.filter((each) => !this.#isTaken(each.id)),
+        context,
+      );
+      await unmarkGoing(layout, id);
+      return undefined;
+    }
+    const now = await readAnnotations(layout, [id]);
+    if (now.keeps.has(id) && !now.goings.has(id)) refuseKept(server, id, now.keeps);
+    const hook = hookOf(server, backup, this.#facts.backups);
+    await runPreHooksOrFail(hook, context);
+    const walPlan = planWalDeletion({ ...this.#facts, keeps: new Map([...this.#facts.keeps, ...now.keeps]) }, backup);
+    context.messages.info(`Deleting backup ${id} for server ${server.config.name}`);
+    context.log.info(
+      `WAL of backup ${id}: ${walPlan.kind === 'none' ? `all stays, ${walPlan.reason}` : `what is older than ${walPlan.limit} goes`}`,
+    );
+    await markGoing(layout, id);
+    const failed: Backup = { ...backup, status: 'FAILED', error: goingError };
+    if (backup.status !== 'FAILED') await writeBackupRecord(layout, failed);
+    this.#facts = { ...this.#facts, backups: this.#facts.backups.map((each) => (each.id === id ? failed : each)) };
+    await removeFiles(server, id);
+    return { backup, lock, hook, walPlan, startedAt, startedMs };
+  }
+
+  async #removeWals(plans: readonly WalDeletion[]): Promise<void> {
+    if (plans.every(({ kind }) => kind === 'none')) return;
+    const { messages } = this.#context;
+    const removed = await removeWals(this.#server.layout, plans, walDeletionHooks(this.#server, this.#context));
+    messages.info('Delete associated WAL segments:');
+    for (const { name } of removed) messages.info(`\t${name}`);
+  }
+
+  async #forget({ backup, lock, hook, startedAt, startedMs }: Taken): Promise<void> {
+    const [server, context, { id }] = [this.#server, this.#context, backup];
+    await removeBackupRecord(server.layout, id);
+    const { parentBackupId } = backup;
+    if (parentBackupId !== null && !this.#isTaken(parentBackupId)) await settleChildren(server, parentBackupId, context);
+    await removeFolder(server, id);
+    await unmarkGoing(server.layout, id);
+    const elapsed = formatInterval((context.clock.elapsedMs() - startedMs) / 1000);
+    context.messages.info(
+      `Deleted backup ${id} (start time: ${formatCTime(localTimestamp(startedAt))}, elapsed time: ${elapsed})`,
+    );
+    await runPostHooks(hook, context);
+    await rm(lock.path, { force: true });
+  }
 }
 
 /** Deletions that a crash interrupted, oldest first: ids with a mark. */

@@ -13,6 +13,6 @@ export async function purgeBeforeFirstBackup(server: Server, backup: Backup, con
   if (plan.kind === 'none' || (await walsToRemove(server.layout, plan)).length === 0) return;
   context.messages.info(`This is the first backup for server ${server.config.name}`);
   context.messages.info('WAL segments preceding the current backup have been found:');
-  const removed = await removeWals(server.layout, plan, walDeletionHooks(server, context));
+  const removed = await removeWals(server.layout, [plan], walDeletionHooks(server, context));
   for (const { name } of removed) context.messages.info(`\t${name} from server ${server.config.name} has been removed`);
 }

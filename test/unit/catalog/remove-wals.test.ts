@@ -29,7 +29,7 @@ async function anArchive(...wals: readonly string[]): Promise<Catalog> {
 test('with segments of 1 MiB, more than 256 files of a folder go and those after them stay', async () => {
   const all = Array.from({ length: 400 }, (_, number) => `1:${number.toString(16)}`);
   await using catalog = await anArchive(...all);
-  const removed = await removeWals(catalog.layout, olderThan('1:12C'));
+  const removed = await removeWals(catalog.layout, [olderThan('1:12C')]);
   expect(removed.map(({ name }) => name)).toEqual(all.slice(0, 300).map(walOf));
   expect(await catalog.indexed()).toEqual(all.slice(300).map(walOf));
   expect(await catalog.files('wals/0000000100000000')).toEqual(all.slice(300).map(walOf));
@@ -37,7 +37,7 @@ test('with segments of 1 MiB, more than 256 files of a folder go and those after
 
 test('a folder that gets empty goes, and histories stay', async () => {
   await using catalog = await anArchive('1:2', '1:3', '00000002.history', '2:4');
-  await removeWals(catalog.layout, olderThan('2:4'));
+  await removeWals(catalog.layout, [olderThan('2:4')]);
   expect(await catalog.files('wals')).toEqual(['00000002.history', '0000000200000000/000000020000000000000004']);
   await expect(stat(join(catalog.layout.wals, '0000000100000000'))).rejects.toMatchObject({ code: 'ENOENT' });
   expect(await catalog.indexed()).toEqual(['00000002.history', walOf('2:4')]);
@@ -46,14 +46,14 @@ test('a folder that gets empty goes, and histories stay', async () => {
 test('a file that the index does not name stays', async () => {
   await using catalog = await anArchive('1:2', '1:4');
   await catalog.write({ [pathOf('1:3')]: 'unindexed' });
-  await removeWals(catalog.layout, olderThan('1:4'));
+  await removeWals(catalog.layout, [olderThan('1:4')]);
   expect(await catalog.files('wals/0000000100000000')).toEqual([walOf('1:3'), walOf('1:4')]);
 });
 
 test('nothing is removed by a plan that removes nothing', async () => {
   await using catalog = await anArchive('1:2');
-  expect(await removeWals(catalog.layout, { kind: 'none', reason: 'x' })).toEqual([]);
-  expect(await removeWals(catalog.layout, olderThan('1:2'))).toEqual([]);
+  expect(await removeWals(catalog.layout, [{ kind: 'none', reason: 'x' }])).toEqual([]);
+  expect(await removeWals(catalog.layout, [olderThan('1:2')])).toEqual([]);
   expect(await catalog.indexed()).toEqual([walOf('1:2')]);
 });
 
@@ -70,7 +70,7 @@ test('what is to be removed is listed oldest first, in whichever order it was ar
 test('a crash between the files and the index is made good by the next run', async () => {
   await using catalog = await anArchive('1:1', '1:2', '1:3', '1:4');
   for (const short of ['1:1', '1:2']) await rm(archivedWalPath(catalog.layout, walOf(short)));
-  const removed = await removeWals(catalog.layout, olderThan('1:4'));
+  const removed = await removeWals(catalog.layout, [olderThan('1:4')]);
   expect(removed.map(({ name }) => name)).toEqual(['1:1', '1:2', '1:3'].map(walOf));
   expect(await catalog.indexed()).toEqual([walOf('1:4')]);
   expect(await catalog.files('wals/0000000100000000')).toEqual([walOf('1:4')]);
@@ -86,9 +86,9 @@ test('a hook that fails stops the removal: the next run goes on with what is lef
     },
     after: () => Promise.resolve(),
   };
-  await expect(removeWals(catalog.layout, olderThan('1:3'), refuse)).rejects.toThrow('not now');
+  await expect(removeWals(catalog.layout, [olderThan('1:3')], refuse)).rejects.toThrow('not now');
   expect(await catalog.files('wals/0000000100000000')).toEqual([walOf('1:2'), walOf('1:3')]);
-  await removeWals(catalog.layout, olderThan('1:3'), {
+  await removeWals(catalog.layout, [olderThan('1:3')], {
     before: async (entry, path) => void seen.push(`before ${entry.name} ${String(await isThere(path))}`),
     after: async (entry, path) => void seen.push(`after ${entry.name} ${String(await isThere(path))}`),
   });
@@ -103,7 +103,7 @@ test('a hook that fails stops the removal: the next run goes on with what is lef
 
 test('an old segment that is archived meanwhile keeps its line, because it has a file', async () => {
   await using catalog = await anArchive('1:1', '1:3');
-  await removeWals(catalog.layout, olderThan('1:3'), {
+  await removeWals(catalog.layout, [olderThan('1:3')], {
     before: async () => {
       await catalog.write({ [pathOf('1:2')]: 'late' });
       await using index = await WalIndex.open(catalog.layout);
