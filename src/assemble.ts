@@ -54,6 +54,10 @@ export interface Application {
   reload(): Promise<{ readonly configuration: Configuration; readonly servers: readonly Server[] }>;
   /** Reads where each option stands now. */
   configurationFiles(): Promise<ConfigurationFiles>;
+  /** Environment of programs. */
+  readonly environment: Environment;
+  /** Tells every SIGHUP, for a command that listens to it. */
+  onHangup(listener: () => void): void;
   stdin(): Readable;
   /** Writes text as it is, whatever the format. */
   printRaw(text: string): void;
@@ -77,6 +81,8 @@ interface AssembleOptions {
   readonly globals: GlobalArguments;
   /** The command ends in its own way when it is told to stop; others end at once. */
   readonly endsGracefully: boolean;
+  /** SIGHUP does not end the command. */
+  readonly listensToHangup: boolean;
   /** Errors and warnings count and are logged, and are not shown. */
   readonly isSilent: boolean;
 }
@@ -91,6 +97,7 @@ export async function assemble({
   script,
   globals,
   endsGracefully,
+  listensToHangup,
   isSilent,
 }: AssembleOptions): Promise<Application> {
   const main = await loadMainConfiguration(placesFor(globals));
@@ -109,7 +116,7 @@ export async function assemble({
   const configuration = await loadConfiguration(main, home);
   for (const warning of configuration.warnings) writer.warning(warning);
   for (const warning of configuration.logWarnings) log.warning(warning);
-  const signal = listenToSignals({ endsGracefully });
+  const signal = listenToSignals({ endsGracefully, listensToHangup });
   const environment: Environment = { ...process.env, HOME: home };
   const context: Context = { clock: systemClock, log, messages: writer, progress, signal };
   const configurationPath = resolve(configuration.path); // work in the background runs in another folder
@@ -141,6 +148,10 @@ export async function assemble({
       return { configuration: loaded, servers: serversOf(loaded) };
     },
     configurationFiles: async () => await readConfigurationFiles(await mainAgain(main), home),
+    environment,
+    onHangup: (listener) => {
+      process.on('SIGHUP', listener);
+    },
     stdin: () => process.stdin,
     printRaw: (text) => {
       process.stdout.write(text);
@@ -229,7 +240,10 @@ function serverFor(config: ServerConfig, { configuration: { global }, configurat
  * SIGINT and SIGTERM abort what runs. A command that does not end in its own way ends at once: whatever it was doing, the next run
  * repairs. The second signal ends any command.
  */
-function listenToSignals({ endsGracefully }: { readonly endsGracefully: boolean }): AbortSignal {
+function listenToSignals({
+  endsGracefully,
+  listensToHangup,
+}: Pick<AssembleOptions, 'endsGracefully' | 'listensToHangup'>): AbortSignal {
   const controller = new AbortController();
   const stop = (): void => {
     controller.abort();
@@ -239,7 +253,8 @@ function listenToSignals({ endsGracefully }: { readonly endsGracefully: boolean 
     process.exit(1);
   };
   if (endsGracefully) {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+    if (!listensToHangup) process.once('SIGHUP', stop);
   } else {
     process.once('SIGINT', endAtOnce);
   }

@@ -4,6 +4,7 @@ import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { BackupFacts } from '../postgres/backup-facts.ts';
 import type { Connection } from '../postgres/connect.ts';
+import { connectForQueries } from '../postgres/server-access.ts';
 import type { Context } from '../shared/context.ts';
 import type { BackupRequest } from './backup-request.ts';
 
@@ -19,13 +20,14 @@ interface JobParts {
 }
 
 /** One backup under way: what it works with, its record, and what it is doing, which is what a failure names. */
-export class BackupJob {
+export class BackupJob implements AsyncDisposable {
   readonly server: Server;
   readonly request: BackupRequest;
   readonly context: Context;
-  readonly connection: Connection;
   readonly facts: BackupFacts;
   readonly parent: Backup | undefined;
+  #connection: Connection;
+  #revived: Connection | undefined;
   #doing = 'starting backup';
   #backup: Backup;
 
@@ -33,7 +35,7 @@ export class BackupJob {
     this.server = server;
     this.request = request;
     this.context = context;
-    this.connection = connection;
+    this.#connection = connection;
     this.facts = facts;
     this.parent = parent;
     this.#backup = backup;
@@ -42,6 +44,28 @@ export class BackupJob {
   /** The record as it is now. */
   get backup(): Backup {
     return this.#backup;
+  }
+
+  /** For queries, to the server that `conninfo` names. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /**
+   * Connects again when the connection was lost meanwhile: for a method whose work needs no session, so that a restarted pooler or an
+   * idle timeout fails no backup whose files are complete.
+   * @throws OperatorError `connection-failed`
+   */
+  async reviveConnection(): Promise<void> {
+    if (!this.#connection.lost.aborted) return;
+    const { server, context } = this;
+    context.log.warning('the connection for queries was lost while the files were copied: it is opened again');
+    this.#revived = await connectForQueries(server.config.options.conninfo ?? '', server.environment, context.signal);
+    this.#connection = this.#revived;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#revived?.close();
   }
 
   /** `base/ID`. */

@@ -30,9 +30,13 @@ interface CopyOptions {
   readonly retrySleepSeconds: number;
   /** For asking how far the copy is; undefined when nobody looks. */
   readonly observer: Connection | undefined;
+  /** Called once when the server waits until the WAL of the backup is archived; the signal aborts when it waits no more. */
+  readonly whileWaitingForWal: ((until: AbortSignal) => Promise<void>) | undefined;
 }
 
 const progressEveryMs = 500;
+/** A notice of the server, in English only; what `pg_stat_progress_basebackup` says is the same in all languages. */
+const saysItWaits = /waiting for required WAL segments to be archived/;
 
 /**
  * Copies a cluster with `pg_basebackup` into `base/ID/data` and one folder per tablespace oid, made new (0700) before each attempt; tar
@@ -53,8 +57,17 @@ export async function copyWithBasebackup(options: CopyOptions, context: Context)
       context.messages.warning(
         `${messageOf(error)}; ${String(retriesLeft)} attempts left, the next one in ${String(retrySleepSeconds)} s`,
       );
-      await context.clock.sleep(retrySleepSeconds * 1000, context.signal);
+      await pause(retrySleepSeconds, context);
     }
+  }
+}
+
+async function pause(seconds: number, { clock, signal }: Context): Promise<void> {
+  try {
+    await clock.sleep(seconds * 1000, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new OperatorError('interrupted', 'interrupted by a signal', { cause: error });
   }
 }
 
@@ -84,18 +97,26 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
     parentManifest,
   });
   const watching = new AbortController();
-  const watch = watchProgress(options, { context, name, until: watching.signal });
+  let help: Promise<void> | undefined;
+  const onWaiting = (): void => {
+    help ??= options.whileWaitingForWal?.(watching.signal);
+  };
+  const watch = watchProgress(options, { context, name, until: watching.signal, onWaiting });
   try {
     const result = await runProgram(argv, {
       environment: { ...server.environment, ...secrets },
       signal: context.signal,
-      onStderrLine: (line) => context.log.debug(`pg_basebackup: ${line}`),
+      onStderrLine: (line) => {
+        context.log.debug(`pg_basebackup: ${line}`);
+        if (saysItWaits.test(line)) onWaiting();
+      },
     });
     if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
     if (result.exitCode !== 0) throw failureOf(result, 'pg_basebackup');
   } finally {
     watching.abort();
     await watch;
+    await help;
     context.progress.end();
   }
 }
@@ -110,10 +131,11 @@ interface Watch {
   readonly context: Context;
   readonly name: string;
   readonly until: AbortSignal;
+  readonly onWaiting: () => void;
 }
 
 /** Asks the server how far it is. Progress is a courtesy: when the server does not answer, the copy decides what that means. */
-async function watchProgress({ observer }: CopyOptions, { context, name, until }: Watch): Promise<void> {
+async function watchProgress({ observer }: CopyOptions, { context, name, until, onWaiting }: Watch): Promise<void> {
   if (observer === undefined) return;
   let hasBegun = false;
   try {
@@ -121,6 +143,7 @@ async function watchProgress({ observer }: CopyOptions, { context, name, until }
       await context.clock.sleep(progressEveryMs, until);
       const found = await readBackupProgress(observer, name);
       if (found === undefined) continue;
+      if (found.isWaitingForWal) onWaiting();
       if (!hasBegun) context.progress.begin({ label: 'Copying files', totalBytes: found.totalBytes });
       hasBegun = true;
       context.progress.advance(found.doneBytes);

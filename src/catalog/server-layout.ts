@@ -48,7 +48,7 @@ export function xlogdbPath(layout: ServerLayout): string {
 }
 
 /** Lock files of one server (catalog.md section 12). */
-export type ServerLockName = 'cron' | 'backup' | 'archive-wal' | 'receive-wal' | 'xlogdb' | 'sync-wal';
+export type ServerLockName = 'cron' | 'backup' | 'archive-wal' | 'receive-wal' | 'xlogdb' | 'sync-wal' | 'schedule';
 
 /** Path of one of the server's lock files. */
 export function serverLockPath(layout: ServerLayout, lock: ServerLockName): string {

@@ -78,6 +78,7 @@ export const allCommands: readonly ListedCommand[] = [
   },
   { name: 'restore', aliases: ['recover'], load: async () => (await import('./commands/restore.ts')).restoreCommand },
   { name: 'retention', aliases: [], load: async () => (await import('./commands/retention.ts')).retentionCommand },
+  { name: 'schedule', aliases: [], load: async () => (await import('./commands/schedule.ts')).scheduleCommand },
   { name: 'send-wals', aliases: [], load: async () => (await import('./commands/send-wals.ts')).sendWalsCommand },
   {
     name: 'show-backup',

@@ -51,6 +51,8 @@ export interface CommandDeclaration {
   readonly silencedBy?: string;
   /** Ends in its own way when it is told to stop; the others end at once. */
   readonly endsGracefully?: boolean;
+  /** Is told of SIGHUP by `application.onHangup`, which then ends nothing. */
+  readonly listensToHangup?: boolean;
   /** Work that may have to come before the configuration is read, such as writing one. */
   readonly beforeConfiguration?: (early: EarlyInvocation) => Promise<void>;
   /** Does the work; loads what it needs with `import()`, so that declaring costs nothing. */

@@ -29,7 +29,8 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
       const places = placesFor(globals);
       await declaration?.beforeConfiguration?.({ options: parsed.options, places });
     }
-    const application = await assemble({ programName, script, globals, endsGracefully, isSilent });
+    const listensToHangup = declaration?.listensToHangup ?? false;
+    const application = await assemble({ programName, script, globals, endsGracefully, listensToHangup, isSilent });
     if (declaration === undefined || parsed === undefined) return say(await programHelp(programName));
     try {
       await run(application, declaration, parsed);

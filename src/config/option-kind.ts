@@ -204,6 +204,35 @@ export const compressionLevel: OptionKind<'low' | 'medium' | 'high' | number> = 
   },
 };
 
+const cronMacros = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'];
+
+/** A cron expression and, after it, a time zone. The fields are read when the schedule is kept; here only their shape counts. */
+export const cronExpression: OptionKind<string> = {
+  label: 'cron expression, time zone',
+  empty: 'unsets',
+  read(value) {
+    const words = value.trim().split(/\s+/);
+    const zone = words.length > 1 && /^[A-Z][\w+-]*(\/[\w+/-]+)*$/.test(words.at(-1) ?? '') ? words.pop() : undefined;
+    if (zone !== undefined && !isTimeZone(zone))
+      return { problem: `there is no time zone ${zone}; use a name such as Europe/Berlin` };
+    const [first = ''] = words;
+    const isMacro = words.length === 1 && cronMacros.includes(first.toLowerCase());
+    const isExpression = [5, 6].includes(words.length) && words.every((word) => /^[\w*?,/-]+$/.test(word));
+    if (isMacro || isExpression) return { value: value.trim() };
+    return { problem: 'use five or six fields, as in 30 1 * * * or 0 30 1 * * sun Europe/Berlin, or @daily' };
+  },
+};
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
 /** Kilobytes per second for each named tablespace: `NAME:KBPS NAME:KBPS`. */
 export const tablespaceRates: OptionKind<Readonly<Record<string, number>>> = {
   label: 'blank separated list of `NAME:KBPS`',

@@ -3,6 +3,7 @@ import {
   absolutePath,
   command,
   compressionLevel,
+  cronExpression,
   encryptionKind,
   flag,
   hexBytes,
@@ -58,6 +59,8 @@ export interface OptionDeclaration {
   /** The default in words, where its value would not tell. */
   readonly defaultText?: string;
   readonly later?: LaterFeature;
+  /** An option of ours: Barman does not know it, and what Barman prints does not have it. */
+  readonly isOurs?: true;
   /** One sentence for the reference in docs/configuration.md. */
   readonly summary: string;
 }
@@ -227,6 +230,13 @@ const serverOptions = {
     later: { work: ['backup'], ignoring: 'refuse', values: ['snapshot', 'local-to-cloud'] },
     summary:
       'How base backups are taken: `postgres` runs `pg_basebackup`, `rsync` copies files over ssh, `local-rsync` files of this host.',
+  },
+  backup_schedule: {
+    kind: cronExpression,
+    scope: 'GSM',
+    isOurs: true,
+    summary:
+      'When `pgcellar schedule` takes a backup: a cron expression (five fields, or six that begin with seconds, or `@daily` and the like), and after it a time zone such as `Europe/Berlin`; the zone of the host when there is none. Not an option of Barman, which warns about it and goes on.',
   },
   backup_options: {
     kind: setOf(['concurrent_backup', 'exclusive_backup', 'external_configuration'], ['concurrent_backup', 'exclusive_backup']),
@@ -655,6 +665,7 @@ const serverOptions = {
   verify_checksums: {
     kind: oneOf(['off', 'report', 'fail']),
     scope: 'GSM',
+    isOurs: true,
     default: 'off',
     summary:
       'Ours: verify the checksum of every page that a file-level backup copies, where the cluster has checksums: `report` names the wrong ones, `fail` ends the backup too.',
@@ -768,6 +779,11 @@ export interface GlobalOptions {
 
 /** Every server option's name, sorted. */
 export const serverOptionNames: readonly ServerOptionName[] = Object.keys(serverOptions).toSorted() as ServerOptionName[]; // the keys of that very object
+
+/** The same without options of our own: what Barman prints. */
+export const barmanServerOptionNames: readonly ServerOptionName[] = serverOptionNames.filter(
+  (name) => declarationOf(name).isOurs !== true,
+);
 
 /** Whether a key belongs to servers. */
 export function isServerOption(key: string): key is ServerOptionName {

@@ -6,7 +6,7 @@ import { reuseOf } from '../backup/reuse-of.ts';
 import { walPositionText } from '../backup/wal-position-text.ts';
 import { writeManifest } from '../backup/write-manifest.ts';
 import { type Backup, backupTypeOf } from '../catalog/backup.ts';
-import { readBackupRecords } from '../catalog/backup-records.ts';
+import { readBackupRecord, readBackupRecords } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
 import { backupInfoPath } from '../catalog/server-layout.ts';
 import { backupHookVariables } from '../hooks/hook-variables.ts';
@@ -39,13 +39,17 @@ export async function runBackupJob(job: BackupJob, method: BackupMethod): Promis
     await method.copy(job);
     await finish(job);
     tellEnd(job, startedAt, startedMs);
-    if (request.waits) await waitForWals(job);
   } catch (error) {
     await fail(job, error);
     await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
     throw error;
   }
-  await runPostHooks(await hookOf(job), context);
+  try {
+    if (request.waits) await waitForWals(job);
+  } finally {
+    // what goes wrong now says nothing about the files: the record stays what check-backup made of it
+    await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
+  }
   const writesManifest = request.writesManifest ?? server.config.options.autogenerate_manifest;
   if (writesManifest && backupTypeOf(job.backup) === 'rsync') await writeManifest(join(job.folder, 'data'));
   return job.backup;
@@ -91,22 +95,32 @@ function sizeText(job: BackupJob): string {
 /** Until the end WAL is archived. Being told to stop only ends the waiting: the backup is there. */
 async function waitForWals(job: BackupJob): Promise<void> {
   const { server, request, context } = job;
-  const { endWal, id } = job.backup;
-  context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'`);
-  const deadlineMs =
-    request.waitTimeoutSeconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + request.waitTimeoutSeconds * 1000;
+  const { endWal } = job.backup;
+  const { waitTimeoutSeconds: seconds } = request;
+  const limit = seconds === 0 ? '' : ` (max: ${String(seconds)} seconds)`;
+  context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'${limit}`);
+  const deadlineMs = seconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + seconds * 1000;
   while (!context.signal.aborted) {
     await archiveWal(server, { isQuiet: true }, context);
-    const checked = await checkBackup(server, id, context);
-    if (checked !== undefined) job.change(checked);
+    await lookForWals(job);
     if (job.backup.status !== 'WAITING_FOR_WALS') return;
     if (context.clock.elapsedMs() > deadlineMs) {
-      context.messages.warning(
-        `The WAL file ${endWal ?? ''} did not arrive within ${String(request.waitTimeoutSeconds)} seconds`,
-      );
+      context.messages.error(`The WAL file ${endWal ?? ''} has not been received in ${String(seconds)} seconds`);
       return;
     }
     await context.clock.sleep(waitEveryMs);
+  }
+}
+
+/** @throws OperatorError `backup-not-usable` when WAL is lost; the job then has the record that says so */
+async function lookForWals(job: BackupJob): Promise<void> {
+  const { server, context, backup } = job;
+  try {
+    const checked = await checkBackup(server, backup.id, context);
+    if (checked !== undefined) job.change(checked);
+  } catch (error) {
+    job.change((await readBackupRecord(server.layout, backup.id)) ?? {});
+    throw error;
   }
 }
 
@@ -114,7 +128,12 @@ async function fail(job: BackupJob, error: unknown): Promise<void> {
   const { context, backup, doing } = job;
   const reason = context.signal.aborted ? 'interrupted by a signal' : (messageOf(error).split('\n')[0] ?? '');
   context.log.error(`backup ${backup.id} failed ${doing}: ${messageOf(error)}`);
-  await job.save({ status: 'FAILED', error: `failure ${doing} (${reason})` });
+  try {
+    await job.save({ status: 'FAILED', error: `failure ${doing} (${reason})` });
+  } catch (second) {
+    // as on a full disk: what failed first counts, and the next run of backup or cron marks what was left
+    context.log.error(`the record of backup ${backup.id} cannot be written: ${messageOf(second)}`);
+  }
 }
 
 async function hookOf({ server, backup, folder }: BackupJob) {

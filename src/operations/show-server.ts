@@ -1,7 +1,7 @@
 import { isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
 import type { GlobalOptions } from '../config/options.ts';
-import { serverOptionNames } from '../config/options.ts';
+import { barmanServerOptionNames, type serverOptionNames } from '../config/options.ts';
 import type { Server } from '../config/server.ts';
 import { formatRetentionPolicy } from '../retention/retention-policy.ts';
 import type { Context } from '../shared/context.ts';
@@ -16,7 +16,7 @@ import type { ServerDetails, ShownValue } from './reports/server-reports.ts';
 export async function showServer(server: Server, global: GlobalOptions, context: Context): Promise<ServerDetails> {
   const { config } = server;
   const values: Record<string, ShownValue> = {
-    ...Object.fromEntries(serverOptionNames.map((key) => [key, optionWords(server, key)])),
+    ...Object.fromEntries(barmanServerOptionNames.map((key) => [key, optionWords(server, key)])),
     active_model: shown(config.activeModel),
     barman_home: shown(global.barman_home),
     barman_lock_directory: shown(global.barman_lock_directory),

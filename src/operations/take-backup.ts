@@ -92,7 +92,7 @@ async function copyUnderLock({ server, method, request, parentId, context }: Cop
     systemid: facts.systemid ?? null,
     parentBackupId: parentId ?? null,
   });
-  const job = new BackupJob({ server, request, context, connection, facts, parent: chosen?.backup }, backup);
+  await using job = new BackupJob({ server, request, context, connection, facts, parent: chosen?.backup }, backup);
   return await runBackupJob(job, method);
 }
 

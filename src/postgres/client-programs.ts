@@ -3,7 +3,7 @@ import type { Environment } from '../shared/environment.ts';
 import { findPrograms, foldersMatching, programMissing } from '../transport/find-program.ts';
 import { runProgram } from '../transport/run-program.ts';
 
-export type ClientProgramName = 'pg_basebackup' | 'pg_receivewal' | 'pg_verifybackup' | 'pg_combinebackup';
+export type ClientProgramName = 'pg_basebackup' | 'pg_receivewal' | 'pg_verifybackup' | 'pg_combinebackup' | 'postgres';
 
 /** A client program that runs, and its version: major times 10,000, as servers count. */
 export interface ClientProgram {

@@ -237,19 +237,29 @@ FROM pg_stat_archiver`,
   };
 }
 
-/** Bytes sent and expected of the base backup that runs under this name; undefined before it sends and on servers before 13. */
-export async function readBackupProgress(
-  connection: Connection,
-  applicationName: string,
-): Promise<{ readonly doneBytes: number; readonly totalBytes: number | undefined } | undefined> {
+/** How far a base backup is. */
+export interface BackupProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number | undefined;
+  /** All is sent; the server waits until the WAL of the backup is archived. */
+  readonly isWaitingForWal: boolean;
+}
+
+/** Of the base backup that runs under this name; undefined before it sends and on servers before 13. */
+export async function readBackupProgress(connection: Connection, applicationName: string): Promise<BackupProgress | undefined> {
   const [row] = await connection.query(
-    `SELECT p.backup_streamed AS done, p.backup_total AS total FROM pg_stat_progress_basebackup p
+    `SELECT p.backup_streamed AS done, p.backup_total AS total, p.phase = 'waiting for wal archiving to finish' AS waiting
+FROM pg_stat_progress_basebackup p
 JOIN pg_stat_activity a USING (pid) WHERE a.application_name = $1 AND p.backup_streamed IS NOT NULL ORDER BY a.backend_start DESC LIMIT 1`,
     [applicationName],
   );
   if (row === undefined) return undefined;
   const total = row['total'];
-  return { doneBytes: Number(row['done']), totalBytes: total == null ? undefined : Number(total) };
+  return {
+    doneBytes: Number(row['done']),
+    totalBytes: total == null ? undefined : Number(total),
+    isWaitingForWal: row['waiting'] === 't',
+  };
 }
 
 function segmentEndingAt(lsn: Lsn, name: SegmentName, segmentSize: number): SegmentName {

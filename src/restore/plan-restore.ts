@@ -2,6 +2,7 @@ import { readAnnotations } from '../catalog/annotations.ts';
 import type { Backup } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
 import type { Server } from '../config/server.ts';
+import { requireClientProgram } from '../postgres/client-programs.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatLongTime } from '../shared/timestamp.ts';
@@ -27,6 +28,7 @@ import { Refusals } from './refusals.ts';
 import { type RestoreRequest, unavailableChoices } from './restore-options.ts';
 import type { PlannedRestore, PlannedTree, RestorePlan } from './restore-plan.ts';
 import { readRates } from './restore-rates.ts';
+import { serverOwner } from './start-server.ts';
 import type { AssumedZone } from './target-time.ts';
 
 interface Planning {
@@ -89,6 +91,7 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
   if (goings.has(backup.id)) refusals.add(new OperatorError('backup-not-usable', `backup ${backup.id} is being deleted`));
   const places = planDestination(server.layout, { request, backup, isPitr }, refusals.add);
   await judgeDestination({ plan: places, place, layout: server.layout, backup, isDelta: request.isDelta }, refusals.add);
+  if (request.startsServer) await refuseStart(aim, { backup, destination: places.destination }, refusals);
   const settings = recoverySettings({
     version: backup.version ?? 0,
     serverName: server.config.name,
@@ -210,6 +213,23 @@ function refuseImpossibleWays(request: RestoreRequest, { leaf, members }: Backup
       ),
     );
   }
+}
+
+/** What stands against starting the server afterwards. */
+async function refuseStart(
+  { server, request }: Aim,
+  { backup, destination }: { readonly backup: Backup; readonly destination: string },
+  refusals: Refusals,
+): Promise<void> {
+  if (request.remoteSshCommand !== undefined) {
+    refusals.add(new OperatorError('options-contradict', '--start works on this host only, not with --remote-ssh-command'));
+    return;
+  }
+  const { programPath: path, environment } = server;
+  await refusals.take(() => serverOwner(destination));
+  await refusals.take(() =>
+    requireClientProgram('postgres', { path, environment, serverVersion: backup.version ?? 0, isSameMajor: true }),
+  );
 }
 
 interface WalAim {

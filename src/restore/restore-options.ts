@@ -53,6 +53,8 @@ export interface RestoreRequest {
   readonly jobsStartBatchPeriodSeconds: number;
   /** ssh port of this host, for the `restore_command` of another one. */
   readonly recoveryOptionPort?: number | undefined;
+  /** The restored server is started and watched. */
+  readonly startsServer: boolean;
   /** Guard rails that the operator has lifted. */
   readonly allowed: ReadonlySet<Allowance>;
   /** What is not built yet; only what was said on the command line, the configuration is looked at apart. */

@@ -19,6 +19,7 @@ const packageOf: Readonly<Record<string, string>> = {
   pg_receivewal: 'postgresql-client',
   pg_verifybackup: 'postgresql-client',
   pg_combinebackup: 'postgresql-client',
+  postgres: 'postgresql',
 };
 
 /** First executable file of that name in a colon separated list of folders. */

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { formatCompactTime, localTimestamp } from '../../src/shared/timestamp.ts';
 import { describeEachPostgres, requireOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -49,6 +50,20 @@ describeEachPostgres(
     const recordPath = (id: string): string => home.server('main', 'meta', `${id}-backup.info`);
     const field = async (id: string, key: string): Promise<string | undefined> =>
       new RegExp(`^${key}=(.*)$`, 'm').exec(await readFile(recordPath(id), 'utf8'))?.[1];
+    /** What does not move between two backups; of statistics and label the shape. */
+    const stableFields = async (id: string): Promise<Record<string, string>> => {
+      const lines = (await readFile(recordPath(id), 'utf8')).trimEnd().split('\n');
+      const fields = lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
+      return Object.fromEntries(
+        fields.map(([key, value]) => {
+          if (key === 'status') return [key, 'DONE or WAITING_FOR_WALS'];
+          if (/^(begin|end)_|size$/.test(key) || ['copy_stats', 'backup_label'].includes(key)) {
+            return [key, value.replaceAll(/[0-9A-F]/g, '#').replaceAll(/#+/g, '#')];
+          }
+          return [key, value];
+        }),
+      );
+    };
     const insert = async (name: string): Promise<void> => {
       await cluster.query('INSERT INTO rows VALUES ($1)', { parameters: [name] });
     };
@@ -213,6 +228,20 @@ describeEachPostgres(
           await configure();
         });
       });
+
+      test.runIf(major === 17)(
+        'has the fields that the real Barman writes: those of one cluster differ in time, place in WAL and size only',
+        async () => {
+          const words = ['backup', '--incremental', full];
+          const ours = await backUp('--incremental', full);
+          await waitFor('the second of our backup is over', () => formatCompactTime(localTimestamp(new Date())) > ours);
+          expect((await runOracle([...words, 'main'], { home })).exitCode).toBe(0);
+          const theirs = (await listed())[0] ?? '';
+          expect(theirs).not.toBe(ours);
+          expect(await stableFields(ours)).toEqual(await stableFields(theirs));
+          for (const id of [theirs, ours]) await runWell(['delete', 'main', id], { home });
+        },
+      );
 
       test('goes with the backup that it is built on, children first', async () => {
         const { stdout, stderr, exitCode } = await runPgcellar(['delete', 'main', child], { home });

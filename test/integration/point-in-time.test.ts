@@ -1,7 +1,9 @@
 // Restores to every kind of target: the restored server holds the rows that were committed there, and no others.
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAlive } from '../../src/transport/stop-process.ts';
 import { describeEachPostgres, requirePostgres, testedMajors } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -106,6 +108,24 @@ async function restore(
 ): Promise<string> {
   const relocation = place.tablespaces.map((path) => `--tablespace=fast:${path}`);
   return await runWell(['restore', ...relocation, ...words, 'main', backup, place.dataDir], { home });
+}
+
+/** What `--start` says. */
+interface Started {
+  readonly reached: boolean;
+  readonly state: string;
+  readonly pid: number;
+  readonly port: number;
+  readonly socket_directory: string;
+  readonly last_commit: string | null;
+  readonly log_lines: readonly string[];
+}
+
+/** Ends a server that goes on without us, and removes its folder. */
+async function endServer({ pid, socket_directory: folder }: Started): Promise<void> {
+  if (isAlive(pid)) process.kill(pid, 'SIGINT');
+  await waitFor('the started server ends', () => !isAlive(pid));
+  await rm(folder, { recursive: true });
 }
 
 async function idsIn(server: PostgresServer): Promise<number[]> {
@@ -255,6 +275,59 @@ describeEachPostgres((major) => {
       expect(result.stderr).toContain('before the backup end time');
       expect(await exists(place.dataDir)).toBe(false);
     }
+  });
+
+  test('a restore with --start watches the server reach its target, and leaves it to be looked at', async () => {
+    await using place = await newPlace();
+    const { between } = story.marks;
+    const relocation = `--tablespace=fast:${String(place.tablespaces[0])}`;
+    const words = [
+      '-f',
+      'json',
+      'restore',
+      '--start',
+      `--target-time=${between.time}`,
+      relocation,
+      'main',
+      story.first,
+      place.dataDir,
+    ];
+    const { exitCode, stdout } = await runPgcellar(words, { home: story.home });
+    const { start } = JSON.parse(stdout) as { start: Started };
+    try {
+      expect({ exitCode, start }).toMatchObject({ exitCode: 0, start: { reached: true, state: 'paused' } });
+      expect(start.log_lines.join('\n')).toContain('recovery stopping before commit of transaction');
+      expect(start.last_commit).not.toBeNull();
+      const client = new Client({ host: start.socket_directory, port: start.port, user: 'postgres', database: 'postgres' });
+      await client.connect();
+      const { rows } = await client.query<{ id: string }>('SELECT id FROM load ORDER BY id');
+      await client.end();
+      expect(rows.map(({ id }) => Number(id))).toEqual(idsUpTo(story, between));
+    } finally {
+      await endServer(start);
+    }
+  });
+
+  test('a restore with --start says why a target was not reached, with the lines of the log', async () => {
+    await using place = await newPlace();
+    const relocation = `--tablespace=fast:${String(place.tablespaces[0])}`;
+    const words = [
+      '-f',
+      'json',
+      'restore',
+      '--start',
+      '--target-xid=999999999',
+      relocation,
+      'main',
+      story.first,
+      place.dataDir,
+    ];
+    const { exitCode, stdout } = await runPgcellar(words, { home: story.home });
+    const { start, _ERROR: errors } = JSON.parse(stdout) as { start: Started; _ERROR: string[] };
+    await endServer(start);
+    expect({ exitCode, start }).toMatchObject({ exitCode: 1, start: { reached: false, state: 'stopped' } });
+    expect(start.log_lines.join('\n')).toContain('recovery ended before configured recovery target was reached');
+    expect(errors[0]).toContain('the restored server did not reach its target');
   });
 
   test('a server restored with --get-wal fetches its WAL from the catalog', async () => {

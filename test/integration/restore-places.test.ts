@@ -1,8 +1,10 @@
 // Restores to another host through a real sshd, and onto files that are there.
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, chown, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isAlive } from '../../src/transport/stop-process.ts';
 import { describeEachPostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -16,6 +18,7 @@ import { createTemporaryFolder, type TemporaryFolder } from '../helpers/temporar
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { type Mark, startWriteLoad } from '../helpers/write-load.ts';
+import { serverUser } from '../machine/server-user.mjs';
 
 interface Story {
   readonly home: TestHome;
@@ -175,6 +178,35 @@ describeEachPostgres(
         await using server = await startRestored({ dataDir, tablespaces: [fast], major, wait: 'promoted' });
         expect(await idsOf(server)).toEqual(ids);
       });
+    });
+
+    test.skipIf(process.getuid?.() !== 0)('root starts what it restored as the owner of the destination', async () => {
+      const { home, plain, mark, ids } = story;
+      const { dataDir, words } = await newPlace();
+      const target = [`--target-time=${mark.time}`, '--target-action=promote'];
+      const all = ['-f', 'json', ...words, ...target, '--start', 'main', plain, dataDir];
+      const refused = await runPgcellar(all, { home });
+      expect(refused.stdout).toContain('PostgreSQL does not run as root');
+      expect(existsSync(dataDir)).toBe(false);
+      const user = serverUser();
+      await mkdir(dataDir);
+      await chown(dataDir, user?.uid ?? 0, user?.gid ?? 0);
+      const { exitCode, stdout } = await runPgcellar(all, { home });
+      const { start } = JSON.parse(stdout) as {
+        start: { reached: boolean; state: string; pid: number; port: number; socket_directory: string };
+      };
+      try {
+        expect({ exitCode, start }).toMatchObject({ exitCode: 0, start: { reached: true, state: 'open' } });
+        const client = new Client({ host: start.socket_directory, port: start.port, user: 'postgres', database: 'postgres' });
+        await client.connect();
+        const { rows } = await client.query<{ id: string }>('SELECT id FROM load ORDER BY id');
+        await client.end();
+        expect(rows.map(({ id }) => Number(id))).toEqual(ids.filter((id) => id <= mark.lastId));
+      } finally {
+        process.kill(start.pid, 'SIGINT');
+        await waitFor('the started server ends', () => !isAlive(start.pid));
+        await rm(start.socket_directory, { recursive: true });
+      }
     });
 
     test('a delta restore needs a plain backup', async () => {

@@ -1,7 +1,7 @@
 // Base backups by pg_basebackup: plain, and tar with every compression, from every version of PostgreSQL, with two tablespaces, odd
 // names and checksums. Each is restored, started, and holds the rows that were there.
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -16,6 +16,7 @@ import { startReceiver } from '../helpers/start-receiver.ts';
 import { startRestored } from '../helpers/start-restored.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 
 interface Cell {
   readonly title: string;
@@ -181,6 +182,22 @@ describeEachPostgres(
       );
       expect(ours).toMatchObject({ exitCode: 1, stdout: theirs.stdout, stderr: theirs.stderr.replace(/\n\n$/, '\n') });
     });
+
+    test.runIf(major === 16)(
+      'configuration outside the data folder is named, as the real Barman does, unless it is known',
+      async () => {
+        const outside = await opened.add(createTemporaryFolder('conf', { owner: 'server' }));
+        await writeFile(join(outside.path, 'more.conf'), 'work_mem = 5MB\n');
+        await appendFile(join(cluster.dataDir, 'postgresql.conf'), `include '${outside.path}/more.conf'\n`);
+        cluster.reload();
+        await waitFor('the file is read', async () => (await cluster.value('SHOW work_mem')) === '5MB');
+        const warning = `WARNING: pg_basebackup does not copy the PostgreSQL configuration files that reside outside PGDATA. Please manually backup the following files:\n\t${outside.path}/more.conf\n\n`;
+        await configure({});
+        expect((await runPgcellar(['backup', 'main'], { home })).stderr).toContain(warning);
+        await configure({ backup_options: 'concurrent_backup, external_configuration' });
+        expect((await runPgcellar(['backup', 'main'], { home })).stderr).not.toContain('outside PGDATA');
+      },
+    );
 
     if (major === 13) {
       test('what these versions cannot do disables the server: check says why, and backup refuses', async () => {

@@ -3,15 +3,21 @@ import { join } from 'node:path';
 import { backupFolder } from '../../catalog/server-layout.ts';
 import { parseBackupLabel } from '../../postgres/backup-label.ts';
 import { backupCompressionOf, recordedCompression } from '../../postgres/basebackup-compression.ts';
+import type { Connection } from '../../postgres/connect.ts';
+import { identifySystem } from '../../postgres/replication-commands.ts';
+import { connectForReplication } from '../../postgres/server-access.ts';
 import { readCurrentPosition, readIsInRecovery, readTimeline, switchWal } from '../../postgres/server-queries.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { PythonFloat } from '../../shared/python-literal.ts';
 import { formatInterval } from '../../shared/units.ts';
+import { lsnFromBytes } from '../../wal/lsn.ts';
 import { segmentAtLsn, timelineOf } from '../../wal/wal-name.ts';
 import type { BackupJob } from '../backup-job.ts';
 import type { BackupMethod } from '../backup-method.ts';
+import { isBelow } from '../copy-single-files.ts';
 import { copyWithBasebackup } from '../copy-with-basebackup.ts';
 import { encryptArchives } from '../encrypt-archives.ts';
+import { closeSegment, closeSegmentsUntil, connectToPrimary } from '../primary-of-standby.ts';
 import { readBackupLabel } from '../read-backup-label.ts';
 import { recordedFacts } from '../recorded-facts.ts';
 import { walPositionText } from '../wal-position-text.ts';
@@ -21,11 +27,15 @@ export const postgres: BackupMethod = {
   name: 'postgres',
   mode: () => 'postgres',
   async copy(job) {
+    await using primary = await connectToPrimary(job);
+    const wasInRecovery = await readIsInRecovery(job.connection);
     await start(job);
-    await copyFiles(job);
+    await copyFiles(job, primary);
+    warnOfConfigurationOutside(job);
     job.context.messages.info('Finalising the backup.');
     await takeLabel(job);
-    await stop(job);
+    await job.reviveConnection();
+    await stop(job, { primary, wasInRecovery });
     await encrypt(job);
   },
 };
@@ -49,7 +59,7 @@ async function start(job: BackupJob): Promise<void> {
   context.messages.info(`Backup start at LSN: ${walPositionText(position.lsn, begin.name, begin.offset)}`);
 }
 
-async function copyFiles(job: BackupJob): Promise<void> {
+async function copyFiles(job: BackupJob, primary: Connection | undefined): Promise<void> {
   const { server, request, context, facts, connection } = job;
   const { options } = server.config;
   job.begin('copying files');
@@ -70,6 +80,7 @@ async function copyFiles(job: BackupJob): Promise<void> {
       retryTimes: request.retryTimes ?? options.basebackup_retry_times,
       retrySleepSeconds: request.retrySleepSeconds ?? options.basebackup_retry_sleep,
       observer: connection,
+      whileWaitingForWal: primary === undefined ? undefined : async (until) => await closeSegmentsUntil(primary, job, until),
     },
     context,
   );
@@ -120,13 +131,53 @@ async function encrypt(job: BackupJob): Promise<void> {
   job.change({ encryption });
 }
 
-async function stop(job: BackupJob): Promise<void> {
+/** `pg_basebackup` copies the data folder only. */
+function warnOfConfigurationOutside({ server, facts, context }: BackupJob): void {
+  const { pgdata } = facts;
+  if (pgdata === undefined || server.config.options.backup_options.includes('external_configuration')) return;
+  const files = [facts.configFile, facts.hbaFile, facts.identFile, ...facts.includedFiles];
+  const outside = files.filter((path) => path !== undefined && !isBelow(pgdata, path));
+  if (outside.length === 0) return;
+  const lines = outside.map((path) => `\t${path ?? ''}\n`).join('');
+  context.messages.warning(
+    `pg_basebackup does not copy the PostgreSQL configuration files that reside outside PGDATA. Please manually backup the following files:\n${lines}`,
+  );
+}
+
+interface StopParts {
+  /** Of the standby that is backed up. */
+  readonly primary: Connection | undefined;
+  readonly wasInRecovery: boolean;
+}
+
+async function stop(job: BackupJob, { primary, wasInRecovery }: StopParts): Promise<void> {
   const { connection, facts } = job;
   job.begin('issuing stop of the backup');
+  const isInRecovery = await readIsInRecovery(connection);
+  if (wasInRecovery && !isInRecovery) {
+    throw new OperatorError('backup-failed', 'the standby was promoted while it was backed up', {
+      hint: 'take another backup: it begins on the new timeline',
+    });
+  }
   const position = await readCurrentPosition(connection);
-  const timeline = job.backup.timeline ?? 1;
-  const endWal = position.segment ?? segmentAtLsn(position.lsn, timeline, facts.segmentSize).name;
+  // a position on a boundary needs nothing of the segment that begins there, and on an idle server nobody closes that one
+  const last = lsnFromBytes(position.lsn - 1n);
+  const endWal = position.segment ?? segmentAtLsn(last, await timelineOfStandby(job), facts.segmentSize).name;
   const endOffset = Number(position.lsn % BigInt(facts.segmentSize));
   job.change({ endTime: position.time, endXlog: position.lsn, endWal, endOffset });
-  if (!(await readIsInRecovery(connection))) await switchWal(connection);
+  if (!isInRecovery) await switchWal(connection);
+  else if (primary !== undefined) await closeSegment(primary);
+}
+
+/** The timeline that a standby replays now, which may be another one than when the backup began (since-3.17.md section 3). */
+async function timelineOfStandby({ server, backup, context }: BackupJob): Promise<number> {
+  const { streaming_conninfo, conninfo } = server.config.options;
+  await using stream = await connectForReplication(
+    streaming_conninfo ?? conninfo ?? '',
+    server.environment,
+    'barman',
+    context.signal,
+  );
+  const { timeline } = await identifySystem(stream);
+  return Number.isSafeInteger(timeline) && timeline > 0 ? timeline : (backup.timeline ?? 1);
 }

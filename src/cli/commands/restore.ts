@@ -110,6 +110,7 @@ export const restoreCommand: CommandDeclaration = {
       summary: 'how unchanged files of incremental backups are taken over',
     },
     { name: 'dry-run', kind: 'flag', summary: 'say what would be done, and every reason against it; change nothing' },
+    { name: 'start', kind: 'flag', summary: 'start the restored server on a private socket and watch it reach the target' },
     {
       name: 'allow',
       kind: 'choice',
@@ -163,6 +164,7 @@ export const restoreCommand: CommandDeclaration = {
       programUser: configuration.global.barman_user,
       stagingPath: stagingPathOf(options, context.messages) ?? defaults.stagingPath,
       combineMode: combineModes.find((mode) => mode === options.text('combine-mode')) ?? defaults.combineMode,
+      startsServer: options.flag('start'),
       remoteSshCommand: options.text('remote-ssh-command'),
       stagingLocation: stagingLocationOf(options) ?? defaults.stagingLocation,
       isDelta: options.flagIfGiven('delta-restore') ?? defaults.isDelta,
@@ -187,6 +189,17 @@ export const restoreCommand: CommandDeclaration = {
     for (const refusal of plan.refusals) application.tellFailure(refusal);
     if (isDryRun || isRefused) return;
     application.writer.print(renderRestoreReport(await executeRestore({ server, plan, site }, context)));
+    if (!request.startsServer) return;
+    const { startRestored } = await import('../../operations/start-restored.ts');
+    const { renderStartReport } = await import('../../output/render-start-report.ts');
+    const report = await startRestored(server, plan, context);
+    application.writer.print(renderStartReport(report));
+    if (!report.hasReachedTarget)
+      application.tellFailure(
+        new OperatorError('target-unreachable', 'the restored server did not reach its target', {
+          hint: `its log is ${report.logFile}`,
+        }),
+      );
   },
 };
 

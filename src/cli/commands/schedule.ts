@@ -1,0 +1,49 @@
+import type { CommandDeclaration } from '../command.ts';
+
+const maintenanceEverySeconds = 60;
+const backupsAtOnce = 2;
+
+export const scheduleCommand: CommandDeclaration = {
+  name: 'schedule',
+  summary: "Stay in the foreground, do cron's work each minute, and take each server's backups by its backup_schedule",
+  servers: 'none',
+  endsGracefully: true,
+  listensToHangup: true,
+  options: [
+    { name: 'list', kind: 'flag', summary: 'only tell each schedule and its next times' },
+    {
+      name: 'maintenance-every',
+      kind: 'positive',
+      metavar: 'seconds',
+      summary: `pause between passes of maintenance; ${String(maintenanceEverySeconds)} unless this says otherwise`,
+    },
+    {
+      name: 'jobs',
+      short: 'j',
+      kind: 'positive',
+      summary: `most backups at a time; ${String(backupsAtOnce)} unless this says otherwise`,
+    },
+  ],
+  examples: ['schedule', 'schedule --list', 'schedule --jobs 4'],
+  async run({ application, options }) {
+    const { context } = application;
+    const { listSchedules, runSchedule } = await import('../../maintenance/run-schedule.ts');
+    if (options.flag('list')) {
+      const { renderSchedules } = await import('../../output/render-schedules.ts');
+      application.writer.print(renderSchedules(await listSchedules(application.servers, context)));
+      return;
+    }
+    await runSchedule(
+      {
+        reload: async () => (await application.reload()).servers,
+        self: application.self,
+        environment: application.environment,
+        maintenanceEverySeconds: options.number('maintenance-every') ?? maintenanceEverySeconds,
+        backupsAtOnce: options.number('jobs') ?? backupsAtOnce,
+        onLine: (line) => application.printRaw(`${line}\n`),
+        onHangup: (listener) => application.onHangup(listener),
+      },
+      context,
+    );
+  },
+};
