@@ -2,6 +2,7 @@ import type { Check } from './check.ts';
 import { archiveCommand } from './checks/archive-command.ts';
 import { archiveMode } from './checks/archive-mode.ts';
 import { archiverErrors } from './checks/archiver-errors.ts';
+import { backupLabel } from './checks/backup-label.ts';
 import { backupMaximumAge } from './checks/backup-maximum-age.ts';
 import { backupMinimumSize } from './checks/backup-minimum-size.ts';
 import { backupPrivileges } from './checks/backup-privileges.ts';
@@ -89,6 +90,7 @@ export const allChecks: readonly Check[] = [
   pgBasebackupTablespaces,
   ssh,
   sshOutputClean,
+  backupLabel,
   localPgdata,
   notInRecovery,
   exclusiveBackupSupported,

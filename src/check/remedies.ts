@@ -127,6 +127,13 @@ const table = {
     cause: 'the start-up files of the shell over there print something, which breaks rsync',
     steps: [shell('{command}', 'true'), note('move what prints in ~/.bashrc or ~/.profile behind a test for a terminal')],
   },
+  'label-left': {
+    cause: 'a server with {path} thinks that it is a restored backup, and may not come up after a crash',
+    steps: [
+      host('rm', '{path}'),
+      note('only where the server crashed during an exclusive backup, not where a backup was restored'),
+    ],
+  },
   'pgdata-unreadable': {
     cause: 'this user may not read {folder}: local-rsync copies its files',
     steps: [note('run backups as the user of PostgreSQL, or use backup_method = postgres')],

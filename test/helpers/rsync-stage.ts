@@ -1,7 +1,7 @@
 // A cluster with two tablespaces, an sshd, and a home whose server is backed up by rsync: what the tests of file-level backups share.
 import { join } from 'node:path';
 import type { Opened } from './opened.ts';
-import type { PostgresServer } from './postgres-server.ts';
+import type { PostgresServer, Settings } from './postgres-server.ts';
 import { runProgram } from './run-program.ts';
 import { runWell } from './run-well.ts';
 import { startCluster } from './start-cluster.ts';
@@ -23,8 +23,8 @@ export const rowChecksums = `SELECT 'near' AS name, count(*)::text || md5(string
 UNION ALL SELECT 'far', count(*)::text || md5(string_agg(n::text || t, ',' ORDER BY n)) FROM far
 UNION ALL SELECT 'möbel', count(*)::text || md5(string_agg(n::text || t, ',' ORDER BY n)) FROM "möbel und mehr" ORDER BY name`;
 
-export async function setRsyncStage(major: number, opened: Opened): Promise<RsyncStage> {
-  const cluster = await opened.add(startCluster({ major }));
+export async function setRsyncStage(major: number, opened: Opened, settings: Settings = {}): Promise<RsyncStage> {
+  const cluster = await opened.add(startCluster({ major, settings }));
   const sshd = await opened.add(startSshd());
   const folders = await Promise.all(
     ['ts', 'ts', 'ts'].map(async (prefix) => await opened.add(createTemporaryFolder(prefix, { owner: 'server' }))),

@@ -1,0 +1,144 @@
+// What options change in a file-level backup: exclusive ones, parallel runs, rates, compression, files outside the data folder, holes.
+import { chmod, chown, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Opened } from '../helpers/opened.ts';
+import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { startRestored } from '../helpers/start-restored.ts';
+import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
+import { serverUser } from '../machine/server-user.mjs';
+import { writeScript } from '../unit/transport/scripts.ts';
+
+const major = 14;
+const opened = new Opened();
+let stage: RsyncStage;
+let outside: string;
+
+beforeAll(async () => {
+  const folder = await opened.add(createTemporaryFolder('cf', { owner: 'server' }));
+  outside = join(folder.path, 'hba.conf');
+  await writeFile(
+    outside,
+    '# outside\nlocal all all trust\nhost all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n',
+  );
+  const user = serverUser();
+  if (user !== undefined) await chown(outside, user.uid, user.gid);
+  await chmod(outside, 0o640);
+  stage = await setRsyncStage(major, opened, { hba_file: outside });
+});
+afterAll(async () => opened.close());
+
+const dataOf = (id: string, ...below: string[]): string => stage.home.server('main', 'base', id, 'data', ...below);
+
+async function field(id: string, key: string): Promise<string | undefined> {
+  const text = await readFile(stage.home.server('main', 'meta', `${id}-backup.info`), 'utf8');
+  return new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1];
+}
+
+/** An rsync that notes its words before it does its work. */
+async function notingRsync(): Promise<{ path: string; runs: () => Promise<string[]> }> {
+  const folder = await stage.home.makeFolder(`noting-${String(performance.now())}`);
+  await writeScript(folder, 'rsync', `echo "$*" >> ${folder}/log; exec /usr/bin/rsync "$@"`);
+  return {
+    path: folder,
+    runs: async () =>
+      (await readFile(join(folder, 'log'), 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .filter((line) => !line.includes('--server')),
+  };
+}
+
+async function expectRestorable(id: string): Promise<void> {
+  await using folder = await createTemporaryFolder('rs', { owner: 'server' });
+  const places = Object.keys(stage.tablespaces).map((name, index) => ({ name, path: join(folder.path, `ts${String(index)}`) }));
+  const data = join(folder.path, 'data');
+  await runWell(['restore', ...places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]), 'main', id, data], {
+    home: stage.home,
+  });
+  const settings = { hba_file: join(data, 'hba.conf') };
+  const tablespaces = places.map(({ path }) => path);
+  await using restored = await startRestored({ dataDir: data, tablespaces, major, settings, wait: 'promoted' });
+  expect(await restored.query(rowChecksums)).toEqual(await stage.cluster.query(rowChecksums));
+}
+
+test('a configuration file outside the data folder comes into it, with its mode', async () => {
+  const id = await backUpByRsync(stage);
+  expect(await readFile(dataOf(id, 'hba.conf'), 'utf8')).toMatch(/^# outside\n/);
+  expect(((await stat(dataOf(id, 'hba.conf'))).mode & 0o777).toString(8)).toBe('640');
+  expect(await field(id, 'hba_file')).toBe(outside);
+  await configureRsync(stage, { backup_options: 'concurrent_backup, external_configuration' });
+  expect(await readdir(dataOf(await backUpByRsync(stage)))).not.toContain('hba.conf');
+  await configureRsync(stage);
+});
+
+test('an exclusive backup is begun and ended in the data folder, and is restored', async () => {
+  await configureRsync(stage, { backup_options: 'exclusive_backup' });
+  const id = await backUpByRsync(stage);
+  expect(await field(id, 'mode')).toBe('rsync-exclusive');
+  expect(await field(id, 'backup_label')).toBe('None');
+  expect(await readFile(dataOf(id, 'backup_label'), 'utf8')).toMatch(/^BACKUP METHOD: pg_start_backup$/m);
+  expect(await stage.cluster.value('SELECT pg_is_in_backup()')).toBe('false');
+  await expectRestorable(id);
+  await configureRsync(stage);
+});
+
+test('a failed exclusive backup leaves no label in the data folder', async () => {
+  await configureRsync(stage, { backup_options: 'exclusive_backup' });
+  const folder = await stage.home.makeFolder('broken');
+  await writeScript(folder, 'rsync', 'exit 12');
+  expect((await runPgcellar(['backup', 'main'], { home: stage.home, path: [folder] })).exitCode).toBe(1);
+  expect(await stage.cluster.value('SELECT pg_is_in_backup()')).toBe('false');
+  await configureRsync(stage);
+});
+
+describe('the runs of rsync', () => {
+  test('are as many as jobs for each folder, and what they bring is restored', async () => {
+    const { path, runs } = await notingRsync();
+    const words = ['backup', '--wait', '--jobs', '3', '--jobs-start-batch-size', '2', '--jobs-start-batch-period', '1', 'main'];
+    await runWell(words, { home: stage.home, path: [path] });
+    const ofData = (await runs()).filter((line) => line.includes(`:${stage.cluster.dataDir}/`));
+    expect(ofData).toHaveLength(3);
+    const id = (await readdir(stage.home.server('main', 'base'))).toSorted().at(-1) ?? '';
+    expect(await field(id, 'copy_stats')).toContain("'number_of_workers': 3");
+    await expectRestorable(id);
+  });
+
+  test('have the rate of their tablespace, and are compressed when that is asked for', async () => {
+    await configureRsync(stage, {
+      bandwidth_limit: 400_000,
+      tablespace_bandwidth_limit: 'fast:300000',
+      network_compression: true,
+    });
+    const { path, runs } = await notingRsync();
+    await runWell(['backup', '--wait', 'main'], { home: stage.home, path: [path] });
+    const lines = await runs();
+    expect(lines.every((line) => line.includes(' -z '))).toBe(true);
+    const rates = lines.map((line) => /--bwlimit=(\d+).* :(\S.*)\/ /.exec(line)).map((match) => [match?.[2], match?.[1]]);
+    expect(rates).toContainEqual([stage.tablespaces['fast'], '300000']);
+    expect(rates).toContainEqual([stage.cluster.dataDir, '400000']);
+    await configureRsync(stage);
+  });
+});
+
+test('a relation of more than a gigabyte that is mostly holes stays so, with both its segments', async () => {
+  const { cluster } = stage;
+  await cluster.query('CREATE TABLE holes (n int)');
+  await cluster.query('CHECKPOINT');
+  const path = join(cluster.dataDir, await cluster.value("SELECT pg_relation_filepath('holes')"));
+  await using first = await open(path, 'r+');
+  await first.truncate(1024 ** 3);
+  await writeFile(`${path}.1`, Buffer.alloc(16_384), { mode: 0o600 });
+  const user = serverUser();
+  if (user !== undefined) await chown(`${path}.1`, user.uid, user.gid);
+  await configureRsync(stage, { backup_method: 'local-rsync' });
+  const id = await backUpByRsync(stage);
+  const copy = await stat(dataOf(id, path.slice(cluster.dataDir.length)));
+  expect(copy.size).toBe(1024 ** 3);
+  expect(copy.blocks * 512).toBeLessThan(1024 ** 2);
+  expect((await stat(dataOf(id, `${path.slice(cluster.dataDir.length)}.1`))).size).toBe(16_384);
+  await cluster.query('DROP TABLE holes');
+  await configureRsync(stage);
+});
