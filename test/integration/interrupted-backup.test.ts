@@ -124,6 +124,18 @@ describeEachPostgres(
       await backup.ended;
     });
 
+    test('a server that cannot be backed up keeps no other from it, and the exit code tells of the worst', async () => {
+      await home.writeServer('aside', { ...streamingServer(cluster), conninfo: 'host=127.0.0.1 port=1 user=barman' });
+      const before = await newest();
+      await using backup = await spawnPgcellar(['backup', 'all'], { home });
+      const { exitCode, stderr } = await backup.ended;
+      await home.removeServer('aside');
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/^ERROR: Impossible to start the backup of server 'aside'/m);
+      expect(await newest()).not.toBe(before);
+      expect(await field('status')).toMatch(/^(DONE|WAITING_FOR_WALS)$/);
+    });
+
     test('a wait for its WAL that takes too long ends with an error, and the backup is done later', async () => {
       // nothing is archived as long as somebody has the lock
       const lock = join(home.path, '.main-archive-wal.lock');
