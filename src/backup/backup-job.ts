@@ -15,8 +15,8 @@ interface JobParts {
   /** For queries, to the server that `conninfo` names; open until the backup has ended. */
   readonly connection: Connection;
   readonly facts: BackupFacts;
-  /** The backup that this one is built on; undefined for a full one. */
-  readonly parent: Backup | undefined;
+  /** The backups that this one is built on, its parent first; none for a full one. */
+  readonly ancestors: readonly Backup[];
 }
 
 /** One backup under way: what it works with, its record, and what it is doing, which is what a failure names. */
@@ -25,19 +25,19 @@ export class BackupJob implements AsyncDisposable {
   readonly request: BackupRequest;
   readonly context: Context;
   readonly facts: BackupFacts;
-  readonly parent: Backup | undefined;
+  readonly ancestors: readonly Backup[];
   #connection: Connection;
   #revived: Connection | undefined;
   #doing = 'starting backup';
   #backup: Backup;
 
-  constructor({ server, request, context, connection, facts, parent }: JobParts, backup: Backup) {
+  constructor({ server, request, context, connection, facts, ancestors }: JobParts, backup: Backup) {
     this.server = server;
     this.request = request;
     this.context = context;
     this.#connection = connection;
     this.facts = facts;
-    this.parent = parent;
+    this.ancestors = ancestors;
     this.#backup = backup;
   }
 

@@ -18,7 +18,8 @@ import { formatLongTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { archiveWal } from './archive-wal.ts';
 import { checkBackup } from './check-backup.ts';
-import { settleChildren } from './settle-children.ts';
+import { writeChildren } from './settle-children.ts';
+import { withBackupLocks } from './with-backup-locks.ts';
 
 const waitEveryMs = 100;
 
@@ -29,10 +30,33 @@ const waitEveryMs = 100;
  */
 export async function runBackupJob(job: BackupJob, method: BackupMethod): Promise<Backup> {
   const { server, context, request } = job;
+  // retention takes no backup lock: it must delete neither this backup nor one that it is built on
+  await withBackupLocks(server, [job.backup.id, ...job.ancestors.map(({ id }) => id)], async () => {
+    await copyWithHooks(job, method);
+    await recordAsChild(job);
+  });
+  try {
+    if (request.waits) await waitForWals(job);
+  } finally {
+    // what goes wrong now says nothing about the files: the record stays what check-backup made of it
+    await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
+  }
+  const writesManifest = request.writesManifest ?? server.config.options.autogenerate_manifest;
+  if (writesManifest && backupTypeOf(job.backup) === 'rsync') await writeManifest(join(job.folder, 'data'));
+  return job.backup;
+}
+
+/** From its first moment on, and once more at the end: a sibling may have been deleted meanwhile. */
+async function recordAsChild({ server, ancestors: [parent] }: BackupJob): Promise<void> {
+  if (parent !== undefined) await writeChildren(server, parent.id);
+}
+
+async function copyWithHooks(job: BackupJob, method: BackupMethod): Promise<void> {
+  const { server, context } = job;
   const startedAt = context.clock.now();
   const startedMs = context.clock.elapsedMs();
   await job.save({});
-  if (job.parent !== undefined) await settleChildren(server, job.parent.id, context);
+  await recordAsChild(job);
   try {
     await runPreHooksOrFail(await hookOf(job), context);
     context.messages.info(`Starting backup using ${method.name} method for server ${server.config.name} in ${job.folder}`);
@@ -44,15 +68,6 @@ export async function runBackupJob(job: BackupJob, method: BackupMethod): Promis
     await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
     throw error;
   }
-  try {
-    if (request.waits) await waitForWals(job);
-  } finally {
-    // what goes wrong now says nothing about the files: the record stays what check-backup made of it
-    await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
-  }
-  const writesManifest = request.writesManifest ?? server.config.options.autogenerate_manifest;
-  if (writesManifest && backupTypeOf(job.backup) === 'rsync') await writeManifest(join(job.folder, 'data'));
-  return job.backup;
 }
 
 async function finish(job: BackupJob): Promise<void> {

@@ -5,27 +5,24 @@ import { backupLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
-import { OperatorError } from '../shared/operator-error.ts';
 
 const tryEveryMs = 50;
-const longestMs = 10_000;
+const longestMs = 1000;
 
 /**
  * Writes into a parent's record which backups are built on it, by what their own records say (catalog.md section 17, rule 9): after a
- * backup, after a deletion, and after a crash between the two records.
- * @throws OperatorError `lock-busy` when another command keeps the parent for long
+ * deletion, and after a crash between two records. `check-backup` and `keep` hold the lock for a moment; a backup that is being built on the
+ * parent holds it long, and writes the list itself at its end. Otherwise the next `cron` finds what was left.
  */
 export async function settleChildren(server: Server, parentId: BackupId, { clock }: Pick<Context, 'clock'>): Promise<void> {
   const deadlineMs = clock.elapsedMs() + longestMs;
   for (;;) {
-    await using lock = await tryLockFile(backupLockPath(server.layout, parentId)); // which others hold for a moment
+    await using lock = await tryLockFile(backupLockPath(server.layout, parentId));
     if (lock !== undefined) {
       await writeChildren(server, parentId);
       return;
     }
-    if (clock.elapsedMs() > deadlineMs) {
-      throw new OperatorError('lock-busy', `another process works on backup ${parentId} of server ${server.config.name}`);
-    }
+    if (clock.elapsedMs() > deadlineMs) return;
     await clock.sleep(tryEveryMs);
   }
 }
@@ -42,7 +39,8 @@ export async function settleFamilies(
   }
 }
 
-async function writeChildren(server: Server, parentId: BackupId): Promise<void> {
+/** As {@link settleChildren}, for who has the parent's lock. */
+export async function writeChildren(server: Server, parentId: BackupId): Promise<void> {
   const parent = await readBackupRecord(server.layout, parentId);
   if (parent === undefined) return;
   const children = childrenByParent((await readBackupRecords(server.layout)).backups).get(parentId) ?? [];

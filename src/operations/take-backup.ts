@@ -92,7 +92,8 @@ async function copyUnderLock({ server, method, request, parentId, context }: Cop
     systemid: facts.systemid ?? null,
     parentBackupId: parentId ?? null,
   });
-  await using job = new BackupJob({ server, request, context, connection, facts, parent: chosen?.backup }, backup);
+  const ancestors = chosen === undefined ? [] : [chosen.backup, ...ancestorsOf(chosen.backups, chosen.backup)];
+  await using job = new BackupJob({ server, request, context, connection, facts, ancestors }, backup);
   return await runBackupJob(job, method);
 }
 

@@ -9,7 +9,7 @@ import { describeEachPostgres, requireOracle } from '../helpers/installations.ts
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
@@ -253,6 +253,24 @@ describeEachPostgres(
         expect(await field(full, 'children_backup_ids')).toBe(sibling);
         await expectAgreement('list-backups', 'main');
         await expectAgreement('show-backup', 'main', full);
+      });
+
+      test.runIf(major === 17)('is left alone by retention while something is built on it', async () => {
+        const newer = await backUp();
+        const [holding, held] = [join(home.folder, 'holding'), join(home.folder, 'held')];
+        await writeFile(holding, '');
+        const hook = `sh -c 'touch ${held}; while test -e ${holding}; do sleep 0.05; done'`;
+        await configure({ retention_policy: 'REDUNDANCY 1', pre_backup_script: hook });
+        await using running = await spawnPgcellar(['backup', '--incremental', full, 'main'], { home });
+        await waitFor('the hook holds the backup', () => existsSync(held), { explain: () => running.stderr() });
+        await runWell(['cron'], { home });
+        const [child] = await listed();
+        expect(await listed()).toEqual([child, newer, full]);
+        await rm(holding);
+        expect((await running.ended).exitCode).toBe(0);
+        await configure();
+        expect(await field(child ?? '', 'status')).toMatch(/^(DONE|WAITING_FOR_WALS)$/);
+        expect(await field(full, 'children_backup_ids')).toBe(child);
       });
 
       test.runIf(major === 17)('is refused once the server has lost the summaries it needs', async () => {

@@ -96,7 +96,7 @@ async function copyFiles(job: BackupJob, primary: Connection | undefined): Promi
   });
 }
 
-function parentManifestOf({ server, parent }: BackupJob): string | undefined {
+function parentManifestOf({ server, ancestors: [parent] }: BackupJob): string | undefined {
   return parent === undefined ? undefined : join(backupFolder(server.layout, parent.id), 'data', 'backup_manifest');
 }
 
