@@ -50,12 +50,12 @@ export interface Application {
   /** Text goes to a terminal, and not as JSON. */
   readonly isInteractive: boolean;
   readonly stdout: NodeJS.WritableStream;
+  /** Of programs that are no server's. */
+  readonly environment: Environment;
   /** Reads the configuration anew, as it is on disk now. */
   reload(): Promise<{ readonly configuration: Configuration; readonly servers: readonly Server[] }>;
   /** Reads where each option stands now. */
   configurationFiles(): Promise<ConfigurationFiles>;
-  /** Environment of programs. */
-  readonly environment: Environment;
   /** Tells every SIGHUP, for a command that listens to it. */
   onHangup(listener: () => void): void;
   stdin(): Readable;
@@ -143,12 +143,12 @@ export async function assemble({
     configurationPath,
     script,
     stdout: process.stdout,
+    environment,
     reload: async () => {
       const loaded = await loadConfiguration(await mainAgain(main), home);
       return { configuration: loaded, servers: serversOf(loaded) };
     },
     configurationFiles: async () => await readConfigurationFiles(await mainAgain(main), home),
-    environment,
     onHangup: (listener) => {
       process.on('SIGHUP', listener);
     },

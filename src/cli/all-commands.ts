@@ -34,13 +34,24 @@ export const allCommands: readonly ListedCommand[] = [
   },
   { name: 'cron', aliases: [], load: async () => (await import('./commands/cron.ts')).cronCommand },
   { name: 'delete', aliases: [], load: async () => (await import('./commands/delete.ts')).deleteCommand },
+  { name: 'diagnose', aliases: [], load: async () => (await import('./commands/diagnose.ts')).diagnoseCommand },
   { name: 'doctor', aliases: [], load: async () => (await import('./commands/doctor.ts')).doctorCommand },
+  {
+    name: 'export-backup',
+    aliases: [],
+    load: async () => (await import('./commands/export-backup.ts')).exportBackupCommand,
+  },
   {
     name: 'generate-manifest',
     aliases: [],
     load: async () => (await import('./commands/generate-manifest.ts')).generateManifestCommand,
   },
   { name: 'get-wal', aliases: [], load: async () => (await import('./commands/get-wal.ts')).getWalCommand },
+  {
+    name: 'import-backup',
+    aliases: [],
+    load: async () => (await import('./commands/import-backup.ts')).importBackupCommand,
+  },
   { name: 'init', aliases: [], load: async () => (await import('./commands/init.ts')).initCommand },
   { name: 'keep', aliases: [], load: async () => (await import('./commands/keep.ts')).keepCommand },
   {
@@ -112,9 +123,6 @@ export const allCommands: readonly ListedCommand[] = [
 export const laterCommands: readonly string[] = [
   'cloud-wal-archive',
   'cloud-wal-restore',
-  'diagnose',
-  'export-backup',
-  'import-backup',
   'sync-backup',
   'sync-info',
   'sync-wals',

@@ -49,6 +49,8 @@ export interface CommandDeclaration {
   readonly whenPassive?: ServerStateRule;
   /** Flag with which it prints nothing but its own last words, whatever there is to warn about. */
   readonly silencedBy?: string;
+  /** Runs although servers get into each other's way; the others only tell that. */
+  readonly runsDespiteGlobalProblems?: boolean;
   /** Ends in its own way when it is told to stop; the others end at once. */
   readonly endsGracefully?: boolean;
   /** Is told of SIGHUP by `application.onHangup`, which then ends nothing. */

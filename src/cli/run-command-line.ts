@@ -91,7 +91,7 @@ async function run(
   { options, positionals }: Exclude<ReturnType<typeof parseArguments>, HelpWanted>,
 ): Promise<void> {
   const { globalProblems } = application.configuration;
-  if (globalProblems.length > 0) {
+  if (globalProblems.length > 0 && declaration.runsDespiteGlobalProblems !== true) {
     for (const problem of globalProblems) application.context.messages.error(problem);
     if (declaration.silencedBy === undefined || !options.flag(declaration.silencedBy)) return;
   }

@@ -1,13 +1,16 @@
 import { readBackupRecords, writeBackupRecord } from '../catalog/backup-records.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
+import { recoverImports } from './exchange/apply-import.ts';
 import { settleFamilies } from './settle-children.ts';
 
 /**
  * Turns backups that were killed half-way (EMPTY or STARTED although nobody holds the backup lock) into failed ones, so that they are
- * seen and can be deleted, and lets parents know their children. The caller holds the backup lock, which the dead one held.
+ * seen and can be deleted, and lets parents know their children; imports that were killed are undone. The caller holds the backup lock,
+ * which the dead one held.
  */
 export async function reapDeadBackups(server: Server, { log, clock }: Pick<Context, 'log' | 'clock'>): Promise<void> {
+  await recoverImports(server, { log });
   const { backups } = await readBackupRecords(server.layout);
   for (const backup of backups.filter(({ status }) => status === 'EMPTY' || status === 'STARTED')) {
     log.warning(

@@ -47,16 +47,36 @@ export async function readRemoteStatus(server: Server): Promise<Readonly<Values>
 }
 
 async function addQueried(server: Server, values: Values): Promise<number | undefined> {
-  const { conninfo } = server.config.options;
+  const { conninfo, archiver } = server.config.options;
+  if (archiver) Object.assign(values, unknown(['archive_command', 'archive_mode']));
+  if (conninfo === undefined) return undefined;
   try {
-    await using connection = await connectForQueries(conninfo ?? '', server.environment);
+    await using connection = await connectForQueries(conninfo, server.environment);
     return await addFromConnection(server, connection, values);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     values['connection_error'] = shown(messageOf(error));
-    values['server_txt_version'] = shown(undefined);
+    Object.assign(values, unknown(unknownWhenDown));
     return undefined;
   }
+}
+
+/** Keys that are shown even when nobody can be asked. */
+const unknownWhenDown = [
+  'current_xlog',
+  'data_directory',
+  'is_in_recovery',
+  'is_superuser',
+  'postgres_systemid',
+  'replication_slot',
+  'replication_slot_support',
+  'server_txt_version',
+  'synchronous_standby_names',
+  'version_supported',
+] as const;
+
+function unknown(keys: readonly string[]): Values {
+  return Object.fromEntries(keys.map((key) => [key, shown(undefined)]));
 }
 
 async function addFromConnection(server: Server, connection: Connection, values: Values): Promise<number> {
@@ -146,7 +166,7 @@ async function addStreaming(server: Server, values: Values): Promise<void> {
     values['xlogpos'] = shown(position === undefined ? undefined : formatLsn(position));
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    values['streaming'] = shown(undefined);
+    Object.assign(values, unknown(['streaming', 'streaming_supported', 'streaming_systemid', 'timeline', 'xlogpos']));
     values['connection_error'] ??= shown(messageOf(error));
   }
 }

@@ -1,7 +1,7 @@
 import type { Log } from '../shared/log.ts';
-import { redactSecrets } from '../shared/log-file.ts';
 import { type Colours, noColours } from './colours.ts';
 import { formatJson } from './format-json.ts';
+import { redactJson } from './redact-json.ts';
 import type { Json, JsonObject, Report } from './report.ts';
 import type { MessageOptions, TextStream, Writer } from './writer.ts';
 
@@ -82,7 +82,7 @@ export class JsonWriter implements Writer {
   finish(): void {
     if (this.#isSilent) return;
     this.#isSilent = true;
-    const object = redacted({ ...this.#object, ...Object.fromEntries(this.#messages) });
+    const object = redactJson({ ...this.#object, ...Object.fromEntries(this.#messages) });
     this.#settings.stdout.write(formatJson(object, { sortKeys: true }));
   }
 
@@ -95,13 +95,6 @@ export class JsonWriter implements Writer {
     this.#messages.set(key, found);
     return found;
   }
-}
-
-/** Passwords are blanked as on the console: JSON is kept, sent and shown around no less. */
-function redacted(value: Json): Json {
-  if (typeof value === 'string') return redactSecrets(value);
-  if (isObject(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redacted(item)]));
-  return Array.isArray(value) ? value.map(redacted) : value;
 }
 
 function merged(before: Json | undefined, value: Json): Json {

@@ -8,7 +8,7 @@ export function renderServerDetails(details: ServerDetails): Report {
   // The description falls back to the state, because null never replaces what is there.
   const json: Record<string, Json> = { description: details.description ?? stateOf(details) };
   for (const [key, value] of entries) {
-    const shown = jsonOf(value);
+    const shown = jsonOfShown(value);
     if (shown !== null || json[key] === undefined) json[key] = shown;
   }
   return {
@@ -18,7 +18,7 @@ export function renderServerDetails(details: ServerDetails): Report {
 }
 
 /** What JSON can say stays; anything else becomes its text. */
-function jsonOf({ json, text }: ShownValue): Json {
+export function jsonOfShown({ json, text }: ShownValue): Json {
   return isJson(json) ? json : text;
 }
 

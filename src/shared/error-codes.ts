@@ -30,6 +30,7 @@ export const exitCodeOf = {
   'backup-not-usable': 1,
   'backup-refused': 1,
   'backup-failed': 1,
+  'export-invalid': 1,
   // WAL
   'wal-name-invalid': 3,
   'wal-output-unwritable': 3,

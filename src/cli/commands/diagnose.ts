@@ -1,0 +1,22 @@
+import type { CommandDeclaration } from '../command.ts';
+
+export const diagnoseCommand: CommandDeclaration = {
+  name: 'diagnose',
+  summary: 'Print everything that helps to find out what is wrong, as JSON, without passwords',
+  servers: 'none',
+  runsDespiteGlobalProblems: true,
+  options: [
+    { name: 'show-config-source', kind: 'flag', summary: 'tell for each value of the configuration which file it comes from' },
+  ],
+  examples: ['diagnose', 'diagnose --show-config-source'],
+  async run({ application, options }) {
+    const { diagnose } = await import('../../operations/diagnose.ts');
+    const { renderDiagnosis } = await import('../../output/render-diagnosis.ts');
+    const { version } = await import('../version.ts');
+    const { configuration, servers, context, environment } = application;
+    const files = await application.configurationFiles();
+    const diagnosis = await diagnose({ configuration, servers, files, version, environment }, context);
+    const text = renderDiagnosis(diagnosis, { showsSources: options.flag('show-config-source') });
+    context.messages.info(text, { logged: false });
+  },
+};

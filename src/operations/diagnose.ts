@@ -1,0 +1,152 @@
+import { readBackupRecords } from '../catalog/backup-records.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
+import type { WalEntry } from '../catalog/wal-entry.ts';
+import type { ConfigurationFiles } from '../config/load-configuration.ts';
+import { declarationOf, serverOptionNames } from '../config/options.ts';
+import { isGlobalSection } from '../config/sections.ts';
+import type { Server } from '../config/server.ts';
+import type { Configuration, ModelConfig } from '../config/server-config.ts';
+import { formatRetentionPolicy } from '../retention/retention-policy.ts';
+import type { Context } from '../shared/context.ts';
+import type { Environment } from '../shared/environment.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { formatInterval } from '../shared/units.ts';
+import { localHost } from '../transport/local-host.ts';
+import { remoteHost } from '../transport/remote-host.ts';
+import { readRemoteStatus } from './remote-status.ts';
+import type { Diagnosis, ServerDiagnosis, SourcedValues } from './reports/diagnosis.ts';
+import { readBackupHostFacts, readSystemFacts, type SystemFacts } from './system-facts.ts';
+
+interface Subject {
+  readonly configuration: Configuration;
+  readonly servers: readonly Server[];
+  readonly files: ConfigurationFiles;
+  /** Our own version. */
+  readonly version: string;
+  /** Of programs that are no server's. */
+  readonly environment: Environment;
+}
+
+const serversAtOnce = 8;
+/** A host that does not answer must not hold up the others. */
+const hostTimeoutMs = 20_000;
+
+/**
+ * Collects everything that helps to find out what is wrong: configuration, catalogs, live state (cli.md section 11.5). What is broken is
+ * part of the answer: it is told as a message of its server.
+ */
+export async function diagnose(
+  { configuration, servers, files, version, environment }: Subject,
+  context: Context,
+): Promise<Diagnosis> {
+  const diagnosed: ServerDiagnosis[] = [];
+  await forEachAtOnce(servers, serversAtOnce, async (server) => {
+    diagnosed.push(await diagnoseServer(server, configuration));
+  });
+  await using host = localHost(environment);
+  return {
+    globalConfig: globalConfig(configuration, files),
+    globalProblems: configuration.globalProblems,
+    system: await readBackupHostFacts(host, { version, clock: context.clock }),
+    models: Object.fromEntries(configuration.models.map((model) => [model.name, modelConfig(model)])),
+    servers: diagnosed.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+async function diagnoseServer(server: Server, configuration: Configuration): Promise<ServerDiagnosis> {
+  const { config } = server;
+  const messages: string[] = [...config.problems];
+  const attempt = async <T>(work: () => Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      messages.push(messageOf(error));
+      return otherwise;
+    }
+  };
+  const records = await attempt(() => readBackupRecords(server.layout), { backups: [], broken: [] });
+  messages.push(...records.broken.map(({ reason }) => reason.message));
+  const isAsked = config.isActive && !config.isPassive;
+  return {
+    name: config.name,
+    activeModel: config.activeModel,
+    config: serverConfig(server, configuration),
+    backups: records.backups,
+    status: isAsked ? await attempt(() => readRemoteStatus(server), {}) : {},
+    system: await attempt(() => remoteFacts(server), undefined),
+    lastWals: await attempt(() => lastWals(server), []),
+    messages,
+  };
+}
+
+function globalConfig({ path, global }: Configuration, { sections }: ConfigurationFiles): SourcedValues {
+  const written = sections.find(isGlobalSection)?.settings ?? new Map<string, { text: string; file: string }>();
+  const derived = {
+    barman_lock_directory: global.barman_lock_directory,
+    config_changes_queue: global.config_changes_queue,
+    lock_directory_cleanup: global.lock_directory_cleanup,
+  };
+  const sourceOf = (key: string) => written.get(key)?.file ?? 'default';
+  return {
+    ...Object.fromEntries(
+      [...written].map(([key, { text, file }]) => [key, { value: text, source: file === '' ? path : file }]),
+    ),
+    ...Object.fromEntries(Object.entries(derived).map(([key, value]) => [key, { value, source: sourceOf(key) }])),
+  };
+}
+
+function modelConfig({ options, sources, cluster }: ModelConfig): SourcedValues {
+  const keys = serverOptionNames.filter((key) => declarationOf(key).scope.endsWith('M') || key === 'disabled');
+  const source = sources.cluster ?? 'default';
+  return {
+    ...Object.fromEntries(keys.map((key) => [key, { value: options[key] ?? null, source: sources[key] ?? 'default' }])),
+    cluster: { value: cluster, source },
+    model: { value: true, source },
+  };
+}
+
+function serverConfig({ config }: Server, { global, path }: Configuration): SourcedValues {
+  const fromGlobal = {
+    barman_home: global.barman_home,
+    barman_lock_directory: global.barman_lock_directory,
+    config_changes_queue: global.config_changes_queue,
+    lock_directory_cleanup: global.lock_directory_cleanup,
+  };
+  return {
+    ...Object.fromEntries(
+      serverOptionNames.map((key) => [key, { value: optionValue(config, key), source: config.sources[key] ?? 'default' }]),
+    ),
+    ...Object.fromEntries(Object.entries(fromGlobal).map(([key, value]) => [key, { value, source: path }])),
+    disabled: { value: config.problems.length > 0, source: 'default' },
+    name: { value: config.name, source: 'default' },
+  };
+}
+
+/** As the reference's JSON has it: sets are comma lists, intervals words, policies their text. */
+function optionValue({ options, retention }: Server['config'], key: (typeof serverOptionNames)[number]): unknown {
+  const value = options[key];
+  if (value === undefined) return null;
+  if (key === 'backup_options' || key === 'recovery_options') return options[key].join(',');
+  if (key === 'last_backup_maximum_age' || key === 'last_wal_maximum_age') return formatInterval(Number(value));
+  if (key === 'retention_policy') return retention.kind === 'enforced' ? formatRetentionPolicy(retention.policy) : null;
+  if (key === 'wal_retention_policy' && retention.kind === 'enforced') return 'MAIN';
+  return value;
+}
+
+async function remoteFacts({ config, environment }: Server): Promise<SystemFacts | undefined> {
+  const { ssh_command: sshCommand } = config.options;
+  if (sshCommand === undefined || !config.isActive) return undefined;
+  await using host = remoteHost({ sshCommand, environment });
+  return await readSystemFacts(host, AbortSignal.timeout(hostTimeoutMs));
+}
+
+async function lastWals({ layout }: Server): Promise<readonly WalEntry[]> {
+  const ledger = await readLedger(layout);
+  return ledger.timelines.flatMap((wal) => {
+    const name = wal.nameAt(wal.count - 1);
+    const entry = name === undefined ? undefined : ledger.entryOf(name);
+    return entry === undefined ? [] : [entry];
+  });
+}

@@ -1,0 +1,163 @@
+import { copyFile, mkdir, readdir, readFile, rename, rm, rmdir, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { markKept, readAnnotations } from '../../catalog/annotations.ts';
+import { archivedWalPath } from '../../catalog/archive-layout.ts';
+import { type BackupId, parseBackupId } from '../../catalog/backup.ts';
+import { readBackupRecord, removeBackupRecord, writeBackupRecord } from '../../catalog/backup-records.ts';
+import { backupFolder, backupInfoPath } from '../../catalog/server-layout.ts';
+import type { WalEntry } from '../../catalog/wal-entry.ts';
+import { WalIndex } from '../../catalog/wal-index.ts';
+import type { Server } from '../../config/server.ts';
+import type { Context } from '../../shared/context.ts';
+import { syncFile, syncFolder, writeFileDurably } from '../../shared/durable-file.ts';
+import { namesIn, pathExists } from '../../shared/look.ts';
+import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
+import { parseWalName, type WalName } from '../../wal/wal-name.ts';
+import { type ImportPlan, stagedWalPath } from './import-facts.ts';
+
+/** Prefix of staging folders below `base`: no backup id begins so. */
+export const stagingPrefix = '.import-';
+
+/** In a staging folder whose content is being moved: what the next run undoes when we are killed. */
+const marker = 'import.json';
+
+interface Staged {
+  readonly staging: string;
+  readonly plan: ImportPlan;
+  /** Links to make below `data/pg_tblspc`. */
+  readonly tablespaceLinks: readonly string[];
+}
+
+/**
+ * Takes an unpacked backup into the catalog: its files, its WAL, its record, its keep (since-3.17.md section 2.3). What fails half-way is
+ * undone; of a kill, {@link recoverImports} takes care. The caller holds the locks of backup, backup id and archive-wal.
+ */
+export async function applyImport(server: Server, { staging, plan, tablespaceLinks }: Staged, context: Context): Promise<void> {
+  const { layout } = server;
+  const { backup, newWals, unlistedWals } = plan;
+  const folder = backupFolder(layout, backup.id);
+  if (await pathExists(folder)) {
+    throw new OperatorError('backup-refused', `${folder} is there already, although no record knows it`, {
+      hint: 'look what it is, and move it away',
+    });
+  }
+  await makeTablespaceLinks(join(staging, 'backup'), { plan, folder, tablespaceLinks });
+  await writeFileDurably(join(staging, marker), JSON.stringify({ id: backup.id, wals: newWals.map(({ name }) => name) }));
+  const moved: WalEntry[] = [];
+  try {
+    await rename(join(staging, 'backup'), folder);
+    await syncFolder(layout.base);
+    await using index = await WalIndex.open(layout);
+    for (const entry of newWals) {
+      await moveWal(stagedWalPath(staging, entry.name), archivedWalPath(layout, entry.name));
+      moved.push(entry);
+    }
+    await index.append([...newWals, ...unlistedWals].toSorted((a, b) => (a.name < b.name ? -1 : 1)));
+    await writeBackupRecord(layout, backup);
+  } catch (error) {
+    await undo(server, backup.id, moved);
+    throw error;
+  }
+  try {
+    await markKept(layout, backup.id, 'standalone');
+  } catch (error) {
+    context.messages.warning(`backup ${backup.id} could not be kept (${messageOf(error)}): retention may delete it`);
+  }
+}
+
+/**
+ * Undoes imports that were killed half-way, and removes what they had unpacked. An import whose record was written is complete; it only may
+ * lack its keep. The caller holds the lock of backups.
+ */
+export async function recoverImports(server: Server, { log }: Pick<Context, 'log'>): Promise<void> {
+  const { layout } = server;
+  for (const name of (await namesIn(layout.base)).filter((found) => found.startsWith(stagingPrefix))) {
+    const staging = join(layout.base, name);
+    const begun = await readMarker(join(staging, marker));
+    log.warning(`an import into server ${server.config.name} was killed: ${staging} is removed`);
+    if (begun !== undefined) await recover(server, begun, { isMoved: !(await pathExists(join(staging, 'backup'))) });
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+interface Begun {
+  readonly id: BackupId;
+  readonly wals: readonly WalName[];
+}
+
+async function recover(server: Server, { id, wals }: Begun, { isMoved }: { readonly isMoved: boolean }): Promise<void> {
+  const { layout } = server;
+  if ((await readBackupRecord(layout, id)) !== undefined) {
+    const { keeps } = await readAnnotations(layout, [id]);
+    if (!keeps.has(id)) await markKept(layout, id, 'standalone');
+    return;
+  }
+  if (isMoved) await rm(backupFolder(layout, id), { recursive: true, force: true });
+  // what the index lists stays: the archiver may meanwhile have dropped the same segment as known already
+  await using index = await WalIndex.open(layout);
+  const ledger = await index.ledger();
+  for (const name of wals) if (!ledger.has(name)) await removeWal(server, name);
+}
+
+async function readMarker(path: string): Promise<Begun | undefined> {
+  if (!(await pathExists(path))) return undefined;
+  const value: unknown = JSON.parse(await readFile(path, 'utf8')); // ours, written as a whole
+  if (typeof value !== 'object' || value === null || !('id' in value) || !('wals' in value)) return undefined;
+  const id = parseBackupId(String(value.id));
+  const names = Array.isArray(value.wals) ? value.wals.map((name) => parseWalName(String(name))) : [];
+  return id === undefined ? undefined : { id, wals: names.filter((name) => name !== undefined) };
+}
+
+/** Nobody can have looked: the archiver waits for our lock, and no record named the backup. */
+async function undo(server: Server, id: BackupId, moved: readonly WalEntry[]): Promise<void> {
+  const { layout } = server;
+  const isRecorded = await pathExists(backupInfoPath(layout, id));
+  if (isRecorded) await removeBackupRecord(layout, id);
+  for (const { name } of moved) await removeWal(server, name);
+  {
+    await using index = await WalIndex.open(layout);
+    await index.remove(new Set(moved.map(({ name }) => name)));
+  }
+  await rm(backupFolder(layout, id), { recursive: true, force: true });
+}
+
+async function removeWal({ layout }: Server, name: WalName): Promise<void> {
+  const path = archivedWalPath(layout, name);
+  await rm(path, { force: true });
+  try {
+    if ((await readdir(dirname(path))).length === 0) await rmdir(dirname(path));
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(systemCodeOf(error) ?? '')) throw error;
+  }
+}
+
+async function moveWal(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EXDEV') throw error;
+    await copyFile(from, `${to}.tmp`);
+    await syncFile(`${to}.tmp`);
+    await rename(`${to}.tmp`, to);
+  }
+  await syncFolder(dirname(to));
+}
+
+interface Links {
+  readonly plan: ImportPlan;
+  /** Where the backup will be. */
+  readonly folder: string;
+  readonly tablespaceLinks: readonly string[];
+}
+
+/** As pg_basebackup leaves them in a catalog: to the folder of the tablespace beside `data`; only for those that the record knows. */
+async function makeTablespaceLinks(unpacked: string, { plan, folder, tablespaceLinks }: Links): Promise<void> {
+  const known = new Set((plan.backup.tablespaces ?? []).map(({ oid }) => String(oid)));
+  const wanted = tablespaceLinks.filter((name) => known.has(name));
+  if (wanted.length === 0) return;
+  const place = join(unpacked, 'data', 'pg_tblspc');
+  await mkdir(place, { recursive: true });
+  for (const oid of wanted) await symlink(join(folder, oid), join(place, oid));
+  await syncFolder(place);
+}

@@ -1,0 +1,44 @@
+import type { Diagnosis, ServerDiagnosis, SourcedValue, SourcedValues } from '../operations/reports/diagnosis.ts';
+import { formatJson } from './format-json.ts';
+import { redactJson } from './redact-json.ts';
+import { recordJson } from './render-backup-record.ts';
+import { jsonOfShown } from './render-server-details.ts';
+import type { Json, JsonObject } from './report.ts';
+
+interface DiagnosisOptions {
+  /** Each value of the configuration with the file that it comes from. */
+  readonly showsSources: boolean;
+}
+
+/** `diagnose`: JSON with four blanks of indent and sorted keys, passwords blanked (cli.md section 11.5). */
+export function renderDiagnosis(diagnosis: Diagnosis, { showsSources }: DiagnosisOptions): string {
+  const { globalConfig, globalProblems, system, models, servers } = diagnosis;
+  const configOf = (values: SourcedValues): JsonObject =>
+    Object.fromEntries(Object.entries(values).map(([key, sourced]) => [key, valueOf(sourced, showsSources)]));
+  const answer: JsonObject = {
+    global: { config: { ...configOf(globalConfig), errors_list: [...globalProblems] }, system_info: { ...system } },
+    models: Object.fromEntries(Object.entries(models).map(([name, values]) => [name, { config: configOf(values) }])),
+    servers: Object.fromEntries(servers.map((server) => [server.name, serverJson(server, configOf(server.config))])),
+  };
+  return formatJson(redactJson(answer), { indent: 4, sortKeys: true });
+}
+
+function valueOf({ value, source }: SourcedValue, showsSources: boolean): Json {
+  const json = jsonOfShown({ json: value, text: String(value) });
+  return showsSources ? { value: json, source } : json;
+}
+
+function serverJson(server: ServerDiagnosis, config: JsonObject): JsonObject {
+  const { activeModel, backups, messages, status, system, lastWals } = server;
+  return {
+    active_model: activeModel ?? null,
+    backups: Object.fromEntries(backups.map((backup) => [backup.id, recordJson(backup, 'diagnose')])),
+    config,
+    msg_list: [...messages],
+    status: Object.fromEntries(Object.entries(status).map(([key, value]) => [key, jsonOfShown(value)])),
+    ...(system === undefined ? {} : { system_info: { ...system } }),
+    wals: {
+      last_archived_wal_per_timeline: Object.fromEntries(lastWals.map((entry) => [entry.name.slice(0, 8), { ...entry }])),
+    },
+  };
+}
