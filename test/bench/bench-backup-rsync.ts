@@ -1,5 +1,6 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { namesIn } from '../helpers/archived-wals.ts';
 import { requireOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -109,7 +110,7 @@ async function benchLinked(stage: BenchStage, runs: number): Promise<BenchTable>
 
 /** Leaves the newest ones, so that the disk does not fill up. */
 async function removeBackups(home: TestHome, left: number): Promise<void> {
-  const ids = (await readdir(home.server('main', 'base'))).toSorted();
+  const ids = await namesIn(home.server('main', 'base'));
   for (const id of ids.slice(0, left === 0 ? undefined : -left)) {
     await rm(home.server('main', 'base', id), { recursive: true });
     await rm(join(home.server('main', 'meta'), `${id}-backup.info`), { force: true });
