@@ -189,6 +189,8 @@ async function sendOne(
           ? undefined
           : { kind: reuse, folder: reference },
       symbolicLinks: 'follow',
+      // an attempt that failed may have linked a file which then changed: writing in place would change the backup before
+      writesInPlace: kind !== 'compared',
       compresses: options.compresses && isRemote,
       kilobytesPerSecond: item.kilobytesPerSecond,
     },

@@ -24,13 +24,15 @@ export interface RsyncJob {
   readonly symbolicLinks: 'follow' | 'keep';
   /** Removes from the destination what the source does not have or the filters leave out. */
   readonly deletes?: boolean;
+  /** False makes a new file and renames it: for files that may already be a hard link to another backup's. */
+  readonly writesInPlace?: boolean;
   readonly compresses?: boolean;
   /** 0 for no limit. */
   readonly kilobytesPerSecond?: number;
 }
 
 /**
- * The command line of a job (engine.md section 6.4). Owners are not kept, files are written in place, and arguments reach the other side
+ * The command line of a job (engine.md section 6.4). Owners are not kept, files are written in place unless that is ruled out, and arguments reach the other side
  * unchanged by its shell (`-s`). A list of files comes on standard input.
  */
 export function rsyncArguments(job: RsyncJob): string[] {
@@ -44,7 +46,7 @@ export function rsyncArguments(job: RsyncJob): string[] {
     ...(filters.protect ?? []).flatMap((rule) => [`--exclude=${rule}`, `--filter=P_${rule}`]),
     job.symbolicLinks === 'follow' ? '-rLKpts' : '-rlpts',
     ...(job.deletes === true ? ['--delete-excluded'] : []),
-    '--inplace',
+    ...(job.writesInPlace === false ? [] : ['--inplace']),
     '--sparse',
     ...(reuse === undefined ? [] : [`--${reuse.kind}-dest=${reuse.folder}`]),
     ...(compares === 'content' ? ['--checksum'] : compares === 'nothing' ? ['--ignore-times'] : []),

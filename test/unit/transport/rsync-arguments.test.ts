@@ -31,6 +31,11 @@ test('a job on this host, with nothing', () => {
 const summary =
   'rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1865) [generator=3.2.7]';
 
+test('a job that must not write into files that are linked elsewhere', () => {
+  const argv = rsyncArguments({ source: '/a', destination: '/b', symbolicLinks: 'keep', writesInPlace: false });
+  expect(argv).not.toContain('--inplace');
+});
+
 test.each([
   { exitCode: 0, stderr: '', copied: true },
   { exitCode: 24, stderr: 'file has vanished: "/a"', copied: true },
