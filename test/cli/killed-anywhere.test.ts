@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { isCopyDone } from '../../src/catalog/backup.ts';
 import { readBackupRecords } from '../../src/catalog/backup-records.ts';
 import { readLedger } from '../../src/catalog/read-ledger.ts';
-import type { ServerLayout } from '../../src/catalog/server-layout.ts';
+import { layoutOf } from '../helpers/layout-of.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import type { ProgramResult } from '../helpers/run-program.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
@@ -86,7 +86,7 @@ async function aHome({ prepare, title }: Scenario): Promise<TestHome> {
   };
   const home = await createTestHome({ servers: { main: server } });
   await writeLargeCatalog(home, 'main', size);
-  await readLedger(layoutOf(home));
+  await readLedger(layoutOf(home, 'main'));
   await prepare?.(home);
   return home;
 }
@@ -98,7 +98,7 @@ async function run(home: TestHome, { words }: Pick<Scenario, 'words'>, killAt?: 
 
 /** Whatever happened: a backup that is usable has its files and its first segment, and the ledger says what the index says. */
 async function expectSound(home: TestHome): Promise<void> {
-  const layout = layoutOf(home);
+  const layout = layoutOf(home, 'main');
   const { backups, broken } = await readBackupRecords(layout);
   const files = await archivedFiles(home);
   for (const { id } of backups.filter(isCopyDone)) {
@@ -109,13 +109,6 @@ async function expectSound(home: TestHome): Promise<void> {
   const asked = { segmentSize: 1 << 24, spans: [[segment(1), segment(9)]] } as const;
   const answers = answersOf(await readLedger(layout), asked);
   expect(answers).toEqual(naiveAnswers(await readFile(indexPath(home), 'utf8'), asked));
-}
-
-function layoutOf(home: TestHome): ServerLayout {
-  const [root, wals] = [home.server('main'), home.server('main', 'wals')];
-  const below = (name: string) => home.server('main', name);
-  const folders = { base: below('base'), incoming: below('incoming'), streaming: below('streaming'), errors: below('errors') };
-  return { serverName: 'main', root, wals, xlogdb: wals, locks: home.path, ...folders };
 }
 
 /** As Barman does after a deletion: the same file, shorter, then a line more. */
