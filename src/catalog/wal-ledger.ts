@@ -105,6 +105,15 @@ export class WalLedger {
     yield* others;
   }
 
+  /** The latest time of any segment. */
+  get newestTime(): number | undefined {
+    let newest: number | undefined;
+    for (const { columns } of this.timelines) {
+      for (const time of columns.times) if (newest === undefined || time > newest) newest = time;
+    }
+    return newest;
+  }
+
   /** Which complete segments there are, for a cluster with segments of that size. */
   runs(segmentSize: number): WalRuns {
     return new WalRuns(segmentSize, new Map(this.timelines.map((wal) => [wal.timeline, wal.runs(segmentSize)])));

@@ -37,7 +37,8 @@ export class ConsoleWriter implements Writer {
   }
 
   print(report: Report): void {
-    if (report.lines.length > 0) this.#toStdout(report.lines.join('\n'));
+    const { lines } = report; // once: they may be worked out when they are asked for
+    if (lines.length > 0) this.#toStdout(lines.join('\n'));
   }
 
   info(text: string, options: MessageOptions = {}): void {

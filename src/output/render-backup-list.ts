@@ -17,9 +17,14 @@ export function renderBackupList(lists: readonly BackupList[], { minimal }: List
       json: Object.fromEntries(lists.map(({ serverName, backups }) => [serverName, backups.map(({ backup }) => backup.id)])),
     };
   }
+  // one of the two is asked for, and there may be thousands of backups
   return {
-    lines: lists.flatMap(({ serverName, backups }) => backups.map((summary) => lineOf(serverName, summary))),
-    json: Object.fromEntries(lists.map(({ serverName, backups }) => [serverName, backups.map(jsonOf)])),
+    get lines() {
+      return lists.flatMap(({ serverName, backups }) => backups.map((summary) => lineOf(serverName, summary)));
+    },
+    get json() {
+      return Object.fromEntries(lists.map(({ serverName, backups }) => [serverName, backups.map(jsonOf)]));
+    },
   };
 }
 

@@ -30,7 +30,8 @@ export async function readArchiveFacts(
   options: ReadingOptions,
   context: Pick<Context, 'clock' | 'log' | 'signal'>,
 ): Promise<ArchiveFacts> {
-  const coverages = new Map([...options.segmentSizes].map((size) => [size, new WalCoverage(size)]));
+  const ledger = await readLedger(server.layout, context);
+  const coverages = new Map([...options.segmentSizes].map((size) => [size, new WalCoverage(size, ledger)]));
   const historyNames: WalName[] = [];
   const count = ({ name, time }: Pick<WalEntry, 'name' | 'time'>): void => {
     const kind = walKindOf(name);
@@ -39,7 +40,7 @@ export async function readArchiveFacts(
     if (segment === undefined || (kind !== 'segment' && !(kind === 'partial' && options.countsPartial))) return;
     for (const coverage of coverages.values()) coverage.add(segment, time);
   };
-  for (const entry of (await readLedger(server.layout, context)).entries()) count(entry);
+  ledger.others.forEach(count);
   if (options.countsArrivals) {
     for (const folder of [server.layout.incoming, server.layout.streaming]) (await arrivalsIn(folder)).forEach(count);
   }

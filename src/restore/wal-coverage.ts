@@ -1,14 +1,22 @@
+import { WalLedger } from '../catalog/wal-ledger.ts';
+import type { WalRuns } from '../catalog/wal-runs.ts';
+import type { Lsn } from '../wal/lsn.ts';
 import { type SegmentName, segmentAtIndex, segmentAtLsn, segmentIndex, segmentParts } from '../wal/wal-name.ts';
 import type { LineagePart } from './plan-timeline.ts';
 
-/** Which complete segments there are, by timeline and running number. */
+/** Which complete segments there are, by timeline and running number: those of the archive, and what is added. */
 export class WalCoverage {
   readonly segmentSize: number;
+  readonly #archived: WalLedger;
+  readonly #runs: WalRuns;
   readonly #timesOf = new Map<number, Map<number, number>>();
   #newestTime: number | undefined;
 
-  constructor(segmentSize: number) {
+  constructor(segmentSize: number, archived = new WalLedger()) {
     this.segmentSize = segmentSize;
+    this.#archived = archived;
+    this.#runs = archived.runs(segmentSize);
+    this.#newestTime = archived.newestTime;
   }
 
   /** @param time when PostgreSQL last wrote to the segment, seconds since the epoch */
@@ -29,7 +37,7 @@ export class WalCoverage {
   timeAt(index: number, lineage: readonly LineagePart[], acceptsOlder: boolean): number | undefined {
     for (const part of lineage.toReversed()) {
       if (!this.#covers(part, index)) continue;
-      const time = this.#timesOf.get(part.timeline)?.get(index);
+      const time = this.#timesOf.get(part.timeline)?.get(index) ?? this.#archivedTime(part.timeline, index);
       // the segment in which a timeline was left is read under the newer name; the older one ends at the switch
       if (time !== undefined || !acceptsOlder) return time;
     }
@@ -49,13 +57,30 @@ export class WalCoverage {
       for (const index of this.#timesOf.get(part.timeline)?.keys() ?? []) {
         if (this.#covers(part, index) && (last === undefined || index > last)) last = index;
       }
+      const archived = this.#lastArchived(part);
+      if (archived !== undefined && (last === undefined || archived > last)) last = archived;
     }
     return last;
   }
 
-  #covers({ since, until }: LineagePart, index: number): boolean {
-    const first = since === undefined ? 0 : segmentIndex(segmentAtLsn(since, 1, this.segmentSize).name, this.segmentSize);
-    if (index < first) return false;
-    return until === undefined || index <= segmentIndex(segmentAtLsn(until, 1, this.segmentSize).name, this.segmentSize);
+  #archivedTime(timeline: number, index: number): number | undefined {
+    return this.#archived.entryOf(segmentAtIndex(timeline, index, this.segmentSize))?.time;
+  }
+
+  #lastArchived(part: LineagePart): number | undefined {
+    const { first, last: end } = this.#boundsOf(part);
+    const run = this.#runs.of(part.timeline).findLast((each) => each.first <= end);
+    const last = run === undefined ? -1 : Math.min(run.last, end);
+    return last >= first ? last : undefined;
+  }
+
+  #covers(part: LineagePart, index: number): boolean {
+    const { first, last } = this.#boundsOf(part);
+    return index >= first && index <= last;
+  }
+
+  #boundsOf({ since, until }: LineagePart): { readonly first: number; readonly last: number } {
+    const indexAt = (lsn: Lsn): number => segmentIndex(segmentAtLsn(lsn, 1, this.segmentSize).name, this.segmentSize);
+    return { first: since === undefined ? 0 : indexAt(since), last: until === undefined ? Infinity : indexAt(until) };
   }
 }
