@@ -81,7 +81,7 @@ async function settleExisting(server: Server, name: WalName, source: string, con
 async function indexIfMissing(server: Server, name: WalName, destination: string): Promise<void> {
   await using index = await WalIndex.open(server.layout);
   if ((await index.ledger()).has(name)) return;
-  const entry = await describeWal(destination, name, storageOf(server).custom);
+  const entry = describeWal(destination, name, storageOf(server).custom);
   if (entry === undefined) return;
   await syncFolder(dirname(destination));
   await index.append([entry]);

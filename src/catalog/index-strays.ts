@@ -26,7 +26,7 @@ export async function indexStrays(layout: ServerLayout, custom: CustomCompressio
   const missing = suspects.filter((name) => !ledger.has(name));
   const entries: WalEntry[] = [];
   for (const name of missing) {
-    const entry = await describeWal(archivedWalPath(layout, name), name, custom);
+    const entry = describeWal(archivedWalPath(layout, name), name, custom);
     if (entry !== undefined) entries.push(entry);
   }
   await syncFolder(layout.wals);

@@ -13,8 +13,6 @@ interface KindCounts {
   walFiles: number;
 }
 
-const readAtOnce = 32;
-
 /** Lines of an index of what lies in the archive, sorted by folder and name, a folder at a time; `counts` is counted up. */
 export async function* linesOfArchive(
   layout: ServerLayout,
@@ -26,27 +24,25 @@ export async function* linesOfArchive(
     if (!isFolder && walKindOf(name) !== 'history') continue;
     const folder = isFolder ? join(layout.wals, name) : layout.wals;
     const files = isFolder ? (await namesIn(folder)).toSorted() : [name];
-    for (let start = 0; start < files.length; start += readAtOnce) {
-      const lines = await Promise.all(files.slice(start, start + readAtOnce).map((file) => lineOf(folder, file, custom)));
-      for (const { kind } of lines) {
-        if (kind === 'history') counts.history++;
-        else if (kind === 'backup-label') counts.backupLabels++;
-        else if (kind === 'segment') counts.walFiles++;
-      }
-      yield Buffer.from(lines.map(({ text }) => text).join(''));
+    const lines = files.map((file) => lineOf(folder, file, custom));
+    for (const { kind } of lines) {
+      if (kind === 'history') counts.history++;
+      else if (kind === 'backup-label') counts.backupLabels++;
+      else if (kind === 'segment') counts.walFiles++;
     }
+    yield Buffer.from(lines.map(({ text }) => text).join(''));
   }
 }
 
-async function lineOf(
+function lineOf(
   folder: string,
   fileName: string,
   custom: CustomCompression | undefined,
-): Promise<{ readonly text: string; readonly kind: ReturnType<typeof walKindOf> }> {
+): { readonly text: string; readonly kind: ReturnType<typeof walKindOf> } {
   const nothing = { text: '', kind: undefined };
   const name = parseWalName(fileName);
   if (name === undefined) return nothing;
-  const entry = await describeWal(join(folder, fileName), name, custom);
+  const entry = describeWal(join(folder, fileName), name, custom);
   if (entry === undefined) return nothing;
   return { text: formatWalEntry(entry), kind: walKindOf(name) };
 }

@@ -1,6 +1,12 @@
 import { Readable } from 'node:stream';
 import { decompress, detectCompression, headLength, readHead } from '../compression/all-codecs.ts';
-import { type CodecSurroundings, contentOf, type DetectedCompression, type PackedContent } from '../compression/codec.ts';
+import {
+  type CodecSurroundings,
+  type CustomCompression,
+  contentOf,
+  type DetectedCompression,
+  type PackedContent,
+} from '../compression/codec.ts';
 import { customCompressionOf } from '../compression/custom-codec.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { askPassphrase, type Decryption, decryptionFailure, startDecryption } from './gpg.ts';
@@ -59,7 +65,16 @@ export function arrivalsOf(storage: WalStorage): WalStorage {
 
 /** What can be seen of a file from its first bytes. */
 export async function formOf(path: string, { custom }: Pick<WalStorage, 'custom'>): Promise<StoredForm> {
-  const head = await readHead(path, Math.max(headLength(custom), encryptionHeadLength));
+  return formOfHead(await readHead(path, formHeadLength(custom)), custom);
+}
+
+/** How many bytes {@link formOfHead} looks at. */
+export function formHeadLength(custom: CustomCompression | undefined): number {
+  return Math.max(headLength(custom), encryptionHeadLength);
+}
+
+/** As {@link formOf}, from the first bytes of the file. */
+export function formOfHead(head: Buffer, custom: CustomCompression | undefined): StoredForm {
   if (isEncrypted(head)) return { compression: undefined, encryption: 'gpg' };
   return { compression: detectCompression(head, custom), encryption: undefined };
 }

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { OperatorError, systemCodeOf } from './operator-error.ts';
 
@@ -26,7 +27,11 @@ export async function namesIn(folder: string): Promise<string[]> {
 export async function sizeAndTime(
   path: string,
 ): Promise<{ readonly size: number; readonly time: number; readonly isFile: boolean }> {
-  const found = await stat(path, { bigint: true });
+  return sizeAndTimeIn(await stat(path, { bigint: true }));
+}
+
+/** The same out of what the file system said. */
+export function sizeAndTimeIn(found: BigIntStats): { readonly size: number; readonly time: number; readonly isFile: boolean } {
   const seconds = found.mtimeNs / 1_000_000_000n;
   const time = Number(seconds) + Number(found.mtimeNs % 1_000_000_000n) * 1e-9;
   return { size: Number(found.size), time, isFile: found.isFile() };
