@@ -23,7 +23,6 @@ export async function measureStreamingBackup({ runs }: Pick<BenchOptions, 'runs'
     global: { compression: '', log_level: 'INFO' },
   });
   await startReceiver(home, cluster);
-  await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
   const raw = join(home.folder, 'raw');
   const { env = {} } = settingsOf({ home, postgres: 17 });
   const prepare = async (): Promise<void> => {
@@ -31,6 +30,8 @@ export async function measureStreamingBackup({ runs }: Pick<BenchOptions, 'runs'
       await rm(folder, { recursive: true, force: true });
     }
     for (const folder of ['base', 'meta']) await mkdir(home.server('main', folder));
+    // the first backup removes what was archived before it, and Barman refuses to begin with an empty archive
+    await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
     await runProgram(['sync'], settingsOf({ home }));
   };
   const contender = (argv: readonly string[], more: Partial<Contender> = {}): Contender => ({
