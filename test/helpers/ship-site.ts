@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { requireOracle } from './installations.ts';
 import { programPath } from './run-pgcellar.ts';
-import { type ProgramResult, type RunningProgram, runProgram, startProgram } from './run-program.ts';
+import { type ProgramResult, runProgram } from './run-program.ts';
 import { startSshd } from './start-sshd.ts';
 import { createTestHome, type IniSection, type TestHome } from './test-home.ts';
 import { systemid } from './wal-segment.ts';
@@ -17,11 +17,12 @@ export interface ShipSite extends AsyncDisposable {
   readonly home: TestHome;
   /** A data folder as far as helpers look: control file, WAL, and the mark of a running server. */
   readonly data: string;
-  /** Makes another one; `startedAt` tells the runs of a server apart. */
+  /** Makes another one. */
   makeDataFolder(name: string): Promise<string>;
   /** Runs a helper in the data folder, as PostgreSQL does. */
   run(argv: Words, options?: { readonly cwd?: string }): Promise<ProgramResult>;
-  start(argv: Words): RunningProgram;
+  /** What {@link run} runs. */
+  command(argv: Words): { readonly argv: readonly string[]; readonly env: NodeJS.ProcessEnv; readonly cwd: string };
   stopSsh(): Promise<void>;
 }
 
@@ -47,7 +48,7 @@ export async function openShipSite(remote: Whose, options: IniSection = {}): Pro
     data,
     makeDataFolder: async (name) => await makeDataFolder(home, name),
     run: async (argv, { cwd = data } = {}) => await runProgram(argvOf(argv), { ...settings, cwd }),
-    start: (argv) => startProgram(argvOf(argv), { ...settings, cwd: data }),
+    command: (argv) => ({ argv: argvOf(argv), ...settings, cwd: data }),
     stopSsh,
     [Symbol.asyncDispose]: async () => {
       await home[Symbol.asyncDispose]();

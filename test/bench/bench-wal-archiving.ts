@@ -1,0 +1,68 @@
+import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { requireOracle } from '../helpers/installations.ts';
+import { programPath, settingsOf } from '../helpers/run-pgcellar.ts';
+import { runProgram } from '../helpers/run-program.ts';
+import { createTestHome, type TestHome } from '../helpers/test-home.ts';
+import { type BenchTable, type Contender, measureInTurn } from './measure.ts';
+
+interface ArchivingOptions {
+  readonly segments: readonly string[];
+  /** Empty for none. */
+  readonly compression: '' | 'zstd';
+  readonly runs: number;
+}
+
+/** `archive-wal` of what lies in `incoming`, beside the least that anybody has to do: a synced copy, or the compressing program. */
+export async function benchArchiving({ segments, compression, runs }: ArchivingOptions): Promise<BenchTable> {
+  const main = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres', compression };
+  await using home = await createTestHome({ servers: { main } });
+  const { env = {} } = settingsOf({ home });
+  const prepare = async (): Promise<void> => await fillIncoming(home, segments);
+  const archive = (command: string): Contender => ({
+    prepare,
+    work: async (meter) => {
+      await meter.run({ argv: [command, '-c', home.configFile, 'archive-wal', 'main'], env });
+      const left = await readdir(home.server('main', 'incoming'));
+      if (left.length > 0) throw new Error(`not archived: ${left.join(', ')}`);
+    },
+  });
+  const shell = (line: string): Contender => ({
+    prepare,
+    work: async (meter) => await meter.run({ argv: ['sh', '-c', `cd "$1" && ${line}`, 'sh', home.server('main')], env }),
+  });
+  const least: Record<string, Contender> =
+    compression === ''
+      ? { 'cp and sync': shell('cp -p incoming/* wals && sync wals/*') }
+      : {
+          'the program zstd -4': shell(
+            'for f in incoming/*; do zstd -q -4 -c "$f" > wals/"${f#*/}" || exit; done; sync wals/*',
+          ),
+        };
+  // 3.13.3 has no zstd on Debian's Python
+  const barman: Record<string, Contender> = compression === 'zstd' ? {} : { Barman: archive(requireOracle().program) };
+  const [opponent = ''] = Object.keys(least);
+  const name = compression === '' ? 'none' : compression;
+  const title = `archive-wal of ${String(segments.length)} segments, compression ${name}`;
+  const table = await measureInTurn(
+    { title, opponent, runs },
+    { ...least, pgcellar: archive(await programPath(home)), ...barman },
+  );
+  return { ...table, notes: rateNotes(table, segments.length, compression === '' ? 200 : 25) };
+}
+
+/** Segments a second and core, by CPU time: what a machine does that is not waiting for its disk. */
+function rateNotes({ rows }: BenchTable, count: number, target: number): string[] {
+  const rates = rows.map(({ name, cpuSeconds, wallMs }) => {
+    const [perCore, perSecond] = [count / cpuSeconds.median, (count / wallMs.median) * 1000];
+    return `${name} ${perCore.toFixed(0)} (by the clock, with the disk, ${perSecond.toFixed(0)})`;
+  });
+  return [`Segments a second and core: ${rates.join(', ')}. Target of pgcellar: ${String(target)}.`];
+}
+
+async function fillIncoming(home: TestHome, segments: readonly string[]): Promise<void> {
+  for (const folder of ['wals', 'incoming']) await rm(home.server('main', folder), { recursive: true, force: true });
+  for (const folder of ['wals', 'incoming']) await mkdir(home.server('main', folder), { recursive: true });
+  for (const path of segments) await copyFile(path, home.server('main', 'incoming', basename(path)));
+  await runProgram(['sync'], settingsOf({ home }));
+}

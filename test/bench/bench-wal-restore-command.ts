@@ -1,0 +1,83 @@
+import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { requireOracle } from '../helpers/installations.ts';
+import { Opened } from '../helpers/opened.ts';
+import { programPath } from '../helpers/run-pgcellar.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { helperOf, openShipSite, type ShipSite, type Whose } from '../helpers/ship-site.ts';
+import { waitFor } from '../helpers/wait-for.ts';
+import { type BenchTable, type Contender, measureInTurn, type Target } from './measure.ts';
+
+/** One call of `restore_command`: on the backup host itself, over ssh, and for a segment that was fetched ahead. */
+export async function benchRestoreCommand(segments: readonly string[], runs: number): Promise<BenchTable> {
+  const opened = new Opened();
+  try {
+    const ours = await opened.add(openFilled('ours', segments));
+    const theirs = await opened.add(openFilled('real Barman', segments));
+    const name = basename(segments[1] ?? '');
+    const stored = ours.home.server('main', 'wals', name.slice(0, 16), name);
+    const local = (program: string, target?: Target): Contender => ({
+      work: async (meter) => {
+        const { env, cwd } = ours.command([]);
+        const argv = [program, '-c', ours.home.configFile, 'get-wal', 'main', name];
+        await meter.run({ argv, env, cwd, stdout: join(cwd, 'pg_wal', 'RECOVERYXLOG') });
+      },
+      ...(target === undefined ? {} : { target }),
+    });
+    const remote = async (site: ShipSite, whose: Whose): Promise<Contender> => {
+      const program = await helperOf(site, 'wal-restore', whose);
+      return {
+        work: async (meter) => await meter.run(site.command([program, '127.0.0.1', 'main', name, 'pg_wal/RECOVERYXLOG'])),
+      };
+    };
+    const contenders: Record<string, Contender> = {
+      cp: { work: async (meter) => await meter.run({ ...ours.command([]), argv: ['cp', stored, 'pg_wal/RECOVERYXLOG'] }) },
+      'pgcellar get-wal': local(await programPath(ours.home), { atMostMs: 70 }),
+      'Barman get-wal': local(requireOracle().program),
+      'pgcellar-wal-restore, over ssh': await remote(ours, 'ours'),
+      'barman-wal-restore, over ssh': await remote(theirs, 'real Barman'),
+      'pgcellar-wal-restore, fetched ahead': { ...(await fetchedAhead(ours, name, segments)), target: { atMostMs: 10 } },
+    };
+    return await measureInTurn({ title: 'restore_command, one segment', opponent: 'cp', runs: Math.max(runs, 7) }, contenders);
+  } finally {
+    await opened.close();
+  }
+}
+
+async function openFilled(whose: Whose, segments: readonly string[]): Promise<ShipSite> {
+  const site = await openShipSite(whose);
+  const incoming = await site.home.makeFolder('home/main/incoming');
+  for (const path of segments) await copyFile(path, join(incoming, basename(path)));
+  await runWell(['archive-wal', 'main'], { home: site.home });
+  const head = (await readFile(segments[0] ?? '')).subarray(24, 32); // the control file begins with the same system identifier
+  await writeFile(join(site.data, 'global', 'pg_control'), head);
+  return site;
+}
+
+/** Each time anew: the segment before it is fetched, and then it waits. */
+async function fetchedAhead(site: ShipSite, name: string, segments: readonly string[]): Promise<Contender> {
+  const program = await helperOf(site, 'wal-restore');
+  const spool = await site.home.makeFolder('spool');
+  const words = (wanted: string) => [
+    program,
+    '-p',
+    '4',
+    '--spool-dir',
+    spool,
+    '127.0.0.1',
+    'main',
+    wanted,
+    'pg_wal/RECOVERYXLOG',
+  ];
+  return {
+    prepare: async () => {
+      await rm(join(site.data, 'pg_wal', 'RECOVERYXLOG'), { force: true });
+      await site.run(words(basename(segments[0] ?? '')));
+      await waitFor('it waits', async () => {
+        const [folder = 'none'] = await readdir(spool);
+        return (await readdir(join(spool, folder, 'ready')).catch(() => [])).length === 4;
+      });
+    },
+    work: async (meter) => await meter.run(site.command(words(name))),
+  };
+}
