@@ -37,11 +37,17 @@ export async function serveWal({ server, name, allowsPartial, form, output }: Se
     if (await hasVanished(path, storageHere)) continue;
     log.debug(`sending ${name} from ${path}`);
     await readClear(path, storageHere, async (content) => {
-      await send({ content, form: path.endsWith('.partial') ? 'stored' : form, output: await output(), storage: storageHere });
+      await send({ content, form: formFor(path, form), output: await output(), storage: storageHere });
     });
     return path;
   }
   throw new OperatorError('wal-not-found', `WAL file '${name}' not found in server '${server.config.name}'`);
+}
+
+/** A partial segment is never compressed for the way; one that lies in the archive may be stored compressed, and replay wants it plain. */
+function formFor(path: string, form: WalForm): WalForm {
+  if (!path.endsWith('.partial')) return form;
+  return form === 'plain' ? 'plain' : 'stored';
 }
 
 interface SendOptions {

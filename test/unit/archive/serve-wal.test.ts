@@ -84,6 +84,20 @@ test.each<{
     path: `streaming/${two}`,
     content: 'whole',
   },
+  {
+    title: 'a partial segment that is stored compressed goes out plain',
+    files: { [`${archived}.partial`]: gzipped },
+    asked: { allowsPartial: true },
+    path: `${archived}.partial`,
+    content: 'segment',
+  },
+  {
+    title: 'a partial segment is not compressed for the way',
+    files: { [`streaming/${two}.partial`]: 'piece' },
+    asked: { allowsPartial: true, form: 'gzip' },
+    path: `streaming/${two}.partial`,
+    content: 'piece',
+  },
   { title: 'an empty file goes out empty', files: { [archived]: '' }, path: archived, content: '' },
 ])('$title', async ({ files, asked, path, content }) => {
   await using home = await anArchiveServer();
