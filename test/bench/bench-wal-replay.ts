@@ -4,12 +4,14 @@ import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { requireOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { programPath } from '../helpers/run-pgcellar.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startRestored } from '../helpers/start-restored.ts';
 import { startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 import { type MadeWal, walMajor } from './make-wal.ts';
 import { type BenchTable, type Contender, measureInTurn } from './measure.ts';
 
@@ -35,15 +37,13 @@ export async function benchReplay({ base, segments }: MadeWal, runs: number): Pr
       },
       work: async (meter) => {
         const settings = { restore_command: command, shared_buffers: '256MB', max_wal_size: '8GB' };
-        let server: AsyncDisposable | undefined;
+        let server: PostgresServer | undefined;
         await meter.during(async () => {
-          server = await startRestored({
-            dataDir: join(work, 'data'),
-            major: walMajor,
-            settings,
-            env: { PATH: path },
-            wait: 'promoted',
-          });
+          const dataDir = join(work, 'data');
+          const started = await startRestored({ dataDir, major: walMajor, settings, env: { PATH: path } });
+          server = started;
+          const isOver = async () => (await started.value('SELECT pg_is_in_recovery()')) === 'false';
+          await waitFor('recovery ends', isOver, { timeoutMs: 3_600_000, everyMs: 20 }); // an opponent may take half an hour
         });
         await server?.[Symbol.asyncDispose]();
       },
