@@ -1,10 +1,10 @@
 import { Opened } from '../helpers/opened.ts';
-import { benchArchiveCommand } from './bench-wal-archive-command.ts';
-import { benchArchiving } from './bench-wal-archiving.ts';
-import { benchReplay } from './bench-wal-replay.ts';
-import { benchRestoreCommand } from './bench-wal-restore-command.ts';
 import { makeWal } from './make-wal.ts';
 import type { Bench } from './measure.ts';
+import { benchArchiveCommand } from './wal-archive-command.ts';
+import { benchArchiving } from './wal-archiving.ts';
+import { benchReplay } from './wal-replay.ts';
+import { benchRestoreCommand } from './wal-restore-command.ts';
 
 /** Enough that the start of a program counts for little. */
 const archivedSegments = 64;
