@@ -1,5 +1,6 @@
 import { appendFile } from 'node:fs/promises';
-import type { Config } from 'node-ssh';
+import { createRequire } from 'node:module';
+import type { Config, NodeSSH } from 'node-ssh';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { type HostKeyVerdict, judgeHostKey, knownHostLine, knownHostName, knownKeyTypes } from './known-hosts.ts';
@@ -26,8 +27,9 @@ const connectSeconds = 30;
  * @throws OperatorError `ssh-failed` when the host cannot be reached or its key is not the known one
  */
 export async function connectSsh(options: ConnectionOptions): Promise<RemoteShell | undefined> {
-  const { NodeSSH } = await import('node-ssh');
-  const client = new NodeSSH();
+  // not import(): code that the build compiled cannot do that
+  const library = createRequire(import.meta.url)('node-ssh') as { NodeSSH: new () => NodeSSH }; // the package's exports
+  const client = new library.NodeSSH();
   const identity = await readIdentity(options);
   const offered: { verdict: HostKeyVerdict } = { verdict: 'known' };
   try {
