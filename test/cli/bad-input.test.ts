@@ -222,8 +222,8 @@ const configurationCases: readonly Case[] = [
   {
     title: 'a backup option that is not available yet',
     words: ['backup', 'main'],
-    setUp: async (home) => configure(home, { backup_compression: 'gzip' }),
-    says: /backup_compression = gzip of server 'main' is not available yet/,
+    setUp: async (home) => configure(home, { aws_snapshot_lock_mode: 'governance' }),
+    says: /aws_snapshot_lock_mode = governance of server 'main' is not available yet/,
   },
 ];
 
@@ -268,14 +268,14 @@ const commandLineCases: readonly Case[] = [
   { title: 'stop and reset at once', words: ['receive-wal', '--stop', '--reset', 'main'], says: /--stop and --reset/ },
   {
     title: 'a verb that is not available yet',
-    words: ['diagnose'],
-    says: /diagnose is not available yet in pgcellar/,
+    words: ['sync-info', 'main'],
+    says: /sync-info is not available yet in pgcellar/,
     hint: /Barman/,
   },
   {
     title: 'a backup option of the command line that is not available yet',
-    words: ['backup', '--incremental', 'latest', 'main'],
-    says: /backup --incremental is not available yet/,
+    words: ['backup', '--cloud-staging-directory', '/srv/x', 'main'],
+    says: /backup --cloud-staging-directory is not available yet/,
   },
   {
     title: 'a restore option that is not available yet',
