@@ -399,14 +399,17 @@ describeEachPostgres(
 );
 
 describe.skipIf(!(await canMount()))('a full disk', () => {
+  /** Without the filler there is room for two segments where they arrived and for the copies of both, which are made at once. */
+  const diskMib = 80;
+
   /** A home whose server lies on a disk of its own, with a file on it that leaves `freeMib`. */
   async function onSmallDisk(opened: Opened, { freeMib, ...more }: IniSection & { freeMib: number }): Promise<TestHome> {
-    const disk = await opened.add(mountSmallFileSystem({ sizeMib: 64 }));
+    const disk = await opened.add(mountSmallFileSystem({ sizeMib: diskMib }));
     const root = join(disk.path, 'main');
     const home = await opened.add(createTestHome({ servers: { main: fileServer({ backup_directory: root, ...more }) } }));
     for (const folder of ['incoming', 'wals']) await mkdir(join(root, folder), { recursive: true });
     await promisify(execFile)('ln', ['-s', root, home.server('main')]);
-    await writeFile(home.server('main', 'filler'), Buffer.alloc((64 - freeMib) * mebibyte));
+    await writeFile(home.server('main', 'filler'), Buffer.alloc((diskMib - freeMib) * mebibyte));
     return home;
   }
 
