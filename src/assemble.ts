@@ -218,7 +218,11 @@ interface ServerParts {
   readonly environment: Environment;
 }
 
-function serverFor(config: ServerConfig, { configuration: { global }, configurationPath, environment }: ServerParts): Server {
+/** One server of a configuration with its place on disk and what programs are run with. */
+export function serverFor(
+  config: ServerConfig,
+  { configuration: { global }, configurationPath, environment }: ServerParts,
+): Server {
   const { options } = config;
   const ownPath = environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   const programPath = options.path_prefix === undefined ? ownPath : `${options.path_prefix}:${ownPath}`;

@@ -1,10 +1,4 @@
-import type { CommandDeclaration } from './command.ts';
-
-interface ListedCommand {
-  readonly name: string;
-  readonly aliases: readonly string[];
-  readonly load: () => Promise<CommandDeclaration>;
-}
+import type { ListedCommand } from './command.ts';
 
 /** Every verb that works, by name; the declaration is loaded when it is asked for. A test compares this list with the folder. */
 export const allCommands: readonly ListedCommand[] = [
@@ -22,6 +16,8 @@ export const allCommands: readonly ListedCommand[] = [
     aliases: [],
     load: async () => (await import('./commands/check-wal-archive.ts')).checkWalArchiveCommand,
   },
+  { name: 'complete', aliases: [], load: async () => (await import('./commands/complete.ts')).completeCommand },
+  { name: 'completion', aliases: [], load: async () => (await import('./commands/completion.ts')).completionCommand },
   {
     name: 'config-switch',
     aliases: [],

@@ -31,6 +31,8 @@ interface ArgumentDeclaration {
   readonly name: string;
   readonly summary: string;
   readonly isOptional?: boolean;
+  /** One or more of them; only the last argument can be. */
+  readonly isRepeatable?: boolean;
 }
 
 /** One verb: a table row that help, parser and reference are made from. */
@@ -57,15 +59,31 @@ export interface CommandDeclaration {
   readonly listensToHangup?: boolean;
   /** Work that may have to come before the configuration is read, such as writing one. */
   readonly beforeConfiguration?: (early: EarlyInvocation) => Promise<void>;
+  /** The whole work of a verb that needs no configuration; it then has no `run`. */
+  readonly runEarly?: (early: EarlyInvocation) => Promise<void>;
   /** Does the work; loads what it needs with `import()`, so that declaring costs nothing. */
-  readonly run: (invocation: Invocation) => Promise<void>;
+  readonly run?: ((invocation: Invocation) => Promise<void>) | undefined;
+}
+
+/** A verb whose declaration is loaded when it is asked for. */
+export interface ListedCommand {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly load: () => Promise<CommandDeclaration>;
 }
 
 /** A parsed command line before the configuration is read. */
 interface EarlyInvocation {
   readonly options: OptionValues;
+  /** As typed. */
+  readonly positionals: readonly string[];
+  readonly programName: string;
+  /** Every verb. */
+  readonly commands: readonly ListedCommand[];
   /** Where a configuration is looked for. */
   readonly places: ConfigurationRequest;
+  /** Writes to standard output. */
+  readonly print: (text: string) => void;
 }
 
 /** One parsed command line, ready to run. */

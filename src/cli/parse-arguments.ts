@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { nearestWord } from '../shared/nearest-word.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type CommandDeclaration, type OptionDeclaration, OptionValues } from './command.ts';
 
@@ -41,7 +42,7 @@ export function parseArguments(
     if (error instanceof CommanderError) {
       if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help')
         return new HelpWanted(helpOf(declaration, programName));
-      throw usageError(declaration, programName, error.message.replace(/^error: /, ''));
+      throw usageError(declaration, programName, `${error.message.replace(/^error: /, '')}${suggestionFor(words, declared)}`);
     }
     if (error instanceof OperatorError && error.code === 'usage' && !error.message.startsWith('usage:')) {
       throw usageError(declaration, programName, error.message);
@@ -61,7 +62,7 @@ export function helpOf(declaration: CommandDeclaration, programName: string): st
 }
 
 /** The words of the usage line: `[options] <server_name...> <backup_id>`. */
-function usageOf(declaration: CommandDeclaration): string {
+export function usageOf(declaration: CommandDeclaration): string {
   return commandOf(declaration, '').usage();
 }
 
@@ -72,8 +73,9 @@ function commandOf(declaration: CommandDeclaration, programName: string): Comman
   command.helpOption('-h, --help', 'show this help and exit');
   if (declaration.servers === 'one') command.argument('<server_name>', 'server to work on');
   const others = declaration.arguments ?? [];
-  for (const { name, summary, isOptional } of others) {
-    command.argument(isOptional === true ? `[${name}]` : `<${name}>`, summary);
+  for (const { name, summary, isOptional, isRepeatable } of others) {
+    const word = isRepeatable === true ? `${name}...` : name;
+    command.argument(isOptional === true ? `[${word}]` : `<${word}>`, summary);
   }
   if (declaration.servers === 'many') command.argument('<server_name...>', "servers to work on, or 'all'");
   for (const option of declaration.options ?? []) command.addOption(optionOf(option));
@@ -147,6 +149,15 @@ function expandOption(word: string, declared: readonly OptionDeclaration[]): str
 
 function canonical(spelling: string, declared: readonly OptionDeclaration[]): string {
   return declared.find(({ aliases }) => aliases?.includes(`--${spelling}`) === true)?.name ?? spelling;
+}
+
+/** `; did you mean --wait?` for an option that nobody knows. */
+function suggestionFor(words: readonly string[], declared: readonly OptionDeclaration[]): string {
+  const names = declared.map(({ name }) => `--${name}`);
+  const typed = words.map((word) => word.split('=')[0] ?? '').filter((word) => word.length > 3 && word.startsWith('--'));
+  const unknown = typed.find((word) => !names.some((name) => name.startsWith(word)));
+  const meant = unknown === undefined ? undefined : nearestWord(unknown, names);
+  return meant === undefined ? '' : `; did you mean ${meant}?`;
 }
 
 function usageError(declaration: CommandDeclaration, programName: string, message: string): OperatorError {

@@ -22,7 +22,7 @@ export async function programHelp(programName: string): Promise<string> {
     'Global options, before the verb:',
     ...options,
     '',
-    `'${programName} VERB --help' tells more about a verb.`,
+    `'${programName} help VERB' tells more about a verb.`,
     '',
   ].join('\n');
 }

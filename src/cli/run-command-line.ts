@@ -1,8 +1,9 @@
 import { type Application, assemble, placesFor } from '../assemble.ts';
+import { nearestWord } from '../shared/nearest-word.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
-import { findCommand, laterCommands } from './all-commands.ts';
+import { allCommands, findCommand, laterCommands } from './all-commands.ts';
 import type { CommandDeclaration } from './command.ts';
-import { HelpWanted, parseArguments } from './parse-arguments.ts';
+import { HelpWanted, helpOf, parseArguments } from './parse-arguments.ts';
 import type { GlobalArguments } from './parse-global-options.ts';
 import { programHelp } from './program-help.ts';
 import { selectServers } from './select-servers.ts';
@@ -17,6 +18,8 @@ interface CommandLine {
 export async function runCommandLine({ programName, script, globals }: CommandLine): Promise<number> {
   if (globals.asksFor === 'help') return say(await programHelp(programName));
   const { verb } = globals;
+  const [asked] = globals.words;
+  if (verb === 'help' && asked !== undefined) return say(await helpOfVerb(asked, programName));
   const declaration = await declarationOf(verb, programName);
   const parsed = declaration === undefined ? undefined : parseArguments(globals.words, declaration, programName);
   if (parsed instanceof HelpWanted) return say(parsed.text);
@@ -26,8 +29,18 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   const failures: unknown[] = [];
   try {
     if (parsed !== undefined) {
-      const places = placesFor(globals);
-      await declaration?.beforeConfiguration?.({ options: parsed.options, places });
+      const early = {
+        ...parsed,
+        programName,
+        commands: allCommands,
+        places: placesFor(globals),
+        print: (text: string): void => void process.stdout.write(text),
+      };
+      if (declaration?.runEarly !== undefined) {
+        await declaration.runEarly(early);
+        return 0;
+      }
+      await declaration?.beforeConfiguration?.(early);
     }
     const listensToHangup = declaration?.listensToHangup ?? false;
     const application = await assemble({ programName, script, globals, endsGracefully, listensToHangup, isSilent });
@@ -69,6 +82,12 @@ export function tellUsageError(error: unknown): number {
   return exitCode;
 }
 
+/** `help VERB`. @throws OperatorError as for the verb itself */
+async function helpOfVerb(verb: string, programName: string): Promise<string> {
+  const declaration = await declarationOf(verb, programName);
+  return declaration === undefined ? await programHelp(programName) : helpOf(declaration, programName);
+}
+
 /** Undefined for no verb and `help`. */
 async function declarationOf(verb: string | undefined, programName: string): Promise<CommandDeclaration | undefined> {
   if (verb === undefined || verb === 'help') return undefined;
@@ -79,9 +98,10 @@ async function declarationOf(verb: string | undefined, programName: string): Pro
       hint: 'Barman can do it meanwhile: it works on the same configuration and the same home',
     });
   }
+  const meant = nearestWord(verb, [...allCommands.flatMap(({ name, aliases }) => [name, ...aliases]), ...laterCommands]);
   throw new OperatorError(
     'usage',
-    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: '${verb}' is not a command; '${programName} --help' lists them`,
+    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: '${verb}' is not a command; ${meant === undefined ? '' : `did you mean '${meant}'? `}'${programName} --help' lists them`,
   );
 }
 
@@ -101,7 +121,7 @@ async function run(
     count === 0 || globalProblems.length > 0
       ? []
       : selectServers(positionals.slice(0, count), known, declaration, application.context.messages);
-  await declaration.run({ application, servers, positionals: positionals.slice(count), options });
+  await declaration.run?.({ application, servers, positionals: positionals.slice(count), options });
 }
 
 function say(text: string): number {

@@ -29,6 +29,13 @@ const programsForTests = [
     'gzip',
     'tzdata',
     'procps',
+    'zsh',
+    'fish',
+    'man-db',
+    'groff',
+    'mandoc',
+    'logrotate',
+    'systemd',
   ],
 ];
 const testedMajors = [15, 17, 18];

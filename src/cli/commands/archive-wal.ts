@@ -7,6 +7,7 @@ export const archiveWalCommand: CommandDeclaration = {
   whenInactive: 'skip',
   whenDisabled: 'error',
   endsGracefully: true,
+  examples: ['archive-wal main'],
   async run({ application, servers: [server] }) {
     if (server === undefined) return;
     const { archiveWal } = await import('../../operations/archive-wal.ts');

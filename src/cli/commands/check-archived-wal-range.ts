@@ -8,6 +8,7 @@ export const checkArchivedWalRangeCommand: CommandDeclaration = {
     { name: 'begin_wal', summary: 'first segment' },
     { name: 'end_wal', summary: 'last segment' },
   ],
+  examples: ['check-archived-wal-range main 000000010000000000000010 000000010000000000000020'],
   async run({ application, servers: [server], positionals: [begin = '', end = ''] }) {
     if (server === undefined) return;
     const { checkWalRange, parseWalRange } = await import('../../operations/check-wal-range.ts');

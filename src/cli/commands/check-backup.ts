@@ -6,6 +6,7 @@ export const checkBackupCommand: CommandDeclaration = {
   servers: 'one',
   whenDisabled: 'run',
   arguments: [{ name: 'backup_id', summary: 'id, name or shortcut' }],
+  examples: ['check-backup main 20261123T010000'],
   async run({ application, servers: [server], positionals: [wanted = ''] }) {
     if (server === undefined) return;
     const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');

@@ -5,6 +5,7 @@ export const checkWalArchiveCommand: CommandDeclaration = {
   summary: 'Tell whether a new cluster may archive its WAL here',
   servers: 'one',
   options: [{ name: 'timeline', kind: 'positive', summary: 'only WAL of this timeline and newer ones is in the way' }],
+  examples: ['check-wal-archive main'],
   async run({ application, servers: [server], options }) {
     if (server === undefined) return;
     const { checkArchiveForNewCluster } = await import('../../operations/check-archive-for-new-cluster.ts');

@@ -8,6 +8,7 @@ export const cronCommand: CommandDeclaration = {
   options: [
     { name: 'keep-descriptors', kind: 'flag', summary: 'let the work in the background write to standard output and error' },
   ],
+  examples: ['cron', '-q cron'],
   async run({ application, options }) {
     const { runCron } = await import('../../maintenance/run-cron.ts');
     const { applyQueuedChanges } = await import('../../operations/update-configuration.ts');

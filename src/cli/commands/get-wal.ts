@@ -29,6 +29,7 @@ export const getWalCommand: CommandDeclaration = {
     },
     { name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be sent' },
   ],
+  examples: ['get-wal main 000000010000000000000010 > segment'],
   async run(invocation) {
     const { application, servers, positionals, options } = invocation;
     const [server] = servers;

@@ -11,6 +11,7 @@ export const listFilesCommand: CommandDeclaration = {
     { name: 'target', kind: 'choice', choices: [...targets], summary: 'which files (default: standalone)' },
     { name: 'list-empty-directories', kind: 'flag', summary: 'also folders without content' },
   ],
+  examples: ['list-files --target wal main latest'],
   async run({ application, servers: [server], positionals: [wanted = ''], options }) {
     if (server === undefined) return;
     const { listFiles } = await import('../../operations/list-files.ts');

@@ -5,6 +5,7 @@ export const listProcessesCommand: CommandDeclaration = {
   aliases: ['list-process'],
   summary: 'List the work that runs for a server',
   servers: 'one',
+  examples: ['list-processes main'],
   async run({ application, servers: [server] }) {
     if (server === undefined) return;
     const { readRunningTasks } = await import('../../operations/running-tasks.ts');

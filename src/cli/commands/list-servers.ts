@@ -6,6 +6,7 @@ export const listServersCommand: CommandDeclaration = {
   summary: 'List the configured servers',
   servers: 'none',
   options: [{ name: 'minimal', kind: 'flag', summary: 'only the names' }],
+  examples: ['list-servers'],
   async run({ application, options }) {
     const { listServers } = await import('../../operations/list-servers.ts');
     const { renderServerList } = await import('../../output/render-server-list.ts');

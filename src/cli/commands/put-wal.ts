@@ -7,6 +7,7 @@ export const putWalCommand: CommandDeclaration = {
   whenInactive: 'error',
   whenDisabled: 'error',
   options: [{ name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be taken' }],
+  examples: ['put-wal main < wal.tar'],
   async run({ application, servers: [server], options }) {
     if (server === undefined) return;
     const { context } = application;

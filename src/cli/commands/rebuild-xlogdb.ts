@@ -7,6 +7,7 @@ export const rebuildXlogdbCommand: CommandDeclaration = {
   servers: 'many',
   whenInactive: 'skip',
   whenDisabled: 'error',
+  examples: ['rebuild-xlogdb main'],
   async run({ application, servers }) {
     const { rebuildIndex } = await import('../../operations/rebuild-index.ts');
     await forEachServer(servers, application, async (server) => {

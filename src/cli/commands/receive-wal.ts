@@ -13,6 +13,7 @@ export const receiveWalCommand: CommandDeclaration = {
     { name: 'if-not-exists', kind: 'flag', summary: 'with --create-slot: it is fine when it exists' },
     { name: 'drop-slot', kind: 'flag', summary: 'drop the replication slot' },
   ],
+  examples: ['receive-wal main', 'receive-wal --create-slot main', 'receive-wal --reset main'],
   async run({ application, servers: [server], options }) {
     if (server === undefined) return;
     const { config } = server;

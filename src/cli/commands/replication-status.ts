@@ -15,6 +15,7 @@ export const replicationStatusCommand: CommandDeclaration = {
     { name: 'target', kind: 'choice', choices: [...targets], summary: 'which clients' },
     { name: 'source', kind: 'choice', choices: ['backup-host', 'wal-host'], summary: 'which connection to ask through' },
   ],
+  examples: ['replication-status main', 'replication-status --target wal-streamer main'],
   async run({ application, servers, options }) {
     const { readReplicationStatus } = await import('../../operations/replication-status.ts');
     const { renderReplicationStatus } = await import('../../output/render-replication-status.ts');

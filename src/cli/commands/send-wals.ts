@@ -6,6 +6,7 @@ export const sendWalsCommand: CommandDeclaration = {
   servers: 'one',
   whenDisabled: 'error',
   arguments: [{ name: 'wal_name', summary: 'first WAL segment' }],
+  examples: ['send-wals main 000000010000000000000010'],
   async run({ application, servers: [server], positionals: [wanted = ''] }) {
     if (server === undefined) return;
     const { requireWalName } = await import('../../archive/find-wal.ts');

@@ -6,6 +6,7 @@ export const showServersCommand: CommandDeclaration = {
   aliases: ['show-server'],
   summary: 'Show every option and the live state of servers',
   servers: 'many',
+  examples: ['show-servers main'],
   async run({ application, servers }) {
     const { showServer } = await import('../../operations/show-server.ts');
     const { renderServerDetails } = await import('../../output/render-server-details.ts');

@@ -5,6 +5,7 @@ export const statusCommand: CommandDeclaration = {
   name: 'status',
   summary: 'Show how servers and their backups stand',
   servers: 'many',
+  examples: ['status main', 'status all'],
   async run({ application, servers }) {
     const { readServerStatus } = await import('../../operations/server-status.ts');
     const { renderServerStatus } = await import('../../output/render-server-status.ts');

@@ -20,6 +20,7 @@ export const switchWalCommand: CommandDeclaration = {
       summary: 'give up waiting after this time (default: 30; 0 waits for ever)',
     },
   ],
+  examples: ['switch-wal main', 'switch-wal --force --archive main'],
   async run({ application, servers, options }) {
     const { switchServerWal } = await import('../../operations/switch-wal.ts');
     const settings = {

@@ -5,6 +5,7 @@ export const terminateProcessCommand: CommandDeclaration = {
   summary: 'Stop work that runs for a server',
   servers: 'one',
   arguments: [{ name: 'task', summary: 'receive-wal, backup, cron, archive-wal, sync-backup or sync-wal' }],
+  examples: ['terminate-process main receive-wal'],
   async run({ application, servers: [server], positionals: [task = ''] }) {
     if (server === undefined) return;
     const { stopTask } = await import('../../operations/running-tasks.ts');

@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { allCommands, findCommand, laterCommands } from '../../../src/cli/all-commands.ts';
-import { helpOf } from '../../../src/cli/parse-arguments.ts';
+import { helpOf, parseArguments } from '../../../src/cli/parse-arguments.ts';
 import { programHelp } from '../../../src/cli/program-help.ts';
+import { splitWords } from '../../../src/shared/shell-words.ts';
 
 const folder = new URL('../../../src/cli/commands', import.meta.url);
 
@@ -23,6 +24,16 @@ test.each(allCommands.map(({ name }) => name))(
     expect(helpOf(declaration, 'pgcellar').replaceAll(/\s+/g, ' ')).toContain(declaration.summary);
   },
 );
+
+test.each(allCommands.map(({ name }) => name))('the help of %s has examples that the parser takes', async (name) => {
+  const { examples = [], ...declaration } = await findCommand(name)!.load();
+  expect(examples.length).toBeGreaterThan(0);
+  for (const example of examples) {
+    const words = splitWords(example.replace(/ *[<>].*$/, '')).filter((word) => word !== '-q');
+    expect(words[0]).toBe(name);
+    expect(() => parseArguments(words.slice(1), declaration, 'pgcellar')).not.toThrow();
+  }
+});
 
 test('no two options of a command have one spelling', async () => {
   for (const { load } of allCommands) {

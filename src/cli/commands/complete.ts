@@ -1,0 +1,29 @@
+import type { CommandDeclaration } from '../command.ts';
+import { parseGlobalOptions } from '../parse-global-options.ts';
+
+export const completeCommand: CommandDeclaration = {
+  name: 'complete',
+  summary: 'Print what the last of some words may become, for the scripts of completion',
+  servers: 'none',
+  arguments: [
+    { name: 'words', summary: 'what was typed after the program, the last word as far as it goes', isRepeatable: true },
+  ],
+  examples: ['complete -- check ma'],
+  async runEarly({ positionals, programName, commands, places, print }) {
+    const { completeWords } = await import('../completion/complete-words.ts');
+    const { liveNames } = await import('../completion/live-names.ts');
+    const words = positionals.filter((word) => word !== '='); // bash takes --option=value apart
+    const live = liveNames({ ...places, explicitPath: configIn(words, programName) ?? places.explicitPath });
+    const candidates = await completeWords(words, live, commands);
+    print(candidates.map(({ word, summary }) => `${word}\t${summary}\n`).join(''));
+  },
+};
+
+/** The file of `-c` among the words, as far as they can be read. */
+function configIn(words: readonly string[], programName: string): string | undefined {
+  try {
+    return parseGlobalOptions(words.slice(0, -1), programName).configPath;
+  } catch {
+    return undefined; // half a command line is no mistake
+  }
+}
