@@ -89,6 +89,12 @@ function judgeWal(backup: Backup, question: WalQuestion): WalAnswer {
     return canStillCome ? { warnings: [text] } : missing(text);
   }
   if (wish.target.kind === 'immediate') return { warnings: [] };
+  const lost = lostSwitch(question);
+  if (lost !== undefined && wish.timeline !== undefined) {
+    const text = `WAL segment ${lost.name} is missing in the archive, in which timeline ${String(lost.timeline)} begins: replay would stay on the older timeline`;
+    const canStillCome = wish.standbyMode || wish.acceptsMissingWal === true;
+    return canStillCome ? { warnings: [text] } : missing(text);
+  }
   const last = coverage.lastIndex(timelines.lineage) ?? end;
   if (wish.target.kind === 'lsn') return judgeLsn(wish.target.lsn, { ...question, end, last });
   const gap = last > end ? firstMissing(question, end, last) : undefined;
@@ -127,6 +133,17 @@ function judgeTime(time: Timestamp, { wish, coverage }: WalQuestion, gap: Missin
       `no archived WAL is as new as the requested target time ${formatLongTime(time)}, the newest is of ${newest}: PostgreSQL may stop with an error before it`,
     ],
   };
+}
+
+/** The first segment of a timeline on the way that is not there: PostgreSQL then reads on in the same segment of the timeline that was left. */
+function lostSwitch({ timelines, coverage }: WalQuestion): { readonly name: string; readonly timeline: number } | undefined {
+  for (const part of timelines.lineage) {
+    if (part.since === undefined) continue;
+    const name = segmentAtLsn(part.since, part.timeline, coverage.segmentSize).name;
+    if (coverage.timeAt(segmentIndex(name, coverage.segmentSize), [part], false) === undefined)
+      return { name, timeline: part.timeline };
+  }
+  return undefined;
 }
 
 interface Missing {

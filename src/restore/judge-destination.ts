@@ -83,8 +83,14 @@ async function namesIn(place: Place, path: string, what: string, refuse: Refuse)
   }
 }
 
+/** What lies at the top of a data folder, and what a restore adds there. */
+const clusterNames =
+  /^(?:global|base|log|pg_[a-z]+|PG_VERSION|backup_(?:label|manifest)(?:\..*)?|postgresql(?:\.auto)?\.conf(?:\.origin)?|current_logfiles|barman_wal|\.barman-recover\.info|\.pgcellar-combined)$/;
+
 async function refuseFull({ place }: Judging, { path, what, names }: FullFolder, refuse: Refuse): Promise<void> {
-  const isHalfRestored = ['.barman-recover.info', 'base', 'PG_VERSION'].some((name) => names.includes(name));
+  const isHalfRestored =
+    ['.barman-recover.info', 'base', 'PG_VERSION'].some((name) => names.includes(name)) ||
+    names.every((name) => clusterNames.test(name));
   const isUnfinished = isHalfRestored && (await place.find(join(path, 'global/pg_control'))) === undefined;
   const isCluster = names.includes('PG_VERSION') || names.some((name) => /^PG_\d+(?:\.\d+)?_\d+$/.test(name));
   const shown = `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;

@@ -18,7 +18,7 @@ import { createTestHome, type IniSection, streamingServer, type TestHome } from 
 import { waitFor } from '../helpers/wait-for.ts';
 import { type Mark, startWriteLoad, type WriteLoad } from '../helpers/write-load.ts';
 
-type Form = 'plain' | 'gzip' | 'lz4' | 'zstd' | 'encrypted' | 'incremental' | 'packed-chain';
+type Form = 'plain' | 'rsync' | 'gzip' | 'lz4' | 'zstd' | 'encrypted' | 'incremental' | 'packed-chain';
 
 interface Story {
   readonly major: number;
@@ -51,6 +51,9 @@ async function tell(major: number, opened: Opened): Promise<Story> {
     await commitMore(load);
   };
   await take('plain');
+  await home.writeServer('main', { ...serverOf(cluster), backup_method: 'local-rsync' });
+  await runWell(['backup', '--wait', 'main'], { home });
+  backups.set('rsync', (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n')[0] ?? '');
   const packed = { backup_compression: 'gzip', backup_compression_format: 'tar' };
   await take('gzip', { more: packed });
   await take('encrypted', { more: packed });
@@ -142,6 +145,7 @@ interface Cell {
 /** Every form with some target, every target with some form: what comes of one does not depend on the other. */
 const cells: readonly Cell[] = [
   { form: 'plain', target: 'lsn' },
+  { form: 'rsync', target: 'xid' },
   { form: 'gzip', target: 'time' },
   { form: 'encrypted', target: 'xid' },
   { form: 'zstd', target: 'name' },

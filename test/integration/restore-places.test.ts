@@ -209,6 +209,62 @@ describeEachPostgres(
       }
     });
 
+    describe('a restore that is killed', () => {
+      test.each([
+        { stage: 'while it unpacks', backup: 'packed', more: () => ['--bwlimit', '2000'], until: 'base' },
+        { stage: 'while it copies WAL', backup: 'plain', more: () => ['--target-name', 'nowhere'], until: 'barman_wal' },
+        {
+          stage: 'while it sends',
+          backup: 'plain',
+          more: () => ['--bwlimit', '2000', '--remote-ssh-command', sshd.sshCommand],
+          until: 'base',
+        },
+      ] as const)('$stage cannot be started, and the same command says what to remove', async ({ backup, more, until }) => {
+        const { home } = story;
+        const { dataDir, fast, words } = await newPlace();
+        const all = [...words, ...more(), 'main', story[backup], dataDir];
+        {
+          await using program = await spawnPgcellar(all, { home });
+          await waitFor('it is under way', () => existsSync(join(dataDir, until)), { everyMs: 5 });
+          program.killGroup('SIGKILL');
+          await program.ended;
+        }
+        await waitFor(
+          'nothing writes any more',
+          async () => !(await home.processes()).some(({ command }) => command.includes('rsync')),
+        );
+        if (existsSync(join(dataDir, 'global/pg_control'))) return; // it was faster than the kill
+        const again = await runPgcellar(all, { home });
+        expect(again.exitCode).toBe(1);
+        expect(again.stderr).toContain(`the destination ${dataDir} is not empty`);
+        expect(again.stderr).toContain('HINT: a restore to it did not come to its end: remove what it left and try again');
+        await rm(dataDir, { recursive: true });
+        await rm(fast, { recursive: true, force: true });
+        await runWell(
+          all.filter((word) => word !== '--bwlimit' && word !== '2000'),
+          { home },
+        );
+        expect(existsSync(join(dataDir, 'global/pg_control'))).toBe(true);
+      });
+
+      test('while it has something staged leaves that to the next restore, which removes it', async () => {
+        const { home, packed } = story;
+        const { dataDir, words } = await newPlace();
+        const staging = join(folder.path, 'staging');
+        await mkdir(staging);
+        const all = [...words, '--staging-path', staging, '--remote-ssh-command', sshd.sshCommand, 'main', packed, dataDir];
+        {
+          await using program = await spawnPgcellar([...all, '--bwlimit', '2000'], { home });
+          await waitFor('it stages', async () => (await readdir(staging)).length > 0, { everyMs: 5 });
+          program.killGroup('SIGKILL');
+          await program.ended;
+        }
+        expect(await readdir(staging)).toHaveLength(1);
+        await runWell(all, { home });
+        expect(await readdir(staging)).toEqual([]);
+      });
+    });
+
     test('a delta restore needs a plain backup', async () => {
       const { home, packed } = story;
       const { dataDir, words } = await newPlace();

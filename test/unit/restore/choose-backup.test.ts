@@ -135,6 +135,12 @@ describe('a named backup is refused', () => {
       message: 'timeline 2 left timeline 1',
     },
     {
+      why: 'a timeline whose first segment is missing: replay would stay on the older one',
+      wish: aWish({ timeline: 2 }),
+      archive: { ...branched, segments: ['1:2', '1:3', '2:4'] },
+      message: `WAL segment ${segment('2:3')} is missing in the archive, in which timeline 2 begins`,
+    },
+    {
       why: 'a gap on the way to the other timeline',
       wish: toLsn('0/4000000'),
       archive: { ...branched, segments: ['1:2', '1:3', '2:4'] },
