@@ -7,8 +7,4 @@ import { walBench } from './bench-wal.ts';
 import type { Bench } from './measure.ts';
 
 /** Every subject of `npm run bench`, in the order in which they run. */
-<<<<<<< HEAD
-export const allBenches: readonly Bench[] = [startBench, catalogBench, walBench, backupBench, backupRsyncBench];
-=======
-export const allBenches: readonly Bench[] = [startBench, catalogBench, walBench, backupBench, restoreBench];
->>>>>>> 092a264 (Compare restores with the real Barman's, across timelines and through kills; bench them; refuse a timeline whose first segment is lost)
+export const allBenches: readonly Bench[] = [startBench, catalogBench, walBench, backupBench, backupRsyncBench, restoreBench];
