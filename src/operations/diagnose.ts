@@ -145,8 +145,7 @@ async function remoteFacts({ config, environment }: Server): Promise<SystemFacts
 async function lastWals({ layout }: Server): Promise<readonly WalEntry[]> {
   const ledger = await readLedger(layout);
   return ledger.timelines.flatMap((wal) => {
-    const name = wal.nameAt(wal.count - 1);
-    const entry = name === undefined ? undefined : ledger.entryOf(name);
+    const entry = ledger.entryOf(wal.nameAt(wal.count - 1));
     return entry === undefined ? [] : [entry];
   });
 }

@@ -70,7 +70,8 @@ async function combine(building: Building, stages: StageClock, context: Context)
         await stages.run('unpack', member.backup.size ?? 0, () => unpackForReading(member, staging.path, building, context)),
       );
   }
-  const { combineMode: mode, programPath, environment } = building;
+  const { programPath, environment } = building;
+  const mode = modeFor(building, context);
   const version = source.leaf.backup.version ?? 0;
   const chain = { members, destination: places.destination, tablespaces: places.tablespaces, mode, version };
   const { signal, messages } = context;
@@ -80,6 +81,13 @@ async function combine(building: Building, stages: StageClock, context: Context)
   } finally {
     context.progress.end();
   }
+}
+
+/** Links to files of the catalog would let the restored server write into the backup. */
+function modeFor({ combineMode, source }: Building, { messages }: Pick<Context, 'messages'>): CombineMode {
+  if (combineMode !== 'link' || source.members.every(({ form }) => form === 'tar')) return combineMode;
+  messages.warning('--combine-mode link would tie the restored files to those of the backup, so files are copied');
+  return 'copy';
 }
 
 function plainMember(member: SourceMember): PlainMember {

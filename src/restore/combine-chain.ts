@@ -76,8 +76,8 @@ async function run(program: string, output: string, combining: Combining, surrou
   const result = await runProgram(argvFor(mode), { environment, signal });
   if (result.exitCode === 0) return;
   refuseWhenAborted(signal);
-  if (mode !== 'clone' && mode !== 'copy-file-range') throw failureOf(result, 'pg_combinebackup');
-  // whether a file system can do it is only known when it is tried
+  if (mode === 'copy') throw failureOf(result, 'pg_combinebackup');
+  // whether this file system and this version of the program can do it is only known when it is tried
   const failure = failureOf(result, 'pg_combinebackup');
   messages.warning(`--combine-mode ${mode} does not work here, so files are copied: ${failure.message}`);
   for (const folder of [output, ...mappings.map(([, to]) => to)]) await rm(folder, { recursive: true, force: true });

@@ -239,6 +239,19 @@ describeWithOracle('a restore', () => {
         await server.query('SELECT count(*) FROM pg_class, pg_attribute');
       });
     });
+
+    if (major < 18) return; // pg_combinebackup learned to link then
+    test.each(['link', 'clone', 'copy-file-range'])(
+      'of a chain with --combine-mode %s shares no file with the catalog',
+      async (mode) => {
+        await using folder = await createTemporaryFolder('cm');
+        const [dataDir, fast] = [join(folder.path, 'data'), join(folder.path, 'fast')];
+        const words = ['restore', `--combine-mode=${mode}`, `--tablespace=fast:${fast}`, 'main'];
+        await runWell([...words, story.backups.get('incremental') ?? '', dataDir], { home: story.home });
+        const { stdout } = await runProgram(['find', dataDir, fast, '-type', 'f', '-links', '+1']);
+        expect(stdout).toBe('');
+      },
+    );
   });
 });
 
