@@ -63,7 +63,7 @@ export async function resetReceiver(server: Server, context: Context): Promise<v
   await lock.release();
 }
 
-/** Stops the receiver of a server: `--stop`. */
+/** Stops the receiver of a server: `--stop`, deprecated since Barman 3.17 (since-3.17.md section 3). */
 export async function stopReceiver(server: Server, context: Context): Promise<void> {
   const pid = await readLockOwner(serverLockPath(server.layout, 'receive-wal'));
   if (pid === undefined) {
@@ -72,6 +72,9 @@ export async function stopReceiver(server: Server, context: Context): Promise<vo
       `Termination of receive-wal failed: no such process for server ${server.config.name}`,
     );
   }
+  context.messages.warning(
+    `receive-wal --stop is deprecated: use 'terminate-process ${server.config.name} receive-wal' instead`,
+  );
   if ((await stopProcess(pid, context.clock)) === 'survived') {
     throw new OperatorError('receiver-failed', `Cannot terminate process receive-wal(${String(pid)})`, {
       hint: `it ignores SIGINT: look at it with ps -fp ${String(pid)}`,
@@ -114,7 +117,7 @@ export async function dropServerSlot(server: Server, context: Context): Promise<
         'receiver-failed',
         `Cannot drop replication slot '${name}' on server '${server.config.name}' because it is in use`,
         {
-          hint: 'stop the receiver first: receive-wal --stop',
+          hint: `stop the receiver first: terminate-process ${server.config.name} receive-wal`,
         },
       );
   }
@@ -187,7 +190,7 @@ async function preflight(server: Server, context: Context): Promise<ReceiverFact
     segmentSize: await readSegmentSize(connection),
     identity,
     slot: options.slot_name === undefined ? undefined : await readReplicationSlot(connection, options.slot_name),
-    isSynchronous: namesIn(synchronous).some((word) => word === '*' || word === options.streaming_archiver_name),
+    isSynchronous: waitsFor(options.streaming_archiver_name, synchronous),
   };
 }
 
@@ -214,7 +217,8 @@ async function ensureSlot(server: Server, { slot }: ReceiverFacts, context: Cont
   });
 }
 
-/** Words of `synchronous_standby_names`: `ANY 1 (a, "B", *)`. */
-function namesIn(setting: string): string[] {
-  return setting.split(/[\s,()]+/).map((word) => word.replaceAll('"', ''));
+/** Whether commits may wait for `name` by `synchronous_standby_names`, such as `ANY 1 (a, "B", *)`; PostgreSQL ignores the case, too. */
+function waitsFor(name: string, setting: string): boolean {
+  const words = setting.split(/[\s,()]+/).map((word) => word.replaceAll('"', '').toLowerCase());
+  return words.some((word) => word === '*' || word === name.toLowerCase());
 }

@@ -222,7 +222,8 @@ class Story {
   async end() {
     this.isOver = true;
     await this.writer;
-    if (this.hasReceiver) await this.run([this.pgcellarProgram, '-c', this.config, '-q', 'receive-wal', '--stop', 'main']);
+    if (this.hasReceiver)
+      await this.run([this.pgcellarProgram, '-c', this.config, '-q', 'terminate-process', 'main', 'receive-wal']);
     for (const data of [...this.running].reverse())
       await this.asServer([join(this.bin, 'pg_ctl'), '-D', data, '-m', 'fast', '-w', 'stop']);
   }

@@ -49,6 +49,16 @@ async function dropSlots(cluster: PostgresServer): Promise<void> {
   await cluster.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
 }
 
+/** Whom commits wait for; disposing lets them wait for nobody again. */
+function synchronousNames(cluster: PostgresServer): AsyncDisposable & { set(names: string): Promise<void> } {
+  const set = async (value: string): Promise<void> => {
+    await cluster.query(`ALTER SYSTEM SET synchronous_standby_names = '${value}'`);
+    cluster.reload();
+    await waitFor('the setting counts', async () => (await cluster.value('SHOW synchronous_standby_names')) === value);
+  };
+  return { set, [Symbol.asyncDispose]: async () => await set('') };
+}
+
 /** Every segment from the first archived one to the last is there once, as the server wrote it. */
 async function expectWholeArchive(home: TestHome, cluster: PostgresServer): Promise<void> {
   const indexed = await indexedWals(home);
@@ -132,9 +142,11 @@ describeEachPostgres((major) => {
     await using home = await homeFor(cluster);
     await using receiver = await spawnPgcellar(['receive-wal', 'main'], { home });
     await waitForReceiver(home, cluster);
-    expect(await runWell(['receive-wal', '--stop', 'main'], { home })).toContain(
-      `Stopped process receive-wal(${String(receiver.pid)})`,
-    );
+    expect(await runPgcellar(['receive-wal', '--stop', 'main'], { home })).toMatchObject({
+      exitCode: 0,
+      stdout: `Stopped process receive-wal(${String(receiver.pid)})\n`,
+      stderr: "WARNING: receive-wal --stop is deprecated: use 'terminate-process main receive-wal' instead\n",
+    });
     expect((await receiver.ended).exitCode).toBe(0);
     await waitUntilNothingReceives(home, cluster);
     const second = await runPgcellar(['receive-wal', '--stop', 'main'], { home });
@@ -142,6 +154,41 @@ describeEachPostgres((major) => {
       exitCode: 1,
       stderr: expect.stringContaining('Termination of receive-wal failed') as string,
     });
+  });
+
+  test.each([
+    { title: 'by its name', setting: 'FIRST 1 ("Barman_receive_wal", other)' },
+    { title: 'as any', setting: '*' },
+  ])('a receiver that the server waits for $title confirms commits, which wait while it is away', async ({ setting }) => {
+    await using home = await homeFor(cluster);
+    await cluster.query('SET synchronous_commit = local; CREATE TABLE confirmed (number int)');
+    await using names = synchronousNames(cluster);
+    await names.set(setting);
+    await startReceiver(home, cluster);
+    expect((await receivingPrograms(home)).every(({ command }) => command.includes(' --synchronous'))).toBe(true);
+    const state = "SELECT sync_state FROM pg_stat_replication WHERE application_name = 'barman_receive_wal'";
+    await waitFor('the server counts on it', async () => (await cluster.value(state)) === 'sync');
+    await cluster.query('INSERT INTO confirmed VALUES (1)');
+
+    await runWell(['terminate-process', 'main', 'receive-wal'], { home });
+    await waitUntilNothingReceives(home, cluster);
+    let isCommitted = false;
+    const commit = cluster.query('INSERT INTO confirmed VALUES (2)').then(() => (isCommitted = true));
+    const waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    await waitFor('the commit waits', async () => (await cluster.value(waiting)) === '1');
+    expect(isCommitted).toBe(false);
+    await startReceiver(home, cluster);
+    await commit;
+    expect(await cluster.value('SELECT count(*) FROM confirmed')).toBe('2');
+    await cluster.query('SET synchronous_commit = local; DROP TABLE confirmed');
+  });
+
+  test('a receiver that the server does not wait for is not synchronous', async () => {
+    await using home = await homeFor(cluster);
+    await using names = synchronousNames(cluster);
+    await names.set('somebody_else');
+    await startReceiver(home, cluster);
+    expect((await receivingPrograms(home)).some(({ command }) => command.includes('--synchronous'))).toBe(false);
   });
 
   test('a pg_receivewal that dies ends its receiver with an error, and the next cron starts another', async () => {

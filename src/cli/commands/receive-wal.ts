@@ -7,7 +7,7 @@ export const receiveWalCommand: CommandDeclaration = {
   servers: 'one',
   endsGracefully: true,
   options: [
-    { name: 'stop', kind: 'flag', summary: 'stop the receiver that runs' },
+    { name: 'stop', kind: 'flag', summary: 'stop the receiver that runs (older name of terminate-process SERVER receive-wal)' },
     { name: 'reset', kind: 'flag', summary: 'make the streaming folder begin where the server can go on' },
     { name: 'create-slot', kind: 'flag', summary: 'create the replication slot' },
     { name: 'if-not-exists', kind: 'flag', summary: 'with --create-slot: it is fine when it exists' },
