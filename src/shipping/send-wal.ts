@@ -74,10 +74,12 @@ async function compressInto(folder: string, { walPath, compression, environment 
     throw new OperatorError('usage', `${compression?.name ?? ''} is no compression that can be sent`);
   }
   const target = join(folder, basename(walPath));
+  const { size } = await stat(walPath);
   await codec.compress(walPath, target, levelFor(codec, compression.level), {
     path: environment['PATH'] ?? '/usr/bin:/bin',
     environment,
   });
+  if ((await stat(walPath)).size !== size) throw changedMeanwhile(walPath);
   return target;
 }
 
@@ -90,8 +92,10 @@ async function transfer(
   running.stdout.resume();
   const archive = pack();
   const sending = pipeline(archive as unknown as NodeJS.ReadableStream, running.stdin); // streamx speaks Node's stream protocol
-  const [, sent] = await Promise.allSettled([fill(archive, { content, walPath, digest }), sending]);
+  const [filled, sent] = await Promise.allSettled([fill(archive, { content, walPath, digest }), sending]);
   const { exitCode, signal, stderr } = await running.ended;
+  if (filled.status === 'rejected' && filled.reason instanceof OperatorError)
+    return { exitCode: 2, message: filled.reason.message };
   if (exitCode === 0 && sent.status === 'fulfilled') return { exitCode: 0, message: undefined };
   const said = stderr.trim();
   if (exitCode === sshFailure)
@@ -116,17 +120,35 @@ async function fill(archive: ReturnType<typeof pack>, { content, walPath, digest
   const { mtime } = await stat(walPath);
   const hash = createHash(digest);
   const entry = archive.entry({ name, size, mtime, mode: 0o600 }) as unknown as Writable; // streamx speaks Node's stream protocol
-  await pipeline(hashing(createReadStream(content, { highWaterMark: 1 << 20 }), hash), entry);
+  await pipeline(hashing(createReadStream(content, { highWaterMark: 1 << 20 }), { hash, size, walPath }), entry);
   const sums = Buffer.from(`${hash.digest('hex')} *${name}\n`);
   archive.entry({ name: digest === 'md5' ? 'MD5SUMS' : 'SHA256SUMS', size: sums.length, mode: 0o600, mtime }, sums);
   archive.finalize();
 }
 
-async function* hashing(chunks: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
+interface Expected {
+  readonly hash: Hash;
+  readonly size: number;
+  readonly walPath: string;
+}
+
+/**
+ * Passes on the `size` bytes that the tar entry was announced with, and hashes them.
+ * @throws OperatorError `file-unreadable` when there are fewer or more: somebody changes the file
+ */
+async function* hashing(chunks: AsyncIterable<Buffer>, { hash, size, walPath }: Expected): AsyncGenerator<Buffer> {
+  let left = size;
   for await (const chunk of chunks) {
+    left -= chunk.length;
+    if (left < 0) break;
     hash.update(chunk);
     yield chunk;
   }
+  if (left !== 0) throw changedMeanwhile(walPath);
+}
+
+function changedMeanwhile(walPath: string): OperatorError {
+  return new OperatorError('file-unreadable', `${walPath} changed its length while it was sent: nothing of it is stored`);
 }
 
 function configWords({ configPath }: RemoteHost): string[] {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe } from 'vitest';
-import { type Installation, type Machine, machineFile, type Oracle } from '../machine/cache-folder.mjs';
+import { type Installation, type Machine, machineFile, type OlderHelpers, type Oracle } from '../machine/cache-folder.mjs';
 
 /** The PostgreSQL versions that every end-to-end test runs on. */
 export const testedMajors = [15, 17, 18] as const;
@@ -28,6 +28,15 @@ export function requireOracle(): Oracle {
   return oracle;
 }
 
+/** @throws Error that says how to get them when the helpers of an older Barman are not on this machine */
+export function requireOlderHelpers(): OlderHelpers {
+  const { olderHelpers } = readMachine();
+  if (olderHelpers === undefined) {
+    throw new Error(`the helpers of an older Barman are not here: ${reasonFor('older helpers of Barman')}`);
+  }
+  return olderHelpers;
+}
+
 /**
  * One `describe` for each PostgreSQL version. A version that is not on this machine is skipped, loudly: `npm test` lists it at its
  * end, and with CI=true the tests run, and fail.
@@ -43,6 +52,11 @@ export function describeEachPostgres(work: (major: number) => void, majors: read
 /** The same for tests that compare with the real Barman. */
 export function describeWithOracle(title: string, work: () => void): void {
   describe.skipIf(readMachine().oracle === undefined && !isCi())(title, work);
+}
+
+/** The same for tests with the WAL helpers of an older Barman. */
+export function describeWithOlderHelpers(title: string, work: () => void): void {
+  describe.skipIf(readMachine().olderHelpers === undefined && !isCi())(title, work);
 }
 
 function isCi(): boolean {

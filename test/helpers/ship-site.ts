@@ -1,7 +1,7 @@
 // A backup host behind a real sshd and the data folder of a server that ships its WAL there, or fetches it from there.
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { requireOracle } from './installations.ts';
+import { requireOlderHelpers, requireOracle } from './installations.ts';
 import { programPath } from './run-pgcellar.ts';
 import { type ProgramResult, runProgram } from './run-program.ts';
 import { startSshd } from './start-sshd.ts';
@@ -9,6 +9,8 @@ import { createTestHome, type IniSection, type TestHome } from './test-home.ts';
 import { systemid } from './wal-segment.ts';
 
 export type Whose = 'ours' | 'real Barman';
+/** Helpers come from an older release as well. */
+export type WhoseHelpers = Whose | 'older Barman';
 
 /** One helper program with its arguments before the host: `[program, '-p', '4']`. */
 type Words = readonly string[];
@@ -58,8 +60,13 @@ export async function openShipSite(remote: Whose, options: IniSection = {}): Pro
 }
 
 /** Path of a helper program. */
-export async function helperOf(site: ShipSite, name: 'wal-archive' | 'wal-restore', whose: Whose = 'ours'): Promise<string> {
+export async function helperOf(
+  site: ShipSite,
+  name: 'wal-archive' | 'wal-restore',
+  whose: WhoseHelpers = 'ours',
+): Promise<string> {
   if (whose === 'ours') return await programPath(site.home, `pgcellar-${name}`);
+  if (whose === 'older Barman') return join(requireOlderHelpers().folder, `barman-${name}`);
   return join(dirname(requireOracle().program), `barman-${name}`);
 }
 

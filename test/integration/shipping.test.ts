@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeWithOracle } from '../helpers/installations.ts';
+import { namesIn } from '../helpers/archived-wals.ts';
+import { describeWithOlderHelpers, describeWithOracle, requireOlderHelpers } from '../helpers/installations.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
-import { helperOf, openShipSite, type ShipSite, type Whose } from '../helpers/ship-site.ts';
+import { runProgram } from '../helpers/run-program.ts';
+import { helperOf, openShipSite, type ShipSite, type Whose, type WhoseHelpers } from '../helpers/ship-site.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { aSegment, nameOfSegment } from '../helpers/wal-segment.ts';
 
@@ -14,41 +16,51 @@ async function archivedInto(site: ShipSite): Promise<string[]> {
   return (await readFile(site.home.server('main', 'wals', 'main-xlog.db'), 'utf8')).split('\n').filter((line) => line !== '');
 }
 
-type Pairing = { readonly local: Whose; readonly remote: Whose };
+type Pairing = { readonly local: WhoseHelpers; readonly remote: Whose };
 const pairings: readonly Pairing[] = [
   { local: 'ours', remote: 'ours' },
   { local: 'ours', remote: 'real Barman' },
   { local: 'real Barman', remote: 'ours' },
 ];
 
-describeWithOracle('WAL goes to the backup host and comes back', () => {
-  test.each(pairings)('with the helpers of $local and the server of $remote', async ({ local, remote }) => {
-    await using site = await openShipSite(remote);
-    const [archive, restore] = [await helperOf(site, 'wal-archive', local), await helperOf(site, 'wal-restore', local)];
-    const segment = aSegment(1);
-    const history = Buffer.from('1\t0/100000\tno recovery target specified\n');
-    await writeFile(join(site.data, 'pg_wal', nameOfSegment(1)), segment);
-    await writeFile(join(site.data, 'pg_wal', '00000002.history'), history);
-    const accepted = await site.run([archive, '-t', '127.0.0.1', 'main', 'x']);
-    expect(accepted.stdout.trim()).toBe('Ready to accept WAL files for the server main');
-    for (const name of [nameOfSegment(1), '00000002.history']) {
-      const { exitCode, stderr } = await site.run([archive, '127.0.0.1', 'main', join('pg_wal', name)]);
-      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    }
-    expect(await readdir(site.home.server('main', 'incoming'))).toEqual([nameOfSegment(1), '00000002.history'].toSorted());
-    await archivedInto(site);
-    const ready = await site.run([restore, '-t', '127.0.0.1', 'main', 'x', 'y']);
-    expect(ready.stdout.trim()).toBe('Ready to retrieve WAL files from the server main');
-    for (const [name, content] of [
-      [nameOfSegment(1), segment],
-      ['00000002.history', history],
-    ] as const) {
-      const { exitCode } = await site.run([restore, '127.0.0.1', 'main', name, 'pg_wal/RECOVERYXLOG']);
-      expect(exitCode).toBe(0);
-      expect((await readFile(join(site.data, 'pg_wal', 'RECOVERYXLOG'))).equals(content)).toBe(true);
-    }
-    expect((await site.run([restore, '127.0.0.1', 'main', nameOfSegment(2), 'pg_wal/RECOVERYXLOG'])).exitCode).toBe(1);
+/** A segment and a history file go there, are archived, and come back; what is not there is told. */
+async function expectThereAndBack({ local, remote }: Pairing): Promise<void> {
+  await using site = await openShipSite(remote);
+  const [archive, restore] = [await helperOf(site, 'wal-archive', local), await helperOf(site, 'wal-restore', local)];
+  const segment = aSegment(1);
+  const history = Buffer.from('1\t0/100000\tno recovery target specified\n');
+  await writeFile(join(site.data, 'pg_wal', nameOfSegment(1)), segment);
+  await writeFile(join(site.data, 'pg_wal', '00000002.history'), history);
+  const accepted = await site.run([archive, '-t', '127.0.0.1', 'main', 'x']);
+  expect(accepted.stdout.trim()).toBe('Ready to accept WAL files for the server main');
+  for (const name of [nameOfSegment(1), '00000002.history']) {
+    const { exitCode, stderr } = await site.run([archive, '127.0.0.1', 'main', join('pg_wal', name)]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  }
+  expect(await readdir(site.home.server('main', 'incoming'))).toEqual([nameOfSegment(1), '00000002.history'].toSorted());
+  await archivedInto(site);
+  const ready = await site.run([restore, '-t', '127.0.0.1', 'main', 'x', 'y']);
+  expect(ready.stdout.trim()).toBe('Ready to retrieve WAL files from the server main');
+  for (const [name, content] of [
+    [nameOfSegment(1), segment],
+    ['00000002.history', history],
+  ] as const) {
+    const { exitCode } = await site.run([restore, '127.0.0.1', 'main', name, 'pg_wal/RECOVERYXLOG']);
+    expect(exitCode).toBe(0);
+    expect((await readFile(join(site.data, 'pg_wal', 'RECOVERYXLOG'))).equals(content)).toBe(true);
+  }
+  expect((await site.run([restore, '127.0.0.1', 'main', nameOfSegment(2), 'pg_wal/RECOVERYXLOG'])).exitCode).toBe(1);
+}
+
+describeWithOlderHelpers('WAL of a database host with helpers of Debian 12', () => {
+  test('goes to our server, with the MD5 sums of Barman 3.4, and comes back', async () => {
+    expect(requireOlderHelpers().version).toMatch(/^3\.4\./);
+    await expectThereAndBack({ local: 'older Barman', remote: 'ours' });
   });
+});
+
+describeWithOracle('WAL goes to the backup host and comes back', () => {
+  test.each(pairings)('with the helpers of $local and the server of $remote', expectThereAndBack);
 
   test.each(['-z', '-j', '--xz', '--zstd', '--lz4'])(
     'compressed before it is sent with %s, it is stored so and comes back plain',
@@ -122,6 +134,42 @@ describe('archive_command', () => {
       lines: true,
     });
     expect(result.stderr).not.toContain('    at ');
+  });
+});
+
+describe('a WAL file that changes while it is sent', () => {
+  test.each([
+    { title: 'becomes shorter', length: '1M' },
+    { title: 'becomes empty', length: '0' },
+    { title: 'becomes longer', length: '+1M' },
+  ])('fails with 2 when it $title, and nothing of it is stored', async ({ length }) => {
+    await using site = await openShipSite('ours');
+    const [path, archive] = [join(site.data, 'pg_wal', nameOfSegment(1)), await helperOf(site, 'wal-archive')];
+    await writeFile(path, Buffer.concat([aSegment(1), Buffer.alloc(31 << 20)])); // more than pipes and buffers on the way hold
+    const { argv, env, cwd } = site.command([archive, '127.0.0.1', 'main', path]);
+    // passes on what it reads, and changes the file as soon as the first bytes came: the others still wait to be read
+    const slow = await site.home.makeFolder('slow');
+    const script = `#!/bin/sh\n{ head -c 512; truncate -s ${length} '${path}'; cat; } | PATH="\${PATH#*:}" ssh "$@"\n`;
+    await writeFile(join(slow, 'ssh'), script, { mode: 0o755 });
+    const result = await runProgram(argv, { env: { ...env, PATH: `${slow}:${env['PATH'] ?? ''}` }, cwd, timeoutMs: 60_000 });
+    expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`${path} changed its length`) as string });
+    await waitFor('the backup host has ended', async () => (await site.home.processes()).length === 0);
+    expect(await readdir(site.home.server('main', 'incoming'))).toEqual([]);
+    await writeFile(path, aSegment(1));
+    expect((await site.run([archive, '127.0.0.1', 'main', path])).exitCode).toBe(0);
+    expect(await readdir(site.home.server('main', 'incoming'))).toEqual([nameOfSegment(1)]);
+  });
+
+  test('fails with 2 when it becomes shorter while it is compressed, before it is sent', async () => {
+    await using site = await openShipSite('ours');
+    const [path, archive] = [join(site.data, 'pg_wal', nameOfSegment(1)), await helperOf(site, 'wal-archive')];
+    await writeFile(path, aSegment(1));
+    const { argv, env, cwd } = site.command([archive, '--xz', '127.0.0.1', 'main', path]);
+    const changing = await site.home.makeFolder('changing');
+    await writeFile(join(changing, 'xz'), `#!/bin/sh\ntruncate -s 8K '${path}'\nexec /usr/bin/xz "$@"\n`, { mode: 0o755 });
+    const result = await runProgram(argv, { env: { ...env, PATH: `${changing}:${env['PATH'] ?? ''}` }, cwd });
+    expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`${path} changed its length`) as string });
+    expect(await namesIn(site.home.server('main', 'incoming'))).toEqual([]);
   });
 });
 

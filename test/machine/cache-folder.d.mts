@@ -14,10 +14,17 @@ export interface Oracle {
   readonly program: string;
 }
 
+/** The WAL helpers of an older Barman, which many database hosts still have; `folder` is that of the programs. */
+export interface OlderHelpers {
+  readonly version: string;
+  readonly folder: string;
+}
+
 /** What `node test/machine/prepare.mjs` found or made; `missing` says why a part is not there. */
 export interface Machine {
   readonly postgres: readonly Installation[];
   readonly oracle?: Oracle;
+  readonly olderHelpers?: OlderHelpers;
   readonly missing: readonly { readonly part: string; readonly reason: string }[];
 }
 

@@ -8,28 +8,50 @@ import { ensureSystemPackages } from './system-packages.mjs';
 const recipe = '1';
 const suite = 'trixie';
 /** Program name to the module whose `main` it runs. */
-const programs = {
-  barman: 'barman.cli',
+const helpers = {
   'barman-wal-archive': 'barman.clients.walarchive',
   'barman-wal-restore': 'barman.clients.walrestore',
 };
+/** Whose helpers are still on many database hosts: Debian 12. */
+const olderSuite = 'bookworm';
 
 /** Barman as the machine's own Python runs it: `{ version, program }`. */
 export async function ensureOracle(cache) {
-  await ensureSystemPackages(['python3', 'python3-psycopg2', 'python3-dateutil', 'python3-argcomplete']);
-  const folder = join(cache, 'barman');
-  const stamp = join(folder, 'recipe');
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== recipe) {
-    await timed(`Barman from Debian ${suite}`, () => fillFolder(folder, (unfinished) => fillOracle(unfinished, folder)));
-  }
+  const programs = { barman: 'barman.cli', ...helpers };
+  const folder = await ensureBarman({ suite, folder: join(cache, 'barman'), programs });
   const program = join(folder, 'bin', 'barman');
-  const version = /^(\S+) Barman/m.exec(runCommand([program, '--version']))?.[1];
-  if (version === undefined) throw new PreparationError(`${program} --version does not say a version`);
+  const version = versionIn(runCommand([program, '--version']), /^(\S+) Barman/m, program);
   say(`Barman ${version} in ${program}`);
   return { version, program };
 }
 
-async function fillOracle(unfinished, folder) {
+/** The WAL helpers of an older Barman: `{ version, folder }`, the folder of the programs. */
+export async function ensureOlderHelpers(cache) {
+  const folder = await ensureBarman({ suite: olderSuite, folder: join(cache, `barman-${olderSuite}`), programs: helpers });
+  const program = join(folder, 'bin', 'barman-wal-archive');
+  const version = versionIn(runCommand([program, '--version']), /(\d+\.\d+\S*)\s*$/, program);
+  say(`helpers of Barman ${version} in ${join(folder, 'bin')}`);
+  return { version, folder: join(folder, 'bin') };
+}
+
+function versionIn(text, pattern, program) {
+  const version = pattern.exec(text)?.[1];
+  if (version === undefined) throw new PreparationError(`${program} --version does not say a version`);
+  return version;
+}
+
+async function ensureBarman({ suite, folder, programs }) {
+  await ensureSystemPackages(['python3', 'python3-psycopg2', 'python3-dateutil', 'python3-argcomplete']);
+  const stamp = join(folder, 'recipe');
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== recipe) {
+    await timed(`Barman from Debian ${suite}`, () =>
+      fillFolder(folder, (unfinished) => fillBarman(unfinished, { suite, folder, programs })),
+    );
+  }
+  return folder;
+}
+
+async function fillBarman(unfinished, { suite, folder, programs }) {
   const download = join(unfinished, 'download');
   const files = await downloadPackages({ suite, names: ['python3-barman'], folder: download, withDependencies: false });
   unpackPackages(files, unfinished);
