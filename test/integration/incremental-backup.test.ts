@@ -148,90 +148,94 @@ describeEachPostgres(
         expect(await field(full, 'children_backup_ids')).toBe(`${child},${sibling}`);
       });
 
-      describe.runIf(major === 17)('is not built on', () => {
-        const refused = async (parent: string, reason: RegExp, hint: RegExp): Promise<void> => {
-          const before = await listed();
-          const { exitCode, stderr } = await runPgcellar(['backup', '--incremental', parent, 'main'], { home });
-          expect(exitCode).toBe(1);
-          expect(stderr.split('\n')[0]).toMatch(reason);
-          expect(stderr).toMatch(hint);
-          expect(await listed()).toEqual(before);
-          expect((await readdir(home.server('main', 'base'))).toSorted()).toEqual(before.toSorted());
-        };
-        const changed = async (id: string, change: (record: string) => string, work: () => Promise<void>): Promise<void> => {
-          const record = await readFile(recordPath(id), 'utf8');
-          await writeFile(recordPath(id), change(record));
-          await work();
-          await writeFile(recordPath(id), record);
-        };
+      if (major === 17)
+        describe('is not built on', () => {
+          const refused = async (parent: string, reason: RegExp, hint: RegExp): Promise<void> => {
+            const before = await listed();
+            const { exitCode, stderr } = await runPgcellar(['backup', '--incremental', parent, 'main'], { home });
+            expect(exitCode).toBe(1);
+            expect(stderr.split('\n')[0]).toMatch(reason);
+            expect(stderr).toMatch(hint);
+            expect(await listed()).toEqual(before);
+            expect((await readdir(home.server('main', 'base'))).toSorted()).toEqual(before.toSorted());
+          };
+          const changed = async (id: string, change: (record: string) => string, work: () => Promise<void>): Promise<void> => {
+            const record = await readFile(recordPath(id), 'utf8');
+            await writeFile(recordPath(id), change(record));
+            await work();
+            await writeFile(recordPath(id), record);
+          };
 
-        test('when it is not there', async () => {
-          await refused('20200101T000000', /Unknown backup '20200101T000000'/, /list-backups main shows/);
-        });
-
-        test('when it has failed', async () => {
-          const fail = (record: string): string => record.replace('status=DONE', 'status=FAILED');
-          await changed(sibling, fail, () => refused(sibling, /its status is FAILED/, /choose another parent, or take a full/));
-        });
-
-        test('when one that it is built on is gone', async () => {
-          await rename(recordPath(child), `${recordPath(child)}.away`);
-          const copy = home.server('main', 'base', child, 'backup.info');
-          await rename(copy, `${copy}.away`);
-          const { stderr } = await runPgcellar(['backup', '--incremental', grandchild, 'main'], { home });
-          expect(stderr).toMatch(new RegExp(`backup ${child}, which ${grandchild} is built on, is not there`));
-          await rename(`${copy}.away`, copy);
-          await rename(`${recordPath(child)}.away`, recordPath(child));
-        });
-
-        test('when its deletion has begun', async () => {
-          const mark = home.server('main', 'meta', `${sibling}-delete_this`);
-          await writeFile(mark, 'delete');
-          await refused(sibling, /is being deleted/, /choose another parent/);
-          await rm(mark);
-        });
-
-        test('when it is of another cluster', async () => {
-          const move = (record: string): string => record.replace(/^systemid=.*$/m, 'systemid=7000000000000000000');
-          await changed(full, move, () => refused(full, /is of another cluster: .*7000000000000000000/, /take a full backup/));
-        });
-
-        test('when its manifest is gone', async () => {
-          const manifest = home.server('main', 'base', sibling, 'data', 'backup_manifest');
-          await rename(manifest, `${manifest}.away`);
-          await refused(sibling, /has no backup_manifest/, /choose another parent/);
-          await rename(`${manifest}.away`, manifest);
-        });
-
-        test('when WAL was not summarized then', async () => {
-          const off = (record: string): string => record.replace('summarize_wal=on', 'summarize_wal=off');
-          await changed(sibling, off, () => refused(sibling, /taken while summarize_wal was off/, /take a full backup/));
-        });
-
-        test('when WAL is not summarized now', async () => {
-          await cluster.query("ALTER SYSTEM SET summarize_wal = 'off'");
-          await cluster.query('SELECT pg_reload_conf()');
-          await waitFor('summarizing is off', async () => (await cluster.value('SHOW summarize_wal')) === 'off');
-          await refused(full, /need summarize_wal = on/, /ALTER SYSTEM SET summarize_wal/);
-          await cluster.query("ALTER SYSTEM SET summarize_wal = 'on'");
-          await cluster.query('SELECT pg_reload_conf()');
-          await waitFor('summarizing is on', async () => (await cluster.value('SHOW summarize_wal')) === 'on');
-        });
-
-        test('with a method that knows no blocks', async () => {
-          await configure({
-            backup_method: 'rsync',
-            ssh_command: 'ssh postgres@127.0.0.1',
-            backup_options: 'concurrent_backup',
+          test('when it is not there', async () => {
+            await refused('20200101T000000', /Unknown backup '20200101T000000'/, /list-backups main shows/);
           });
-          await refused(full, /needs backup_method = postgres|not available yet/, /./);
-          await configure();
-        });
-      });
 
-      test.runIf(major === 17)(
-        'has the fields that the real Barman writes: those of one cluster differ in time, place in WAL and size only',
-        async () => {
+          test('when it has failed', async () => {
+            const fail = (record: string): string => record.replace('status=DONE', 'status=FAILED');
+            await changed(sibling, fail, () =>
+              refused(sibling, /its status is FAILED/, /choose another parent, or take a full/),
+            );
+          });
+
+          test('when one that it is built on is gone', async () => {
+            await rename(recordPath(child), `${recordPath(child)}.away`);
+            const copy = home.server('main', 'base', child, 'backup.info');
+            await rename(copy, `${copy}.away`);
+            const { stderr } = await runPgcellar(['backup', '--incremental', grandchild, 'main'], { home });
+            expect(stderr).toMatch(new RegExp(`backup ${child}, which ${grandchild} is built on, is not there`));
+            await rename(`${copy}.away`, copy);
+            await rename(`${recordPath(child)}.away`, recordPath(child));
+          });
+
+          test('when its deletion has begun', async () => {
+            const mark = home.server('main', 'meta', `${sibling}-delete_this`);
+            await writeFile(mark, 'delete');
+            await refused(sibling, /is being deleted/, /choose another parent/);
+            await rm(mark);
+          });
+
+          test('when it is of another cluster', async () => {
+            const move = (record: string): string => record.replace(/^systemid=.*$/m, 'systemid=7000000000000000000');
+            await changed(full, move, () =>
+              refused(full, /is of another cluster: .*7000000000000000000/, /take a full backup/),
+            );
+          });
+
+          test('when its manifest is gone', async () => {
+            const manifest = home.server('main', 'base', sibling, 'data', 'backup_manifest');
+            await rename(manifest, `${manifest}.away`);
+            await refused(sibling, /has no backup_manifest/, /choose another parent/);
+            await rename(`${manifest}.away`, manifest);
+          });
+
+          test('when WAL was not summarized then', async () => {
+            const off = (record: string): string => record.replace('summarize_wal=on', 'summarize_wal=off');
+            await changed(sibling, off, () => refused(sibling, /taken while summarize_wal was off/, /take a full backup/));
+          });
+
+          test('when WAL is not summarized now', async () => {
+            await cluster.query("ALTER SYSTEM SET summarize_wal = 'off'");
+            await cluster.query('SELECT pg_reload_conf()');
+            await waitFor('summarizing is off', async () => (await cluster.value('SHOW summarize_wal')) === 'off');
+            await refused(full, /need summarize_wal = on/, /ALTER SYSTEM SET summarize_wal/);
+            await cluster.query("ALTER SYSTEM SET summarize_wal = 'on'");
+            await cluster.query('SELECT pg_reload_conf()');
+            await waitFor('summarizing is on', async () => (await cluster.value('SHOW summarize_wal')) === 'on');
+          });
+
+          test('with a method that knows no blocks', async () => {
+            await configure({
+              backup_method: 'rsync',
+              ssh_command: 'ssh postgres@127.0.0.1',
+              backup_options: 'concurrent_backup',
+            });
+            await refused(full, /needs backup_method = postgres|not available yet/, /./);
+            await configure();
+          });
+        });
+
+      if (major === 17)
+        test('has the fields that the real Barman writes: those of one cluster differ in time, place in WAL and size only', async () => {
           const words = ['backup', '--incremental', full];
           const ours = await backUp('--incremental', full);
           await waitFor('the second of our backup is over', () => formatCompactTime(localTimestamp(new Date())) > ours);
@@ -240,8 +244,7 @@ describeEachPostgres(
           expect(theirs).not.toBe(ours);
           expect(await stableFields(ours)).toEqual(await stableFields(theirs));
           for (const id of [theirs, ours]) await runWell(['delete', 'main', id], { home });
-        },
-      );
+        });
 
       test('goes with the backup that it is built on, children first', async () => {
         const { stdout, stderr, exitCode } = await runPgcellar(['delete', 'main', child], { home });
@@ -255,31 +258,33 @@ describeEachPostgres(
         await expectAgreement('show-backup', 'main', full);
       });
 
-      test.runIf(major === 17)('is left alone by retention while something is built on it', async () => {
-        const newer = await backUp();
-        const [holding, held] = [join(home.folder, 'holding'), join(home.folder, 'held')];
-        await writeFile(holding, '');
-        const hook = `sh -c 'touch ${held}; while test -e ${holding}; do sleep 0.05; done'`;
-        await configure({ retention_policy: 'REDUNDANCY 1', pre_backup_script: hook });
-        await using running = await spawnPgcellar(['backup', '--incremental', full, 'main'], { home });
-        await waitFor('the hook holds the backup', () => existsSync(held), { explain: () => running.stderr() });
-        await runWell(['cron'], { home });
-        const [child] = await listed();
-        expect(await listed()).toEqual([child, newer, full]);
-        await rm(holding);
-        expect((await running.ended).exitCode).toBe(0);
-        await configure();
-        expect(await field(child ?? '', 'status')).toMatch(/^(DONE|WAITING_FOR_WALS)$/);
-        expect(await field(full, 'children_backup_ids')).toBe(child);
-      });
+      if (major === 17)
+        test('is left alone by retention while something is built on it', async () => {
+          const newer = await backUp();
+          const [holding, held] = [join(home.folder, 'holding'), join(home.folder, 'held')];
+          await writeFile(holding, '');
+          const hook = `sh -c 'touch ${held}; while test -e ${holding}; do sleep 0.05; done'`;
+          await configure({ retention_policy: 'REDUNDANCY 1', pre_backup_script: hook });
+          await using running = await spawnPgcellar(['backup', '--incremental', full, 'main'], { home });
+          await waitFor('the hook holds the backup', () => existsSync(held), { explain: () => running.stderr() });
+          await runWell(['cron'], { home });
+          const [child] = await listed();
+          expect(await listed()).toEqual([child, newer, full]);
+          await rm(holding);
+          expect((await running.ended).exitCode).toBe(0);
+          await configure();
+          expect(await field(child ?? '', 'status')).toMatch(/^(DONE|WAITING_FOR_WALS)$/);
+          expect(await field(full, 'children_backup_ids')).toBe(child);
+        });
 
-      test.runIf(major === 17)('is refused once the server has lost the summaries it needs', async () => {
-        const folder = join(cluster.dataDir, 'pg_wal', 'summaries');
-        for (const name of await readdir(folder)) await rm(join(folder, name));
-        const { exitCode, stderr } = await runPgcellar(['backup', '--incremental', full, 'main'], { home });
-        expect(exitCode).toBe(1);
-        expect(stderr).toMatch(/has no WAL summaries from [0-9A-F]+\/[0-9A-F]+.*take a full backup.*wal_summary_keep_time/s);
-      });
+      if (major === 17)
+        test('is refused once the server has lost the summaries it needs', async () => {
+          const folder = join(cluster.dataDir, 'pg_wal', 'summaries');
+          for (const name of await readdir(folder)) await rm(join(folder, name));
+          const { exitCode, stderr } = await runPgcellar(['backup', '--incremental', full, 'main'], { home });
+          expect(exitCode).toBe(1);
+          expect(stderr).toMatch(/has no WAL summaries from [0-9A-F]+\/[0-9A-F]+.*take a full backup.*wal_summary_keep_time/s);
+        });
     });
   },
   [17, 18],

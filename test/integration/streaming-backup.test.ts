@@ -171,21 +171,21 @@ describeEachPostgres(
       }
     };
 
-    test.runIf(major === 18)('a damaged file is named by verify-backup, in the words of the real Barman', async () => {
-      const ids = (await runWell(['list-backups', '--minimal', 'main'], { home })).trim().split('\n');
-      const id = ids.at(-1) ?? ''; // the plain one
-      await writeFile(home.server('main', 'base', id, 'data', 'PG_VERSION'), '99\n');
-      const words = ['verify', 'main', 'oldest'];
-      const [ours, theirs] = [await runPgcellar(words, { home }), await runOracle(words, { home })];
-      expect(ours.stderr).toMatch(
-        /^ERROR: verify backup failure on directory '.*\/data'\nERROR: .*checksum mismatch for file "PG_VERSION"/,
-      );
-      expect(ours).toMatchObject({ exitCode: 1, stdout: theirs.stdout, stderr: theirs.stderr.replace(/\n\n$/, '\n') });
-    });
+    if (major === 18)
+      test('a damaged file is named by verify-backup, in the words of the real Barman', async () => {
+        const ids = (await runWell(['list-backups', '--minimal', 'main'], { home })).trim().split('\n');
+        const id = ids.at(-1) ?? ''; // the plain one
+        await writeFile(home.server('main', 'base', id, 'data', 'PG_VERSION'), '99\n');
+        const words = ['verify', 'main', 'oldest'];
+        const [ours, theirs] = [await runPgcellar(words, { home }), await runOracle(words, { home })];
+        expect(ours.stderr).toMatch(
+          /^ERROR: verify backup failure on directory '.*\/data'\nERROR: .*checksum mismatch for file "PG_VERSION"/,
+        );
+        expect(ours).toMatchObject({ exitCode: 1, stdout: theirs.stdout, stderr: theirs.stderr.replace(/\n\n$/, '\n') });
+      });
 
-    test.runIf(major === 16)(
-      'configuration outside the data folder is named, as the real Barman does, unless it is known',
-      async () => {
+    if (major === 16)
+      test('configuration outside the data folder is named, as the real Barman does, unless it is known', async () => {
         const outside = await opened.add(createTemporaryFolder('conf', { owner: 'server' }));
         await writeFile(join(outside.path, 'more.conf'), 'work_mem = 5MB\n');
         await appendFile(join(cluster.dataDir, 'postgresql.conf'), `include '${outside.path}/more.conf'\n`);
@@ -196,8 +196,7 @@ describeEachPostgres(
         expect((await runPgcellar(['backup', 'main'], { home })).stderr).toContain(warning);
         await configure({ backup_options: 'concurrent_backup, external_configuration' });
         expect((await runPgcellar(['backup', 'main'], { home })).stderr).not.toContain('outside PGDATA');
-      },
-    );
+      });
 
     if (major === 13) {
       test('what these versions cannot do disables the server: check says why, and backup refuses', async () => {
