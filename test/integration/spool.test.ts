@@ -119,7 +119,11 @@ describe('restore_command with --parallel', () => {
     const recovery = await Recovery.begin(site, 'killed');
     await recovery.expectSegment(nameOfSegment(1));
     await recovery.waitUntilWaiting(...named(2, 3, 4, 5));
-    process.kill(await recovery.attendant(), 'SIGKILL');
+    const attendant = await recovery.attendant();
+    process.kill(attendant, 'SIGKILL');
+    await waitFor('it is dead', async () => {
+      return (await site.home.processes()).every(({ pid }) => pid !== attendant);
+    });
     await writeFile(await recovery.place('ready', nameOfSegment(2)), 'not what it was');
     for (const name of named(2, 3, 4)) await recovery.expectSegment(name);
   });
