@@ -3,6 +3,8 @@ import { readIdentity } from '../catalog/identity.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
+import { mayWaitFor } from '../postgres/may-wait-for.ts';
+import { parseStandbyNames } from '../postgres/parse-standby-names.ts';
 import { createSlot, dropSlot, identifySystem, type StreamIdentity } from '../postgres/replication-commands.ts';
 import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
 import {
@@ -190,7 +192,7 @@ async function preflight(server: Server, context: Context): Promise<ReceiverFact
     segmentSize: await readSegmentSize(connection),
     identity,
     slot: options.slot_name === undefined ? undefined : await readReplicationSlot(connection, options.slot_name),
-    isSynchronous: waitsFor(options.streaming_archiver_name, synchronous),
+    isSynchronous: mayWaitFor(options.streaming_archiver_name, parseStandbyNames(synchronous)),
   };
 }
 
@@ -215,10 +217,4 @@ async function ensureSlot(server: Server, { slot }: ReceiverFacts, context: Cont
   throw new OperatorError('receiver-failed', `replication slot '${name}' doesn't exist`, {
     hint: `run receive-wal --create-slot ${server.config.name}, or set create_slot = auto`,
   });
-}
-
-/** Whether commits may wait for `name` by `synchronous_standby_names`, such as `ANY 1 (a, "B", *)`; PostgreSQL ignores the case, too. */
-function waitsFor(name: string, setting: string): boolean {
-  const words = setting.split(/[\s,()]+/).map((word) => word.replaceAll('"', '').toLowerCase());
-  return words.some((word) => word === '*' || word === name.toLowerCase());
 }

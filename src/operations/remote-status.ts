@@ -1,6 +1,8 @@
 import type { Server } from '../config/server.ts';
 import { type ClientProgramName, findClientProgram, isCompatible } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
+import { mayWaitFor } from '../postgres/may-wait-for.ts';
+import { parseStandbyNames } from '../postgres/parse-standby-names.ts';
 import { identifySystem } from '../postgres/replication-commands.ts';
 import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
 import {
@@ -84,6 +86,7 @@ async function addFromConnection(server: Server, connection: Connection, values:
   const privileges = await readPrivileges(connection, version.number);
   const isInRecovery = await readIsInRecovery(connection);
   const setting = async (name: string): Promise<ShownValue> => shown(await readSetting(connection, name));
+  const standbyNames = parseStandbyNames((await readSetting(connection, 'synchronous_standby_names')) ?? '');
   const { slot_name: slotName, streaming_archiver: isStreaming } = server.config.options;
   Object.assign(values, {
     connection_error: shown(undefined),
@@ -99,9 +102,7 @@ async function addFromConnection(server: Server, connection: Connection, values:
     replication_slot_support: shown(version.number >= slotsSince),
     archive_timeout: shown(secondsOf(await readSetting(connection, 'archive_timeout'))),
     checkpoint_timeout: shown(secondsOf(await readSetting(connection, 'checkpoint_timeout'))),
-    synchronous_standby_names: shown(
-      ((await readSetting(connection, 'synchronous_standby_names')) ?? '').split(',').map((name) => name.trim()),
-    ),
+    synchronous_standby_names: shown(standbyNames.length === 0 ? [''] : standbyNames),
   } satisfies Values);
   for (const name of [
     'config_file',
@@ -129,7 +130,7 @@ async function addFromConnection(server: Server, connection: Connection, values:
   values['current_lsn'] = shown(formatLsn(position.lsn));
   values['current_xlog'] = shown(position.segment);
   if (isStreaming)
-    values['pg_receivexlog_synchronous'] = shown(isSynchronous(server, values['synchronous_standby_names']?.json));
+    values['pg_receivexlog_synchronous'] = shown(mayWaitFor(server.config.options.streaming_archiver_name, standbyNames));
   if (server.config.options.archiver) await addArchiver(connection, values);
   return version.number;
 }
@@ -201,10 +202,6 @@ function slotWords({
   const lsn = restartLsn === undefined ? 'None' : `'${formatLsn(restartLsn)}'`;
   const text = `Record(slot_name='${name}', active=${isActive ? 'True' : 'False'}, restart_lsn=${lsn})`;
   return { text, json: text };
-}
-
-function isSynchronous(server: Server, names: unknown): boolean {
-  return Array.isArray(names) && names.some((name) => name === '*' || name === server.config.options.streaming_archiver_name);
 }
 
 function shownTime(time: Timestamp | undefined): ShownValue {

@@ -165,6 +165,7 @@ describeEachPostgres((major) => {
     await using names = synchronousNames(cluster);
     await names.set(setting);
     await startReceiver(home, cluster);
+    expect(await runWell(['show-servers', 'main'], { home })).toContain('pg_receivexlog_synchronous: True');
     expect((await receivingPrograms(home)).every(({ command }) => command.includes(' --synchronous'))).toBe(true);
     const state = "SELECT sync_state FROM pg_stat_replication WHERE application_name = 'barman_receive_wal'";
     await waitFor('the server counts on it', async () => (await cluster.value(state)) === 'sync');
