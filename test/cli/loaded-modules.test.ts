@@ -40,7 +40,18 @@ describe('what runs once per WAL segment loads only what it needs', () => {
     const { rooms, packages } = await loadedBy(home, ['put-wal', 'main'], input);
     expect(packages).toEqual(['tar-stream']);
     expect(Object.keys(rooms).filter((room) => heavyRooms.includes(room))).toEqual([]);
-    expect(rooms).toMatchObject({ archive: ['accept-wals.ts', 'reject-wal.ts'] });
+    expect(rooms).toMatchObject({
+      archive: [
+        'accept-wals.ts',
+        'digest-of-file.ts',
+        'member-name.ts',
+        'publish-arrival.ts',
+        'read-checksums.ts',
+        'receive-member.ts',
+        'reject-wal.ts',
+        'remove-leftovers.ts',
+      ],
+    });
     expect(rooms['postgres'] ?? []).not.toContain('connect.ts');
     expect(rooms['transport'] ?? []).not.toContain('ssh-connection.ts');
   });

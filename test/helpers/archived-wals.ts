@@ -11,11 +11,11 @@ export async function indexedWals(home: TestHome, server = 'main'): Promise<stri
     .map((line) => line.split('\t')[0] ?? '');
 }
 
-/** Names of all files that lie in the folders of the archive, sorted; what a crash left under another name is among them. */
+/** Names of all files that lie in the folders of the archive, sorted; none before the first. What a crash left under another name is among them. */
 export async function archivedWals(home: TestHome, server = 'main'): Promise<string[]> {
   const wals = home.server(server, 'wals');
-  const folders = (await readdir(wals, { withFileTypes: true })).filter((entry) => entry.isDirectory());
-  const names = await Promise.all(folders.map(async ({ name }) => await readdir(join(wals, name))));
+  const folders = (await namesIn(wals)).filter((name) => /^[0-9A-F]{16}$/.test(name));
+  const names = await Promise.all(folders.map(async (name) => await readdir(join(wals, name))));
   return names.flat().toSorted();
 }
 

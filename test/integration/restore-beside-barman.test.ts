@@ -130,7 +130,10 @@ function withoutKnown(tree: readonly string[]): string[] {
   return tree
     .filter((line) => !/^(?:\.barman-recover\.info|(?:pg_wal|wal|barman_wal)\/archive_status|mine\.conf\.origin) /.test(line))
     .map((line) =>
-      line.replace("'sudo -u root barman", "'barman").replace(/^(\S+\.(?:signal|conf|origin) f) 6[04][04]$/m, '$1'),
+      line
+        .replace("'sudo -u root barman", "'barman")
+        .replace(/^(\S+\.(?:signal|conf|origin) f) 6[04][04]$/m, '$1')
+        .replace(/^(\S+\.done f) 6[04][04] /, '$1 '),
     );
 }
 
