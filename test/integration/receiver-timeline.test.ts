@@ -112,6 +112,10 @@ describeEachPostgres(
       await waitFor('the standby has replayed it', async () => {
         return (await standby.value(`SELECT pg_last_wal_replay_lsn() >= '${written}'`)) === 'true';
       });
+      const begun = `${await primary.value(`SELECT pg_walfile_name('${written}')`)}.partial`;
+      await waitFor('the receiver has begun that segment', async () => {
+        return (await namesIn(home.server('main', 'streaming'))).includes(begun);
+      });
       await primary.kill();
       await promote(standby);
       address.moveTo(standby.port);
