@@ -54,7 +54,12 @@ describeEachPostgres(
     /** The archive has what the server wrote on both timelines, and what was left unfinished on the first under the name of a partial. */
     const expectBothTimelines = async (home: TestHome, server: PostgresServer): Promise<void> => {
       const left = await lastSegmentBefore(server);
-      const archived = await archivedWals(home);
+      // the newest partial segment is held back, and this one is that until the next timeline has begun one
+      const archived = await waitFor('the unfinished segment is archived', async () => {
+        await runWell(['archive-wal', 'main'], { home });
+        const names = await archivedWals(home);
+        return names.includes(`${left}.partial`) ? names : undefined;
+      });
       expect((await indexedWals(home)).toSorted()).toEqual([...archived, '00000002.history'].toSorted());
       expect(archived).toEqual(expect.arrayContaining([`${left}.partial`, left.replace(/^0{7}1/, '00000002')]));
       const history = await readFile(home.server('main', 'wals', '00000002.history'), 'utf8');
