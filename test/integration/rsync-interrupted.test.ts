@@ -1,8 +1,9 @@
 // File-level backups that do not end well: who is told, what the record says, and that the server is left out of backup mode.
 import { existsSync } from 'node:fs';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, setRsyncStage } from '../helpers/rsync-stage.ts';
 import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
@@ -43,19 +44,9 @@ async function isInBackupMode(): Promise<boolean> {
   return (await stage.cluster.value(sql)) !== '0';
 }
 
-async function newestRecord(): Promise<string> {
-  const meta = stage.home.server('main', 'meta');
-  const name =
-    (await readdir(meta))
-      .filter((one) => one.endsWith('-backup.info'))
-      .toSorted()
-      .at(-1) ?? '';
-  return await readFile(join(meta, name), 'utf8');
-}
-
 async function expectCleanFailure(result: ProgramResult, reason: RegExp): Promise<void> {
   expect(result.exitCode).toBe(1);
-  const record = await newestRecord();
+  const record = await newestRecord(stage.home);
   expect(record).toMatch(/^status=FAILED$/m);
   expect(/^error=(.*)$/m.exec(record)?.[1]).toMatch(reason);
   expect(await isInBackupMode()).toBe(false);
@@ -95,7 +86,7 @@ describe('a backup that is struck while it copies', () => {
     await strike((running) => {
       running.kill('SIGKILL');
     });
-    expect(await newestRecord()).toMatch(/^status=STARTED$/m);
+    expect(await newestRecord(stage.home)).toMatch(/^status=STARTED$/m);
     await waitFor('the server notices', async () => !(await isInBackupMode()));
     const id = await backUpByRsync(stage);
     const list = (await runPgcellar(['list-backups', 'main'], { home: stage.home })).stdout;

@@ -1,8 +1,9 @@
 // File-level backups of a standby: the primary closes the segments; a promotion midway fails the backup cleanly.
 import { existsSync } from 'node:fs';
-import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
@@ -50,16 +51,6 @@ function placesIn(folder: TemporaryFolder) {
   };
 }
 
-async function newestRecord(): Promise<string> {
-  const meta = stage.home.server('main', 'meta');
-  const name =
-    (await readdir(meta))
-      .filter((one) => one.endsWith('-backup.info'))
-      .toSorted()
-      .at(-1) ?? '';
-  return await readFile(join(meta, name), 'utf8');
-}
-
 test('a backup of a standby is complete, and has what the primary wrote before', async () => {
   const { home, cluster } = stage;
   await cluster.query("INSERT INTO near VALUES (-1, 'on the primary')");
@@ -68,7 +59,7 @@ test('a backup of a standby is complete, and has what the primary wrote before',
     async () => (await standby.value("SELECT count(*) FROM near WHERE t = 'on the primary'")) === '1',
   );
   const id = await backUpByRsync(stage);
-  expect(await newestRecord()).toMatch(/^status=DONE$/m);
+  expect(await newestRecord(stage.home)).toMatch(/^status=DONE$/m);
   await using folder = await createTemporaryFolder('rs', { owner: 'server' });
   const { data, moved, tablespaces } = placesIn(folder);
   await runWell(['restore', ...moved, 'main', id, data], { home });
@@ -88,6 +79,6 @@ test('a promotion while files are copied fails the backup in the words of the se
   const { exitCode, stderr } = await running.ended;
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(/promoted/);
-  expect(await newestRecord()).toMatch(/^error=failure issuing stop of the backup \(.*promoted.*\)$/m);
-  expect(await newestRecord()).toMatch(/^status=FAILED$/m);
+  expect(await newestRecord(stage.home)).toMatch(/^error=failure issuing stop of the backup \(.*promoted.*\)$/m);
+  expect(await newestRecord(stage.home)).toMatch(/^status=FAILED$/m);
 });
