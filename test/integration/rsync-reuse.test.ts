@@ -122,6 +122,7 @@ describeWithOracle('beside the real Barman', () => {
     await cluster.query('SELECT pg_switch_wal()');
     await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
     theirs = (await readdir(home.server('main', 'base'))).toSorted().at(-1) ?? '';
+    for (const id of [ours, theirs]) await runWell(['check-backup', 'main', id], { home }); // their WAL may have come later than they
   });
 
   test('a record says what theirs says about the same cluster', async () => {

@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isAlive } from '../../src/transport/stop-process.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { helperOf, openShipSite, type ShipSite, type Whose } from '../helpers/ship-site.ts';
@@ -121,9 +122,7 @@ describe('restore_command with --parallel', () => {
     await recovery.waitUntilWaiting(...named(2, 3, 4, 5));
     const attendant = await recovery.attendant();
     process.kill(attendant, 'SIGKILL');
-    await waitFor('it is dead', async () => {
-      return (await site.home.processes()).every(({ pid }) => pid !== attendant);
-    });
+    await waitFor('it is dead', () => !isAlive(attendant)); // its memory is gone earlier than the process
     await writeFile(await recovery.place('ready', nameOfSegment(2)), 'not what it was');
     for (const name of named(2, 3, 4)) await recovery.expectSegment(name);
   });
@@ -144,6 +143,7 @@ describe('restore_command with --parallel', () => {
   });
 
   test('without a running server fetches nothing ahead', async () => {
+    await killAttendants(site); // those of the tests before
     const recovery = await Recovery.begin(site, 'rewind');
     await rm(join(recovery.data, 'postmaster.pid'));
     for (const name of named(7, 6, 5)) await recovery.expectSegment(name);
