@@ -9,8 +9,6 @@ import { rejectWal } from './reject-wal.ts';
 import { type LeftWal, type StoreOptions, storeWals } from './store-wals.ts';
 import { storeWithHooks } from './store-with-hooks.ts';
 
-/** Files that share one visit to the index: fewer locks and syncs, and little to do again after a crash. */
-const filesAtOnce = 16;
 /** Failures that are told one by one in the log; of a common reason for all there can be thousands. */
 const mostToldFailures = 10;
 
@@ -28,20 +26,15 @@ interface ArchivingOptions extends StoreOptions {
  * @throws OperatorError at the end, for files that stay; at once when there is no room or no disk
  */
 export async function archiveArrivals(options: ArchivingOptions, context: Context): Promise<number> {
-  const { server, channel, batchSize, preparedAtOnce } = options;
+  const { server, channel, batchSize } = options;
   const plan = planArrivals(await listArrivals(server.layout, channel), channel, batchSize);
   const fileCount = plan.archive.length + plan.unknown.length;
   options.onStart?.({ fileCount, limitedTo: plan.leftCount > 0 ? plan.archive.length : undefined });
-  const atOnce = hasHooks(server, 'archive') ? 1 : Math.max(filesAtOnce, preparedAtOnce);
-  const left: LeftWal[] = [];
-  for (let start = 0; start < plan.archive.length; start += atOnce) {
-    context.signal.throwIfAborted();
-    const { isWanted, left: leftNow } = await archiveBatch(plan.archive.slice(start, start + atOnce), options, context);
-    left.push(...leftNow);
-    if (!isWanted) {
-      throwFor(left, context);
-      return start;
-    }
+  const { left, stoppedAt } = await storeAll(plan.archive, options, context);
+  context.signal.throwIfAborted();
+  if (stoppedAt !== undefined) {
+    throwFor(left, context);
+    return stoppedAt;
   }
   for (const name of plan.unknown) {
     const source = join(channelFolder(server.layout, channel), name);
@@ -65,19 +58,20 @@ function throwFor(left: readonly LeftWal[], { log }: Context): void {
   });
 }
 
-interface BatchResult {
-  /** False when a hook asked to stop. */
-  readonly isWanted: boolean;
+interface StoringResult {
   readonly left: readonly LeftWal[];
+  /** How many files were looked at before a hook asked to stop. */
+  readonly stoppedAt?: number;
 }
 
-async function archiveBatch(names: readonly WalName[], options: ArchivingOptions, context: Context): Promise<BatchResult> {
-  if (!hasHooks(options.server, 'archive')) return { isWanted: true, left: (await storeWals(names, options, context)).left };
+async function storeAll(names: readonly WalName[], options: ArchivingOptions, context: Context): Promise<StoringResult> {
+  if (!hasHooks(options.server, 'archive')) return { left: (await storeWals(names, options, context)).left };
   const found: LeftWal[] = [];
-  for (const name of names) {
+  for (const [at, name] of names.entries()) {
+    context.signal.throwIfAborted();
     const { isWanted, left } = await storeWithHooks(name, options, context);
     if (left !== undefined) found.push(left);
-    if (!isWanted) return { isWanted, left: found };
+    if (!isWanted) return { left: found, stoppedAt: at };
   }
-  return { isWanted: true, left: found };
+  return { left: found };
 }

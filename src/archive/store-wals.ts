@@ -1,9 +1,10 @@
 import type { WalEntry } from '../catalog/wal-entry.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { commitWals } from './commit-wals.ts';
+import { EnteringLine } from './entering-line.ts';
+import { inPlaces } from './in-places.ts';
 import type { ArrivalChannel } from './plan-arrivals.ts';
 import { discardPrepared } from './prepare-wal.ts';
 import { type ArrivalOutcome, isExhausted, isPrepared, type Taken, takeArrival } from './take-arrival.ts';
@@ -13,6 +14,8 @@ export interface StoreOptions {
   readonly channel: ArrivalChannel;
   /** Files that are compressed and encrypted at the same time: one for each core. */
   readonly preparedAtOnce: number;
+  /** How long a file may hold up those behind it; ten seconds when left out. */
+  readonly patienceMs?: number;
   /** Told of each outcome as it is certain. */
   readonly onOutcome?: (outcome: ArrivalOutcome) => void;
 }
@@ -30,55 +33,86 @@ export interface StoredWals {
   readonly entries: readonly WalEntry[];
 }
 
+/** How long a file holds up those behind it: then they get its place, and their own in the index. */
+const usualPatienceMs = 10_000;
+
 /**
- * Prepares files on all cores and enters them in the order of their names.
+ * Prepares files on all cores and enters them in the order of their names, as they are ready; one that is slow is passed. After a wish
+ * to stop, begins no more.
  * @throws what keeps any file from being stored, such as a full disk, after what could be stored was
  */
 export async function storeWals(names: readonly WalName[], options: StoreOptions, context: Context): Promise<StoredWals> {
-  const { server, preparedAtOnce } = options;
-  const results = await takeAll(names, options, context);
-  const exhausted = results.find(isExhausted);
-  const end = exhausted === undefined ? names.length : results.indexOf(exhausted);
-  const whole = results.slice(0, end);
-  // what was ready before its forerunners comes again after them, so that the index stays in order
-  for (const { prepared } of results.slice(end).filter(isPrepared)) await discardPrepared(prepared);
-  await commitWals(
-    server.layout,
-    whole.filter(isPrepared).map(({ prepared }) => prepared),
-  );
-  const outcomes = [...whole, ...results.slice(end).filter((taken) => taken.kind === 'settled')].flatMap(outcomeOf);
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'duplicate') context.log.warning(`${duplicateText(outcome.name)}; it was moved to ${outcome.movedTo}`);
-    options.onOutcome?.(outcome);
-  }
-  const left = whole.filter((taken) => taken.kind === 'failed');
-  const entries = whole.filter(isPrepared).map(({ prepared: { entry } }) => entry);
-  if (exhausted === undefined) return { outcomes, left, entries };
-  const isStuck = outcomes.length === 0;
-  if (isStuck && preparedAtOnce === 1) throw exhausted.error;
-  // the sources that are gone now made room: a disk too full for a whole batch must not keep the archiver from going on
-  const again = isStuck ? { ...options, preparedAtOnce: 1 } : options;
-  const rest = await storeWals(names.slice(end), again, context);
+  const { stored, exhausted, rest } = await storePass(names, options, context);
+  if (exhausted === undefined || context.signal.aborted) return stored;
+  const isStuck = stored.outcomes.length === 0;
+  if (isStuck && options.preparedAtOnce === 1) throw exhausted.error;
+  // the sources that are gone now made room: a disk too full for several files must not keep the archiver from going on
+  const again = await storeWals(rest, isStuck ? { ...options, preparedAtOnce: 1 } : options, context);
   return {
-    outcomes: [...outcomes, ...rest.outcomes],
-    left: [...left, ...rest.left],
-    entries: [...entries, ...rest.entries],
+    outcomes: [...stored.outcomes, ...again.outcomes],
+    left: [...stored.left, ...again.left],
+    entries: [...stored.entries, ...again.entries],
   };
 }
 
-/** In the order of the names; begins no new file once something is exhausted, and then gives fewer. */
-async function takeAll(names: readonly WalName[], options: StoreOptions, context: Context): Promise<Taken[]> {
+type Failed = Extract<Taken, { kind: 'failed' }>;
+
+interface Pass {
+  readonly stored: StoredWals;
+  /** What every other file would fail for, too; no new one was begun after it. */
+  readonly exhausted: Failed | undefined;
+  /** Names that are neither stored nor left. */
+  readonly rest: readonly WalName[];
+}
+
+async function storePass(names: readonly WalName[], options: StoreOptions, context: Context): Promise<Pass> {
+  const { preparedAtOnce, patienceMs = usualPatienceMs } = options;
   const results: Taken[] = [];
-  function* untilExhausted(): Generator<[number, WalName]> {
+  const entered: Taken[] = [];
+  const line = new EnteringLine<Taken>({
+    patienceMs,
+    enter: async (group) => {
+      await commitWals(
+        options.server.layout,
+        group.filter(isPrepared).map(({ prepared }) => prepared),
+      );
+      entered.push(...group);
+      tellOutcomes(group.flatMap(outcomeOf), options, context);
+    },
+  });
+  let exhausted: Failed | undefined;
+  function* wanted(): Generator<[number, WalName]> {
     for (const entry of names.entries()) {
-      if (results.some(isExhausted)) return;
+      if (exhausted !== undefined || line.hasFailed || context.signal.aborted) return;
       yield entry;
     }
   }
-  await forEachAtOnce(untilExhausted(), options.preparedAtOnce, async ([at, name]) => {
-    results[at] = await takeArrival(name, options, context);
+  await inPlaces(wanted(), { count: preparedAtOnce, patienceMs }, async ([at, name]) => {
+    const taken = await takeArrival(name, options, context);
+    if (isExhausted(taken)) {
+      exhausted ??= taken;
+      return;
+    }
+    results[at] = taken;
+    await line.add(at, taken);
   });
-  return results;
+  const failure = await line.finish();
+  const known = new Set(entered);
+  for (const taken of results.filter(isPrepared)) if (!known.has(taken)) await discardPrepared(taken.prepared);
+  if (failure !== undefined) throw failure.error;
+  const stored = {
+    outcomes: entered.flatMap(outcomeOf),
+    left: entered.filter((taken) => taken.kind === 'failed'),
+    entries: entered.filter(isPrepared).map(({ prepared: { entry } }) => entry),
+  };
+  return { stored, exhausted, rest: names.filter((_, at) => results[at] === undefined) };
+}
+
+function tellOutcomes(outcomes: readonly ArrivalOutcome[], { onOutcome }: StoreOptions, { log }: Context): void {
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'duplicate') log.warning(`${duplicateText(outcome.name)}; it was moved to ${outcome.movedTo}`);
+    onOutcome?.(outcome);
+  }
 }
 
 function outcomeOf(taken: Taken): ArrivalOutcome[] {

@@ -9,7 +9,9 @@ interface FilterFileOptions {
   readonly from: string;
   /** A new file of that path. */
   readonly to: string;
-  readonly surroundings: CodecSurroundings;
+  readonly surroundings: Pick<CodecSurroundings, 'environment' | 'stallMs'>;
+  /** Aborting it stops the program. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -17,11 +19,16 @@ interface FilterFileOptions {
  * never an exception. For programs that are known to read all of their input; see `runFilter` for others.
  * @throws OperatorError `command-failed` when it hangs
  */
-export async function filterFile({ argv, from, to, surroundings }: FilterFileOptions): Promise<ProgramResult> {
+export async function filterFile({ argv, from, to, surroundings, signal }: FilterFileOptions): Promise<ProgramResult> {
   const { environment, stallMs = usualStallMs } = surroundings;
   await using input = await open(from, 'r');
   await using output = await open(to, 'wx');
-  const running = await startOnFiles(argv, { environment, stdin: input.fd, stdout: output.fd });
+  const running = await startOnFiles(argv, {
+    environment,
+    stdin: input.fd,
+    stdout: output.fd,
+    ...(signal === undefined ? {} : { signal }),
+  });
   const progress = async (): Promise<string> => `${await positionOf(input)} ${await positionOf(output)}`;
   const watch = new StallWatch({ stallMs, progress, onStall: () => running.abandon() });
   const result = await running.ended;

@@ -11,7 +11,7 @@ interface StallOptions {
 export const usualStallMs = 600_000;
 
 /** Looks every `stallMs`, and calls `onStall` once when nothing has passed since the last look. */
-export class StallWatch {
+export class StallWatch implements Disposable {
   readonly #options: StallOptions;
   readonly #timer: NodeJS.Timeout;
   #last: string | undefined;
@@ -24,6 +24,10 @@ export class StallWatch {
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   async #look(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type PackedContent,
 } from '../compression/codec.ts';
 import { customCompressionOf } from '../compression/custom-codec.ts';
+import { StallWatch, stalled, usualStallMs } from '../compression/stall-watch.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { askPassphrase, type Decryption, decryptionFailure, startDecryption } from './gpg.ts';
 import { encryptionHeadLength, isEncrypted } from './openpgp.ts';
@@ -52,7 +53,7 @@ export function storageOf({ programPath, environment, config: { options } }: Sto
       command === undefined
         ? undefined
         : async () => {
-            asked ??= askPassphrase(command, environment);
+            asked ??= askPassphrase(command, { environment });
             return await asked;
           },
   };
@@ -110,28 +111,62 @@ export async function passphraseFor(path: string, { passphrase }: WalStorage): P
 
 async function useDecrypted<T>(
   path: string,
-  { stdout, ended }: Decryption,
+  decryption: Decryption,
   storage: WalStorage,
   use: (content: ClearContent) => Promise<T>,
 ): Promise<T> {
-  const chunks = stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>; // no encoding is set
-  const head = await takeHead(chunks, headLength(storage.custom));
+  const { stdout, ended } = decryption;
+  const { stallMs = usualStallMs } = storage;
+  const awaited = new AwaitedChunks(stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>); // no encoding is set
+  const progress = () => Promise.resolve(awaited.progress);
+  using watch = new StallWatch({ stallMs, progress, onStall: () => decryption.abandon() });
+  const failureNow = async (): Promise<OperatorError | undefined> => {
+    const result = await ended;
+    return watch.hasStalled ? stalled(path, stallMs) : decryptionFailure(path, result);
+  };
+  const head = await takeHead(awaited, headLength(storage.custom)).catch(async (error: unknown) => {
+    throw (await failureNow()) ?? error;
+  });
   if (head.length < headLength(storage.custom)) {
-    const failure = decryptionFailure(path, await ended); // it has ended: tell before anything is done with nothing
+    const failure = await failureNow(); // it has ended: tell before anything is done with nothing
     if (failure !== undefined) throw failure;
   }
-  const open = (): Readable => Readable.from(joined(head, chunks), { objectMode: false });
+  const open = (): Readable => Readable.from(joined(head, awaited), { objectMode: false });
   const [outcome] = await Promise.allSettled([use({ name: path, compression: detectCompression(head, storage.custom), open })]);
   const wasTakenWhole = stdout.readableEnded;
   stdout.destroy(); // whoever gave up half-way must not leave the program waiting
-  const failure = decryptionFailure(path, await ended);
-  if (failure !== undefined && wasTakenWhole) throw failure; // what the user of half a file said does not matter
+  const failure = await failureNow();
+  if (failure !== undefined && (wasTakenWhole || watch.hasStalled)) throw failure; // what the user of half a file said does not matter
   if (outcome.status === 'rejected') throw outcome.reason;
   if (failure !== undefined) throw failure;
   return outcome.value;
 }
 
-async function takeHead(chunks: AsyncIterator<Buffer>, length: number): Promise<Buffer> {
+/** Chunks of a program, and whether it is the program that lets somebody wait. */
+class AwaitedChunks implements AsyncIterator<Buffer> {
+  readonly #chunks: AsyncIterator<Buffer>;
+  #passed = 0;
+  #isAwaited = false;
+
+  constructor(chunks: AsyncIterator<Buffer>) {
+    this.#chunks = chunks;
+  }
+
+  /** Changes with each chunk; undefined while nobody asks for one. */
+  get progress(): string | undefined {
+    return this.#isAwaited ? String(this.#passed) : undefined;
+  }
+
+  async next(): Promise<IteratorResult<Buffer, unknown>> {
+    this.#isAwaited = true;
+    const next: IteratorResult<Buffer, unknown> = await this.#chunks.next();
+    this.#isAwaited = false;
+    this.#passed++;
+    return next;
+  }
+}
+
+async function takeHead(chunks: AsyncIterator<Buffer, unknown>, length: number): Promise<Buffer> {
   let head = Buffer.alloc(0);
   while (head.length < length) {
     const next = await chunks.next();
@@ -141,7 +176,7 @@ async function takeHead(chunks: AsyncIterator<Buffer>, length: number): Promise<
   return head;
 }
 
-async function* joined(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+async function* joined(head: Buffer, rest: AsyncIterator<Buffer, unknown>): AsyncGenerator<Buffer> {
   if (head.length > 0) yield head;
   yield* { [Symbol.asyncIterator]: () => rest };
 }

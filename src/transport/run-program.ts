@@ -71,8 +71,7 @@ export async function startProgram(argv: readonly string[], options: ProgramOpti
 }
 
 /** Standard input and output of a program: open files of ours. */
-interface OnFiles {
-  readonly environment: ProgramOptions['environment'];
+interface OnFiles extends Pick<ProgramOptions, 'environment' | 'signal'> {
   readonly stdin: number;
   readonly stdout: number;
 }
@@ -80,9 +79,9 @@ interface OnFiles {
 /** As {@link startProgram}, with open files as standard input and output: none of their bytes goes through us. */
 export async function startOnFiles(
   argv: readonly string[],
-  { environment, stdin, stdout }: OnFiles,
+  { stdin, stdout, ...options }: OnFiles,
 ): Promise<Pick<RunningProgram, 'ended' | 'abandon'>> {
-  const { child, ended } = await launch(argv, { environment }, [stdin, stdout]);
+  const { child, ended } = await launch(argv, options, [stdin, stdout]);
   return { ended, abandon: () => abandon(child) };
 }
 

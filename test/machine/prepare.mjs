@@ -27,6 +27,7 @@ const programsForTests = [
     'bzip2',
     'pigz',
     'gzip',
+    'libsnappy1v5',
     'tzdata',
     'procps',
     'zsh',

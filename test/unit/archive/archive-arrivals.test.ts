@@ -8,6 +8,7 @@ import type { ArrivalOutcome } from '../../../src/archive/take-arrival.ts';
 import { serverLockPath } from '../../../src/catalog/server-layout.ts';
 import type { Context } from '../../../src/shared/context.ts';
 import { isLockHeld } from '../../../src/shared/file-lock.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
 import { walOf } from '../catalog/a-backup.ts';
 import { stoppedClock } from '../check/check-setup.ts';
 import { aContext } from '../restore/restore-context.ts';
@@ -22,10 +23,13 @@ interface Run {
   readonly channel?: ArrivalChannel;
   readonly batchSize?: number;
   readonly preparedAtOnce?: number;
+  readonly patienceMs?: number;
+  readonly onOutcome?: () => void;
   readonly context?: Partial<Context>;
 }
 
-async function archive(home: ArchiveServer, { channel = 'file', batchSize = 0, preparedAtOnce = 2, context = {} }: Run = {}) {
+async function archive(home: ArchiveServer, run: Run = {}) {
+  const { channel = 'file', batchSize = 0, preparedAtOnce = 2, patienceMs = 10_000, onOutcome, context = {} } = run;
   const outcomes: ArrivalOutcome[] = [];
   const starts: unknown[] = [];
   const count = await archiveArrivals(
@@ -34,7 +38,11 @@ async function archive(home: ArchiveServer, { channel = 'file', batchSize = 0, p
       channel,
       batchSize,
       preparedAtOnce,
-      onOutcome: (outcome) => void outcomes.push(outcome),
+      patienceMs,
+      onOutcome: (outcome) => {
+        outcomes.push(outcome);
+        onOutcome?.();
+      },
       onStart: (start) => void starts.push(start),
     },
     aContext({ clock: stoppedClock(now), ...context }),
@@ -186,6 +194,38 @@ test('a file that is slow to compress holds up the names behind it, and only in 
   await archive(home);
   expect(await readFile(join(home.folder, 'order'), 'utf8')).toBe('quick\nquick\nslow\n');
   expect((await home.entries()).map(({ name }) => name)).toEqual([two, three, walOf('1:4')]);
+});
+
+test('files that are slow lose their turn after a while: those behind them are archived, and they follow', async () => {
+  const patient = `{ line=$(cat); case $line in slow*) until [ -e FOLDER/go ]; do sleep 0.02; done;; esac; echo $line; }`;
+  await using home = await anArchiveServer(`compression = custom\ncustom_compression_filter = ${patient}`);
+  const names = Array.from({ length: 40 }, (_, number) => walOf(`1:${(number + 1).toString(16)}`));
+  const isSlow = (name: string): boolean => name === names[0] || name === names[3];
+  await home.write(Object.fromEntries(names.map((name) => [`incoming/${name}`, isSlow(name) ? 'slow' : 'quick'])));
+  const archiving = archive(home, { preparedAtOnce: 2, patienceMs: 100 });
+  const slow = names.filter(isSlow);
+  const quick = names.filter((name) => !isSlow(name));
+  await waitFor('all others are archived', async () => (await home.names('incoming')).join() === slow.join());
+  expect((await home.entries()).map(({ name }) => name).toSorted()).toEqual(quick);
+  await writeFile(join(home.folder, 'go'), '');
+  const { count, outcomes } = await archiving;
+  expect({ count, archived: outcomes.length }).toEqual({ count: 40, archived: 40 });
+  expect((await home.entries()).map(({ name }) => name).toSorted()).toEqual(names);
+  expect(await home.names('incoming')).toEqual([]);
+});
+
+test('a wish to stop is heard between files, and what was ready by then is archived', async () => {
+  const stopping = new AbortController();
+  await using home = await anArchiveServer();
+  const names = Array.from({ length: 40 }, (_, number) => walOf(`1:${(number + 1).toString(16)}`));
+  await home.write(Object.fromEntries(names.map((name) => [`incoming/${name}`, name])));
+  const onOutcome = (): void => stopping.abort();
+  await expect(archive(home, { onOutcome, context: { signal: stopping.signal } })).rejects.toThrow();
+  const archived = (await home.entries()).map(({ name }) => name);
+  expect(archived).toEqual(names.slice(0, archived.length));
+  expect(await home.names('incoming')).toEqual(names.slice(archived.length));
+  expect((await home.names(`wals/${folder}`)).filter((name) => name.length !== 24)).toEqual([]);
+  expect(archived.length).toBeLessThan(40);
 });
 
 test('the same file once more is dropped, however either is compressed', async () => {

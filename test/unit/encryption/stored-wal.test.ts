@@ -1,19 +1,25 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { archiveArrivals } from '../../../src/archive/archive-arrivals.ts';
 import { serveWal, type WalForm } from '../../../src/archive/serve-wal.ts';
 import type { ArrivalOutcome } from '../../../src/archive/take-arrival.ts';
 import { WalIndex } from '../../../src/catalog/wal-index.ts';
 import type { CheckFacts } from '../../../src/check/check.ts';
 import { encryption as encryptionCheck } from '../../../src/check/checks/encryption.ts';
+import { askPassphrase, encryptFile } from '../../../src/encryption/gpg.ts';
+import { writePlainWal } from '../../../src/encryption/stored-wal.ts';
 import { copyWals, requireReadableWals } from '../../../src/restore/copy-wals.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import type { Log } from '../../../src/shared/log.ts';
 import { silentLog } from '../../../src/shared/log.ts';
 import { createGpgHome, type GpgHome } from '../../helpers/gpg-home.ts';
+import { createTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.ts';
 import { type ArchiveServer, anArchiveServer } from '../archive/an-archive.ts';
 import { walOf } from '../catalog/a-backup.ts';
 import { toolsWith } from '../check/check-setup.ts';
@@ -228,4 +234,53 @@ test('the check tries the key', async () => {
     isOk: false,
     hint: expect.stringContaining('gpg: no such key') as string,
   });
+});
+
+describe('a gpg that hangs is killed, and its file told', () => {
+  /** A folder with a gpg that does this. */
+  async function hanging(work: string): Promise<TemporaryFolder> {
+    const bin = await createTemporaryFolder('hg');
+    await writeFile(join(bin.path, 'gpg'), `#!/bin/sh\n${work}\nexec sleep 1000\n`, { mode: 0o755 });
+    return bin;
+  }
+
+  test.each(['', 'head -c 100 >/dev/null', 'echo something'])('while it encrypts, after %j', async (work) => {
+    await using bin = await hanging(work);
+    const from = join(bin.path, 'segment');
+    await writeFile(from, content);
+    const options = { recipient: 'x', path: bin.path, environment: process.env, stallMs: 200 };
+    await expect(encryptFile(from, join(bin.path, 'out'), options)).rejects.toThrow(`works on ${from} neither read nor wrote`);
+  });
+
+  test.each(['', 'echo something', `head -c 100000 /dev/zero`])('while it decrypts, after %j', async (work) => {
+    await using bin = await hanging(work);
+    const sealed = join(bin.path, 'sealed');
+    await encryptFile(fileURLToPath(import.meta.url), sealed, { recipient: ring.keyId, ...realSurroundings() });
+    const passphrase = () => Promise.resolve(Buffer.from('x'));
+    const storage = { path: bin.path, environment: process.env, passphrase, stallMs: 200 };
+    const output = new PassThrough().resume();
+    await expect(writePlainWal(sealed, output, storage)).rejects.toThrow(`works on ${sealed} neither read nor wrote`);
+  });
+
+  test('and so is a command that is to print the passphrase', async () => {
+    const asking = askPassphrase('exec sleep 1000', { environment: process.env, stallMs: 200 });
+    await expect(asking).rejects.toThrow('encryption_passphrase_command did not end within 0.2 s, and was killed');
+  });
+
+  test('a reader that takes its time is no reason', async () => {
+    await using folder = await createTemporaryFolder('hg');
+    const [clear, sealed] = [join(folder.path, 'clear'), join(folder.path, 'sealed')];
+    await writeFile(clear, Buffer.alloc(4 << 20));
+    await encryptFile(clear, sealed, { recipient: ring.keyId, ...realSurroundings() });
+    const passphrase = async () => await readFile(ring.passphraseFile);
+    const output = new PassThrough();
+    const writing = writePlainWal(sealed, output, { ...realSurroundings(), passphrase, stallMs: 1000 });
+    await delay(2500);
+    const taken = buffer(output);
+    await writing;
+    output.end();
+    expect((await taken).length).toBe(4 << 20);
+  });
+
+  const realSurroundings = () => ({ path: '/usr/bin:/bin', environment: { ...process.env, GNUPGHOME: ring.path } });
 });
