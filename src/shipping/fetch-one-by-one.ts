@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { nextSegment, type SegmentName } from '../wal/wal-name.ts';
 import { fetchWal } from './fetch-wal.ts';
+import { Pauses } from './pauses.ts';
 import type { PrefetchOptions } from './prefetch-options.ts';
 import { publishSegment } from './publish-segment.ts';
+import { sshFailure } from './remote-host.ts';
 import { announce } from './spool.ts';
 import type { SpoolWatch } from './spool-watch.ts';
 
@@ -21,7 +23,7 @@ export async function fetchOneByOne(options: PrefetchOptions, watch: SpoolWatch)
       next = nextSegment(next, segmentSize);
       coming.add(name);
       announce(spool, [...coming]);
-      const isThere = await fetchSegment(name, options).catch(() => false); // recovery asks itself for what is missing
+      const isThere = await fetchPatiently(name, options, watch);
       coming.delete(name);
       announce(spool, [...coming]);
       if (!isThere) isOver = true;
@@ -30,9 +32,20 @@ export async function fetchOneByOne(options: PrefetchOptions, watch: SpoolWatch)
   await Promise.all(Array.from({ length: Math.min(mostCalls, ahead) }, fetchNext));
 }
 
+/** A connection that broke is tried again as long as something waits to be taken; any other failure is left to recovery. */
+async function fetchPatiently(name: SegmentName, options: PrefetchOptions, watch: SpoolWatch): Promise<boolean> {
+  const pauses = new Pauses();
+  for (;;) {
+    const outcome = await fetchSegment(name, options).catch(() => 'not-there' as const); // recovery asks itself for what is missing
+    if (outcome !== 'broken') return outcome === 'there';
+    if (!(await watch.pauseWhileSomeWait(pauses.next()))) return false;
+  }
+}
+
 /** Never a partial segment: what is still being received would be stale when its turn comes. */
-async function fetchSegment(name: SegmentName, options: PrefetchOptions): Promise<boolean> {
+async function fetchSegment(name: SegmentName, options: PrefetchOptions): Promise<'there' | 'not-there' | 'broken'> {
   const arriving = join(options.spool.work, name);
   const { exitCode } = await fetchWal(name, arriving, { ...options.fetch, allowsPartial: false });
-  return exitCode === 0 && (await publishSegment(arriving, name, options));
+  if (exitCode === sshFailure) return 'broken';
+  return exitCode === 0 && (await publishSegment(arriving, name, options)) ? 'there' : 'not-there';
 }

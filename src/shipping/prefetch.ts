@@ -1,20 +1,19 @@
 import { tryLockFile } from '../shared/file-lock.ts';
 import { fetchOneByOne } from './fetch-one-by-one.ts';
+import { Pauses } from './pauses.ts';
 import type { PrefetchOptions } from './prefetch-options.ts';
 import { receiveRow } from './receive-row.ts';
 import { announce, emptySpool, removeOldSpools } from './spool.ts';
 import { SpoolWatch } from './spool-watch.ts';
 
-/** Exit code of a Barman that does not know the verb. */
-const usageError = 2;
-
 /**
  * Fetches segments ahead until the archive has no more, nobody takes them, or the server that recovers is gone; then waits until what
- * was fetched is taken, and leaves the spool empty. One process per spool: the lock is what a newer one takes over by stopping the older
+ * was fetched is taken, and leaves the spool empty. A connection that broke is tried again as long as something waits to be taken:
+ * after that recovery asks the backup host itself, and has a new process fetch ahead. One process per spool: the lock is what a newer one takes over by stopping the older
  * one. Nothing gets its final name before it is whole and checked.
  */
 export async function prefetch(options: PrefetchOptions): Promise<void> {
-  const { spool, first } = options;
+  const { spool } = options;
   await using lock = await tryLockFile(spool.lock);
   if (lock === undefined) return;
   await emptySpool(spool);
@@ -22,12 +21,27 @@ export async function prefetch(options: PrefetchOptions): Promise<void> {
   const watch = await SpoolWatch.begin(options);
   if (watch === undefined) return;
   try {
-    announce(spool, [first]);
-    if ((await receiveRow(options, watch)) === usageError) await fetchOneByOne(options, watch);
+    await fill(options, watch);
     announce(spool, []);
     await watch.waitUntilEmpty();
   } finally {
     watch.close();
     await emptySpool(spool);
+  }
+}
+
+async function fill(options: PrefetchOptions, watch: SpoolWatch): Promise<void> {
+  const { spool } = options;
+  let { first } = options;
+  const pauses = new Pauses();
+  for (;;) {
+    announce(spool, [first]);
+    const { kind, next } = await receiveRow(first, options, watch);
+    if (kind === 'unknown-verb') await fetchOneByOne({ ...options, first: next }, watch);
+    if (kind !== 'broken') return;
+    announce(spool, []); // recovery need not wait for what may not come
+    if (next !== first) pauses.restart();
+    first = next;
+    if (!(await watch.pauseWhileSomeWait(pauses.next()))) return;
   }
 }

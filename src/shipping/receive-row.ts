@@ -13,13 +13,23 @@ import type { SpoolWatch } from './spool-watch.ts';
 
 type Entry = AsyncIterable<Buffer> & { readonly header: Header };
 
+/** How a row ended. */
+export interface RowEnd {
+  /** `broken` is a connection that may be there again; `unwanted`, what is not to be asked for again. */
+  readonly kind: 'complete' | 'unwanted' | 'broken' | 'unknown-verb';
+  /** The segment that comes next. */
+  readonly next: SegmentName;
+}
+
+/** Exit code of a Barman that does not know the verb. */
+const usageError = 2;
+
 /**
- * Fills the spool through one connection: `send-wals` of the backup host sends as long as we read. A row that breaks off is no failure:
- * what is in the spool is whole, and recovery itself asks for what is missing.
- * @returns the exit code of the remote program
+ * Fills the spool from `first` on through one connection: `send-wals` of the backup host sends as long as we read. A row that breaks off
+ * is no failure: what is in the spool is whole, and recovery itself asks for what is missing.
  */
-export async function receiveRow(options: PrefetchOptions, watch: SpoolWatch): Promise<number> {
-  const { fetch, first } = options;
+export async function receiveRow(first: SegmentName, options: PrefetchOptions, watch: SpoolWatch): Promise<RowEnd> {
+  const { fetch } = options;
   const words = ['send-wals', quoted(fetch.serverName), quoted(first)];
   const stopping = new AbortController();
   const signal = AbortSignal.any([stopping.signal, watch.signal]);
@@ -28,35 +38,54 @@ export async function receiveRow(options: PrefetchOptions, watch: SpoolWatch): P
   const archive = extract();
   const feeding = pipeline(running.stdout, archive);
   feeding.catch(() => undefined); // the loop meets the same failure
-  if ((await storeMembers(archive as unknown as AsyncIterable<Entry>, options, watch)) === 'gave-up') stopping.abort(); // streamx readables give buffers
+  const row = new Row(first);
+  const members = archive as unknown as AsyncIterable<Entry>; // streamx readables give buffers
+  const kind = await storeMembers(members, row, { options, watch });
+  if (kind !== 'complete') stopping.abort();
   running.stdout.resume(); // whoever ended by itself is heard to its end: its exit code says what it was
   const { exitCode = sshFailure } = await running.ended;
-  return exitCode;
+  if (exitCode === usageError) return { kind: 'unknown-verb', next: row.next };
+  const isCutOff = kind === 'complete' && exitCode === sshFailure;
+  return { kind: isCutOff ? 'broken' : kind, next: row.next };
+}
+
+/** How far a row has come. */
+class Row {
+  next: SegmentName;
+
+  constructor(first: SegmentName) {
+    this.next = first;
+  }
+}
+
+interface Storing {
+  readonly options: PrefetchOptions;
+  readonly watch: SpoolWatch;
 }
 
 async function storeMembers(
   members: AsyncIterable<Entry>,
-  options: PrefetchOptions,
-  watch: SpoolWatch,
-): Promise<'sender-ended' | 'gave-up'> {
+  row: Row,
+  storing: Storing,
+): Promise<'complete' | 'unwanted' | 'broken'> {
   try {
-    return (await storeAll(members, options, watch)) ? 'sender-ended' : 'gave-up';
-  } catch {
-    return 'gave-up'; // a broken connection or a full disk: see above
+    return (await storeAll(members, row, storing)) ? 'complete' : 'unwanted';
+  } catch (error) {
+    const isOfOurDisk = error instanceof Error && 'syscall' in error;
+    return isOfOurDisk ? 'unwanted' : 'broken'; // a full disk stays full; what was cut off by the other side has no system call
   }
 }
 
 /** False when what comes is not wanted. */
-async function storeAll(members: AsyncIterable<Entry>, options: PrefetchOptions, watch: SpoolWatch): Promise<boolean> {
-  const { spool, segmentSize, first } = options;
-  let expected: SegmentName = first;
+async function storeAll(members: AsyncIterable<Entry>, row: Row, { options, watch }: Storing): Promise<boolean> {
+  const { spool, segmentSize } = options;
   for await (const member of members) {
-    if (member.header.name !== String(expected) || !(await watch.waitForRoom())) return false;
-    const arriving = join(spool.work, expected);
+    if (member.header.name !== String(row.next) || !(await watch.waitForRoom())) return false;
+    const arriving = join(spool.work, row.next);
     await pipeline(member, createWriteStream(arriving));
-    if (!(await publishSegment(arriving, expected, options))) return false;
-    expected = nextSegment(expected, segmentSize);
-    announce(spool, [expected]);
+    if (!(await publishSegment(arriving, row.next, options))) return false;
+    row.next = nextSegment(row.next, segmentSize);
+    announce(spool, [row.next]);
   }
   return true;
 }

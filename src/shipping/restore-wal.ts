@@ -6,6 +6,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { mostTakenForMissing, recoveryMustStop } from '../wal/restore-status.ts';
 import { parseSegmentName } from '../wal/wal-name.ts';
 import { type FetchOptions, fetchWal, type RemoteOutcome } from './fetch-wal.ts';
+import { Pauses } from './pauses.ts';
 import { sshFailure } from './remote-host.ts';
 import { namesComing, type Spool, takeFromSpool } from './spool.ts';
 import { isUnwritten, readClusterSystemId, segmentProblem } from './wal-page.ts';
@@ -29,8 +30,6 @@ export type RestoreOutcome =
   | { readonly kind: 'fetched' }
   | { readonly kind: 'failed'; readonly exitCode: number; readonly message: string };
 
-const shortestPauseMs = 100;
-const longestPauseMs = 5_000;
 const waitForArrivalMs = 20_000;
 const lookEveryMs = 5;
 
@@ -71,8 +70,10 @@ async function takeSoon({ spool, walName, walDest, clock }: RestoreOptions): Pro
 async function fetchWithRetries(options: RestoreOptions): Promise<RemoteOutcome> {
   const { retryMs, clock } = options;
   const deadline = clock.elapsedMs() + retryMs;
-  for (let pauseMs = shortestPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+  const pauses = new Pauses();
+  for (;;) {
     const outcome = await fetchChecked(options);
+    const pauseMs = pauses.next();
     if (outcome.exitCode !== sshFailure || clock.elapsedMs() + pauseMs > deadline) return outcome;
     await clock.sleep(pauseMs);
   }

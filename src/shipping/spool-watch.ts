@@ -65,6 +65,24 @@ export class SpoolWatch {
     await this.waitForRoom(1);
   }
 
+  /** Resolves with true after `pauseMs`, with false as soon as nothing waits any more or waiting is over for good. */
+  async pauseWhileSomeWait(pauseMs: number): Promise<boolean> {
+    const { clock } = this.#options;
+    const overAtMs = clock.elapsedMs() + pauseMs;
+    const timer = setTimeout(() => this.#wake(), pauseMs);
+    try {
+      while (!this.signal.aborted) {
+        const changed = this.#changed;
+        if ((await this.#count()) === 0) return false;
+        if (clock.elapsedMs() >= overAtMs) return true;
+        await changed.promise;
+      }
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.#watcher.close();

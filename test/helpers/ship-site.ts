@@ -26,6 +26,7 @@ export interface ShipSite extends AsyncDisposable {
   /** What {@link run} runs. */
   command(argv: Words): { readonly argv: readonly string[]; readonly env: NodeJS.ProcessEnv; readonly cwd: string };
   stopSsh(): Promise<void>;
+  restartSsh(): Promise<void>;
 }
 
 /** A site whose remote `barman` is ours or the real one. */
@@ -40,21 +41,17 @@ export async function openShipSite(remote: Whose, options: IniSection = {}): Pro
   const argvOf = ([program = '', ...rest]: Words) => [program, '-U', sshd.user, '--port', String(sshd.port), ...rest];
   const settings = { env: home.env({ path: [programs] }) };
   const data = await makeDataFolder(home, 'data');
-  let isOpen = true;
-  const stopSsh = async (): Promise<void> => {
-    if (isOpen) await sshd[Symbol.asyncDispose]();
-    isOpen = false;
-  };
   return {
     home,
     data,
     makeDataFolder: async (name) => await makeDataFolder(home, name),
     run: async (argv, { cwd = data } = {}) => await runProgram(argvOf(argv), { ...settings, cwd }),
     command: (argv) => ({ argv: argvOf(argv), ...settings, cwd: data }),
-    stopSsh,
+    stopSsh: async () => await sshd.stop(),
+    restartSsh: async () => await sshd.restart(),
     [Symbol.asyncDispose]: async () => {
       await home[Symbol.asyncDispose]();
-      await stopSsh();
+      await sshd[Symbol.asyncDispose]();
     },
   };
 }

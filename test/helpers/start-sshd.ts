@@ -35,6 +35,10 @@ export interface Sshd extends AsyncDisposable {
   readonly identityFile: string;
   readonly knownHostsFile: string;
   log(): Promise<string>;
+  /** Ends it with all its sessions, as a reboot of its host would. */
+  stop(): Promise<void>;
+  /** Starts it again, on the same port and with the same keys. */
+  restart(): Promise<void>;
 }
 
 export async function startSshd({
@@ -52,7 +56,9 @@ export async function startSshd({
   try {
     const keys = await makeKeys({ serverFolder: folder.path, clientFolder: clientFolder.path, client });
     const path = await linkPrograms(folder.path, programs);
-    const { port, child } = await start({ folder: folder.path, user, env: { PATH: path, ...inheritedMarks(), ...env } });
+    const port = await findFreePort();
+    const options = { folder: folder.path, user, port, env: { PATH: path, ...inheritedMarks(), ...env } };
+    let child = await start(options);
     const knownHostsFile = join(clientFolder.path, 'known_hosts');
     await writeFile(knownHostsFile, `[127.0.0.1]:${String(port)} ${keys.hostKey}`);
     const ssh = `ssh -F none -p ${String(port)} -i ${keys.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${knownHostsFile} -o StrictHostKeyChecking=yes -o BatchMode=yes`;
@@ -65,11 +71,16 @@ export async function startSshd({
       identityFile: keys.identityFile,
       knownHostsFile,
       log: async () => await readFile(join(folder.path, 'log'), 'utf8'),
+      stop: async () => {
+        const sessions = await descendantsOf(child.pid ?? 0);
+        await end(child);
+        for (const pid of sessions) killIfThere(pid);
+      },
+      restart: async () => {
+        child = await start(options);
+      },
       [Symbol.asyncDispose]: async () => {
-        if (child.exitCode === null && child.signalCode === null) {
-          child.kill('SIGTERM');
-          await once(child, 'exit');
-        }
+        await end(child);
         await dispose();
       },
     };
@@ -110,13 +121,13 @@ async function linkPrograms(folder: string, programs: Readonly<Record<string, st
 interface DaemonOptions {
   readonly folder: string;
   readonly user: string;
+  readonly port: number;
   readonly env: Readonly<Record<string, string>>;
 }
 
-async function start({ folder, user, env }: DaemonOptions): Promise<{ port: number; child: ChildProcess }> {
+async function start({ folder, user, port, env }: DaemonOptions): Promise<ChildProcess> {
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await mkdir('/run/sshd', { recursive: true, mode: 0o755 }); // sshd of root insists on it
-  const port = await findFreePort();
   const config = join(folder, 'config');
   await writeFile(config, configText({ folder, port, env, needsPam: await isLocked(user) }));
   await using log = await open(join(folder, 'log'), 'a');
@@ -126,7 +137,30 @@ async function start({ folder, user, env }: DaemonOptions): Promise<{ port: numb
     explain: async () => await readFile(join(folder, 'log'), 'utf8'),
   });
   if (child.exitCode !== null) throw new Error(`sshd ended:\n${await readFile(join(folder, 'log'), 'utf8')}`);
-  return { port, child };
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+async function descendantsOf(pid: number): Promise<number[]> {
+  const children = (await readFile(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8').catch(() => ''))
+    .split(' ')
+    .filter((word) => word !== '')
+    .map(Number);
+  const below = await Promise.all(children.map(descendantsOf));
+  return [...children, ...below.flat()];
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // its session ended with sshd
+  }
 }
 
 /** Without PAM sshd refuses an account whose password is locked, as that of `postgres` is; only root's sshd can ask PAM. */
@@ -137,7 +171,6 @@ async function isLocked(user: string): Promise<boolean> {
 }
 
 interface ConfigFacts extends Omit<DaemonOptions, 'user'> {
-  readonly port: number;
   readonly needsPam: boolean;
 }
 

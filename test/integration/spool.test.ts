@@ -153,6 +153,10 @@ describe('restore_command with --parallel', () => {
     expect(await recovery.waiting()).toEqual([]);
   });
 
+  test('goes on fetching ahead by itself when the backup host was away', async () => {
+    await expectReconnection(site);
+  });
+
   test('removes the spools that a reboot left behind', async () => {
     const recovery = await Recovery.begin(site, 'reboot');
     const old = join(recovery.spool, 'pgcellar-wal-00000000+barman+host++++main+data');
@@ -217,6 +221,23 @@ describe('restore_command with --parallel', () => {
     expect((await fetch()).exitCode).toBe(0);
   });
 });
+
+/** The backup host is rebooted while segments wait; the process that fetched them is the one that fetches on. */
+async function expectReconnection(site: ShipSite): Promise<void> {
+  const recovery = await Recovery.begin(site, 'reconnect');
+  await recovery.expectSegment(nameOfSegment(1));
+  await recovery.waitUntilWaiting(...named(2, 3, 4, 5));
+  const attendant = await recovery.attendant();
+  await site.stopSsh();
+  try {
+    for (const name of named(2, 3)) await recovery.expectSegment(name);
+  } finally {
+    await site.restartSsh();
+  }
+  await recovery.waitUntilWaiting(...named(4, 5, 6, 7));
+  expect(await recovery.attendant()).toBe(attendant);
+  for (const name of named(4, 5, 6, 7, 8)) await recovery.expectSegment(name);
+}
 
 /** How many there were. */
 async function killAttendants(site: ShipSite): Promise<number> {
@@ -286,6 +307,11 @@ describe('restore_command with --partial', () => {
 });
 
 describeWithOracle('restore_command with a real Barman on the backup host', () => {
+  test('goes on fetching ahead by itself when the backup host was away', async () => {
+    await using site = await openFilledSite('real Barman');
+    await expectReconnection(site);
+  });
+
   test('fetches ahead, and never a partial segment', async () => {
     await using site = await openFilledSite('real Barman');
     const streaming = await site.home.makeFolder('home/main/streaming');
