@@ -6,6 +6,7 @@ import type { BackupFacts } from '../postgres/backup-facts.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
 import type { Context } from '../shared/context.ts';
+import type { Host } from '../transport/host.ts';
 import type { BackupRequest } from './backup-request.ts';
 
 interface JobParts {
@@ -15,6 +16,8 @@ interface JobParts {
   /** For queries, to the server that `conninfo` names; open until the backup has ended. */
   readonly connection: Connection;
   readonly facts: BackupFacts;
+  /** See `BackupMethod.host`; open as long as the connection. */
+  readonly host: Host | undefined;
   /** The backups that this one is built on, its parent first; none for a full one. */
   readonly ancestors: readonly Backup[];
 }
@@ -25,18 +28,20 @@ export class BackupJob implements AsyncDisposable {
   readonly request: BackupRequest;
   readonly context: Context;
   readonly facts: BackupFacts;
+  readonly host: Host | undefined;
   readonly ancestors: readonly Backup[];
   #connection: Connection;
   #revived: Connection | undefined;
   #doing = 'starting backup';
   #backup: Backup;
 
-  constructor({ server, request, context, connection, facts, ancestors }: JobParts, backup: Backup) {
+  constructor({ server, request, context, connection, facts, host, ancestors }: JobParts, backup: Backup) {
     this.server = server;
     this.request = request;
     this.context = context;
     this.#connection = connection;
     this.facts = facts;
+    this.host = host;
     this.ancestors = ancestors;
     this.#backup = backup;
   }

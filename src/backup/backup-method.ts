@@ -1,4 +1,6 @@
+import type { Server } from '../config/server.ts';
 import type { ServerConfig } from '../config/server-config.ts';
+import type { Host } from '../transport/host.ts';
 import type { BackupJob } from './backup-job.ts';
 
 /** One value of `backup_method`: how the files of a cluster come into `base/ID`. */
@@ -6,6 +8,8 @@ export interface BackupMethod {
   readonly name: ServerConfig['options']['backup_method'];
   /** `mode` of the record (catalog.md section 5.3). */
   mode(server: ServerConfig): string;
+  /** The host whose files it reads, reached when it is first asked something; undefined when PostgreSQL itself sends them. */
+  host(server: Server): Host | undefined;
   /**
    * From the server's begin of the backup to its end: saves the record as STARTED when the begin is known, fills `data` and one folder
    * per tablespace oid, and changes the record to say where the backup begins and ends. What it

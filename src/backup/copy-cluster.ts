@@ -62,8 +62,7 @@ const filesAtOnce = 8;
  * @throws OperatorError `command-failed`, `file-unwritable` or `interrupted`
  */
 export async function copyCluster(options: CopyClusterOptions, context: Context): Promise<CopiedItem[]> {
-  const copied: CopiedItem[] = [];
-  for (const item of options.items) copied.push(await prepareItem(item, options, context));
+  const copied = await Promise.all(options.items.map(async (item) => await prepareItem(item, options, context)));
   const total = copied.flatMap(({ plan }) => [...plan.sent, ...plan.compared]).reduce((sum, { size }) => sum + size, 0);
   context.progress.begin({ label: 'Copying files', totalBytes: total });
   try {
@@ -136,12 +135,18 @@ interface Run {
   readonly copied: CopiedItem;
   readonly files: readonly SourceFile[];
   readonly kind: 'sent' | 'compared' | 'reused';
+  readonly areSparse: boolean;
 }
 
 async function send(copied: readonly CopiedItem[], options: CopyClusterOptions, context: Context): Promise<void> {
   const kinds = options.reuse === 'copy' ? (['reused', 'sent', 'compared'] as const) : (['sent', 'compared'] as const);
   const runs = copied.flatMap((one): Run[] =>
-    kinds.flatMap((kind) => dealFiles(one.plan[kind], options.jobs).map((files) => ({ copied: one, files, kind }))),
+    kinds.flatMap((kind) =>
+      [false, true].flatMap((areSparse) => {
+        const files = one.plan[kind].filter(({ isSparse }) => isSparse === areSparse);
+        return dealFiles(files, options.jobs).map((dealt) => ({ copied: one, files: dealt, kind, areSparse }));
+      }),
+    ),
   );
   const done = new Map<Run, number>();
   const startedMs = new Map<CopiedItem, number>();
@@ -169,7 +174,7 @@ async function send(copied: readonly CopiedItem[], options: CopyClusterOptions, 
 }
 
 async function sendOne(
-  { copied: { item, plan }, files, kind }: Run,
+  { copied: { item, plan }, files, kind, areSparse }: Run,
   options: CopyClusterOptions,
   context: Context & { readonly onProgress: (bytes: number) => void },
 ): Promise<void> {
@@ -191,6 +196,7 @@ async function sendOne(
       symbolicLinks: 'follow',
       // an attempt that failed may have linked a file which then changed: writing in place would change the backup before
       writesInPlace: kind !== 'compared',
+      keepsHoles: areSparse,
       compresses: options.compresses && isRemote,
       kilobytesPerSecond: item.kilobytesPerSecond,
     },

@@ -32,18 +32,20 @@ interface Way {
  * A backup of files between begin and end of the low-level interface (engine.md section 6): tablespaces, the data folder, configuration
  * files outside of it, the control file last. Whatever fails after the begin takes the server out of backup mode first.
  */
-export async function copyFilesOfServer(job: BackupJob, way: Way): Promise<void> {
-  const { context } = job;
+export async function copyFilesOfServer(job: BackupJob, sshCommand: string | undefined): Promise<void> {
+  const { context, host } = job;
+  if (host === undefined) throw new Error('a method that copies files names the host that has them');
+  const way = { host, sshCommand };
   refuseImpossible(job);
   await using primary = await connectToPrimary(job);
   job.begin('issuing start backup command');
-  const session = await begin(job, way);
+  const session = await begin(job);
   try {
     const copied = await copy(job, way, session);
     await end(job, session, primary);
     job.begin('copying files');
     await syncCopied(copied, reuseOf(job) === 'copy');
-    await verifyChecksums(job, copied, way.host);
+    await verifyChecksums(job, copied, host);
   } catch (error) {
     if (!session.hasEnded) await session.abandon();
     throw job.connection.lost.aborted && !context.signal.aborted ? job.connection.lost.reason : error;
@@ -68,11 +70,9 @@ function refuseImpossible(job: BackupJob): void {
   }
 }
 
-async function begin(job: BackupJob, { host }: Way): Promise<BackupSession> {
+async function begin(job: BackupJob): Promise<BackupSession> {
   const { server, request, context, facts } = job;
   const { options } = server.config;
-  const reached = host.run(['true'], { signal: context.signal }); // the connection is made while the server takes its checkpoint
-  reached.catch(() => undefined); // if it cannot be reached, the copy says so
   const session = await BackupSession.begin(job, {
     isExclusive: isExclusive(job),
     isCheckpointFast: request.isCheckpointFast ?? options.immediate_checkpoint,

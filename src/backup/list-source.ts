@@ -12,6 +12,8 @@ export interface SourceFile {
   readonly mode: number;
   /** Nanoseconds since the epoch. */
   readonly modifiedNs: bigint;
+  /** Most of it takes no space on the server's disk, and so it shall be here. */
+  readonly isSparse: boolean;
 }
 
 interface SourceFolder {
@@ -43,7 +45,7 @@ export async function listSource({ host, root, include, exclude, signal }: ListO
   // what lies in an excluded folder is not even walked: pg_wal and the tablespaces can be large
   const pruned = exclude.filter((pattern) => pattern.startsWith('/')).flatMap((pattern) => ['-o', '-path', `.${pattern}`]);
   const script = 'cd -- "$1" && shift && exec find -L . "$@"';
-  const words = ['(', ...pruned.slice(1), ')', '-prune', '-o', '-printf', String.raw`%y %m %s %T@ %P\0`];
+  const words = ['(', ...pruned.slice(1), ')', '-prune', '-o', '-printf', String.raw`%y %m %s %b %T@ %P\0`];
   const result = await host.run(['sh', '-c', script, 'sh', root, ...(pruned.length === 0 ? words.slice(-2) : words)], {
     signal,
   });
@@ -82,12 +84,18 @@ function parseListing(text: string, { isExcluded, isIncluded }: Rules): SourceLi
   const files: SourceFile[] = [];
   const folders: SourceFolder[] = [];
   for (const entry of text.split('\0')) {
-    const [kind = '', mode = '', size = '', time = ''] = entry.split(' ', 4);
-    const path = entry.slice(kind.length + mode.length + size.length + time.length + 4);
+    const [kind = '', mode = '', size = '', blocks = '', time = ''] = entry.split(' ', 5);
+    const path = entry.slice(kind.length + mode.length + size.length + blocks.length + time.length + 5);
     if (path !== '' && (isExcluded(path) || !isIncluded(path))) continue;
     if (kind === 'd') folders.push({ path, mode: Number.parseInt(mode, 8) });
     else if (kind === 'f')
-      files.push({ path, mode: Number.parseInt(mode, 8), size: Number(size), modifiedNs: nanoseconds(time) });
+      files.push({
+        path,
+        mode: Number.parseInt(mode, 8),
+        size: Number(size),
+        modifiedNs: nanoseconds(time),
+        isSparse: Number(blocks) * 512 < Number(size) / 2,
+      });
   }
   return { files, folders };
 }

@@ -7,6 +7,7 @@ import type { StreamIdentity } from '../postgres/replication-commands.ts';
 import type { ServerVersion } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import type { OperatorError } from '../shared/operator-error.ts';
+import type { Host } from '../transport/host.ts';
 import type { NamedRemedy, RemedyKey } from './remedies.ts';
 import type { Remedy } from './remedy.ts';
 import type { WalReading } from './wal-reading.ts';
@@ -73,6 +74,8 @@ export interface CheckFacts {
 export interface CheckTools {
   /** Its signal also aborts when the time is up. */
   readonly context: Context;
+  /** The host that `ssh_command` reaches, when the caller has it already and goes on using it. */
+  readonly host?: Host | undefined;
   /** 0 is no limit. */
   readonly timeoutSeconds: number;
   /** Archives what waits on the server's channels, quietly; false when another run holds the lock. */

@@ -8,6 +8,7 @@ import { connectForQueries, connectForReplication } from '../postgres/server-acc
 import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
 import type { Environment } from '../shared/environment.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import type { Host } from '../transport/host.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, StreamAccess } from './check.ts';
 import { connectionRemedy } from './connection-remedy.ts';
@@ -22,21 +23,23 @@ type Records = Pick<CheckFacts, 'backups' | 'broken' | 'recordsFailure'>;
 type Accesses = Pick<CheckFacts, 'connection' | 'streaming' | 'walConnection' | 'walStreaming' | 'primary'>;
 
 /** Reads the catalog and tries every connection, all at once; what goes wrong becomes part of the facts. */
-export async function readFacts(server: Server, connections: OpenConnections): Promise<CheckFacts> {
+export async function readFacts(server: Server, connections: OpenConnections, open?: Host): Promise<CheckFacts> {
   const { config, environment, layout, programPath: path } = server;
+  const isAsked = config.isActive && !config.isPassive;
+  const host = isAsked ? readHost(server, open) : undefined; // a login takes longest of all: the others wait beside it
+  host?.catch(() => undefined); // who asks hears why
   const [records, accesses] = await Promise.all([
     readRecords(server),
-    config.isActive && !config.isPassive ? tryConnections(server, connections) : noAccess,
+    isAsked ? tryConnections(server, connections) : noAccess,
   ]);
   const serverVersion = accessible(accesses.streaming)?.version.number ?? 0;
   const programs = new Map<ClientProgramName, Promise<ClientProgram | undefined>>();
-  let host: ReturnType<typeof readHost> | undefined;
   return {
     server,
     ...records,
     ...accesses,
     wal: new WalReading(layout, records.backups),
-    host: async () => await (host ??= readHost(server)),
+    host: async () => await (host ?? readHost(server, open)),
     clientProgram: async (name) => {
       const found = programs.get(name) ?? findClientProgram(name, { path, environment, serverVersion });
       programs.set(name, found);

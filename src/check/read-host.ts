@@ -1,16 +1,19 @@
 import type { Server } from '../config/server.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import type { Host } from '../transport/host.ts';
 import { remoteHost } from '../transport/remote-host.ts';
 import type { Attempt, HostAnswer } from './check.ts';
 import { mendedBy } from './remedies.ts';
 
-/** Runs `true` on the host of a server; undefined for one whose backups need no ssh. */
-export async function readHost({ config, environment }: Server): Promise<Attempt<HostAnswer> | undefined> {
+/** Runs `true` on the host of a server, over the connection that the caller has, if any; undefined when backups need no ssh. */
+export async function readHost({ config, environment }: Server, open?: Host): Promise<Attempt<HostAnswer> | undefined> {
   const { ssh_command: sshCommand, backup_method: method } = config.options;
   if (sshCommand === undefined || !['rsync', 'snapshot'].includes(method)) return undefined;
   const remedy = mendedBy('ssh-fails', { command: sshCommand });
   try {
-    await using host = remoteHost({ sshCommand, environment });
+    await using own = open === undefined ? remoteHost({ sshCommand, environment }) : undefined;
+    const host = own ?? open;
+    if (host === undefined) return undefined;
     const { exitCode, stdout, stderr } = await host.run(['true']);
     if (exitCode === 0) return { kind: 'ok', value: { output: `${stdout}${stderr}` } };
     return { kind: 'failed', reason: `true ended with ${String(exitCode)} on ${host.label}`, remedy };

@@ -39,7 +39,7 @@ export async function runChecks({ server, tools }: CheckingOptions): Promise<Che
   let current = 'PostgreSQL';
   await using connections = new OpenConnections();
   const work = async (signal: AbortSignal): Promise<void> => {
-    const facts = await readFacts(server, connections);
+    const facts = await readFacts(server, connections, tools.host);
     for (const check of checksFor(server)) {
       current = check.name;
       const context: Context = { ...tools.context, signal };

@@ -2,16 +2,28 @@ import { runChecks } from '../check/run-checks.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import type { Host } from '../transport/host.ts';
 import { archiveWal } from './archive-wal.ts';
 import type { CheckReport } from './reports/server-reports.ts';
 
 /** Runs all checks of a server (cli.md section 7). */
 export async function checkServer(server: Server, timeoutSeconds: number | undefined, context: Context): Promise<CheckReport> {
+  return await checkWith(server, { timeoutSeconds }, context);
+}
+
+interface CheckWith {
+  readonly timeoutSeconds: number | undefined;
+  /** The host that `ssh_command` reaches, when the caller goes on using it. */
+  readonly host?: Host | undefined;
+}
+
+async function checkWith(server: Server, { timeoutSeconds, host }: CheckWith, context: Context): Promise<CheckReport> {
   const { config } = server;
   const { results, problems } = await runChecks({
     server,
     tools: {
       context,
+      host,
       timeoutSeconds: timeoutSeconds ?? config.options.check_timeout,
       // the report is all that a check prints: scripts take its first line for the server's
       archivePending: async () => (await archiveWal(server, { isQuiet: true }, silently(context))) === 'done',
@@ -31,12 +43,8 @@ export async function checkServer(server: Server, timeoutSeconds: number | undef
  * The silent check before a backup.
  * @throws OperatorError `backup-refused` naming the critical checks that failed
  */
-export async function requireHealthyServer(
-  server: Server,
-  timeoutSeconds: number | undefined,
-  context: Context,
-): Promise<void> {
-  const { results, problems } = await checkServer(server, timeoutSeconds, silently(context));
+export async function requireHealthyServer(server: Server, checking: CheckWith, context: Context): Promise<void> {
+  const { results, problems } = await checkWith(server, checking, silently(context));
   const failed = results.filter(({ isOk }) => !isOk);
   for (const { name, hint, isCritical } of failed) {
     const text = `Check '${name}' failed for server '${server.config.name}'${hint === undefined || hint === '' ? '' : ` (${hint})`}`;

@@ -16,6 +16,7 @@ import { tryLockFile } from '../shared/file-lock.ts';
 import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatCompactTime, localTimestamp } from '../shared/timestamp.ts';
+import type { Host } from '../transport/host.ts';
 import { archiveWal } from './archive-wal.ts';
 import { checkBackup } from './check-backup.ts';
 import { requireHealthyServer } from './check-server.ts';
@@ -33,8 +34,9 @@ export async function takeBackup(server: Server, request: BackupRequest, context
   const method = methodOf(server);
   refuseUnavailable(server, context);
   const parentId = request.incremental === undefined ? undefined : (await findParent(server, request.incremental)).backup.id;
-  await requireHealthyServer(server, request.checkTimeoutSeconds, context);
-  const backup = await copyUnderLock({ server, method, request, parentId, context });
+  await using host = method.host(server); // one login for the check and for what the copy asks
+  await requireHealthyServer(server, { timeoutSeconds: request.checkTimeoutSeconds, host }, context);
+  const backup = await copyUnderLock({ server, method, request, parentId, host, context });
   await archiveWal(server, { isQuiet: true }, context);
   await lookForWals(server, backup.id, context);
   await purgeBeforeFirstBackup(server, backup, context);
@@ -64,10 +66,11 @@ interface CopyParts {
   readonly method: BackupMethod;
   readonly request: BackupRequest;
   readonly parentId: BackupId | undefined;
+  readonly host: Host | undefined;
   readonly context: Context;
 }
 
-async function copyUnderLock({ server, method, request, parentId, context }: CopyParts): Promise<Backup> {
+async function copyUnderLock({ server, method, request, parentId, host, context }: CopyParts): Promise<Backup> {
   await using lock = await tryLockFile(serverLockPath(server.layout, 'backup'));
   if (lock === undefined) {
     throw new OperatorError('lock-busy', `Another backup process is running on server ${server.config.name}`, {
@@ -93,7 +96,7 @@ async function copyUnderLock({ server, method, request, parentId, context }: Cop
     parentBackupId: parentId ?? null,
   });
   const ancestors = chosen === undefined ? [] : [chosen.backup, ...ancestorsOf(chosen.backups, chosen.backup)];
-  await using job = new BackupJob({ server, request, context, connection, facts, ancestors }, backup);
+  await using job = new BackupJob({ server, request, context, connection, facts, host, ancestors }, backup);
   return await runBackupJob(job, method);
 }
 

@@ -27,7 +27,11 @@ const missing = 44;
 export function remoteHost({ sshCommand, environment }: RemoteHostOptions): Host {
   const command = parseSshCommand(sshCommand);
   let opening: Promise<RemoteShell> | undefined;
-  const shell = async (): Promise<RemoteShell> => await (opening ??= openShell(command, environment));
+  const shell = async (): Promise<RemoteShell> => {
+    const opened = await (opening ??= openShell(command, environment));
+    // hours may lie between two commands, and sshd may have been restarted meanwhile
+    return opened.isOpen ? opened : await (opening = openShell(command, environment));
+  };
   return new RemoteHost(command.label, shell, async () => {
     const opened = await opening?.catch(() => undefined); // who needed it has heard why there is none
     opened?.close();

@@ -14,6 +14,8 @@ interface ShellOptions {
 
 /** Runs commands in the login shell of another host. @throws OperatorError `ssh-failed` when it cannot be reached */
 export interface RemoteShell {
+  /** False once its connection has broken: the next command needs a new one. */
+  readonly isOpen: boolean;
   execute(command: string, options: ShellOptions): Promise<ShellResult>;
   close(): void;
 }

@@ -26,6 +26,8 @@ export interface RsyncJob {
   readonly deletes?: boolean;
   /** False makes a new file and renames it: for files that may already be a hard link to another backup's. */
   readonly writesInPlace?: boolean;
+  /** False for files without holes: looking for them takes a system call for each kilobyte. */
+  readonly keepsHoles?: boolean;
   readonly compresses?: boolean;
   /** 0 for no limit. */
   readonly kilobytesPerSecond?: number;
@@ -47,7 +49,7 @@ export function rsyncArguments(job: RsyncJob): string[] {
     job.symbolicLinks === 'follow' ? '-rLKpts' : '-rlpts',
     ...(job.deletes === true ? ['--delete-excluded'] : []),
     ...(job.writesInPlace === false ? [] : ['--inplace']),
-    '--sparse',
+    ...(job.keepsHoles === false ? [] : ['--sparse']),
     ...(reuse === undefined ? [] : [`--${reuse.kind}-dest=${reuse.folder}`]),
     ...(compares === 'content' ? ['--checksum'] : compares === 'nothing' ? ['--ignore-times'] : []),
     ...(files === undefined ? [] : ['--files-from=-', '--from0']),

@@ -1,6 +1,7 @@
 import type { Context } from '../shared/context.ts';
 import type { Environment } from '../shared/environment.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { preferFastCipher } from './prefer-fast-cipher.ts';
 import { failureOf, type ProgramResult } from './program-result.ts';
 import { type RsyncJob, rsyncArguments } from './rsync-arguments.ts';
 import { runProgram } from './run-program.ts';
@@ -27,7 +28,8 @@ const vanished = 24;
  * all the time (engine.md section 6.4).
  * @throws OperatorError `command-failed` with rsync's words, `interrupted`, or `program-missing`
  */
-export async function runRsync(job: RsyncJob, options: RsyncOptions, context: RsyncContext): Promise<void> {
+export async function runRsync(asked: RsyncJob, options: RsyncOptions, context: RsyncContext): Promise<void> {
+  const job = await withFastCipher(asked, options);
   for (let retriesLeft = options.retryTimes; ; retriesLeft--) {
     const result = await runOnce(job, options, context);
     if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
@@ -40,6 +42,12 @@ export async function runRsync(job: RsyncJob, options: RsyncOptions, context: Rs
     context.messages.warning(`${failure.message}; ${String(retriesLeft)} attempts left, the next one in ${String(pause)} s`);
     await context.clock.sleep(pause * 1000, context.signal);
   }
+}
+
+async function withFastCipher(job: RsyncJob, { environment }: RsyncOptions): Promise<RsyncJob> {
+  const { remote } = job;
+  if (remote === undefined) return job;
+  return { ...job, remote: { ...remote, sshCommand: await preferFastCipher(remote.sshCommand, environment) } };
 }
 
 async function runOnce(

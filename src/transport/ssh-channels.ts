@@ -12,6 +12,9 @@ const keptOutput = 64 * 1024;
 export function shellOver(client: NodeSSH, label: string): RemoteShell {
   const turns = new Turns(sessionsAtOnce);
   return {
+    get isOpen() {
+      return client.isConnected();
+    },
     execute: async (command, options) =>
       await turns.take(async () => {
         try {

@@ -11,6 +11,7 @@ const sshFailure = 255;
 /** A shell through the operator's own command, a new connection for each remote command. */
 export function sshProgramShell(command: SshCommand, environment: Environment): RemoteShell {
   return {
+    isOpen: true,
     execute: async (line, { input, signal, onStdout }) => {
       const program = await startProgram([...sshArgv(command), line], {
         environment,

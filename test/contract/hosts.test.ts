@@ -138,6 +138,12 @@ describe('our own ssh client', () => {
     expect((await logins()) - before).toBe(1);
   });
 
+  test('logs in again when the connection broke between two commands', async () => {
+    await using host = remoteHost({ sshCommand: sshd.sshCommand, environment });
+    expect(await codeOf(host.run(['sh', '-c', 'kill "$PPID"; while echo still here; do sleep 0.1; done']))).toBe('ssh-failed');
+    expect((await host.run(['echo', 'there'])).stdout).toBe('there\n');
+  });
+
   test('refuses a host that is not known, and one with another key', async () => {
     const file = join(folder.path, 'known');
     await writeFile(file, '');

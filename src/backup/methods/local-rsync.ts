@@ -7,8 +7,8 @@ import { fileLevelMode } from '../file-level-mode.ts';
 export const localRsync: BackupMethod = {
   name: 'local-rsync',
   mode: fileLevelMode,
+  host: ({ environment }) => localHost(environment),
   async copy(job) {
-    await using host = localHost(job.server.environment);
-    await copyFilesOfServer(job, { host, sshCommand: undefined });
+    await copyFilesOfServer(job, undefined);
   },
 };

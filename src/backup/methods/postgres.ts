@@ -26,6 +26,7 @@ import { walPositionText } from '../wal-position-text.ts';
 export const postgres: BackupMethod = {
   name: 'postgres',
   mode: () => 'postgres',
+  host: () => undefined,
   async copy(job) {
     await using primary = await connectToPrimary(job);
     const wasInRecovery = await readIsInRecovery(job.connection);

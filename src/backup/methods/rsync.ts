@@ -1,3 +1,4 @@
+import type { Server } from '../../config/server.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { remoteHost } from '../../transport/remote-host.ts';
 import type { BackupMethod } from '../backup-method.ts';
@@ -8,11 +9,14 @@ import { fileLevelMode } from '../file-level-mode.ts';
 export const rsync: BackupMethod = {
   name: 'rsync',
   mode: fileLevelMode,
+  host: (server) => remoteHost({ sshCommand: sshCommandOf(server), environment: server.environment }),
   async copy(job) {
-    const { config, environment } = job.server;
-    const sshCommand = config.options.ssh_command;
-    if (sshCommand === undefined) throw new OperatorError('configuration-invalid', `server ${config.name} has no ssh_command`);
-    await using host = remoteHost({ sshCommand, environment });
-    await copyFilesOfServer(job, { host, sshCommand });
+    await copyFilesOfServer(job, sshCommandOf(job.server));
   },
 };
+
+function sshCommandOf({ config }: Server): string {
+  const { ssh_command: sshCommand } = config.options;
+  if (sshCommand !== undefined) return sshCommand;
+  throw new OperatorError('configuration-invalid', `server ${config.name} has no ssh_command`);
+}

@@ -6,7 +6,7 @@ import { parseTimestamp } from '../../../src/shared/timestamp.ts';
 import { aBackup } from '../catalog/a-backup.ts';
 
 const second = 1_000_000_000n;
-const file = { path: 'base/1/2', size: 8192, mode: 0o600, modifiedNs: 100n * second + 5n };
+const file = { path: 'base/1/2', size: 8192, mode: 0o600, modifiedNs: 100n * second + 5n, isSparse: false };
 
 describe('a file', () => {
   test.each([

@@ -28,6 +28,12 @@ test('a job on this host, with nothing', () => {
   expect(argv.join(' ')).toBe('rsync -rlpts --inplace --sparse --ignore-missing-args --info=progress2 --outbuf=L /a/ /b/');
 });
 
+test('files without holes are written as they come', () => {
+  expect(rsyncArguments({ source: '/a', destination: '/b', symbolicLinks: 'keep', keepsHoles: false })).not.toContain(
+    '--sparse',
+  );
+});
+
 const summary =
   'rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1865) [generator=3.2.7]';
 
