@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { OperatorError, systemCodeOf } from './operator-error.ts';
 
 /** An exclusive flock(2) on a file: held until `release`, disposal, or the end of this process, however it ends. */
@@ -15,12 +17,18 @@ interface WaitOptions {
 }
 
 /**
+ * Who only asks whether a lock is held has to take it for an instant, Barman's commands exclusively: a lock that is held by nobody who
+ * can be seen is asked for again, after these pauses; a holder that can be seen is waited for once.
+ */
+const pausesMs = [10, 40, 100, 200];
+
+/**
  * Takes the lock when it is free; the file then holds this process's id and a newline (catalog.md section 12).
  * @returns undefined when somebody else holds it
  * @throws OperatorError `lock-failed` when the file or the `flock` program cannot be used
  */
 export async function tryLockFile(path: string): Promise<FileLock | undefined> {
-  return await takeLock(path, ['-n'], {});
+  return await takeLock(path, { flags: ['-n'] });
 }
 
 /**
@@ -28,30 +36,34 @@ export async function tryLockFile(path: string): Promise<FileLock | undefined> {
  * @throws OperatorError `lock-failed`, or `interrupted` when the signal aborts first
  */
 export async function lockFile(path: string, options: WaitOptions = {}): Promise<FileLock> {
-  const lock = await takeLock(path, [], options);
+  const lock = await takeLock(path, { flags: [], ...options });
   if (lock === undefined) throw new OperatorError('lock-failed', `flock gave up on ${path}`);
   return lock;
 }
 
 /** Process id that the holder wrote into the lock file; undefined when the lock is free or the file is missing or empty. */
 export async function readLockOwner(path: string): Promise<number | undefined> {
-  if (!(await exists(path))) return undefined;
-  await using free = await tryLockFileUnmarked(path);
-  if (free !== undefined) return undefined;
-  const text = (await readFile(path, 'utf8')).trim();
-  return /^\d+$/.test(text) ? Number(text) : undefined;
+  if (!(await isLockHeld(path))) return undefined;
+  return await writtenOwner(path);
 }
 
-/** Whether somebody holds the lock now. */
+/** Whether somebody holds the lock now; those who only ask at the same time do not count. */
 export async function isLockHeld(path: string): Promise<boolean> {
   if (!(await exists(path))) return false;
-  await using free = await tryLockFileUnmarked(path);
+  // shared: others who ask do not see us as a holder
+  const free = await flockPatiently(path, { flags: ['-n', '-s'] });
+  await free?.close();
   return free === undefined;
 }
 
-async function takeLock(path: string, flags: readonly string[], options: WaitOptions): Promise<FileLock | undefined> {
+/** How flock(1) is asked. */
+interface Asking extends WaitOptions {
+  readonly flags: readonly string[];
+}
+
+async function takeLock(path: string, asking: Asking): Promise<FileLock | undefined> {
   for (;;) {
-    const file = await flockOpenFile(path, flags, options);
+    const file = await flockPatiently(path, asking);
     if (file === undefined) return undefined;
     // Barman's cleanup unlinks free lock files: whoever opened the file just before holds a lock that nobody sees, so try again.
     if (!(await isStillAt(path, file))) {
@@ -64,17 +76,60 @@ async function takeLock(path: string, flags: readonly string[], options: WaitOpt
   }
 }
 
-async function tryLockFileUnmarked(path: string): Promise<FileLock | undefined> {
-  const file = await flockOpenFile(path, ['-n'], {});
-  return file === undefined ? undefined : asLock(path, file);
+/** Asks again, until the same holder was seen twice, or nobody for long enough. */
+async function flockPatiently(path: string, asking: Asking): Promise<FileHandle | undefined> {
+  let isSeenAgain = false;
+  for (const pauseMs of pausesMs) {
+    const file = await flockOpenFile(path, asking);
+    if (file !== undefined) return file;
+    const isOwnerThere = await isHeldByOwner(path);
+    if (isOwnerThere && isSeenAgain) return undefined;
+    isSeenAgain = isOwnerThere;
+    await delay(pauseMs);
+  }
+  return await flockOpenFile(path, asking);
 }
 
-async function flockOpenFile(path: string, flags: readonly string[], options: WaitOptions): Promise<FileHandle | undefined> {
+/** Whether the process that the lock file names holds the lock. Nobody knows of other users' processes, nor of those of other containers. */
+async function isHeldByOwner(path: string): Promise<boolean> {
+  try {
+    const owner = await writtenOwner(path);
+    if (owner === undefined) return false;
+    const wanted = await realpath(path);
+    const folder = `/proc/${String(owner)}`;
+    for (const number of await readdir(join(folder, 'fd'))) {
+      if ((await targetOf(join(folder, 'fd', number))) !== wanted) continue;
+      // the kernel's line on a lock that belongs to this open file
+      if (/^lock:.* FLOCK .* WRITE /m.test(await readFile(join(folder, 'fdinfo', number), 'utf8'))) return true;
+    }
+    return false;
+  } catch (error) {
+    if (['ENOENT', 'EACCES', 'ESRCH'].includes(systemCodeOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+/** Undefined for a file that was closed meanwhile. */
+async function targetOf(descriptor: string): Promise<string | undefined> {
+  try {
+    return await readlink(descriptor);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
+}
+
+async function writtenOwner(path: string): Promise<number | undefined> {
+  const text = (await readFile(path, 'utf8')).trim();
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+async function flockOpenFile(path: string, asking: Asking): Promise<FileHandle | undefined> {
   const file = await openLockFile(path);
   try {
-    const exitCode = await runFlock(file, flags, options);
+    const exitCode = await runFlock(file, asking);
     if (exitCode === 0) return file;
-    if (options.signal?.aborted === true) throw new OperatorError('interrupted', `stopped while waiting for the lock ${path}`);
+    if (asking.signal?.aborted === true) throw new OperatorError('interrupted', `stopped while waiting for the lock ${path}`);
     if (exitCode !== 1) throw new OperatorError('lock-failed', `flock ended with ${String(exitCode)} on ${path}`);
   } catch (error) {
     await file.close();
@@ -88,16 +143,16 @@ async function flockOpenFile(path: string, flags: readonly string[], options: Wa
  * A flock belongs to the open file, not to a process: the short-lived helper takes it on the descriptor that it inherits from us,
  * and it stays ours after the helper is gone, until we close the file or die.
  */
-async function runFlock(file: FileHandle, flags: readonly string[], options: WaitOptions): Promise<number | null> {
+async function runFlock(file: FileHandle, { flags, signal }: Asking): Promise<number | null> {
   const helper = spawn('flock', [...flags, '3'], {
     stdio: ['ignore', 'ignore', 'ignore', file.fd],
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(signal === undefined ? {} : { signal }),
   });
   try {
     const [exitCode] = (await once(helper, 'close')) as [number | null]; // the event's documented arguments: code, signal
     return exitCode;
   } catch (error) {
-    if (options.signal?.aborted === true) return null;
+    if (signal?.aborted === true) return null;
     if (systemCodeOf(error) !== 'ENOENT') throw error;
     throw new OperatorError('program-missing', 'the program flock was not found; it is needed for every lock', {
       hint: 'install the package util-linux',

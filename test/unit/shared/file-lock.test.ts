@@ -83,3 +83,40 @@ test('a lock whose file was unlinked is taken on the new file', async () => {
 test('a missing lock folder is told in one line', async () => {
   await expect(tryLockFile(join(folder, 'missing', 'x.lock'))).rejects.toMatchObject({ code: 'lock-failed' });
 });
+
+test('who takes a lock never fails because others ask about it', async () => {
+  await (await tryLockFile(path))?.release();
+  let isOver = false;
+  const ask = async (): Promise<void> => {
+    while (!isOver) await isLockHeld(path);
+  };
+  const asking = [ask(), ask(), ask()];
+  for (let turn = 0; turn < 40; turn++) {
+    await using lock = await tryLockFile(path);
+    expect(lock).toBeDefined();
+  }
+  isOver = true;
+  await Promise.all(asking);
+});
+
+test('those who ask at the same time do not take each other for the holder', async () => {
+  await (await tryLockFile(path))?.release();
+  const answers = await Promise.all(Array.from({ length: 20 }, async () => await isLockHeld(path)));
+  expect(answers).not.toContain(true);
+});
+
+test("Barman's way to ask, which takes the lock for an instant, is waited out", async () => {
+  const instant = await holdWithFlockProgram();
+  const taking = tryLockFile(path);
+  const ended = once(instant, 'close');
+  instant.kill('SIGKILL');
+  await ended;
+  await using lock = await taking;
+  expect(lock).toBeDefined();
+});
+
+test('a lock that its owner really holds is refused, also to the owner itself', async () => {
+  await using held = await tryLockFile(path);
+  expect(held).toBeDefined();
+  expect(await Promise.all([tryLockFile(path), isLockHeld(path), readLockOwner(path)])).toEqual([undefined, true, process.pid]);
+});
