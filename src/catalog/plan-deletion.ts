@@ -41,17 +41,76 @@ export function subtreeOf(backups: readonly Backup[], root: Backup): readonly Ba
  * removed here.
  */
 export function planWalDeletion(facts: DeletionFacts, going: Backup): WalDeletion {
-  const others = facts.backups.filter(({ id }) => id !== going.id);
-  const protectedRanges: SegmentRange[] = [];
-  for (const older of others.filter((backup) => mayNeedWal(backup) && backup.id < going.id).toReversed()) {
-    if (facts.keeps.get(older.id) !== 'standalone') return { kind: 'none', reason: `backup ${older.id} is older and needs it` };
-    if (!facts.looksPastStandalone) return { kind: 'none', reason: `backup ${older.id} is kept standalone` };
-    if (older.beginWal !== null && older.endWal !== null) protectedRanges.push({ first: older.beginWal, last: older.endWal });
+  return new WalDeletionPlanner(facts).plan(going);
+}
+
+/** {@link planWalDeletion} for one backup after the other, without a look at all of them for each. */
+export class WalDeletionPlanner {
+  readonly #facts: DeletionFacts;
+  readonly #numbers: ReadonlyMap<BackupId, number>;
+  /** Number of the next older and the next newer one that is there, by number: a list in which what goes is passed over. */
+  readonly #older: number[];
+  readonly #newer: number[];
+  /** How many live on each timeline. */
+  readonly #living = new Map<number, number>();
+
+  constructor(facts: DeletionFacts) {
+    this.#facts = facts;
+    this.#numbers = new Map(facts.backups.map(({ id }, number) => [id, number]));
+    this.#older = facts.backups.map((_backup, number) => number - 1);
+    this.#newer = facts.backups.map((_backup, number) => number + 1);
+    for (const backup of facts.backups) this.#count(backup, 1);
   }
-  const newer = others.find((backup) => isCopyDone(backup) && backup.id > going.id);
-  const limit = newer?.beginWal ?? going.beginWal;
-  if (limit === null) return { kind: 'none', reason: 'nothing says where the WAL that stays begins' };
-  return olderThan(limit, { others, protectedRanges });
+
+  /** @param going one of the backups */
+  plan(going: Backup): WalDeletion {
+    const { keeps, looksPastStandalone } = this.#facts;
+    const protectedRanges: SegmentRange[] = [];
+    for (const older of this.#from(going, this.#older)) {
+      if (!mayNeedWal(older)) continue;
+      if (keeps.get(older.id) !== 'standalone') return { kind: 'none', reason: `backup ${older.id} is older and needs it` };
+      if (!looksPastStandalone) return { kind: 'none', reason: `backup ${older.id} is kept standalone` };
+      if (older.beginWal !== null && older.endWal !== null) protectedRanges.push({ first: older.beginWal, last: older.endWal });
+    }
+    const limit = this.#nextDone(going)?.beginWal ?? going.beginWal;
+    if (limit === null) return { kind: 'none', reason: 'nothing says where the WAL that stays begins' };
+    return olderThan(limit, { timelines: this.#timelinesBeside(going), protectedRanges });
+  }
+
+  /** From now on the backup is gone. */
+  drop(gone: Backup): void {
+    const number = this.#numbers.get(gone.id);
+    if (number === undefined) return;
+    const [older, newer] = [this.#older[number] ?? -1, this.#newer[number] ?? this.#older.length];
+    if (older >= 0) this.#newer[older] = newer;
+    if (newer < this.#older.length) this.#older[newer] = older;
+    this.#count(gone, -1);
+  }
+
+  #nextDone(going: Backup): Backup | undefined {
+    for (const newer of this.#from(going, this.#newer)) if (isCopyDone(newer)) return newer;
+    return undefined;
+  }
+
+  *#from(backup: Backup, next: readonly number[]): Generator<Backup> {
+    let number = next[this.#numbers.get(backup.id) ?? -1];
+    for (;;) {
+      const found = number === undefined ? undefined : this.#facts.backups[number];
+      if (number === undefined || found === undefined) return;
+      yield found;
+      number = next[number];
+    }
+  }
+
+  #timelinesBeside(going: Backup): number[] {
+    const own = isLiving(going) ? going.timeline : null;
+    return [...this.#living].filter(([timeline, count]) => count > (timeline === own ? 1 : 0)).map(([timeline]) => timeline);
+  }
+
+  #count(backup: Backup, change: 1 | -1): void {
+    const { timeline } = backup;
+    if (timeline !== null && isLiving(backup)) this.#living.set(timeline, (this.#living.get(timeline) ?? 0) + change);
+  }
 }
 
 /** It is usable, or still being made: a passive node may copy an older backup after a newer one. */
@@ -64,7 +123,9 @@ export function planFirstBackupPurge(backups: readonly Backup[], first: Backup):
   if (first.beginWal === null) return { kind: 'none', reason: 'the backup has no begin WAL' };
   const older = backups.find((backup) => mayNeedWal(backup) && backup.id < first.id);
   if (older !== undefined) return { kind: 'none', reason: `backup ${older.id} is older` };
-  return olderThan(first.beginWal, { others: backups.filter(({ id }) => id !== first.id), protectedRanges: [] });
+  const others = backups.filter((backup) => backup.id !== first.id && isLiving(backup));
+  const timelines = others.map(({ timeline }) => timeline).filter((timeline) => timeline !== null);
+  return olderThan(first.beginWal, { timelines, protectedRanges: [] });
 }
 
 /** Whether an entry of the index stays. */
@@ -80,18 +141,13 @@ export function isWalKept({ name }: Pick<WalEntry, 'name'>, plan: WalDeletion): 
 
 function olderThan(
   limit: SegmentName,
-  { others, protectedRanges }: { others: readonly Backup[]; protectedRanges: readonly SegmentRange[] },
+  { timelines, protectedRanges }: { timelines: readonly number[]; protectedRanges: readonly SegmentRange[] },
 ): WalDeletion {
   const limitTimeline = timelineOf(limit);
-  const living = others.filter(({ status }) => ['STARTED', 'WAITING_FOR_WALS', 'DONE', 'SYNCING'].includes(status));
-  const timelines = living
-    .map(({ timeline }) => timeline)
-    .filter((timeline) => timeline !== null && timeline !== limitTimeline);
-  return {
-    kind: 'older-than',
-    limit,
-    limitTimeline,
-    protectedTimelines: new Set(timelines.filter((timeline) => timeline !== null)),
-    protectedRanges,
-  };
+  const protectedTimelines = new Set(timelines.filter((timeline) => timeline !== limitTimeline));
+  return { kind: 'older-than', limit, limitTimeline, protectedTimelines, protectedRanges };
+}
+
+function isLiving({ status }: Backup): boolean {
+  return ['STARTED', 'WAITING_FOR_WALS', 'DONE', 'SYNCING'].includes(status);
 }

@@ -3,11 +3,12 @@ import { dirname } from 'node:path';
 import { syncFolder } from '../shared/durable-file.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { archivedWalPath } from './archive-layout.ts';
-import { isWalKept, type WalDeletion } from './plan-deletion.ts';
+import type { WalDeletion } from './plan-deletion.ts';
 import { readLedger } from './read-ledger.ts';
 import type { ServerLayout } from './server-layout.ts';
 import type { WalEntry } from './wal-entry.ts';
 import { WalIndex } from './wal-index.ts';
+import { WalRemovals } from './wal-removals.ts';
 
 /** What happens around the removal of each file: the wal_delete hooks. */
 export interface WalRemovalHooks {
@@ -17,16 +18,13 @@ export interface WalRemovalHooks {
 
 /** Entries that any of some plans removes, oldest first. */
 export async function walsToRemove(layout: ServerLayout, ...plans: readonly WalDeletion[]): Promise<WalEntry[]> {
-  const removing = plans.filter((plan) => plan.kind !== 'none');
-  const [latest] = removing
-    .map(({ limit }) => limit)
-    .toSorted()
-    .toReversed();
-  if (latest === undefined) return [];
+  const removals = new WalRemovals(plans);
+  const { latestLimit } = removals;
+  if (latestLimit === undefined) return [];
   const ledger = await readLedger(layout);
-  const isGoing = (entry: WalEntry): boolean => removing.some((plan) => !isWalKept(entry, plan));
+  const isGoing = ({ name }: WalEntry): boolean => removals.firstTaking(name) !== undefined;
   const going = ledger.others.filter(isGoing);
-  for (const entry of ledger.segments(undefined, latest)) if (isGoing(entry)) going.push(entry);
+  for (const entry of ledger.segments(undefined, latestLimit)) if (isGoing(entry)) going.push(entry);
   return going.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 

@@ -69,6 +69,6 @@ function unjudged({ id, status }: Backup, hasPolicy: boolean): Verdict {
 }
 
 async function explainWals(server: Server, explainer: WalExplainer): Promise<RetentionReport['wals']> {
-  for (const entry of (await readLedger(server.layout)).entries()) explainer.add(entry);
+  explainer.addAll(await readLedger(server.layout));
   return explainer.ranges();
 }

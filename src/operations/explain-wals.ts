@@ -1,35 +1,46 @@
 import type { Backup, BackupId } from '../catalog/backup.ts';
 import { isCopyDone } from '../catalog/backup.ts';
-import { isWalKept } from '../catalog/plan-deletion.ts';
+import type { TimelineWal } from '../catalog/timeline-wal.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
-import { segmentOf, timelineOf, walKindOf } from '../wal/wal-name.ts';
+import type { WalLedger } from '../catalog/wal-ledger.ts';
+import { countUpTo, WalRemovals } from '../catalog/wal-removals.ts';
+import { type SegmentName, segmentOf, segmentParts, timelineOf, type WalName, walKindOf } from '../wal/wal-name.ts';
 import type { PlannedDeletion } from './plan-enforcement.ts';
 import type { WalRange, WalStanding } from './reports/retention-report.ts';
+
+/** Files that follow each other. */
+interface Stretch {
+  readonly first: WalName;
+  readonly last: WalName;
+  readonly files: number;
+  readonly bytes: number;
+}
 
 interface OpenRange {
   readonly standing: WalStanding;
   readonly timeline: number;
-  first: string;
-  last: string;
+  first: WalName;
+  last: WalName;
   files: number;
   bytes: number;
 }
 
 interface UpTo {
   /** The one that ends last. */
-  readonly lastEnd: { readonly id: BackupId; readonly endWal: string };
+  readonly lastEnd: { readonly id: BackupId; readonly endWal: SegmentName };
   /** The last one that is not kept with its own WAL only. */
   readonly recoverable: BackupId | undefined;
 }
 
 /**
- * Groups the archive by why WAL stays or goes: feed it every entry of the index, in any order, then ask. What comes out is as long as
+ * Groups the archive by why WAL stays or goes: feed it the ledger, or single entries in any order, then ask. What comes out is as long as
  * there are backups, however much WAL there is.
  */
 export class WalExplainer {
   readonly #deletions: readonly PlannedDeletion[];
+  readonly #removals: WalRemovals;
   /** Begin WAL of those that stay, ascending. */
-  readonly #begins: readonly string[];
+  readonly #begins: readonly SegmentName[];
   /** For each of these: what is known of it and of all before it. */
   readonly #upTo: readonly UpTo[];
   readonly #ranges = new Map<string, OpenRange>();
@@ -43,7 +54,8 @@ export class WalExplainer {
     { deletions, standalone }: { deletions: readonly PlannedDeletion[]; standalone: ReadonlySet<BackupId> },
   ) {
     const going = new Set(deletions.map(({ backup }) => backup.id));
-    this.#deletions = deletions.filter(({ wal }) => wal.kind !== 'none');
+    this.#deletions = deletions;
+    this.#removals = new WalRemovals(deletions.map(({ wal }) => wal));
     const staying = backups
       .filter((backup) => isCopyDone(backup) && !going.has(backup.id))
       .flatMap(({ id, beginWal, endWal }) => (beginWal === null ? [] : [{ id, beginWal, endWal: endWal ?? beginWal }]))
@@ -60,21 +72,54 @@ export class WalExplainer {
     this.#upTo = upTo;
   }
 
-  add(entry: WalEntry): void {
-    const position = this.#countUpTo(segmentOf(entry.name) ?? entry.name);
-    const standing = this.#standingOf(entry, this.#upTo[position - 1]);
-    const timeline = timelineOf(entry.name);
+  /** Everything in the archive: segments in stretches of which the same holds, all other files one by one. */
+  addAll(ledger: WalLedger): void {
+    for (const timeline of ledger.timelines) this.#addSegments(timeline);
+    for (const entry of ledger.others) this.add(entry);
+  }
+
+  add({ name, size }: Pick<WalEntry, 'name' | 'size'>): void {
+    this.#put({ first: name, last: name, files: 1, bytes: size });
+  }
+
+  #addSegments(wal: TimelineWal): void {
+    const starts = new Set(this.#turnsIn(wal.timeline).map(({ log, segment }) => wal.numberFrom(log, segment)));
+    const numbers = [...starts.add(0).add(wal.count)].toSorted((a, b) => a - b);
+    for (const [index, start] of numbers.entries()) {
+      const end = numbers[index + 1];
+      if (end === undefined) return;
+      const [first, last] = [wal.nameAt(start), wal.nameAt(end - 1)];
+      this.#put({ first, last, files: end - start, bytes: wal.bytesBetween(start, end) });
+    }
+  }
+
+  /** Segments of a timeline that a new stretch may begin with, whether they are there or not. */
+  #turnsIn(timeline: number): { readonly log: number; readonly segment: number }[] {
+    const { limits, ranges } = this.#removals.turns;
+    const at = [...this.#begins, ...limits, ...ranges.map(({ first }) => first)].map((name) => segmentParts(name));
+    const after = [...this.#upTo.map(({ lastEnd }) => lastEnd.endWal), ...ranges.map(({ last }) => last)].map((name) => {
+      const { segment, ...rest } = segmentParts(name);
+      return { ...rest, segment: segment + 1 };
+    });
+    return [...at, ...after].filter((turn) => turn.timeline === timeline);
+  }
+
+  /** @param stretch files of which the same holds as of the first */
+  #put(stretch: Stretch): void {
+    const { first, last, files, bytes } = stretch;
+    const position = countUpTo(this.#begins, segmentOf(first) ?? first);
+    const standing = this.#standingOf(first, this.#upTo[position - 1]);
+    const timeline = timelineOf(first);
     const key = `${standing.kind} ${'id' in standing ? standing.id : ''} ${String(timeline)} ${String(position)}`;
-    const { name, size } = entry;
     const range = this.#ranges.get(key);
     if (range === undefined) {
-      this.#ranges.set(key, { standing, timeline, first: name, last: name, files: 1, bytes: size });
+      this.#ranges.set(key, { standing, timeline, ...stretch });
       return;
     }
-    range.files++;
-    range.bytes += size;
-    if (name < range.first) range.first = name;
-    if (name > range.last) range.last = name;
+    range.files += files;
+    range.bytes += bytes;
+    if (first < range.first) range.first = first;
+    if (last > range.last) range.last = last;
   }
 
   /** By name. */
@@ -82,25 +127,14 @@ export class WalExplainer {
     return [...this.#ranges.values()].toSorted((a, b) => (a.first < b.first ? -1 : 1));
   }
 
-  #standingOf(entry: WalEntry, before: UpTo | undefined): WalStanding {
-    if (walKindOf(entry.name) === 'history') return { kind: 'history' };
-    const taking = this.#deletions.find(({ wal }) => !isWalKept(entry, wal));
+  #standingOf(name: WalName, before: UpTo | undefined): WalStanding {
+    if (walKindOf(name) === 'history') return { kind: 'history' };
+    const taking = this.#deletions[this.#removals.firstTaking(name) ?? -1];
     if (taking !== undefined) return { kind: 'goes-with', id: taking.backup.id };
-    const segment = segmentOf(entry.name) ?? entry.name;
+    const segment = segmentOf(name) ?? name;
     if (before !== undefined && segment <= before.lastEnd.endWal) return { kind: 'needed-by', id: before.lastEnd.id };
     return before?.recoverable === undefined
       ? { kind: 'needed-by-nothing' }
       : { kind: 'recovery-from', id: before.recoverable };
-  }
-
-  /** How many of those that stay begin at or before a segment. */
-  #countUpTo(segment: string): number {
-    let [low, high] = [0, this.#begins.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#begins[middle] ?? '') <= segment) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

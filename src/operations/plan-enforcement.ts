@@ -1,6 +1,6 @@
 import type { KeepTarget } from '../catalog/annotations.ts';
 import type { Backup, BackupId } from '../catalog/backup.ts';
-import { planWalDeletion, type WalDeletion } from '../catalog/plan-deletion.ts';
+import { type WalDeletion, WalDeletionPlanner } from '../catalog/plan-deletion.ts';
 import type { Verdict } from '../retention/plan-retention.ts';
 
 /** One backup that retention deletes, and the WAL that goes with it. */
@@ -27,10 +27,10 @@ export function planEnforcement({ backups, keeps, verdicts }: EnforcementFacts):
   const going = backups
     .filter(({ id }) => reasons.has(id) && !tree.hasUnfinished(id))
     .toSorted((a, b) => tree.order(a.id, b.id));
-  let left = backups;
+  const planner = new WalDeletionPlanner({ backups, keeps, looksPastStandalone: true });
   return going.map((backup) => {
-    const wal = planWalDeletion({ backups: left, keeps, looksPastStandalone: true }, backup);
-    left = left.filter(({ id }) => id !== backup.id);
+    const wal = planner.plan(backup);
+    planner.drop(backup);
     return { backup, reason: reasons.get(backup.id) ?? '', wal };
   });
 }

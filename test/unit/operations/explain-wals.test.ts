@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { planWalDeletion } from '../../../src/catalog/plan-deletion.ts';
+import { LedgerBuilder } from '../../../src/catalog/ledger-builder.ts';
+import { planWalDeletion, WalDeletionPlanner } from '../../../src/catalog/plan-deletion.ts';
 import { WalExplainer } from '../../../src/operations/explain-wals.ts';
 import { aBackup, anEntry, idOf } from '../catalog/a-backup.ts';
 
@@ -48,4 +50,53 @@ test('between a standalone backup and the next one nothing is needed, and it goe
     ['8', '8', { kind: 'needed-by', id: next.id }],
     ['9', '9', { kind: 'recovery-from', id: next.id }],
   ]);
+});
+
+test('a whole archive at once is grouped as its files one by one are', () => {
+  const shorts = fc.tuple(
+    fc.integer({ min: 1, max: 3 }),
+    fc.nat({ max: 20 }),
+    fc.constantFrom('', '', '.partial', '.00000028.backup'),
+  );
+  const archives = fc.uniqueArray(
+    shorts.map(([timeline, number, suffix]) => `${String(timeline)}:${number.toString(16)}${suffix}`),
+    { maxLength: 40 },
+  );
+  const sketches = fc.array(fc.record({ step: fc.nat({ max: 4 }), length: fc.nat({ max: 2 }), promotes: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 7,
+  });
+  fc.assert(
+    fc.property(archives, sketches, fc.nat({ max: 7 }), fc.nat({ max: 3 }), (wals, steps, goingCount, keptDay) => {
+      let [timeline, number] = [1, 0];
+      const backups = steps.map(({ step, length, promotes }, index) => {
+        timeline += promotes && timeline < 3 ? 1 : 0;
+        number += step;
+        const at = (offset: number) => `${String(timeline)}:${(number + offset).toString(16)}`;
+        return aBackup({ day: index + 1, begin: at(0), end: at(length) });
+      });
+      const standalone = new Set(keptDay === 0 ? [] : [idOf(keptDay)]);
+      const keeps = new Map([...standalone].map((id) => [id, 'standalone' as const]));
+      const planner = new WalDeletionPlanner({ backups, keeps, looksPastStandalone: true });
+      const deletions = backups
+        .slice(0, goingCount)
+        .filter(({ id }) => !standalone.has(id))
+        .map((backup) => {
+          const wal = planner.plan(backup);
+          planner.drop(backup);
+          return { backup, reason: 'obsolete', wal };
+        });
+      const entries = [...wals.map((short) => anEntry(short)), anEntry('00000002.history')];
+      const builder = new LedgerBuilder();
+      for (const entry of entries) builder.add(entry);
+      const [whole, single] = [
+        new WalExplainer(backups, { deletions, standalone }),
+        new WalExplainer(backups, { deletions, standalone }),
+      ];
+      whole.addAll(builder.build());
+      for (const entry of entries) single.add(entry);
+      expect(whole.ranges()).toEqual(single.ranges());
+    }),
+    { numRuns: 1000 },
+  );
 });
