@@ -34,7 +34,8 @@ export async function storeWithHooks(name: WalName, options: StoreOptions, conte
   }
   const { outcome, compression, failure, isFatal } = await storeOne(name, options, context);
   const isArchived = outcome?.kind === 'archived';
-  const after = isArchived ? await variablesOf(name, archivedWalPath(server.layout, name), compression) : variables;
+  const place = archivedWalPath(server.layout, name);
+  const after = isArchived ? await variablesOf(name, place, compression) : { ...variables, BARMAN_FILE: place };
   const error = failure === undefined ? (outcome?.kind === 'duplicate' ? duplicateText(name) : '') : messageOf(failure);
   await runPostHooks({ server, event: 'archive', variables: after, error }, context);
   if (isFatal) throw failure;

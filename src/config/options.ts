@@ -417,6 +417,14 @@ const serverOptions = {
     later: { work: ['cloud'], ignoring: 'warn' },
     summary: 'Google Cloud zone of the instance.',
   },
+  hook_timeout: {
+    kind: integer,
+    scope: 'GSM',
+    default: 0,
+    isOurs: true,
+    summary:
+      'Seconds that a hook script may take; then it is ended with all that it started, and counts as one that failed. With 0 it may take as long as it likes. Not an option of Barman, which warns about it and goes on.',
+  },
   immediate_checkpoint: {
     kind: flag,
     scope: 'GSM',

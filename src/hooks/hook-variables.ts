@@ -1,4 +1,5 @@
 import type { Backup } from '../catalog/backup.ts';
+import { formatJson, type Json } from '../shared/format-json.ts';
 import type { HookVariables } from './run-hooks.ts';
 
 interface BackupHookFacts {
@@ -42,22 +43,26 @@ export function walHookVariables({ segment, file, sizeBytes, epochSeconds, compr
 
 interface RecoveryHookFacts {
   readonly destination: string;
+  /** The ssh command that leads to another host. */
+  readonly remoteCommand: string | undefined;
   readonly tablespaces: Readonly<Record<string, string>>;
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: Readonly<Record<string, Json | undefined>>;
 }
 
 /** Variables of the recovery hooks, beside those of the backup. */
-export function recoveryHookVariables({ destination, tablespaces, options }: RecoveryHookFacts): HookVariables {
+export function recoveryHookVariables({ destination, remoteCommand, tablespaces, options }: RecoveryHookFacts): HookVariables {
   return {
     BARMAN_DESTINATION_DIRECTORY: destination,
     BARMAN_TABLESPACES: sortedJson(tablespaces),
-    BARMAN_REMOTE_COMMAND: '',
+    BARMAN_REMOTE_COMMAND: remoteCommand ?? '',
     BARMAN_RECOVER_OPTIONS: sortedJson(options),
   };
 }
 
-function sortedJson(values: Readonly<Record<string, unknown>>): string {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== false);
-  if (entries.length === 0) return '';
-  return JSON.stringify(Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1))));
+/** As Barman's scripts know it: keys sorted, a blank behind each comma and colon; empty when there is nothing. */
+function sortedJson(values: Readonly<Record<string, Json | undefined>>): string {
+  const entries = Object.entries(values).filter(
+    (entry): entry is [string, Json] => entry[1] !== undefined && entry[1] !== false,
+  );
+  return entries.length === 0 ? '' : formatJson(Object.fromEntries(entries), { sortKeys: true });
 }

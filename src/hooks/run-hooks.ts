@@ -1,7 +1,7 @@
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { runProgram } from '../transport/run-program.ts';
+import { type ProgramOptions, runProgram } from '../transport/run-program.ts';
 
 export type HookEvent = 'backup' | 'archive' | 'delete' | 'recovery' | 'wal_delete';
 
@@ -24,6 +24,8 @@ const abortAndContinue = 62;
 const abortAndStop = 63;
 const shortPauseMs = 3_000;
 const longPauseMs = 60_000;
+/** After being told to end, by a timeout or because we are to stop. */
+const secondsToEnd = 10;
 
 /** Whether any script is configured around an event. */
 export function hasHooks(server: Server, event: HookEvent): boolean {
@@ -67,6 +69,7 @@ async function runPlain(run: HookRun, phase: Phase, context: HookContext): Promi
   const script = run.server.config.options[`${phase}_${run.event}_script`];
   if (script === undefined) return;
   const exitCode = await runScript(script, { run, phase, isRetry: false, context });
+  if (phase === 'pre' && context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
   if (exitCode !== 0) context.log.warning(`${phase}_${run.event}_script ended with ${String(exitCode)}, which is ignored`);
 }
 
@@ -98,9 +101,12 @@ interface ScriptRun {
   readonly context: HookContext;
 }
 
+/** Exit code; 128 for a script that a signal ended. */
 async function runScript(script: string, { run, phase, isRetry, context }: ScriptRun): Promise<number> {
   const { server, event, variables, error = '' } = run;
-  const result = await runProgram(['/bin/sh', '-c', script], {
+  const { hook_timeout: timeoutSeconds } = server.config.options;
+  const startedMs = context.clock.elapsedMs();
+  const result = await runProgram(argvOf(script, timeoutSeconds), {
     environment: {
       ...server.environment,
       ...variables,
@@ -114,6 +120,27 @@ async function runScript(script: string, { run, phase, isRetry, context }: Scrip
     },
     onStdoutLine: (line) => context.log.debug(`${phase}_${event} script: ${line}`),
     onStderrLine: (line) => context.log.warning(`${phase}_${event} script: ${line}`),
+    ...stopsOf({ phase, context, timeoutSeconds }),
   });
+  if (timeoutSeconds > 0 && result.exitCode !== 0 && context.clock.elapsedMs() - startedMs >= timeoutSeconds * 1000) {
+    const name = `${phase}_${event}_${isRetry ? 'retry_' : ''}script`;
+    context.log.error(`${name} was ended after ${String(timeoutSeconds)} s (hook_timeout)`);
+  }
   return result.exitCode ?? 128;
+}
+
+/** timeout(1) makes a process group of the script, and ends all of it; with 0 it only does so when it is told to end itself. */
+function argvOf(script: string, timeoutSeconds: number): string[] {
+  return ['timeout', '-k', String(secondsToEnd), String(Math.max(0, timeoutSeconds)), '/bin/sh', '-c', script];
+}
+
+type ScriptEnd = Pick<ScriptRun, 'phase' | 'context'> & { readonly timeoutSeconds: number };
+
+/** What else ends a script: our own end before the event, and, after its timeout, what it left behind with its output open. */
+function stopsOf({ phase, context: { signal }, timeoutSeconds }: ScriptEnd): Pick<ProgramOptions, 'signal' | 'abandonSignal'> {
+  const latestMs = (timeoutSeconds + secondsToEnd + 2) * 1000;
+  return {
+    ...(phase === 'pre' ? { signal } : {}),
+    ...(timeoutSeconds > 0 ? { abandonSignal: AbortSignal.timeout(latestMs) } : {}),
+  };
 }

@@ -200,6 +200,7 @@ async function hookVariablesOf({ server, plan, planned: { backup, places } }: Ru
     }),
     ...recoveryHookVariables({
       destination: places.destination,
+      remoteCommand: request.remoteSshCommand,
       tablespaces: request.tablespaces,
       options: {
         target_tli: request.targetTimeline,

@@ -1,12 +1,12 @@
 import type { BackupDetails } from '../operations/reports/backup-reports.ts';
 import { formatRatio } from '../shared/format-fixed.ts';
+import type { JsonObject } from '../shared/format-json.ts';
 import { epochSeconds, formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { formatLsn, type Lsn } from '../wal/lsn.ts';
 import { hourlyRate, neighbourTexts } from './backup-details-sections.ts';
 import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-facts.ts';
 import { jsonOfPython } from './python-json.ts';
-import type { JsonObject } from './report.ts';
 
 /** `show-backup -f json`, without the server around it (cli.md section 12, clients.md section 3). */
 export function backupDetailsJson(details: BackupDetails): JsonObject {

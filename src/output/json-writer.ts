@@ -1,8 +1,9 @@
+import type { Json, JsonObject } from '../shared/format-json.ts';
+import { formatJson } from '../shared/format-json.ts';
 import type { Log } from '../shared/log.ts';
 import { type Colours, noColours } from './colours.ts';
-import { formatJson } from './format-json.ts';
 import { redactJson } from './redact-json.ts';
-import type { Json, JsonObject, Report } from './report.ts';
+import type { Report } from './report.ts';
 import type { MessageOptions, TextStream, Writer } from './writer.ts';
 
 type MessageKey = '_INFO' | '_WARNING' | '_ERROR' | '_EXCEPTION' | '_DEBUG';

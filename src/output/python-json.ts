@@ -1,5 +1,5 @@
+import type { Json } from '../shared/format-json.ts';
 import { isDict, PythonFloat, PythonTuple, type PythonValue } from '../shared/python-literal.ts';
-import type { Json } from './report.ts';
 
 /** A Python literal as JSON: tuples become arrays, dicts objects. */
 export function jsonOfPython(value: PythonValue): Json {

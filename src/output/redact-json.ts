@@ -1,5 +1,5 @@
+import type { Json, JsonObject } from '../shared/format-json.ts';
 import { redactSecrets } from '../shared/log-file.ts';
-import type { Json, JsonObject } from './report.ts';
 
 /** The same JSON with passwords blanked, as on the console: it is kept, sent and shown around no less. */
 export function redactJson<T extends Json>(value: T): T;

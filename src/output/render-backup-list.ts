@@ -1,9 +1,10 @@
 import type { Backup } from '../catalog/backup.ts';
 import type { BackupList, BackupSummary } from '../operations/reports/backup-reports.ts';
+import type { JsonObject } from '../shared/format-json.ts';
 import { epochSeconds, formatCTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatSize } from '../shared/units.ts';
 import { isComplete } from './backup-facts.ts';
-import type { JsonObject, Report } from './report.ts';
+import type { Report } from './report.ts';
 
 interface ListOptions {
   readonly minimal: boolean;

@@ -1,9 +1,9 @@
 import type { Backup } from '../catalog/backup.ts';
+import type { Json, JsonObject } from '../shared/format-json.ts';
 import { formatPythonLiteral } from '../shared/python-literal.ts';
 import { formatCTime, formatIsoTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn } from '../wal/lsn.ts';
 import { jsonOfPython } from './python-json.ts';
-import type { Json, JsonObject } from './report.ts';
 
 /** Who reads the record: `sync-info` has every time twice, `backup` in C time, `diagnose` as ISO 8601. */
 export type RecordReader = 'backup' | 'sync-info' | 'diagnose';

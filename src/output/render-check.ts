@@ -1,8 +1,9 @@
 import type { CheckResult } from '../check/check.ts';
 import type { CheckReport } from '../operations/reports/server-reports.ts';
+import type { Json } from '../shared/format-json.ts';
 import { type Colours, noColours } from './colours.ts';
 import { renderRemedy } from './render-remedy.ts';
-import type { Json, Report } from './report.ts';
+import type { Report } from './report.ts';
 import { headingOf } from './server-heading.ts';
 
 /**

@@ -1,9 +1,9 @@
 import type { Diagnosis, ServerDiagnosis, SourcedValue, SourcedValues } from '../operations/reports/diagnosis.ts';
-import { formatJson } from './format-json.ts';
+import type { Json, JsonObject } from '../shared/format-json.ts';
+import { formatJson } from '../shared/format-json.ts';
 import { redactJson } from './redact-json.ts';
 import { recordJson } from './render-backup-record.ts';
 import { jsonOfShown } from './render-server-details.ts';
-import type { Json, JsonObject } from './report.ts';
 
 interface DiagnosisOptions {
   /** Each value of the configuration with the file that it comes from. */

@@ -1,9 +1,10 @@
 import type { CheckResult } from '../check/check.ts';
 import type { Remedy, RemedyStep } from '../check/remedy.ts';
 import type { CheckReport } from '../operations/reports/server-reports.ts';
+import type { Json } from '../shared/format-json.ts';
 import { hintText } from './render-check.ts';
 import { renderStep, stepText } from './render-remedy.ts';
-import type { Json, Report } from './report.ts';
+import type { Report } from './report.ts';
 
 /** A failed check with its cause, and what only a head can do about it; the steps follow one by one. */
 export function renderDoctorFailure(

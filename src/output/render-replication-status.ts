@@ -1,9 +1,10 @@
 import type { ReplicationReport, ReplicationTarget } from '../operations/reports/server-reports.ts';
 import type { StreamingClient } from '../postgres/replication-status.ts';
+import type { Json, JsonObject } from '../shared/format-json.ts';
 import { formatLongTime } from '../shared/timestamp.ts';
 import { formatSize } from '../shared/units.ts';
 import { formatLsn, type Lsn } from '../wal/lsn.ts';
-import type { Json, JsonObject, Report } from './report.ts';
+import type { Report } from './report.ts';
 
 interface StatusOptions {
   readonly minimal: boolean;

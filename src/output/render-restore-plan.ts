@@ -1,9 +1,10 @@
 import type { Backup } from '../catalog/backup.ts';
 import type { PlannedRestore, PlannedStage, RestorePlan } from '../restore/restore-plan.ts';
+import type { Json, JsonObject } from '../shared/format-json.ts';
 import { formatLongTime } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { formatLsn } from '../wal/lsn.ts';
-import type { Json, JsonObject, Report } from './report.ts';
+import type { Report } from './report.ts';
 
 const shownOthers = 5;
 

@@ -1,7 +1,8 @@
 import type { ConfigurationLine, RestoreReport } from '../operations/reports/restore-reports.ts';
+import type { Json, JsonObject } from '../shared/format-json.ts';
 import { epochSeconds, formatLongTime } from '../shared/timestamp.ts';
 import { formatInterval } from '../shared/units.ts';
-import type { Json, JsonObject, Report } from './report.ts';
+import type { Report } from './report.ts';
 
 /** A block of the result: console lines, and the warning that stands for it in JSON. */
 interface Block {

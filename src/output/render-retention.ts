@@ -1,8 +1,9 @@
 import type { RetentionItem, RetentionReport, WalRange, WalStanding } from '../operations/reports/retention-report.ts';
 import type { Outlook } from '../retention/plan-retention.ts';
+import type { JsonObject } from '../shared/format-json.ts';
 import { epochSeconds, formatCTime, formatIsoTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatSize } from '../shared/units.ts';
-import type { JsonObject, Report } from './report.ts';
+import type { Report } from './report.ts';
 
 /** `retention` of one server: each backup and each range of WAL with what becomes of it, and why. */
 export function renderRetention(report: RetentionReport): Report {

@@ -1,5 +1,6 @@
 import type { ServerDetails, ShownValue } from '../operations/reports/server-reports.ts';
-import type { Json, Report } from './report.ts';
+import type { Json } from '../shared/format-json.ts';
+import type { Report } from './report.ts';
 import { headingOf, stateOf } from './server-heading.ts';
 
 /** `show-servers` of one server: every key in alphabetical order (cli.md sections 6.4 and 12). */

@@ -1,6 +1,4 @@
-/** JSON of a report, as the JSON writer merges it into its one object (cli.md section 12). */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-export type JsonObject = { readonly [key: string]: Json };
+import type { JsonObject } from '../shared/format-json.ts';
 
 /** One result in both formats. */
 export interface Report {

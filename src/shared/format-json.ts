@@ -1,5 +1,8 @@
-import { formatPythonFloat } from '../shared/python-literal.ts';
-import type { Json } from './report.ts';
+import { formatPythonFloat } from './python-literal.ts';
+
+/** What JSON can hold. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
 
 interface JsonLayout {
   /** Blanks for each level; without it everything stands on one line. */

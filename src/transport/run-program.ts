@@ -17,6 +17,8 @@ export interface ProgramOptions {
   readonly signal?: AbortSignal;
   /** SIGTERM unless the program ends more gracefully on another one. */
   readonly stopSignal?: NodeJS.Signals;
+  /** Aborting it kills the program and lets go of its streams, as {@link RunningProgram.abandon} does. */
+  readonly abandonSignal?: AbortSignal;
 }
 
 /** A program under way. */
@@ -107,10 +109,13 @@ async function launch(
   const stop = (): void => {
     child.kill(options.stopSignal ?? 'SIGTERM');
   };
+  const letGo = (): void => abandon(child);
   options.signal?.addEventListener('abort', stop, { once: true });
+  options.abandonSignal?.addEventListener('abort', letGo, { once: true });
   if (options.signal?.aborted === true) stop();
   const ended = endOf(child).then(([exitCode, signal]) => {
     options.signal?.removeEventListener('abort', stop);
+    options.abandonSignal?.removeEventListener('abort', letGo);
     const result: ProgramResult = { argv, exitCode, signal, stdout: '', stderr: stderr.end() };
     return result;
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Backup } from '../../../src/catalog/backup.ts';
-import type { planWalDeletion} from '../../../src/catalog/plan-deletion.ts';
+import type { planWalDeletion } from '../../../src/catalog/plan-deletion.ts';
 import { isWalKept, type WalDeletion, WalDeletionPlanner } from '../../../src/catalog/plan-deletion.ts';
 import { countUpTo, WalRemovals } from '../../../src/catalog/wal-removals.ts';
 import { aBackup, idOf, segmentOf, walOf } from './a-backup.ts';

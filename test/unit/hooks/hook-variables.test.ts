@@ -27,13 +27,16 @@ test('hooks of a WAL file are told its time with the fraction', () => {
 
 test('hooks of a restore are told sorted JSON of what was asked for, or nothing', () => {
   const options = { target_time: '2026-01-01', exclusive: false, target_name: undefined, standby_mode: true };
-  expect(recoveryHookVariables({ destination: '/srv/new', tablespaces: { b: '/2', a: '/1' }, options })).toEqual({
+  expect(
+    recoveryHookVariables({ destination: '/srv/new', remoteCommand: 'ssh db', tablespaces: { b: '/2', a: '/1' }, options }),
+  ).toEqual({
     BARMAN_DESTINATION_DIRECTORY: '/srv/new',
-    BARMAN_TABLESPACES: '{"a":"/1","b":"/2"}',
-    BARMAN_REMOTE_COMMAND: '',
-    BARMAN_RECOVER_OPTIONS: '{"standby_mode":true,"target_time":"2026-01-01"}',
+    BARMAN_TABLESPACES: '{"a": "/1", "b": "/2"}',
+    BARMAN_REMOTE_COMMAND: 'ssh db',
+    BARMAN_RECOVER_OPTIONS: '{"standby_mode": true, "target_time": "2026-01-01"}',
   });
-  expect(recoveryHookVariables({ destination: '/x', tablespaces: {}, options: {} })).toMatchObject({
+  expect(recoveryHookVariables({ destination: '/x', remoteCommand: undefined, tablespaces: {}, options: {} })).toMatchObject({
+    BARMAN_REMOTE_COMMAND: '',
     BARMAN_TABLESPACES: '',
     BARMAN_RECOVER_OPTIONS: '',
   });

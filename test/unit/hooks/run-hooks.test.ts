@@ -1,10 +1,12 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Server } from '../../../src/config/server.ts';
 import { hasHooks, runPostHooks, runPreHooks, runPreHooksOrFail } from '../../../src/hooks/run-hooks.ts';
-import type { Clock } from '../../../src/shared/clock.ts';
+import { type Clock, systemClock } from '../../../src/shared/clock.ts';
 import type { Log } from '../../../src/shared/log.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
 import { type LonelyServer, lonelyServer } from '../check/check-setup.ts';
 
 const run = (server: Server, more = {}) => ({ server, event: 'backup' as const, variables: {}, ...more });
@@ -31,6 +33,9 @@ function aHookContext() {
   };
   return { logged, pauses, log, clock, signal: new AbortController().signal };
 }
+
+/** Measures time, and still does not wait. */
+const realTime = { clock: { ...systemClock, sleep: () => Promise.resolve() } };
 
 async function linesOf(home: LonelyServer, name = 'log'): Promise<string[]> {
   return (await readFile(join(home.folder, name), 'utf8')).trimEnd().split('\n');
@@ -151,3 +156,53 @@ test('a wish to stop ends the wait for the next try', async () => {
   const stopped = { ...aHookContext(), clock: { ...aHookContext().clock, sleep: () => Promise.reject(new Error('stopped')) } };
   await expect(runPreHooks(run(home.server), stopped)).rejects.toThrow('stopped');
 });
+
+test('a script that takes longer than hook_timeout is ended with all that it started, and tried again', async () => {
+  await using home = await lonelyServer(
+    `hook_timeout = 1
+pre_backup_retry_script = echo x >> FOLDER/log; [ $(wc -l < FOLDER/log) -gt 1 ] || { sleep 300 & echo $! > FOLDER/child; wait; }`,
+  );
+  const context = { ...aHookContext(), ...realTime };
+  expect(await runPreHooks(run(home.server), context)).toBe('go-on');
+  expect(await linesOf(home)).toHaveLength(2);
+  expect(context.logged).toContain('ERROR: pre_backup_retry_script was ended after 1 s (hook_timeout)');
+  const [child = ''] = await linesOf(home, 'child');
+  await waitFor('what it started is gone', () => !isAlive(Number(child)));
+});
+
+test('a plain script that takes longer than hook_timeout only costs that time', async () => {
+  await using home = await lonelyServer('hook_timeout = 1\npost_backup_script = exec sleep 300');
+  const context = { ...aHookContext(), ...realTime };
+  await runPostHooks(run(home.server), context);
+  expect(context.logged).toEqual([
+    'ERROR: post_backup_script was ended after 1 s (hook_timeout)',
+    'WARNING: post_backup_script ended with 124, which is ignored',
+  ]);
+});
+
+test('a signal ends a script before the event, and the event does not begin', async () => {
+  await using home = await lonelyServer('pre_backup_script = touch FOLDER/begun; exec sleep 300');
+  const stopping = new AbortController();
+  const running = runPreHooks(run(home.server), { ...aHookContext(), signal: stopping.signal });
+  await Promise.all([
+    expect(running).rejects.toMatchObject({ code: 'interrupted' }),
+    waitFor('the script runs', () => existsSync(join(home.folder, 'begun'))).then(() => stopping.abort()),
+  ]);
+});
+
+test('scripts after the event run in peace although we are to stop', async () => {
+  await using home = await lonelyServer('post_backup_script = echo done > FOLDER/log');
+  const stopped = { ...aHookContext(), signal: AbortSignal.abort() };
+  await runPostHooks(run(home.server), stopped);
+  expect(await linesOf(home)).toEqual(['done']);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${String(pid)}/status`, 'utf8'));
+  } catch (error) {
+    if (!['ESRCH', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return false;
+  }
+}

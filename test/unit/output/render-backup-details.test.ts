@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { BackupDetails } from '../../../src/operations/reports/backup-reports.ts';
 import { renderBackupDetails } from '../../../src/output/render-backup-details.ts';
-import type { Json, JsonObject } from '../../../src/output/report.ts';
+import type { Json, JsonObject } from '../../../src/shared/format-json.ts';
 import { backupOf, detailsOf, dictOf, idOf, lsnOf, noWal, segmentOf } from './samples.ts';
 
 const child = idOf('20260123T222533');

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { formatJson } from '../../../src/output/format-json.ts';
-import type { Json } from '../../../src/output/report.ts';
 import { formatFixed, formatRatio } from '../../../src/shared/format-fixed.ts';
+import { formatJson, type Json } from '../../../src/shared/format-json.ts';
 
 test.each<{ fact: string; value: Json; text: string }>([
   { fact: 'keys are sorted', value: { b: 1, a: { d: null, c: true } }, text: '{"a": {"c": true, "d": null}, "b": 1}' },
