@@ -1,49 +1,72 @@
 'use strict';
 const { readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { createRequire, wrap } = require('node:module');
-const { dirname } = require('node:path');
+const { dirname, join } = require('node:path');
 const { Script, constants } = require('node:vm');
-const { crc32 } = require('node:zlib');
 
-const headBytes = 4;
+const lengthBytes = 4;
 
-/** Where the compiled code of a program lies: it is made by the build, and belongs to exactly this text and this Node. */
+/**
+ * Where the compiled code of a file lies: the length of its text, its text, and what V8 made of it. Comparing whole texts takes less than
+ * loading anything that computes a checksum.
+ */
 function cachePath(path) {
   return `${path}.cache`;
 }
 
 /**
- * Runs a module, compiled already when the build left its code for this Node; V8 refuses that of another version, and the checksum that
- * of another text.
+ * Requires a file, and with it those beside it that it requires, compiled already where the build left the code of exactly this text for
+ * this version of V8.
  */
 function requireCompiled(path) {
-  const cached = readCache(path);
-  return cached === undefined ? require(path) : run(path, scriptOf(path, cached)).exports;
+  return loader((file, source) => scriptOf(file, source, readCachedData(file, source)))(path);
 }
 
-/** Compiles a module, runs `use` with it, and keeps what was compiled up to then. */
-async function writeCache(path, use) {
-  const source = readFileSync(path);
-  const script = scriptOf(path, { source });
-  await use(run(path, script).exports);
-  const head = Buffer.alloc(headBytes);
-  head.writeUInt32LE(crc32(source));
-  writeFileSync(`${cachePath(path)}.tmp`, Buffer.concat([head, script.createCachedData()]));
-  renameSync(`${cachePath(path)}.tmp`, cachePath(path));
-}
-
-function readCache(path) {
-  if (crc32 === undefined) return undefined; // Node before 20.15
-  try {
-    const cache = readFileSync(cachePath(path));
-    const source = readFileSync(path);
-    return cache.readUInt32LE() === crc32(source) ? { source, cachedData: cache.subarray(headBytes) } : undefined;
-  } catch {
-    return undefined; // nothing was built for it, and require says what is missing
+/** Compiles a file and those beside it that it requires, runs `use` with its exports, and keeps what was compiled up to then. */
+async function writeCaches(path, use) {
+  const compiled = [];
+  const load = loader((file, source) => {
+    const script = scriptOf(file, source);
+    compiled.push({ file, source, script });
+    return script;
+  });
+  await use(load(path), load);
+  for (const { file, source, script } of compiled) {
+    const length = Buffer.alloc(lengthBytes);
+    length.writeUInt32LE(source.length);
+    writeFileSync(`${cachePath(file)}.tmp`, Buffer.concat([length, source, script.createCachedData()]));
+    renameSync(`${cachePath(file)}.tmp`, cachePath(file));
   }
 }
 
-function scriptOf(path, { source, cachedData }) {
+/** Requires files, each once. */
+function loader(compile) {
+  const modules = new Map();
+  const load = (path) => {
+    const known = modules.get(path);
+    if (known !== undefined) return known.exports;
+    const script = compile(path, readFileSync(path));
+    const module = { exports: {} };
+    modules.set(path, module);
+    const requireElsewhere = createRequire(path);
+    const requireFrom = (name) => (name.startsWith('./') ? load(join(dirname(path), name)) : requireElsewhere(name));
+    script.runInThisContext()(module.exports, requireFrom, module, path, dirname(path));
+    return module.exports;
+  };
+  return load;
+}
+
+function readCachedData(path, source) {
+  try {
+    const cache = readFileSync(cachePath(path));
+    const end = lengthBytes + cache.readUInt32LE();
+    return cache.subarray(lengthBytes, end).equals(source) ? cache.subarray(end) : undefined;
+  } catch {
+    return undefined; // nothing was built for it
+  }
+}
+
+function scriptOf(path, source, cachedData) {
   return new Script(wrap(source.toString('latin1')), {
     filename: path,
     cachedData,
@@ -51,10 +74,4 @@ function scriptOf(path, { source, cachedData }) {
   });
 }
 
-function run(path, script) {
-  const module = { exports: {} };
-  script.runInThisContext()(module.exports, createRequire(path), module, path, dirname(path));
-  return module;
-}
-
-module.exports = { requireCompiled, writeCache };
+module.exports = { requireCompiled, writeCaches };

@@ -11,7 +11,7 @@ module.exports = (run, failure) => {
   try {
     program = enableCompileCache === undefined ? require('./code-cache.cjs').requireCompiled(path) : require(path);
   } catch (error) {
-    if (error.code !== 'MODULE_NOT_FOUND' || !error.message.includes('main.cjs')) throw error;
+    if (!['ENOENT', 'MODULE_NOT_FOUND'].includes(error.code) || !error.message.includes('main.cjs')) throw error;
     process.stderr.write(
       `ERROR: pgcellar is not built: run npm ci --ignore-scripts && npm run build in ${join(__dirname, '..')}\n`,
     );

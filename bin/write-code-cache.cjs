@@ -1,9 +1,9 @@
 'use strict';
 // The last step of the build: runs the commands that must start fast on a home of nothing, and keeps what Node compiled for them.
-const { mkdirSync, mkdtempSync, rmSync, writeFileSync } = require('node:fs');
+const { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir, userInfo } = require('node:os');
 const { join } = require('node:path');
-const { writeCache } = require('./code-cache.cjs');
+const { writeCaches } = require('./code-cache.cjs');
 
 const folder = mkdtempSync(join(tmpdir(), 'pgcellar-build-'));
 const configuration = join(folder, 'pgcellar.conf');
@@ -19,20 +19,22 @@ const commands = [
   ['list-backups', 'main'],
   ['show-backup', 'main', 'latest'],
   ['get-wal', 'main', segment],
+  ['put-wal', '--test', 'main'],
   ['archive-wal', 'main'],
+  ['status', 'main'],
+  ['check', 'main'],
 ];
-const write = process.stdout.write.bind(process.stdout);
-process.stdout.write = () => true;
-process.stderr.write = () => true;
+const folderOfProgram = join(__dirname, '..', 'dist', 'cli');
 
-writeCache(join(__dirname, '..', 'dist', 'cli', 'main.cjs'), async ({ main }) => {
+writeCaches(join(folderOfProgram, 'main.cjs'), async ({ main }, load) => {
   for (const words of commands) {
     await main({ programName: 'pgcellar', script: join(__dirname, 'pgcellar'), argv: ['-c', configuration, ...words] });
   }
+  for (const name of readdirSync(folderOfProgram).filter((file) => file.endsWith('.cjs'))) load(join(folderOfProgram, name));
 })
   .then(() => 0)
   .catch((error) => {
-    write(`${error.stack}\n`);
+    process.stderr.write(`${error.stack}\n`);
     return 1;
   })
   .then((exitCode) => {

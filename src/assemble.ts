@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { ServerLayout } from './catalog/server-layout.ts';
 import { becomeUser } from './cli/become-user.ts';
 import type { GlobalArguments } from './cli/parse-global-options.ts';
+import { standardError, standardOutput } from './cli/standard-stream.ts';
 import {
   type ConfigurationFiles,
   type ConfigurationRequest,
@@ -108,7 +109,7 @@ export async function assemble({
     level: globals.logLevel ?? main.global.log_level,
     clock: systemClock,
     pid: process.pid,
-    stderr: process.stderr,
+    stderr: standardError,
   });
   const progress = progressFor(globals);
   const writer = writerFor({ globals, log, progress });
@@ -139,10 +140,12 @@ export async function assemble({
     self: [process.execPath, script, '-c', configurationPath, '-q'],
     typed: globals.configPath === undefined ? [programName] : [programName, '-c', globals.configPath],
     format: globals.format,
-    isInteractive: process.stdout.isTTY && globals.format === 'console',
+    isInteractive: standardOutput.isTerminal && globals.format === 'console',
     configurationPath,
     script,
-    stdout: process.stdout,
+    get stdout() {
+      return standardOutput.stream;
+    },
     environment,
     reload: async () => {
       const loaded = await loadConfiguration(await mainAgain(main), home);
@@ -154,7 +157,7 @@ export async function assemble({
     },
     stdin: () => process.stdin,
     printRaw: (text) => {
-      process.stdout.write(text);
+      standardOutput.write(text);
     },
     tellFailure: (error) => {
       const failure = expectedFailureOf(error);
@@ -185,8 +188,8 @@ async function mainAgain(main: MainConfiguration): Promise<MainConfiguration> {
 }
 
 function progressFor({ isQuiet, format }: GlobalArguments): Progress {
-  if (isQuiet || format === 'json' || !process.stderr.isTTY) return silentProgress;
-  return new ProgressLine({ terminal: process.stderr, clock: systemClock });
+  if (isQuiet || format === 'json' || !standardError.isTerminal) return silentProgress;
+  return new ProgressLine({ terminal: standardError.stream, clock: systemClock });
 }
 
 interface WriterOptions {
@@ -197,11 +200,11 @@ interface WriterOptions {
 
 function writerFor({ globals, log, progress }: WriterOptions): Writer {
   const { format, isQuiet, isDebug, colour } = globals;
-  if (format === 'json') return new JsonWriter({ stdout: process.stdout, log, isQuiet, isDebug });
-  const areTerminals = process.stdout.isTTY && process.stderr.isTTY;
+  if (format === 'json') return new JsonWriter({ stdout: standardOutput, log, isQuiet, isDebug });
+  const areTerminals = standardOutput.isTerminal && standardError.isTerminal;
   return new ConsoleWriter({
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout: standardOutput,
+    stderr: standardError,
     log,
     hasColour: colour === 'always' || (colour === 'auto' && areTerminals && process.env['NO_COLOR'] === undefined),
     isQuiet,
@@ -253,7 +256,7 @@ function listenToSignals({
     controller.abort();
   };
   const endAtOnce = (): void => {
-    process.stderr.write('ERROR: interrupted\n');
+    standardError.write('ERROR: interrupted\n');
     process.exit(1);
   };
   if (endsGracefully) {

@@ -7,6 +7,7 @@ import { HelpWanted, helpOf, parseArguments } from './parse-arguments.ts';
 import type { GlobalArguments } from './parse-global-options.ts';
 import { programHelp } from './program-help.ts';
 import { selectServers } from './select-servers.ts';
+import { standardError, standardOutput } from './standard-stream.ts';
 
 interface CommandLine {
   readonly programName: string;
@@ -34,7 +35,9 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
         programName,
         commands: allCommands,
         places: placesFor(globals),
-        print: (text: string): void => void process.stdout.write(text),
+        print: (text: string): void => {
+          standardOutput.write(text);
+        },
       };
       if (declaration?.runEarly !== undefined) {
         await declaration.runEarly(early);
@@ -74,11 +77,11 @@ const strictFailure = 200;
 export function tellUsageError(error: unknown): number {
   const failure = expectedFailureOf(error);
   if (failure === undefined) {
-    process.stderr.write(`EXCEPTION: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    standardError.write(`EXCEPTION: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return 1;
   }
   const { code, message, hint, exitCode } = failure;
-  process.stderr.write(`${code === 'usage' ? '' : 'ERROR: '}${message}\n${hint === undefined ? '' : `HINT: ${hint}\n`}`);
+  standardError.write(`${code === 'usage' ? '' : 'ERROR: '}${message}\n${hint === undefined ? '' : `HINT: ${hint}\n`}`);
   return exitCode;
 }
 
@@ -125,6 +128,6 @@ async function run(
 }
 
 function say(text: string): number {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  standardOutput.write(text.endsWith('\n') ? text : `${text}\n`);
   return 0;
 }

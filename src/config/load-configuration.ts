@@ -64,7 +64,7 @@ export async function loadConfiguration(main: MainConfiguration, homeFolder: str
   for (const section of byName(others.filter((other) => !modelSections.includes(other)))) {
     servers.push(await readServer(section, { home: global.barman_home, defaults, models }, context));
   }
-  const globalProblems = await sharedFolders(servers);
+  const globalProblems = sharedFolders(servers);
   return { path: main.path, global, servers, models, globalProblems, ...context.notes };
 }
 

@@ -45,7 +45,7 @@ export async function readServer(section: Section, around: ServerSurroundings, c
   const assumed = assumptionsAbout(name, optionsOf(resolved));
   context.notes.warnings.push(...assumed.warnings);
   const problems = [
-    ...repeatedFolders(await foldersOf(assumed.options)),
+    ...repeatedFolders(foldersOf(assumed.options)),
     ...(active.problem === undefined ? [] : [active.problem]),
     ...problemsOf(assumed.options),
   ].map((problem) => `server '${name}': ${problem}`);

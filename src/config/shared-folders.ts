@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import type { ServerOptions } from './options.ts';
@@ -20,9 +20,9 @@ export interface Folder {
 }
 
 /** Folders of a server that must be its own; destinations in an object store are none. */
-export async function foldersOf(options: ServerOptions): Promise<readonly Folder[]> {
+export function foldersOf(options: ServerOptions): readonly Folder[] {
   const local = folderKeys.filter((key) => !options[key].includes('://'));
-  return await Promise.all(local.map(async (key) => ({ key, realPath: await realPathOf(resolve(options[key])) })));
+  return local.map((key) => ({ key, realPath: realPathOf(resolve(options[key])) }));
 }
 
 /** One problem for each folder that one server uses twice. */
@@ -33,11 +33,9 @@ export function repeatedFolders(folders: readonly Folder[]): readonly string[] {
 }
 
 /** One problem for each folder that several servers use. */
-export async function sharedFolders(servers: readonly ServerConfig[]): Promise<readonly string[]> {
-  const all = await Promise.all(
-    servers.map(async ({ name, options }) => (await foldersOf(options)).map((folder) => ({ ...folder, server: name }))),
-  );
-  return [...grouped(all.flat()).entries()]
+export function sharedFolders(servers: readonly ServerConfig[]): readonly string[] {
+  const all = servers.flatMap(({ name, options }) => foldersOf(options).map((folder) => ({ ...folder, server: name })));
+  return [...grouped(all).entries()]
     .filter(([, users]) => new Set(users.map(({ server }) => server)).size > 1)
     .map(
       ([path, users]) =>
@@ -55,13 +53,16 @@ function grouped<F extends Folder>(folders: readonly F[]): Map<string, F[]> {
   return groups;
 }
 
-/** What does not exist yet counts by the part of its path that does. */
-async function realPathOf(path: string): Promise<string> {
+/**
+ * What does not exist yet counts by the part of its path that does. At once: every command asks for each folder of each server, and a
+ * round through the thread pool takes ten times as long as the answer.
+ */
+function realPathOf(path: string): string {
   try {
-    return await realpath(path);
+    return realpathSync.native(path);
   } catch (error) {
     const code = systemCodeOf(error);
     const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
-    return isMissing && dirname(path) !== path ? join(await realPathOf(dirname(path)), basename(path)) : path;
+    return isMissing && dirname(path) !== path ? join(realPathOf(dirname(path)), basename(path)) : path;
   }
 }

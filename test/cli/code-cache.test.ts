@@ -16,7 +16,7 @@ describe('a module that the build compiled', () => {
     folder = await createTemporaryFolder('code');
     path = join(folder.path, 'main.cjs');
     await writeFile(path, text(42));
-    const write = `require(${JSON.stringify(codeCache)}).writeCache(${JSON.stringify(path)}, (module) => module.answer())`;
+    const write = `require(${JSON.stringify(codeCache)}).writeCaches(${JSON.stringify(path)}, (module) => module.answer())`;
     expect(await runProgram([process.execPath, '-e', write], { env: process.env })).toMatchObject({ exitCode: 0, stderr: '' });
     return async () => await folder[Symbol.asyncDispose]();
   });
@@ -36,12 +36,20 @@ describe('a module that the build compiled', () => {
     expect(await answer()).toBe(`43 ${path}\n`);
   });
 
+  test('has the same modules as the files beside it, be they compiled or not', async () => {
+    await writeFile(join(folder.path, 'part.cjs'), "exports.main = require('./main.cjs');\n");
+    const read = `const main = require(${JSON.stringify(codeCache)}).requireCompiled(${JSON.stringify(path)});`;
+    await writeFile(path, "exports.isSame = () => require('./part.cjs').main === module.exports;\n");
+    const result = await runProgram([process.execPath, '-e', `${read} console.log(main.isSame())`], { env: process.env });
+    expect(result).toMatchObject({ stdout: 'true\n' });
+  });
+
   test.each([
     { title: 'nothing', content: () => Buffer.alloc(0) },
     { title: 'half of it', content: (whole: Buffer) => whole.subarray(0, whole.length >> 1) },
     {
       title: 'code of another version of V8',
-      content: (whole: Buffer) => Buffer.concat([whole.subarray(0, 4), Buffer.alloc(400, 7)]),
+      content: (whole: Buffer) => Buffer.concat([whole.subarray(0, 4 + text(42).length), Buffer.alloc(400, 7)]),
     },
   ])('runs all the same with $title in place of the compiled code', async ({ content }) => {
     await writeFile(`${path}.cache`, content(await readFile(`${path}.cache`)));

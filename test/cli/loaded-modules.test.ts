@@ -10,9 +10,14 @@ import { writeCatalog } from '../helpers/write-catalog.ts';
 interface Loaded {
   readonly rooms: Readonly<Record<string, readonly string[]>>;
   readonly packages: readonly string[];
+  /** Modules of Node. */
+  readonly builtins: readonly string[];
 }
 
 const heavyRooms = ['backup', 'check', 'hooks', 'maintenance', 'operations', 'restore', 'shipping'];
+
+/** Loading these takes a tenth of a start of Node each, or more. */
+const slowBuiltins = ['child_process', 'crypto', 'net', 'stream', 'zlib'];
 
 describe('what runs once per WAL segment loads only what it needs', () => {
   let home: TestHome;
@@ -57,10 +62,25 @@ describe('what runs once per WAL segment loads only what it needs', () => {
   });
 });
 
+test('a command that only reads the catalog loads no slow module of Node', async () => {
+  await using home = await createTestHome({
+    servers: { main: { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' } },
+  });
+  await writeCatalog(home, 'main');
+  await writeFile(join(home.folder, 'record.cjs'), recorder);
+  await runPgcellar(['list-backups', 'main'], { home }); // makes the ledger
+  for (const words of [['list-servers'], ['list-backups', 'main'], ['show-backup', 'main', 'latest']]) {
+    const { builtins } = await loadedBy(home, words);
+    expect([words, slowBuiltins.filter((name) => builtins.includes(name))]).toEqual([words, []]);
+    expect(builtins).toContain('fs');
+  }
+});
+
 /** Writes down every package that is required from our own code. */
 const recorder = `
 const Module = require('node:module');
-const { appendFileSync } = require('node:fs');
+const { appendFileSync, writeFileSync } = require('node:fs');
+process.on('exit', () => writeFileSync(process.env.RECORD + '.builtins', process.moduleLoadList.join('\\n')));
 const load = Module._load;
 Module._load = function (request, parent, ...rest) {
   const isOurs = !(parent?.filename ?? '').includes('node_modules');
@@ -80,7 +100,8 @@ async function loadedBy(home: TestHome, words: readonly string[], input?: Buffer
   const result = await runPgcellar(words, { home, env, ...(input === undefined ? {} : { input }) });
   expect(result).toMatchObject({ exitCode: 0, stderr: '' });
   const packages = new Set((await readFile(record, 'utf8')).split('\n').filter((line) => line !== ''));
-  return { rooms: roomsOf(await modulesThatRan(join(folder, 'v8'))), packages: [...packages].toSorted() };
+  const builtins = (await readFile(`${record}.builtins`, 'utf8')).split('\n').map((line) => line.replace('NativeModule ', ''));
+  return { builtins, rooms: roomsOf(await modulesThatRan(join(folder, 'v8'))), packages: [...packages].toSorted() };
 }
 
 interface Coverage {
@@ -90,13 +111,13 @@ interface Coverage {
   }[];
 }
 
-/** The bundle holds each module as a function with the name of its file, which runs when the module is first needed. */
+/** The program holds each module as a function with the name of its file, which runs when the module is first needed. */
 async function modulesThatRan(folder: string): Promise<string[]> {
   const modules: string[] = [];
   for (const file of await readdir(folder)) {
     const { result } = JSON.parse(await readFile(join(folder, file), 'utf8')) as Coverage; // as Node writes it
-    const bundle = result.find(({ url }) => url.endsWith('/dist/cli/main.cjs'));
-    for (const { functionName, ranges } of bundle?.functions ?? []) {
+    const parts = result.filter(({ url }) => url.includes('/dist/cli/'));
+    for (const { functionName, ranges } of parts.flatMap(({ functions }) => functions)) {
       if (functionName.startsWith('src/') && (ranges[0]?.count ?? 0) > 0) modules.push(functionName);
     }
   }

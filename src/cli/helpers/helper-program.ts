@@ -8,6 +8,7 @@ import {
 } from '../../shipping/helper-arguments.ts';
 import type { RemoteHost } from '../../shipping/remote-host.ts';
 import type { Invoked } from '../invoked.ts';
+import { standardError, standardOutput } from '../standard-stream.ts';
 import { versionLine } from '../version.ts';
 
 /** Options that every helper has: about itself, and about the backup host. */
@@ -53,11 +54,11 @@ export function remoteHostOf({ positionals: [host = ''], options }: HelperArgume
 
 /** Writes a line to standard error and gives the exit code. */
 export function tell(text: string, exitCode: number): number {
-  process.stderr.write(`${text}\n`);
+  standardError.write(`${text}\n`);
   return exitCode;
 }
 
 function say(text: string): number {
-  process.stdout.write(`${text}\n`);
+  standardOutput.write(`${text}\n`);
   return 0;
 }

@@ -4,6 +4,7 @@ import type { HelperArguments, HelperDeclaration } from '../../shipping/helper-a
 import { type SendOptions, type SendOutcome, sendWal, testConnection } from '../../shipping/send-wal.ts';
 import { cacheProblem, defaultCacheFolder, noteSentAhead, readyAfter, wasSentAhead } from '../../shipping/sent-ahead.ts';
 import type { Invoked } from '../invoked.ts';
+import { standardOutput } from '../standard-stream.ts';
 import { commonOptions, remoteHostOf, runHelper, tell } from './helper-program.ts';
 
 const compressions = ['gzip', 'bzip2', 'xz', 'snappy', 'zstd', 'lz4'] as const;
@@ -40,7 +41,7 @@ export async function runWalArchive(invoked: Invoked): Promise<number> {
     const options = sendOptions(parsed);
     if (parsed.options.has('test')) {
       const { exitCode, message = '' } = await testConnection(options);
-      process.stdout.write(`${message}\n`);
+      standardOutput.write(`${message}\n`);
       return exitCode;
     }
     return await archive(options, { parsed, programName: invoked.programName });

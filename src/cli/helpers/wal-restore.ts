@@ -16,6 +16,7 @@ import { readClusterSystemId } from '../../shipping/wal-page.ts';
 import { recoveryMustStop } from '../../wal/restore-status.ts';
 import { parseSegmentName } from '../../wal/wal-name.ts';
 import type { Invoked } from '../invoked.ts';
+import { standardError, standardOutput } from '../standard-stream.ts';
 import { commonOptions, remoteHostOf, runHelper, tell } from './helper-program.ts';
 
 export const walRestore: HelperDeclaration = {
@@ -68,7 +69,7 @@ export async function runWalRestore(invoked: Invoked): Promise<number> {
   return await runHelper(invoked, walRestore, async (parsed) => {
     const form = formOf(parsed);
     if (parsed.options.has('test')) return await test(parsed);
-    if (form === 'gzip' || form === 'bzip2') process.stdout.write(`WARNING: --${form} is deprecated, use --keep-compression\n`);
+    if (form === 'gzip' || form === 'bzip2') standardOutput.write(`WARNING: --${form} is deprecated, use --keep-compression\n`);
     const exitCode = await restore(parsed, invoked);
     if (exitCode !== 0 && exitCode !== badDestination) await pause(parsed);
     return exitCode;
@@ -77,14 +78,14 @@ export async function runWalRestore(invoked: Invoked): Promise<number> {
 
 async function test(parsed: HelperArguments): Promise<number> {
   const { exitCode, stdout, stderr } = await testRetrieval(fetchOptions(parsed));
-  process.stdout.write(`${`${stdout}${stderr}`.trimEnd()}\n`);
+  standardOutput.write(`${`${stdout}${stderr}`.trimEnd()}\n`);
   return exitCode;
 }
 
 async function pause({ options }: HelperArguments): Promise<void> {
   const seconds = Number(options.get('sleep') ?? 0);
   if (seconds <= 0) return;
-  process.stderr.write(`Sleeping ${String(seconds)} seconds.\n`);
+  standardError.write(`Sleeping ${String(seconds)} seconds.\n`);
   await systemClock.sleep(seconds * 1000);
 }
 
