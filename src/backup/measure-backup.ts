@@ -1,6 +1,9 @@
-import { lstat, open, readdir } from 'node:fs/promises';
+import { lstat, open, opendir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../shared/durable-file.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+
+const filesAtOnce = 8;
 
 export interface BackupSize {
   /** Bytes of all files. */
@@ -12,8 +15,21 @@ export interface BackupSize {
 /** Adds up the files below a folder; links are not followed (catalog.md section 11). */
 export async function measureBackup(folder: string): Promise<BackupSize> {
   const total = { size: 0, deduplicatedSize: 0 };
-  await addFolder(folder, total);
+  await forEachAtOnce(filesBelow(folder), filesAtOnce, async (path) => {
+    const { size, nlink } = await lstat(path);
+    total.size += size;
+    if (nlink === 1) total.deduplicatedSize += size;
+  });
   return total;
+}
+
+/** One after the other, so that their number is no matter. */
+async function* filesBelow(folder: string): AsyncGenerator<string> {
+  for await (const entry of await opendir(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(path);
+    else if (entry.isFile()) yield path;
+  }
 }
 
 /** Makes the folder itself and its way up to the base folder survive a power cut; what is in `data` was synced by who wrote it. */
@@ -25,23 +41,6 @@ export async function syncBackupFolders(base: string, folder: string): Promise<v
   }
   await syncFolder(folder);
   await syncFolder(base);
-}
-
-async function addFolder(folder: string, total: { size: number; deduplicatedSize: number }): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  await Promise.all(
-    entries.map(async (entry) => {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) {
-        await addFolder(path, total);
-        return;
-      }
-      if (!entry.isFile()) return;
-      const { size, nlink } = await lstat(path);
-      total.size += size;
-      if (nlink === 1) total.deduplicatedSize += size;
-    }),
-  );
 }
 
 async function syncOne(path: string): Promise<void> {

@@ -1,4 +1,5 @@
-import type { SourceFile } from './list-source.ts';
+import { FileSelection, type FileTable } from './file-table.ts';
+import type { SourceFile } from './source-file.ts';
 
 /** What the backup before has under the same path. */
 export interface ReferenceFile {
@@ -7,19 +8,26 @@ export interface ReferenceFile {
   readonly modifiedNs: bigint;
 }
 
-/** What becomes of each file of an item; every file is in exactly one list. */
-export interface CopyPlan {
+/** What becomes of a file. */
+export type Fate =
   /** The same as in the backup before: linked or copied from there, nothing is sent. */
-  readonly reused: readonly SourceFile[];
+  | 'reused'
   /** New or changed: sent. */
-  readonly sent: readonly SourceFile[];
+  | 'sent'
   /** Looks the same, but may have changed while it was copied the last time: contents are compared. */
-  readonly compared: readonly SourceFile[];
+  | 'compared';
+
+/** What becomes of the files of an item; every file is in exactly one selection. */
+export type CopyPlan = Readonly<Record<Fate, FileSelection>>;
+
+/** A plan that says nothing yet. */
+export function emptyPlan(table: FileTable): CopyPlan {
+  return { reused: new FileSelection(table), sent: new FileSelection(table), compared: new FileSelection(table) };
 }
 
-interface PlanFacts {
-  readonly files: readonly SourceFile[];
-  readonly referenceOf: (path: string) => ReferenceFile | undefined;
+interface FateFacts {
+  /** Undefined when the backup before has no such file. */
+  readonly reference: ReferenceFile | undefined;
   /** Whole seconds: what was last changed before is in the backup before as it is now (engine.md section 6.5); undefined when there is none. */
   readonly horizonSeconds: number | undefined;
 }
@@ -27,18 +35,13 @@ interface PlanFacts {
 const second = 1_000_000_000n;
 
 /**
- * Decides what is sent. A file that was last changed before the backup before began is in it unchanged when size, mode and time are equal.
- * One that was changed later may have been changed again within the same tick of the clock, after it was copied: only its content tells.
+ * Decides whether a file is sent. One that was last changed before the backup before began is in it unchanged when size, mode and time are
+ * equal. One that was changed later may have been changed again within the same tick of the clock, after it was copied: only its content
+ * tells.
  */
-export function planCopy({ files, referenceOf, horizonSeconds }: PlanFacts): CopyPlan {
-  const plan = { reused: [] as SourceFile[], sent: [] as SourceFile[], compared: [] as SourceFile[] };
-  for (const file of files) {
-    const reference = referenceOf(file.path);
-    if (reference === undefined || !looksTheSame(file, reference)) plan.sent.push(file);
-    else if (horizonSeconds !== undefined && Number(file.modifiedNs / second) < horizonSeconds) plan.reused.push(file);
-    else plan.compared.push(file);
-  }
-  return plan;
+export function fateOf(file: SourceFile, { reference, horizonSeconds }: FateFacts): Fate {
+  if (reference === undefined || !looksTheSame(file, reference)) return 'sent';
+  return horizonSeconds !== undefined && Number(file.modifiedNs / second) < horizonSeconds ? 'reused' : 'compared';
 }
 
 /** Times are equal to the nanosecond, or to the second where one side knows no fractions. */
@@ -51,16 +54,7 @@ function looksTheSame(file: SourceFile, reference: ReferenceFile): boolean {
 
 const bucketBytes = 10 * 1024 ** 3;
 
-/** Deals files to as many runs of rsync as may work at once, the largest first, each to the run that has least (engine.md section 6.5). */
-export function dealFiles(files: readonly SourceFile[], jobs: number): SourceFile[][] {
-  if (files.length === 0) return [];
-  const total = files.reduce((sum, { size }) => sum + size, 0);
-  const count = jobs === 1 ? 1 : Math.min(files.length, Math.max(jobs, Math.ceil(total / bucketBytes)));
-  const buckets = Array.from({ length: count }, () => ({ bytes: 0, files: [] as SourceFile[] }));
-  for (const file of files.toSorted((one, other) => other.size - one.size)) {
-    const least = buckets.reduce((best, bucket) => (bucket.bytes < best.bytes ? bucket : best));
-    least.files.push(file);
-    least.bytes += file.size + 4096; // a file costs something even when it is empty
-  }
-  return buckets.map((bucket) => bucket.files.toSorted((one, other) => (one.path < other.path ? -1 : 1)));
+/** Deals files to as many runs of rsync as may work at once, more of them when they are large (engine.md section 6.5). */
+export function dealFiles(files: FileSelection, jobs: number): FileSelection[] {
+  return files.deal(jobs === 1 ? 1 : Math.max(jobs, Math.ceil(files.bytes / bucketBytes)));
 }

@@ -13,14 +13,14 @@ interface BatchOptions {
 
 /** Works on items, `jobs` at a time, and starts no more than a batch of them in each period (engine.md section 6.5). */
 export async function startInBatches<T>(
-  items: readonly T[],
+  items: AsyncIterable<T>,
   options: BatchOptions,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const { jobs, batchSize, batchSeconds, clock, signal } = options;
   const startedMs: number[] = [];
   async function* inTime(): AsyncGenerator<T> {
-    for (const item of items) {
+    for await (const item of items) {
       const batchBefore = startedMs.at(-batchSize);
       if (batchBefore !== undefined) {
         const waitMs = batchBefore + batchSeconds * 1000 - clock.elapsedMs();

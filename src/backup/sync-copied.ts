@@ -3,14 +3,16 @@ import { syncFile, syncFolder } from '../shared/durable-file.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { isMissing } from '../shared/look.ts';
 import type { CopiedItem } from './copy-cluster.ts';
+import type { FileSelection } from './file-table.ts';
+import type { SourceFile } from './source-file.ts';
 
 const atOnce = 8;
 
 /** Makes what was copied survive a power cut; hard links to the backup before need it only for their folders. */
 export async function syncCopied(copied: readonly CopiedItem[], areReusedCopies: boolean): Promise<void> {
   for (const { item, plan, listing } of copied) {
-    const files = [...plan.sent, ...plan.compared, ...(areReusedCopies ? plan.reused : [])];
-    await forEachAtOnce(files, atOnce, async ({ path }) => {
+    const files = areReusedCopies ? [plan.sent, plan.compared, plan.reused] : [plan.sent, plan.compared];
+    await forEachAtOnce(allOf(files), atOnce, async ({ path }) => {
       try {
         await syncFile(join(item.destination, path));
       } catch (error) {
@@ -21,4 +23,8 @@ export async function syncCopied(copied: readonly CopiedItem[], areReusedCopies:
       await syncFolder(join(item.destination, path));
     });
   }
+}
+
+function* allOf(selections: readonly FileSelection[]): Generator<SourceFile> {
+  for (const selection of selections) yield* selection;
 }

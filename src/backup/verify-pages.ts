@@ -6,7 +6,9 @@ import { isMissing } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/host.ts';
 import type { CopiedItem } from './copy-cluster.ts';
+import type { CopyPlan } from './plan-copy.ts';
 import { parseRelationFile, type RelationFile } from './relation-file.ts';
+import type { SourceFile } from './source-file.ts';
 
 /** A page whose checksum is wrong, on the server too. */
 export interface BadPage {
@@ -42,7 +44,7 @@ export async function verifyPages(
 ): Promise<BadPage[]> {
   const bad: BadPage[] = [];
   for (const { item, plan } of copied) {
-    for (const { path } of [...plan.sent, ...plan.compared]) {
+    for (const { path } of bothOf(plan)) {
       const relation = parseRelationFile(path);
       if (relation === undefined) continue;
       const file = { copy: join(item.destination, path), original: join(item.source, path), relation };
@@ -53,6 +55,12 @@ export async function verifyPages(
     }
   }
   return bad;
+}
+
+/** What rsync wrote, or compared. */
+function* bothOf({ sent, compared }: CopyPlan): Generator<SourceFile> {
+  yield* sent;
+  yield* compared;
 }
 
 interface VerifiedFile {

@@ -5,6 +5,8 @@ export interface HostCommandOptions {
   readonly input?: string | Uint8Array;
   /** Aborting it ends the command. */
   readonly signal?: AbortSignal;
+  /** Takes standard output as it comes; it is not collected then. */
+  readonly onStdout?: (chunk: Buffer) => void;
 }
 
 /** A file as a host has it; symbolic links are followed. */

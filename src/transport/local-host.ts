@@ -11,11 +11,12 @@ export function localHost(environment: Environment): Host {
   return {
     label: 'this host',
     isRemote: false,
-    run: (argv, { input, signal } = {}) =>
+    run: (argv, { input, signal, onStdout } = {}) =>
       runProgram(argv, {
         environment,
         ...(input === undefined ? {} : { input }),
         ...(signal === undefined ? {} : { signal }),
+        ...(onStdout === undefined ? {} : { onStdout }),
       }),
     readFile: async (path) =>
       await reading(path, async () => {

@@ -65,9 +65,10 @@ class RemoteHost implements Host {
   async run(argv: readonly string[], options: HostCommandOptions = {}) {
     const decoder = new StringDecoder('utf8');
     let stdout = '';
-    const result = await this.#execute(argv, options, (chunk) => {
+    const collect = (chunk: Buffer): void => {
       stdout += decoder.write(chunk);
-    });
+    };
+    const result = await this.#execute(argv, options, options.onStdout ?? collect);
     return { argv, ...result, stdout: stdout + decoder.end() };
   }
 

@@ -15,8 +15,8 @@ export interface RsyncJob {
   /** The side that `sshCommand` reaches; undefined when both are here. */
   readonly remote?: { readonly side: 'source' | 'destination'; readonly sshCommand: string } | undefined;
   readonly filters?: RsyncFilters;
-  /** Only these paths below the source, as bytes of their names say; without it the whole folder. */
-  readonly files?: readonly string[];
+  /** Only these paths below the source; without it the whole folder. Given by a function they are asked for when rsync has logged in. */
+  readonly files?: readonly string[] | (() => AsyncIterable<string>);
   /** Which files of the destination (or of `reuse`) count as the same: by size and time, by content, or none. */
   readonly compares?: 'size-and-time' | 'content' | 'nothing';
   /** Where to look for files before they are sent: copied or hard-linked from there when they are the same. */
@@ -29,6 +29,8 @@ export interface RsyncJob {
   /** False for files without holes: looking for them takes a system call for each kilobyte. */
   readonly keepsHoles?: boolean;
   readonly compresses?: boolean;
+  /** The rsync over there is older than 3.1 and does not know `--ignore-missing-args`: it tells of each missing file instead. */
+  readonly isOtherSideOld?: boolean;
   /** 0 for no limit. */
   readonly kilobytesPerSecond?: number;
 }
@@ -53,7 +55,7 @@ export function rsyncArguments(job: RsyncJob): string[] {
     ...(reuse === undefined ? [] : [`--${reuse.kind}-dest=${reuse.folder}`]),
     ...(compares === 'content' ? ['--checksum'] : compares === 'nothing' ? ['--ignore-times'] : []),
     ...(files === undefined ? [] : ['--files-from=-', '--from0']),
-    '--ignore-missing-args',
+    ...(job.isOtherSideOld === true ? [] : ['--ignore-missing-args']),
     ...(kilobytesPerSecond > 0 ? [`--bwlimit=${String(kilobytesPerSecond)}`] : []),
     '--info=progress2',
     '--outbuf=L',

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { ProgramResult } from './program-result.ts';
 
@@ -8,8 +9,10 @@ export interface ProgramOptions {
   /** Whole environment of the program. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** Written to standard input, which is then closed; without it standard input is empty. */
-  readonly input?: string | Uint8Array;
+  /** Written to standard input, which is then closed; without it standard input is empty. One that fails ends the program. */
+  readonly input?: string | Uint8Array | AsyncIterable<string>;
+  /** Takes standard output as it comes; it is not collected then. */
+  readonly onStdout?: (chunk: Buffer) => void;
   /** Each whole line of a stream as it comes, without its newline. */
   readonly onStdoutLine?: (line: string) => void;
   readonly onStderrLine?: (line: string) => void;
@@ -41,10 +44,30 @@ const keptOutput = 64 * 1024;
 export async function runProgram(argv: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
   const stdout = new LineReader(options.onStdoutLine, Number.POSITIVE_INFINITY);
   const program = await startProgram(argv, options);
-  program.stdout.on('data', (chunk: Buffer) => stdout.add(chunk));
-  program.stdin.end(options.input);
+  program.stdout.on('data', options.onStdout ?? ((chunk: Buffer) => stdout.add(chunk)));
+  await feed(program, options.input);
   const result = await program.ended;
   return { ...result, stdout: stdout.end() };
+}
+
+async function feed(program: RunningProgram, input: ProgramOptions['input']): Promise<void> {
+  if (input === undefined || typeof input === 'string' || input instanceof Uint8Array) {
+    program.stdin.end(input);
+    return;
+  }
+  try {
+    await pipeline(input, program.stdin);
+  } catch (error) {
+    if (hasEndedEarly(error)) return; // its exit code says what that means
+    program.kill('SIGTERM');
+    await program.ended;
+    throw error;
+  }
+}
+
+/** A program may end without reading its input. */
+function hasEndedEarly(error: unknown): boolean {
+  return ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'].includes(systemCodeOf(error) ?? '');
 }
 
 /**

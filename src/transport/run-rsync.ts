@@ -19,6 +19,8 @@ interface RsyncOptions {
 
 type RsyncContext = Pick<Context, 'clock' | 'log' | 'messages' | 'signal'>;
 
+const batchLength = 64 * 1024;
+
 /** Some files could not be sent; and: some of them vanished before they could. */
 const partial = 23;
 const vanished = 24;
@@ -34,6 +36,11 @@ export async function runRsync(asked: RsyncJob, options: RsyncOptions, context: 
     const result = await runOnce(job, options, context);
     if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
     if (options.isSourceStill === true ? result.exitCode === 0 : hasCopied(result)) return;
+    if (job.isOtherSideOld !== true && isFromOldRsync(result)) {
+      context.log.info('the rsync of the other side is older than 3.1');
+      await runRsync({ ...asked, isOtherSideOld: true }, options, context);
+      return;
+    }
     if (result.exitCode === 127)
       throw new OperatorError('program-missing', 'the program rsync was not found', { hint: 'install the package rsync' });
     const failure = failureOf(result, 'rsync');
@@ -42,6 +49,10 @@ export async function runRsync(asked: RsyncJob, options: RsyncOptions, context: 
     context.messages.warning(`${failure.message}; ${String(retriesLeft)} attempts left, the next one in ${String(pause)} s`);
     await context.clock.sleep(pause * 1000, context.signal);
   }
+}
+
+function isFromOldRsync({ exitCode, stderr }: ProgramResult): boolean {
+  return exitCode !== 0 && /--ignore-missing-args: unknown option/.test(stderr);
 }
 
 async function withFastCipher(job: RsyncJob, { environment }: RsyncOptions): Promise<RsyncJob> {
@@ -56,11 +67,11 @@ async function runOnce(
   { log, signal }: RsyncContext,
 ): Promise<ProgramResult> {
   const argv = rsyncArguments(job);
-  log.debug(`rsync ${job.source} to ${job.destination}: ${job.files === undefined ? 'all' : String(job.files.length)} files`);
+  log.debug(`rsync ${job.source} to ${job.destination}`);
   return await runProgram(argv, {
     environment: { ...environment, LC_ALL: 'C' }, // its words are read below
     signal,
-    ...(job.files === undefined ? {} : { input: job.files.map((path) => `${path}\0`).join('') }),
+    ...(job.files === undefined ? {} : { input: listOf(job.files) }),
     onStdoutLine: (line) => {
       const bytes = /^\s*([\d,]+)\s+\d+%/.exec(line)?.[1];
       if (bytes !== undefined) onProgress?.(Number(bytes.replaceAll(',', '')));
@@ -69,6 +80,19 @@ async function runOnce(
       log.debug(`rsync: ${line}`);
     },
   });
+}
+
+/** As rsync reads it with `--from0`. */
+async function* listOf(files: NonNullable<RsyncJob['files']>): AsyncGenerator<string> {
+  const paths = typeof files === 'function' ? files() : files;
+  let batch = '';
+  for await (const path of paths) {
+    batch += `${path}\0`;
+    if (batch.length < batchLength) continue;
+    yield batch;
+    batch = '';
+  }
+  yield batch;
 }
 
 /** Whether the destination has everything that the source still had when it was read. */

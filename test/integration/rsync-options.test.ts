@@ -7,6 +7,7 @@ import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncS
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startRestored } from '../helpers/start-restored.ts';
+import { startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { serverUser } from '../machine/server-user.mjs';
 import { writeScript } from '../unit/transport/scripts.ts';
@@ -141,4 +142,39 @@ test('a relation of more than a gigabyte that is mostly holes stays so, with bot
   expect((await stat(dataOf(id, `${path.slice(cluster.dataDir.length)}.1`))).size).toBe(16_384);
   await cluster.query('DROP TABLE holes');
   await configureRsync(stage);
+});
+
+describe('a server', () => {
+  /** An sshd whose sessions find another program under that name. */
+  async function withProgram(name: string, text: string, work: () => Promise<void>): Promise<void> {
+    await using folder = await createTemporaryFolder('pr');
+    await using other = await startSshd({ programs: { [name]: await writeScript(folder.path, name, text) } });
+    await configureRsync(stage, { ssh_command: other.sshCommand });
+    await work().finally(async () => {
+      await configureRsync(stage);
+    });
+  }
+
+  // with -s the words come on standard input; those of 3.0 have no --ignore-missing-args
+  const oldRsync = `exec bash -c 'words=(); while IFS= read -r -d "" word && [ -n "$word" ]; do words+=("$word"); done
+for word in "\${words[@]}"; do
+  if [ "$word" = --ignore-missing-args ]; then echo "rsync: --ignore-missing-args: unknown option" >&2; exit 1; fi
+done
+exec /usr/bin/rsync --server --sender "\${3/s/}" "\${words[@]:1}"' rsync "$@"`;
+
+  test('whose rsync is older than 3.1 is backed up all the same', async () => {
+    await withProgram('rsync', oldRsync, async () => {
+      await expectRestorable(await backUpByRsync(stage));
+    });
+  });
+
+  test('whose find is not that of GNU is told so, with what to do', async () => {
+    const busybox = `echo "find: unrecognized: -printf" >&2; exit 1`;
+    await withProgram('find', busybox, async () => {
+      const { exitCode, stderr } = await runPgcellar(['backup', 'main'], { home: stage.home });
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/find is not that of GNU on \S+@127\.0\.0\.1/);
+      expect(stderr).toContain('install the package findutils there');
+    });
+  });
 });

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { dealFiles, planCopy } from '../../../src/backup/plan-copy.ts';
+import { FileSelection, FileTable } from '../../../src/backup/file-table.ts';
+import { dealFiles, fateOf } from '../../../src/backup/plan-copy.ts';
 import { safeHorizon } from '../../../src/backup/safe-horizon.ts';
+import type { SourceFile } from '../../../src/backup/source-file.ts';
 import { parseTimestamp } from '../../../src/shared/timestamp.ts';
 import { aBackup } from '../catalog/a-backup.ts';
 
@@ -30,14 +32,31 @@ describe('a file', () => {
       list: 'reused',
     },
   ] as const)('$title', ({ reference, horizon, list }) => {
-    const plan = planCopy({
-      files: [file],
-      referenceOf: () => (reference === undefined ? undefined : { ...file, ...reference }),
-      horizonSeconds: horizon,
-    });
-    expect(plan[list]).toEqual([file]);
-    expect(plan.sent.length + plan.reused.length + plan.compared.length).toBe(1);
+    const before = reference === undefined ? undefined : { ...file, ...reference };
+    expect(fateOf(file, { reference: before, horizonSeconds: horizon })).toBe(list);
   });
+});
+
+function selectionOf(files: readonly SourceFile[]): FileSelection {
+  const table = new FileTable();
+  for (const one of files) table.add(one);
+  const selection = new FileSelection(table);
+  for (const index of files.keys()) selection.add(index);
+  return selection;
+}
+
+test('a table of files gives back what was put into it, across its chunks', () => {
+  const files = Array.from({ length: 10_000 }, (_, index) => ({
+    path: `base/ä ${String(index)}`,
+    size: index * 1e9,
+    mode: index % 0o10000,
+    modifiedNs: BigInt(index) * 1_700_000_000_123n,
+    isSparse: index % 3 === 0,
+  }));
+  const selection = selectionOf(files);
+  expect([...selection]).toEqual(files);
+  expect(selection.bytes).toBe(files.reduce((sum, { size }) => sum + size, 0));
+  expect([...selection.which(({ isSparse }) => isSparse)]).toEqual(files.filter(({ isSparse }) => isSparse));
 });
 
 test('dealing gives every file to exactly one run, none of them empty, and no run twice what another has', () => {
@@ -45,7 +64,7 @@ test('dealing gives every file to exactly one run, none of them empty, and no ru
   fc.assert(
     fc.property(sizes, fc.integer({ min: 1, max: 8 }), (all, jobs) => {
       const files = all.map((size, index) => ({ ...file, path: String(index), size }));
-      const dealt = dealFiles(files, jobs);
+      const dealt = dealFiles(selectionOf(files), jobs).map((selection) => [...selection]);
       expect(
         dealt
           .flat()

@@ -1,0 +1,105 @@
+import { chmod, link, lstat, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Context } from '../shared/context.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { isMissing } from '../shared/look.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import type { Host } from '../transport/host.ts';
+import type { CopyItem } from './copy-item.ts';
+import { listSource, type SourceListing } from './list-source.ts';
+import { type CopyPlan, emptyPlan, fateOf, type ReferenceFile } from './plan-copy.ts';
+
+/** What was found of an item, and what becomes of it. */
+export interface PreparedItem {
+  readonly listing: SourceListing;
+  readonly plan: CopyPlan;
+  readonly analysisSeconds: number;
+}
+
+interface PrepareOptions {
+  readonly host: Host;
+  readonly reuse: 'copy' | 'link' | undefined;
+  readonly horizonSeconds: number | undefined;
+}
+
+const filesAtOnce = 8;
+
+/**
+ * Walks over an item on the server's host, decides what is sent, and makes its folders here, with hard links to what is reused by links.
+ * @throws OperatorError `command-failed`, `program-missing`, `file-unwritable` or `interrupted`
+ */
+export async function prepareItem(item: CopyItem, options: PrepareOptions, context: Context): Promise<PreparedItem> {
+  const startedMs = context.clock.elapsedMs();
+  const { source, include, exclude } = item;
+  const listing = await listSource({
+    host: options.host,
+    root: source,
+    exclude,
+    signal: context.signal,
+    ...(include === undefined ? {} : { include }),
+  });
+  const plan = await planItem(item, listing, options.horizonSeconds);
+  const analysisSeconds = (context.clock.elapsedMs() - startedMs) / 1000;
+  await makeFolders(item, listing);
+  if (options.reuse === 'link') await linkReused(item, plan);
+  return { listing, plan, analysisSeconds };
+}
+
+async function planItem(
+  { reference: folder }: CopyItem,
+  { files }: SourceListing,
+  horizonSeconds: number | undefined,
+): Promise<CopyPlan> {
+  const plan = emptyPlan(files);
+  await forEachAtOnce(numbersUpTo(files.length), filesAtOnce, async (index) => {
+    const file = files.at(index);
+    const reference = folder === undefined ? undefined : await lookAt(join(folder, file.path));
+    plan[fateOf(file, { reference, horizonSeconds })].add(index);
+  });
+  return plan;
+}
+
+function* numbersUpTo(count: number): Generator<number> {
+  for (let index = 0; index < count; index++) yield index;
+}
+
+async function lookAt(path: string): Promise<ReferenceFile | undefined> {
+  try {
+    const { size, mode, mtimeNs } = await lstat(path, { bigint: true });
+    return { size: Number(size), mode: Number(mode & 0o7777n), modifiedNs: mtimeNs };
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return undefined; // it is new since then
+  }
+}
+
+async function makeFolders({ destination }: CopyItem, { folders }: SourceListing): Promise<void> {
+  await writing(destination, () => mkdir(destination, { recursive: true, mode: 0o700 }));
+  for (const { path, mode } of folders) {
+    const folder = join(destination, path);
+    if (path !== '') await writing(folder, () => mkdir(folder, { mode: 0o700 }));
+    await writing(folder, () => chmod(folder, mode | 0o700)); // we must be able to write into it
+  }
+}
+
+/** Hard links to what the backup before has. */
+async function linkReused({ reference, destination }: CopyItem, { reused }: CopyPlan): Promise<void> {
+  if (reference === undefined) return;
+  await forEachAtOnce(reused, filesAtOnce, async ({ path }) => {
+    const to = join(destination, path);
+    await writing(to, async () => {
+      await link(join(reference, path), to);
+    });
+  });
+}
+
+async function writing(path: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (systemCodeOf(error) === 'EEXIST') return; // an earlier attempt made it
+    throw new OperatorError('file-unwritable', `cannot write ${path}: ${systemCodeOf(error) ?? String(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,112 @@
+import type { Context } from '../shared/context.ts';
+import { runRsync } from '../transport/run-rsync.ts';
+import type { CopyClusterOptions, CopyItem } from './copy-item.ts';
+import type { FileSelection } from './file-table.ts';
+import { type CopyPlan, dealFiles, type Fate } from './plan-copy.ts';
+import type { PreparedItem } from './prepare-item.ts';
+import { startInBatches } from './start-in-batches.ts';
+
+/** How long rsync worked for an item: from its first file to its last, and the sum over all runs. */
+export interface SendingTimes {
+  copySeconds: number;
+  serializedSeconds: number;
+}
+
+/** An item that is still being prepared. */
+export interface ComingItem {
+  readonly item: CopyItem;
+  readonly prepared: Promise<PreparedItem>;
+  readonly times: SendingTimes;
+}
+
+/** One run of rsync: files that are sent, compared first, or copied from the backup before, which is here. */
+interface Run {
+  readonly of: ComingItem;
+  readonly kind: Fate;
+  readonly areSparse: boolean;
+  readonly files: () => Promise<FileSelection | undefined>;
+}
+
+/**
+ * Sends what the plans of the items say, as many runs of rsync at once as `jobs` says. The first of them logs in while the items are
+ * still being prepared.
+ * @throws OperatorError `command-failed` or `interrupted`; or what kept an item from being prepared
+ */
+export async function sendItems(items: readonly ComingItem[], options: CopyClusterOptions, context: Context): Promise<void> {
+  const done = new Map<Run, number>();
+  const startedMs = new Map<ComingItem, number>();
+  const { clock, signal, progress } = context;
+  await startInBatches(runsOf(items, options), { ...options, clock, signal }, async (run) => {
+    let beganMs = clock.elapsedMs();
+    const files = async function* (): AsyncGenerator<string> {
+      const selection = await run.files();
+      beganMs = clock.elapsedMs();
+      if (!startedMs.has(run.of)) startedMs.set(run.of, beganMs);
+      for (const { path } of selection ?? []) yield path;
+    };
+    const onProgress = (bytes: number): void => {
+      done.set(run, bytes);
+      progress.advance([...done.values()].reduce((sum, one) => sum + one, 0));
+    };
+    await sendFiles(run, { ...options, files, onProgress }, context);
+    const { times } = run.of;
+    times.serializedSeconds += (clock.elapsedMs() - beganMs) / 1000;
+    times.copySeconds = (clock.elapsedMs() - (startedMs.get(run.of) ?? beganMs)) / 1000;
+  });
+}
+
+async function* runsOf(items: readonly ComingItem[], { jobs, reuse }: CopyClusterOptions): AsyncGenerator<Run> {
+  const early = items.at(-1); // the data folder, of which something is always new
+  const dealt = async ({ prepared }: ComingItem, kind: Fate, areSparse: boolean): Promise<FileSelection[]> =>
+    dealFiles(
+      (await prepared).plan[kind].which(({ isSparse }) => isSparse === areSparse),
+      jobs,
+    );
+  if (early !== undefined) {
+    yield { of: early, kind: 'sent', areSparse: false, files: async () => (await dealt(early, 'sent', false))[0] };
+  }
+  for (const one of items) {
+    for (const kind of reuse === 'copy' ? (['reused', 'sent', 'compared'] as const) : (['sent', 'compared'] as const)) {
+      for (const areSparse of [false, true]) {
+        const hasBegun = one === early && kind === 'sent' && !areSparse;
+        const rest = (await dealt(one, kind, areSparse)).slice(hasBegun ? 1 : 0);
+        for (const files of rest) yield { of: one, kind, areSparse, files: () => Promise.resolve(files) };
+      }
+    }
+  }
+}
+
+interface SendOptions extends CopyClusterOptions {
+  readonly files: () => AsyncIterable<string>;
+  readonly onProgress: (bytes: number) => void;
+}
+
+async function sendFiles({ of: { item }, kind, areSparse }: Run, options: SendOptions, context: Context): Promise<void> {
+  const { sshCommand, reuse, files } = options;
+  const { reference, destination } = item;
+  const isFromReference = kind === 'reused' && reference !== undefined;
+  const isRemote = sshCommand !== undefined && !isFromReference;
+  await runRsync(
+    {
+      source: isFromReference ? reference : item.source,
+      destination,
+      remote: isRemote ? { side: 'source', sshCommand } : undefined,
+      files,
+      compares: kind === 'compared' ? 'content' : 'nothing',
+      reuse: reuse === undefined || reference === undefined || isFromReference ? undefined : { kind: reuse, folder: reference },
+      symbolicLinks: 'follow',
+      // an attempt that failed may have linked a file which then changed: writing in place would change the backup before
+      writesInPlace: kind !== 'compared',
+      keepsHoles: areSparse,
+      compresses: options.compresses && isRemote,
+      kilobytesPerSecond: item.kilobytesPerSecond,
+    },
+    options,
+    context,
+  );
+}
+
+/** Bytes that go through rsync. */
+export function bytesToSend({ sent, compared }: CopyPlan): number {
+  return sent.bytes + compared.bytes;
+}
