@@ -4,10 +4,12 @@ import type { ServerLayout } from '../catalog/server-layout.ts';
 import { WalIndex } from '../catalog/wal-index.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import type { PreparedWal } from './prepare-wal.ts';
+import { movableIdentityOf, noteSealed, type SealedArrival } from './sealed-arrivals.ts';
 
 /** Renames into the archive, syncs, indexes, and only then lets the sources go. */
 export async function commitWals(layout: ServerLayout, prepared: readonly PreparedWal[]): Promise<void> {
   if (prepared.length === 0) return;
+  await noteSealed(layout, await sealedAmong(prepared));
   {
     await using index = await WalIndex.open(layout);
     for (const { temporary, destination } of prepared) await rename(temporary, destination);
@@ -17,4 +19,11 @@ export async function commitWals(layout: ServerLayout, prepared: readonly Prepar
   }
   for (const { source } of prepared) await rm(source, { force: true });
   for (const folder of new Set(prepared.map(({ source }) => dirname(source)))) await syncFolder(folder);
+}
+
+async function sealedAmong(prepared: readonly PreparedWal[]): Promise<SealedArrival[]> {
+  const sealed: SealedArrival[] = [];
+  for (const { source, sealedFrom: arrived, temporary } of prepared)
+    if (arrived !== undefined) sealed.push({ source, arrived, stored: await movableIdentityOf(temporary) });
+  return sealed;
 }

@@ -5,6 +5,7 @@ import { isDamage } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import { digestOfFile } from './digest-of-file.ts';
+import { wasSealedFrom } from './sealed-arrivals.ts';
 
 /**
  * Whether a file that arrived and an archived one hold the same WAL, each compressed, encrypted or not. One that is damaged is the same
@@ -21,6 +22,7 @@ export async function holdSameWal(server: Server, arrived: string, archived: str
   const isSealed = ofArrived !== undefined || ofArchived !== undefined;
   // encrypting twice never gives the same bytes, but a file can be sent twice as it is
   if (isSealed && a.size === b.size && (await digestOfFile(arrived)) === (await digestOfFile(archived))) return true;
+  if (isSealed && (await wasSealedFrom(server.layout, arrived, archived))) return true;
   const digest = await plainDigest(arrived, arrivals);
   return digest !== undefined && digest === (await plainDigest(archived, storage));
 }

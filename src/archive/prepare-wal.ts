@@ -11,6 +11,7 @@ import { makeFolderDurably, syncFile } from '../shared/durable-file.ts';
 import { sizeAndTime } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
+import { type FileIdentity, identityOf } from './sealed-arrivals.ts';
 
 /** A WAL file that lies, whole and synced, beside its place in the archive under a temporary name. */
 export interface PreparedWal {
@@ -18,6 +19,8 @@ export interface PreparedWal {
   readonly source: string;
   readonly temporary: string;
   readonly destination: string;
+  /** What the source was when it was read; only of what was encrypted here. */
+  readonly sealedFrom: FileIdentity | undefined;
 }
 
 /** Suffixes of files that are not in the archive yet; what a crash leaves is overwritten by the next run. */
@@ -36,12 +39,14 @@ export async function prepareWal(server: Server, name: WalName, source: string):
   await makeFolderDurably(dirname(destination));
   await removeAll([compressed, encrypted]);
   try {
+    const identity = await identityOf(source);
     const stored = await store(server, { source, compressed, encrypted });
     await syncFile(stored.temporary);
     const { size } = await sizeAndTime(stored.temporary);
     const { time } = await sizeAndTime(source);
     const { temporary, compression, encryption } = stored;
-    return { entry: { name, size, time, compression, encryption }, source, temporary, destination };
+    const entry = { name, size, time, compression, encryption };
+    return { entry, source, temporary, destination, sealedFrom: temporary === encrypted ? identity : undefined };
   } catch (error) {
     await removeAll([compressed, encrypted]); // on a full disk half a copy would only be in the way
     throw error;

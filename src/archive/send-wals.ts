@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +8,7 @@ import type { Server } from '../config/server.ts';
 import { formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import { fillFile } from '../shared/fill-file.ts';
 import { isMissing } from '../shared/look.ts';
+import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { findWal, peekWals } from './find-wal.ts';
 
@@ -75,14 +75,10 @@ async function sendFile({ archive }: Row, name: WalName, path: string): Promise<
 
 /** Through a file of its own folder: a tar stream wants to know the size first. */
 async function sendPlain(row: Row, name: WalName, path: string): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'pgcellar-wal-'));
-  try {
-    const plain = join(folder, name);
-    await fillFile(plain, async (to) => {
-      await writePlainWal(path, to, row.storage);
-    });
-    await sendFile(row, name, plain);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using folder = await makeScratchFolder('wal');
+  const plain = join(folder.path, name);
+  await fillFile(plain, async (to) => {
+    await writePlainWal(path, to, row.storage);
+  });
+  await sendFile(row, name, plain);
 }

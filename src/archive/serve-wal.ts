@@ -1,6 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { codecFor, decompress } from '../compression/all-codecs.ts';
@@ -10,6 +8,7 @@ import { arrivalsOf, type ClearContent, formOf, readClear, storageOf, type WalSt
 import { fillFile } from '../shared/fill-file.ts';
 import type { Log } from '../shared/log.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { walCandidates } from './find-wal.ts';
 
@@ -71,18 +70,14 @@ async function send({ content, form, output, storage }: SendOptions): Promise<vo
 async function sendRecompressed({ content, form, output, storage }: SendOptions): Promise<void> {
   const codec = codecFor(form);
   if (codec === undefined) throw new OperatorError('usage', `${form} is no output compression`);
-  const folder = await mkdtemp(join(tmpdir(), 'pgcellar-wal-'));
-  try {
-    const plain = join(folder, 'plain');
-    await fillFile(plain, async (to) => {
-      await decompress(content, content.compression, { to, surroundings: storage });
-    });
-    const compressed = join(folder, 'compressed');
-    await codec.compress(plain, compressed, levelFor(codec, 'medium'), storage);
-    await pipeline(createReadStream(compressed), output, { end: false });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using folder = await makeScratchFolder('wal');
+  const plain = join(folder.path, 'plain');
+  await fillFile(plain, async (to) => {
+    await decompress(content, content.compression, { to, surroundings: storage });
+  });
+  const compressed = join(folder.path, 'compressed');
+  await codec.compress(plain, compressed, levelFor(codec, 'medium'), storage);
+  await pipeline(createReadStream(compressed), output, { end: false });
 }
 
 async function hasVanished(path: string, storage: WalStorage): Promise<boolean> {

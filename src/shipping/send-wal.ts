@@ -1,7 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -10,6 +9,7 @@ import { codecFor } from '../compression/all-codecs.ts';
 import { type CompressionLevel, levelFor } from '../compression/codec.ts';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import { startProgram } from '../transport/run-program.ts';
 import { type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
 
@@ -37,13 +37,9 @@ export async function sendWal(options: SendOptions): Promise<SendOutcome> {
   const { walPath } = options;
   const problem = await unusable(walPath);
   if (problem !== undefined) return { exitCode: 2, message: problem };
-  const folder = options.compression === undefined ? undefined : await mkdtemp(join(tmpdir(), 'pgcellar-send-'));
-  try {
-    const content = folder === undefined ? walPath : await compressInto(folder, options);
-    return await transfer(content, options);
-  } finally {
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-  }
+  if (options.compression === undefined) return await transfer(walPath, options);
+  await using folder = await makeScratchFolder('send');
+  return await transfer(await compressInto(folder.path, options), options);
 }
 
 /** Asks the backup host whether it would take WAL: its answer, and its exit code as it is. */

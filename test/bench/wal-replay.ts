@@ -15,8 +15,14 @@ import { waitFor } from '../helpers/wait-for.ts';
 import { type MadeWal, walMajor } from './make-wal.ts';
 import { type BenchTable, type Contender, measureInTurn } from './measure.ts';
 
+interface ReplayOptions {
+  readonly runs: number;
+  /** Barman's helpers take minutes. */
+  readonly opponentRuns: number;
+}
+
 /** A server that replays all segments through its restore_command and is promoted: from its start to the end of recovery. */
-export async function benchReplay({ base, segments }: MadeWal, runs: number): Promise<BenchTable> {
+export async function benchReplay({ base, segments }: MadeWal, { runs, opponentRuns }: ReplayOptions): Promise<BenchTable> {
   const opened = new Opened();
   try {
     const home = await archiveOf(opened, segments);
@@ -55,17 +61,17 @@ export async function benchReplay({ base, segments }: MadeWal, runs: number): Pr
         ...replay(`${helper} ${ours.words} -p 8 ${spools('spool')} 127.0.0.1 main %f %p`, ours.path),
         target: { atMost: 1 / 0.9, timesThatOf: 'cp from a local folder' },
       },
-      'barman-wal-restore': replay(
-        `${barmanHelper} ${theirs.words} ${spools('barman-spool')} 127.0.0.1 main %f %p`,
-        theirs.path,
-      ),
-      'barman-wal-restore -p 4': replay(
-        `${barmanHelper} ${theirs.words} -p 4 ${spools('barman-spool')} 127.0.0.1 main %f %p`,
-        theirs.path,
-      ),
+      'barman-wal-restore': {
+        ...replay(`${barmanHelper} ${theirs.words} ${spools('barman-spool')} 127.0.0.1 main %f %p`, theirs.path),
+        runs: opponentRuns,
+      },
+      'barman-wal-restore -p 4': {
+        ...replay(`${barmanHelper} ${theirs.words} -p 4 ${spools('barman-spool')} 127.0.0.1 main %f %p`, theirs.path),
+        runs: opponentRuns,
+      },
     };
     const title = `Replay of ${String(segments.length)} segments over ssh`;
-    return await measureInTurn({ title, opponent: 'cp from a local folder', runs: Math.min(runs, 3) }, contenders);
+    return await measureInTurn({ title, opponent: 'cp from a local folder', runs }, contenders);
   } finally {
     await opened.close();
   }

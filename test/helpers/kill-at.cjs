@@ -1,20 +1,48 @@
 'use strict';
-// Loaded before a program (NODE_OPTIONS=--require): SIGKILLs it just before its KILL_AT-th change to the file system.
-const { promises } = require('node:fs');
+// Loaded before a program (NODE_OPTIONS=--require): SIGKILLs it just before its KILL_AT-th change to the file system or start of a
+// program, or just after such a start, while the program works. KILL_IN=prefetch spares all but the process that fetches WAL ahead.
+const childProcess = require('node:child_process');
+const callbacks = require('node:fs');
 
-const killAt = Number(process.env.KILL_AT);
+const { promises } = callbacks;
+const isPrefetch = process.env.PGCELLAR_PREFETCH !== undefined;
+const isMeant = (process.env.KILL_IN === 'prefetch') === isPrefetch;
+const killAt = isMeant ? Number(process.env.KILL_AT) : Number.NaN;
 let changes = 0;
+
+function step() {
+  if (++changes === killAt) process.kill(process.pid, 'SIGKILL');
+}
 
 function counted(object, name, isChange = () => true) {
   const original = object[name];
   object[name] = function (...words) {
-    if (isChange(...words) && ++changes === killAt) process.kill(process.pid, 'SIGKILL');
+    if (isChange(...words)) step();
     return original.apply(this, words);
   };
 }
 
-for (const name of ['mkdir', 'rename', 'rm', 'rmdir', 'truncate', 'unlink', 'utimes', 'writeFile']) counted(promises, name);
-counted(promises, 'open', (_path, flags = 'r') => flags !== 'r');
+const writes = (_path, flags = 'r') => flags !== 'r';
+const changing = [
+  'chmod',
+  'copyFile',
+  'cp',
+  'link',
+  'mkdir',
+  'mkdtemp',
+  'rename',
+  'rm',
+  'rmdir',
+  'symlink',
+  'truncate',
+  'unlink',
+  'utimes',
+];
+for (const name of [...changing, 'writeFile']) counted(promises, name);
+counted(promises, 'open', writes);
+// streams and what has to be done at once
+for (const name of ['write', 'writev', 'renameSync', 'writeFileSync']) counted(callbacks, name);
+counted(callbacks, 'open', writes);
 const handles = promises.open(__filename).then(async (handle) => {
   const prototype = Object.getPrototypeOf(handle);
   for (const name of ['appendFile', 'sync', 'truncate', 'write', 'writeFile']) counted(prototype, name);
@@ -23,3 +51,10 @@ const handles = promises.open(__filename).then(async (handle) => {
 handles.catch((error) => {
   throw error;
 });
+const { spawn } = childProcess;
+childProcess.spawn = function (...words) {
+  step();
+  const child = spawn.apply(this, words);
+  child.once('spawn', step);
+  return child;
+};

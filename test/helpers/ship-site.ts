@@ -9,8 +9,8 @@ import { createTestHome, type IniSection, type TestHome } from './test-home.ts';
 import { systemid } from './wal-segment.ts';
 
 export type Whose = 'ours' | 'real Barman';
-/** Helpers come from an older release as well. */
-export type WhoseHelpers = Whose | 'older Barman';
+/** An older release as well. */
+export type WhoseSide = Whose | 'older Barman';
 
 /** One helper program with its arguments before the host: `[program, '-p', '4']`. */
 type Words = readonly string[];
@@ -29,11 +29,11 @@ export interface ShipSite extends AsyncDisposable {
   restartSsh(): Promise<void>;
 }
 
-/** A site whose remote `barman` is ours or the real one. */
-export async function openShipSite(remote: Whose, options: IniSection = {}): Promise<ShipSite> {
+/** A site whose remote `barman` is ours or a real one. */
+export async function openShipSite(remote: WhoseSide, options: IniSection = {}): Promise<ShipSite> {
   const main = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres', ...options };
   const home = await createTestHome({ servers: { main } });
-  const barman = remote === 'ours' ? await programPath(home, 'barman') : requireOracle().program;
+  const barman = await barmanOf(remote, home);
   const sshd = await startSshd({ programs: { barman }, env: { BARMAN_CONFIG_FILE: home.configFile } });
   const programs = await home.makeFolder('ssh');
   const words = `-i ${sshd.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${sshd.knownHostsFile} -o BatchMode=yes`;
@@ -56,18 +56,24 @@ export async function openShipSite(remote: Whose, options: IniSection = {}): Pro
   };
 }
 
+async function barmanOf(whose: WhoseSide, home: TestHome): Promise<string> {
+  if (whose === 'ours') return await programPath(home, 'barman');
+  return whose === 'older Barman' ? join(requireOlderHelpers().folder, 'barman') : requireOracle().program;
+}
+
 /** Path of a helper program. */
 export async function helperOf(
   site: ShipSite,
   name: 'wal-archive' | 'wal-restore',
-  whose: WhoseHelpers = 'ours',
+  whose: WhoseSide = 'ours',
 ): Promise<string> {
   if (whose === 'ours') return await programPath(site.home, `pgcellar-${name}`);
   if (whose === 'older Barman') return join(requireOlderHelpers().folder, `barman-${name}`);
   return join(dirname(requireOracle().program), `barman-${name}`);
 }
 
-async function makeDataFolder(home: TestHome, name: string): Promise<string> {
+/** A data folder as far as helpers look, below the home of a test. */
+export async function makeDataFolder(home: TestHome, name: string): Promise<string> {
   const data = await home.makeFolder(name);
   await home.makeFolder(`${name}/pg_wal/archive_status`);
   await home.makeFolder(`${name}/global`);

@@ -8,12 +8,15 @@ import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { archivedWals, indexedWals, namesIn, segmentsBetween } from '../helpers/archived-wals.ts';
+import { createGpgHome } from '../helpers/gpg-home.ts';
 import { describeEachPostgres, testedMajors } from '../helpers/installations.ts';
+import { localSsh } from '../helpers/local-ssh.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { programPath, runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
-import { type ProgramResult, type RunningProgram, startProgram } from '../helpers/run-program.ts';
+import { type ProgramResult, type RunningProgram, runProgram, startProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
+import { makeDataFolder } from '../helpers/ship-site.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
@@ -22,6 +25,7 @@ import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { walContent } from '../helpers/wal-content.ts';
+import { aSegment, nameOfSegment } from '../helpers/wal-segment.ts';
 import { walTar } from '../helpers/wal-tar.ts';
 import { startWriteLoad, type WriteLoad } from '../helpers/write-load.ts';
 
@@ -437,19 +441,27 @@ describe.skipIf(!(await canMount()))('a full disk', () => {
   test.each([
     { what: 'for compressed copies', compression: 'gzip', leaves: 8 },
     { what: 'for compressed copies by a program', compression: 'zstd', leaves: 8 },
+    { what: 'for compressed copies by a filter of its own', compression: 'custom', leaves: 8 },
+    { what: 'for encrypted copies', compression: '', leaves: 8, isEncrypted: true },
     { what: 'for a line of the index', compression: '', leaves: 0 },
   ])('without room $what makes archive-wal fail and lose nothing; with room everything is archived', async (how) => {
     const opened = new Opened();
     try {
-      const home = await onSmallDisk(opened, { freeMib: 8 + 32, compression: how.compression });
+      const ring = await opened.add(createGpgHome());
+      const env = { GNUPGHOME: ring.path };
+      const filters = { custom_compression_filter: 'gzip -c', custom_decompression_filter: 'gzip -dc' };
+      const encryption = how.isEncrypted === true ? { encryption: 'gpg', encryption_key_id: ring.keyId } : {};
+      const more = { compression: how.compression, ...filters, ...encryption };
+      const home = await onSmallDisk(opened, { freeMib: 8 + 32, ...more });
       const incoming = home.server('main', 'incoming');
       const names = segmentsBetween('000000010000000000000001', '000000010000000000000002');
       for (const name of names) await writeFile(join(incoming, name), walContent(16 * mebibyte));
       if (how.leaves === 0) await fill(home.server('main', 'filler-of-the-rest'));
-      expectPlainFailure(await runPgcellar(['archive-wal', 'main'], { home }), /no space left/i);
+      expectPlainFailure(await runPgcellar(['archive-wal', 'main'], { home, env }), /no space left/i);
       expect(await namesIn(incoming)).toEqual(names);
+      expect((await archivedWals(home)).filter((name) => !names.includes(name))).toEqual([]);
       await rm(home.server('main', 'filler'));
-      await runWell(['archive-wal', 'main'], { home });
+      await runWell(['archive-wal', 'main'], { home, env });
       // the index may be in any order: a file that got its place before its line gets that line by another way
       expect((await indexedWals(home)).toSorted()).toEqual(names);
       expect(await archivedWals(home)).toEqual(names);
@@ -457,6 +469,91 @@ describe.skipIf(!(await canMount()))('a full disk', () => {
     } finally {
       await opened.close();
     }
+  });
+
+  test('of the errors folder leaves a file whose name is taken where it arrived, until there is room', async () => {
+    const opened = new Opened();
+    try {
+      const disk = await opened.add(mountSmallFileSystem({ sizeMib: 1 }));
+      const home = await opened.add(createTestHome({ servers: { main: fileServer({ errors_directory: disk.path }) } }));
+      const name = '000000010000000000000001';
+      await mkdir(home.server('main', 'incoming'), { recursive: true });
+      const put = async (content: Buffer) => await writeFile(home.server('main', 'incoming', name), content);
+      await put(walContent(1000));
+      await runWell(['archive-wal', 'main'], { home });
+      const other = walContent(100_000);
+      await put(other);
+      await fill(join(disk.path, 'filler'));
+      expectPlainFailure(await runPgcellar(['archive-wal', 'main'], { home }), /no space left/i);
+      expect(await namesIn(home.server('main', 'incoming'))).toEqual([name]);
+      await rm(join(disk.path, 'filler'));
+      await runWell(['archive-wal', 'main'], { home });
+      expect(await namesIn(home.server('main', 'incoming'))).toEqual([]);
+      const [rejected = '', ...more] = await namesIn(disk.path);
+      expect(more).toEqual([]);
+      expect((await readFile(join(disk.path, rejected))).equals(other)).toBe(true);
+    } finally {
+      await opened.close();
+    }
+  });
+
+  describe('of the database host', () => {
+    const [first, second] = [nameOfSegment(1), nameOfSegment(2)];
+
+    /** A data folder with two segments that are ready, a full disk, and a way to send one. */
+    async function aSender(opened: Opened) {
+      const disk = await opened.add(mountSmallFileSystem({ sizeMib: 1 }));
+      const home = await opened.add(createTestHome({ servers: { main: fileServer() } }));
+      const data = await makeDataFolder(home, 'data');
+      for (const [at, name] of [first, second].entries()) {
+        await writeFile(join(data, 'pg_wal', name), aSegment(at + 1));
+        await writeFile(join(data, 'pg_wal', 'archive_status', `${name}.ready`), '');
+      }
+      await fill(join(disk.path, 'filler'));
+      const env = { ...(await localSsh(home)), TMPDIR: disk.path };
+      const program = await programPath(home, 'pgcellar-wal-archive');
+      const send = async (name: string, ...words: readonly string[]) =>
+        await runProgram([program, ...words, '127.0.0.1', 'main', `pg_wal/${name}`], { env, cwd: data });
+      return { disk: disk.path, incoming: home.server('main', 'incoming'), data, send };
+    }
+
+    test.each(['-z', '--snappy', '--zstd'])('makes archive_command with %s fail, and nothing is sent', async (flag) => {
+      const opened = new Opened();
+      try {
+        const { disk, incoming, send } = await aSender(opened);
+        const refused = await send(first, flag);
+        expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/no space left/i) as string });
+        expect(await namesIn(incoming)).toEqual([]);
+        expect(await namesIn(disk)).toEqual(['filler']);
+        await send(second); // uncompressed, it needs no room here
+        expect(await namesIn(incoming)).toEqual([second]);
+      } finally {
+        await opened.close();
+      }
+    });
+
+    test('lets segments that were sent ahead be sent once more, and fails for none', async () => {
+      const opened = new Opened();
+      try {
+        const { disk, incoming, data, send } = await aSender(opened);
+        const cache = join(disk, 'cache');
+        await rm(join(disk, 'filler'));
+        await mkdir(cache, { mode: 0o700 });
+        await fill(join(disk, 'filler'));
+        for (const name of [first, second]) {
+          const sent = await send(name, '-p', '2', '--prefetch-cache-dir', cache);
+          expect({ exitCode: sent.exitCode, isWarned: /not be noted: .*no space/i.test(sent.stderr) }).toEqual({
+            exitCode: 0,
+            isWarned: name === first,
+          });
+        }
+        for (const name of [first, second])
+          expect((await readFile(join(incoming, name))).equals(await readFile(join(data, 'pg_wal', name)))).toBe(true);
+        expect(await namesIn(cache)).toEqual([]);
+      } finally {
+        await opened.close();
+      }
+    });
   });
 
   async function fill(path: string): Promise<void> {

@@ -6,7 +6,7 @@ import { namesIn } from '../helpers/archived-wals.ts';
 import { describeWithOlderHelpers, describeWithOracle, requireOlderHelpers } from '../helpers/installations.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
-import { helperOf, openShipSite, type ShipSite, type Whose, type WhoseHelpers } from '../helpers/ship-site.ts';
+import { helperOf, openShipSite, type ShipSite, type Whose, type WhoseSide } from '../helpers/ship-site.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { aSegment, nameOfSegment } from '../helpers/wal-segment.ts';
 
@@ -16,7 +16,7 @@ async function archivedInto(site: ShipSite): Promise<string[]> {
   return (await readFile(site.home.server('main', 'wals', 'main-xlog.db'), 'utf8')).split('\n').filter((line) => line !== '');
 }
 
-type Pairing = { readonly local: WhoseHelpers; readonly remote: Whose };
+type Pairing = { readonly local: WhoseSide; readonly remote: Whose };
 const pairings: readonly Pairing[] = [
   { local: 'ours', remote: 'ours' },
   { local: 'ours', remote: 'real Barman' },
@@ -56,6 +56,36 @@ describeWithOlderHelpers('WAL of a database host with helpers of Debian 12', () 
   test('goes to our server, with the MD5 sums of Barman 3.4, and comes back', async () => {
     expect(requireOlderHelpers().version).toMatch(/^3\.4\./);
     await expectThereAndBack({ local: 'older Barman', remote: 'ours' });
+  });
+
+  test('goes to the server of Barman 3.4 with our helper and --md5, is refused with an error without it, and comes back', async () => {
+    await using site = await openShipSite('older Barman');
+    const [archive, restore] = [await helperOf(site, 'wal-archive'), await helperOf(site, 'wal-restore')];
+    const [name, content] = [nameOfSegment(1), aSegment(1)];
+    await writeFile(join(site.data, 'pg_wal', name), content);
+    const config = ['-c', site.home.configFile];
+    const refused = await site.run([archive, ...config, '127.0.0.1', 'main', `pg_wal/${name}`]);
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.stderr).toContain(`Missing checksum for file '${name}'`);
+    const incoming = site.home.server('main', 'incoming');
+    expect((await namesIn(incoming)).filter((there) => there === name)).toEqual([]);
+    expect(await site.run([archive, ...config, '--md5', '127.0.0.1', 'main', `pg_wal/${name}`])).toMatchObject({ exitCode: 0 });
+    expect((await readFile(join(incoming, name))).equals(content)).toBe(true);
+    for (const words of [[], ['-p', '4', '--spool-dir', await site.home.makeFolder('spool')], ['--strict']]) {
+      const fetched = await site.run([restore, ...config, ...words, '127.0.0.1', 'main', name, 'pg_wal/RECOVERYXLOG']);
+      expect(fetched).toMatchObject({ exitCode: 0, stderr: '' });
+      expect((await readFile(join(site.data, 'pg_wal', 'RECOVERYXLOG'))).equals(content)).toBe(true);
+    }
+    const missing = await site.run([
+      restore,
+      ...config,
+      '--strict',
+      '127.0.0.1',
+      'main',
+      nameOfSegment(9),
+      'pg_wal/RECOVERYXLOG',
+    ]);
+    expect(missing.exitCode).toBe(1);
   });
 });
 

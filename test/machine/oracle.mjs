@@ -25,9 +25,10 @@ export async function ensureOracle(cache) {
   return { version, program };
 }
 
-/** The WAL helpers of an older Barman: `{ version, folder }`, the folder of the programs. */
+/** An older Barman: `{ version, folder }`, the folder of its WAL helpers and, for what they talk to, `barman`. */
 export async function ensureOlderHelpers(cache) {
-  const folder = await ensureBarman({ suite: olderSuite, folder: join(cache, `barman-${olderSuite}`), programs: helpers });
+  const programs = { barman: 'barman.cli', ...helpers };
+  const folder = await ensureBarman({ suite: olderSuite, folder: join(cache, `barman-${olderSuite}`), programs });
   const program = join(folder, 'bin', 'barman-wal-archive');
   const version = versionIn(runCommand([program, '--version']), /(\d+\.\d+\S*)\s*$/, program);
   say(`helpers of Barman ${version} in ${join(folder, 'bin')}`);
@@ -45,13 +46,18 @@ async function ensureBarman({ suite, folder, programs }) {
   const stamp = join(folder, 'recipe');
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== recipe) {
     await timed(`Barman from Debian ${suite}`, () =>
-      fillFolder(folder, (unfinished) => fillBarman(unfinished, { suite, folder, programs })),
+      fillFolder(folder, (unfinished) => fillBarman(unfinished, { suite, folder })),
     );
+  }
+  // the list may have grown since the folder was filled
+  for (const [name, module] of Object.entries(programs)) {
+    const path = join(folder, 'bin', name);
+    if (!existsSync(path)) writeLauncher({ path, module, folder });
   }
   return folder;
 }
 
-async function fillBarman(unfinished, { suite, folder, programs }) {
+async function fillBarman(unfinished, { suite, folder }) {
   const download = join(unfinished, 'download');
   const files = await downloadPackages({ suite, names: ['python3-barman'], folder: download, withDependencies: false });
   unpackPackages(files, unfinished);
@@ -68,7 +74,6 @@ async function fillBarman(unfinished, { suite, folder, programs }) {
     join(unfinished, 'usr/lib/python3/dist-packages'),
   ]);
   mkdirSync(join(unfinished, 'bin'), { mode: 0o755 });
-  for (const [name, module] of Object.entries(programs)) writeLauncher({ path: join(unfinished, 'bin', name), module, folder });
   writeFileSync(join(unfinished, 'recipe'), recipe);
 }
 

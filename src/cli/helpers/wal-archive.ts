@@ -1,5 +1,5 @@
 import type { CompressionLevel } from '../../compression/codec.ts';
-import { OperatorError } from '../../shared/operator-error.ts';
+import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import type { HelperArguments, HelperDeclaration } from '../../shipping/helper-arguments.ts';
 import { type SendOptions, type SendOutcome, sendWal, testConnection } from '../../shipping/send-wal.ts';
 import { cacheProblem, defaultCacheFolder, noteSentAhead, readyAfter, wasSentAhead } from '../../shipping/sent-ahead.ts';
@@ -82,8 +82,11 @@ async function archiveAhead(options: SendOptions, { folder, count, programName }
   const broken = outcomes.findIndex((outcome) => outcome.exitCode !== 0);
   const sent = broken === -1 ? following : following.slice(0, broken);
   if (broken !== -1) tell(`WARNING: sending ahead stopped: ${outcomes[broken]?.message ?? 'unknown reason'}`, 0);
-  await noteSentAhead(folder, options, [options.walPath, ...sent]);
-  return 0;
+  // the files are stored, whatever becomes of the note: without it they are sent once more
+  return await noteSentAhead(folder, options, [options.walPath, ...sent]).then(
+    () => 0,
+    (error: unknown) => tell(`WARNING: what was sent ahead could not be noted: ${messageOf(error)}`, 0),
+  );
 }
 
 function sendOptions(parsed: HelperArguments): SendOptions {
