@@ -15,6 +15,7 @@ import type { CopyItem } from './copy-item.ts';
 import { dataFolderExclusions, tablespaceExclusions, tablespaceFolder } from './copy-rules.ts';
 import { configurationOutside, copySingleFile, isBelow } from './copy-single-files.ts';
 import { copyStatistics, type ItemTimes } from './copy-statistics.ts';
+import { endLeftExclusiveBackup } from './end-left-exclusive-backup.ts';
 import { closeSegment, closeSegmentsUntil, connectToPrimary } from './primary-of-standby.ts';
 import { recordedFacts } from './recorded-facts.ts';
 import { reuseOf } from './reuse-of.ts';
@@ -40,6 +41,7 @@ export async function copyFilesOfServer(job: BackupJob, sshCommand: string | und
   refuseImpossible(job);
   await using primary = await connectToPrimary(job);
   job.begin('issuing start backup command');
+  if (isExclusive(job)) await endLeftExclusiveBackup(job);
   const session = await begin(job);
   try {
     const copied = await copy(job, way, session);

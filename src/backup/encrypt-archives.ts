@@ -12,24 +12,28 @@ interface EncryptionOptions extends ProgramSurroundings {
   readonly signal: AbortSignal;
 }
 
-const archiveShape = /\.tar(\.\w+)?$/;
+/** `base.tar.zst`; also what gpg was writing when it was killed. */
+const archiveShape = /^(?!.*\.gpg$).*\.tar(\.\w+)?$/;
+const unfinishedShape = /^\..*\.tar(\.\w+)?\.gpg\.tmp$/;
 
 /**
  * Puts `FILE.gpg` in the place of every tar file of a backup (catalog.md section 9), several at once; what is clear goes when the encrypted
- * file is on disk. The manifest stays clear: the next incremental backup is taken by it. When it fails, no clear tar file is left either.
+ * file is on disk. The manifest stays clear: the next incremental backup is taken by it.
  * @throws OperatorError `program-missing`, or `command-failed` with what gpg said
  */
 export async function encryptArchives(dataFolder: string, options: EncryptionOptions): Promise<void> {
-  const archives = (await namesIn(dataFolder)).filter((name) => archiveShape.test(name) && !name.endsWith('.gpg'));
-  try {
-    await forEachAtOnce(archives, availableParallelism(), async (name) => {
-      await encryptOne(dataFolder, name, options);
-    });
-  } catch (error) {
-    for (const name of archives) await rm(join(dataFolder, name), { force: true });
-    throw error;
-  }
+  const archives = (await namesIn(dataFolder)).filter((name) => archiveShape.test(name));
+  await forEachAtOnce(archives, availableParallelism(), async (name) => {
+    await encryptOne(dataFolder, name, options);
+  });
   await syncFolder(dataFolder);
+}
+
+/** Removes what a backup that failed or was killed before its end left clear. */
+export async function removeClearArchives(dataFolder: string): Promise<void> {
+  const clear = (await namesIn(dataFolder)).filter((name) => archiveShape.test(name) || unfinishedShape.test(name));
+  for (const name of clear) await rm(join(dataFolder, name), { force: true });
+  if (clear.length > 0) await syncFolder(dataFolder);
 }
 
 async function encryptOne(folder: string, name: string, options: EncryptionOptions): Promise<void> {

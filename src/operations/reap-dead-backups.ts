@@ -1,4 +1,7 @@
+import { join } from 'node:path';
+import { removeClearArchives } from '../backup/encrypt-archives.ts';
 import { readBackupRecords, writeBackupRecord } from '../catalog/backup-records.ts';
+import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { recoverImports } from './exchange/apply-import.ts';
@@ -16,6 +19,8 @@ export async function reapDeadBackups(server: Server, { log, clock }: Pick<Conte
     log.warning(
       `backup ${backup.id} of server ${server.config.name} was killed while it was ${backup.status}: it is marked FAILED`,
     );
+    if (server.config.options.encryption !== undefined)
+      await removeClearArchives(join(backupFolder(server.layout, backup.id), 'data')); // first: a failed one is not looked at again
     await writeBackupRecord(server.layout, {
       ...backup,
       status: 'FAILED',

@@ -60,6 +60,11 @@ export async function readIsInRecovery(connection: Connection): Promise<boolean>
   return (await value(connection, 'SELECT pg_is_in_recovery()')) === 't';
 }
 
+/** Whether an exclusive backup is in progress; only for servers older than 15, which have such backups. */
+export async function readIsInExclusiveBackup(connection: Connection): Promise<boolean> {
+  return (await value(connection, 'SELECT pg_is_in_backup()')) === 't';
+}
+
 /** One setting; undefined when the server does not have it or the role may not see it. */
 export async function readSetting(connection: Connection, name: string): Promise<string | undefined> {
   try {

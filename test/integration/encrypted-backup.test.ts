@@ -1,4 +1,5 @@
 // Backups that are encrypted with gpg, as Barman 3.14 and newer lay them out: the oracle here is too old for them, so gpg and tar are.
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,13 +7,15 @@ import { createGpgHome, type GpgHome } from '../helpers/gpg-home.ts';
 import { describeEachPostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+import { waitFor } from '../helpers/wait-for.ts';
+import { writeScript } from '../unit/transport/scripts.ts';
 
 describeEachPostgres(
   (major) => {
@@ -102,7 +105,7 @@ describeEachPostgres(
       const folder = await home.makeFolder('failing');
       // the check encrypts a small file, which works; the backup does not
       const script =
-        '#!/bin/sh\ncase "$*" in *base.tar*) echo "gpg: no space left" >&2; exit 2;; esac\nexec /usr/bin/gpg "$@"\n';
+        '#!/bin/sh\ncase "$(readlink /proc/$$/fd/0)" in *base.tar*) echo "gpg: no space left" >&2; exit 2;; esac\nexec /usr/bin/gpg "$@"\n';
       await home.writeFile('failing/gpg', script, 0o755);
       await configure({ path_prefix: `${folder}:${cluster.clientsDir}` });
       const { exitCode, stderr } = await runPgcellar(['backup', 'main'], { home, env });
@@ -111,6 +114,39 @@ describeEachPostgres(
       expect(await recordOf(id)).toMatch(/^error=failure encrypting backup \(.*no space left.*\)$/m);
       const left = await readdir(home.server('main', 'base', id, 'data'));
       expect(left.filter((name) => !name.endsWith('.gpg'))).toEqual(['backup_manifest']);
+      await configure();
+    });
+
+    test('what a kill left clear is gone after the next cron, and the record says FAILED', async () => {
+      const folder = await home.makeFolder('hanging');
+      const started = join(folder, 'started');
+      const script = `case "$(readlink /proc/$$/fd/0)" in *base.tar*) touch ${started}; exec sleep 1000;; esac\nexec /usr/bin/gpg "$@"`;
+      await writeScript(folder, 'gpg', script);
+      await configure({ path_prefix: `${folder}:${cluster.clientsDir}` });
+      const running = await spawnPgcellar(['backup', 'main'], { home, env });
+      await waitFor('gpg is started', () => existsSync(started), { explain: () => running.stderr() });
+      running.kill('SIGKILL');
+      await running.ended;
+      const id = await newest();
+      const data = home.server('main', 'base', id, 'data');
+      expect(await readdir(data)).toContain('base.tar.gz');
+      await configure();
+      await runWell(['cron'], { home, env });
+      expect((await readdir(data)).filter((name) => !name.endsWith('.gpg'))).toEqual(['backup_manifest']);
+      expect(await recordOf(id)).toMatch(/^status=FAILED$/m);
+    });
+
+    test('a copy that fails before it is encrypted leaves nothing clear either', async () => {
+      const folder = await home.makeFolder('dying');
+      await writeScript(
+        folder,
+        'pg_basebackup',
+        `case "$*" in *--version*) exec ${cluster.clientsDir}/pg_basebackup --version;; esac
+for word; do case "$word" in --pgdata=*) touch "\${word#*=}/base.tar.gz";; esac; done; exit 1`,
+      );
+      await configure({ path_prefix: `${folder}:${cluster.clientsDir}` });
+      expect((await runPgcellar(['backup', 'main'], { home, env })).exitCode).toBe(1);
+      expect(await readdir(home.server('main', 'base', await newest(), 'data'))).toEqual([]);
       await configure();
     });
   },

@@ -1,14 +1,16 @@
 // What options change in a file-level backup: exclusive ones, parallel runs, rates, compression, files outside the data folder, holes.
+import { existsSync } from 'node:fs';
 import { chmod, chown, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Opened } from '../helpers/opened.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startRestored } from '../helpers/start-restored.ts';
 import { startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 import { serverUser } from '../machine/server-user.mjs';
 import { writeScript } from '../unit/transport/scripts.ts';
 
@@ -92,6 +94,36 @@ test('a failed exclusive backup leaves no label in the data folder', async () =>
   await writeScript(folder, 'rsync', 'exit 12');
   expect((await runPgcellar(['backup', 'main'], { home: stage.home, path: [folder] })).exitCode).toBe(1);
   expect(await stage.cluster.value('SELECT pg_is_in_backup()')).toBe('false');
+  await configureRsync(stage);
+});
+
+test('an exclusive backup that a kill left on the server is ended by the next one', async () => {
+  await configureRsync(stage, { backup_options: 'exclusive_backup' });
+  const folder = await stage.home.makeFolder('hanging');
+  const started = join(folder, 'started');
+  await writeScript(folder, 'rsync', `touch ${started}; exec sleep 1000`);
+  const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [folder] });
+  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+  await waitFor('the server is in backup mode', async () => (await stage.cluster.value('SELECT pg_is_in_backup()')) === 'true');
+  running.kill('SIGKILL');
+  await running.ended;
+  expect(await stage.cluster.value('SELECT pg_is_in_backup()')).toBe('true');
+  const { exitCode, stderr } = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
+  expect({ exitCode, stderr }).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringMatching(/still in progress on the server/) as string,
+  });
+  expect(await stage.cluster.value('SELECT pg_is_in_backup()')).toBe('false');
+  await configureRsync(stage);
+});
+
+test('an exclusive backup that somebody else began is left alone', async () => {
+  await configureRsync(stage, { backup_options: 'exclusive_backup' });
+  await stage.cluster.value("SELECT pg_start_backup('of another tool', true)");
+  const { exitCode, stderr } = await runPgcellar(['backup', 'main'], { home: stage.home });
+  expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('already in progress') as string });
+  expect(await stage.cluster.value('SELECT pg_is_in_backup()')).toBe('true');
+  await stage.cluster.value('SELECT pg_stop_backup()');
   await configureRsync(stage);
 });
 

@@ -16,7 +16,7 @@ import type { BackupJob } from '../backup-job.ts';
 import type { BackupMethod } from '../backup-method.ts';
 import { isBelow } from '../copy-single-files.ts';
 import { copyWithBasebackup } from '../copy-with-basebackup.ts';
-import { encryptArchives } from '../encrypt-archives.ts';
+import { encryptArchives, removeClearArchives } from '../encrypt-archives.ts';
 import { closeSegment, closeSegmentsUntil, connectToPrimary } from '../primary-of-standby.ts';
 import { readBackupLabel } from '../read-backup-label.ts';
 import { recordedFacts } from '../recorded-facts.ts';
@@ -28,18 +28,28 @@ export const postgres: BackupMethod = {
   mode: () => 'postgres',
   host: () => undefined,
   async copy(job) {
-    await using primary = await connectToPrimary(job);
-    const wasInRecovery = await readIsInRecovery(job.connection);
-    await start(job);
-    await copyFiles(job, primary);
-    warnOfConfigurationOutside(job);
-    job.context.messages.info('Finalising the backup.');
-    await takeLabel(job);
-    await job.reviveConnection();
-    await stop(job, { primary, wasInRecovery });
-    await encrypt(job);
+    try {
+      await copyAndEncrypt(job);
+    } catch (error) {
+      // whatever has failed: files that were to be encrypted are not left clear
+      if (job.server.config.options.encryption !== undefined) await removeClearArchives(join(job.folder, 'data'));
+      throw error;
+    }
   },
 };
+
+async function copyAndEncrypt(job: BackupJob): Promise<void> {
+  await using primary = await connectToPrimary(job);
+  const wasInRecovery = await readIsInRecovery(job.connection);
+  await start(job);
+  await copyFiles(job, primary);
+  warnOfConfigurationOutside(job);
+  job.context.messages.info('Finalising the backup.');
+  await takeLabel(job);
+  await job.reviveConnection();
+  await stop(job, { primary, wasInRecovery });
+  await encrypt(job);
+}
 
 async function start(job: BackupJob): Promise<void> {
   const { facts, connection, context } = job;
