@@ -19,7 +19,10 @@ const parts = [
   { name: 'rest', roots: [] },
 ];
 
-/** Modules of Node that are loaded when something of them is used: many commands never do, and loading them takes long. */
+/**
+ * Modules of Node that are loaded when something of them is used: many commands never do, and loading them takes long. (Whoever imports
+ * all of one, as `* as name`, loads it at once.)
+ */
 const late = [
   'child_process',
   'crypto',
@@ -33,7 +36,15 @@ const late = [
   'v8',
   'zlib',
 ];
-const lateModules = `var require = ((load, late) => (name) => late.has(name) ? new Proxy({}, { get: (_, key) => load(name)[key] }) : load(name))(require, new Set(${JSON.stringify(late.map((name) => `node:${name}`))}));`;
+const lateModules = `var require = ((load, late) => {
+  const traps = (name) => ({
+    get: (_, key) => load(name)[key],
+    has: (_, key) => key in load(name),
+    ownKeys: () => Reflect.ownKeys(load(name)),
+    getOwnPropertyDescriptor: (_, key) => ({ get: () => load(name)[key], enumerable: true, configurable: true }),
+  });
+  return (name) => (late.has(name) ? new Proxy({}, traps(name)) : load(name));
+})(require, new Set(${JSON.stringify(late.map((name) => `node:${name}`))}));`;
 const moduleUrl = `const moduleUrl = require('node:url').pathToFileURL(__filename).href;`;
 
 const common = {

@@ -1,12 +1,15 @@
 import type { Json, JsonObject } from '../shared/format-json.ts';
-import { formatJson } from '../shared/format-json.ts';
+import { jsonPieces } from '../shared/format-json.ts';
 import type { Log } from '../shared/log.ts';
+import { redactSecrets } from '../shared/log-file.ts';
 import { type Colours, noColours } from './colours.ts';
-import { redactJson } from './redact-json.ts';
 import type { Report } from './report.ts';
 import type { MessageOptions, TextStream, Writer } from './writer.ts';
 
 type MessageKey = '_INFO' | '_WARNING' | '_ERROR' | '_EXCEPTION' | '_DEBUG';
+
+/** Characters; thousands of backups are several megabytes. */
+const writeAtOnce = 65_536;
 
 interface JsonSettings {
   readonly stdout: TextStream;
@@ -83,8 +86,15 @@ export class JsonWriter implements Writer {
   finish(): void {
     if (this.#isSilent) return;
     this.#isSilent = true;
-    const object = redactJson({ ...this.#object, ...Object.fromEntries(this.#messages) });
-    this.#settings.stdout.write(formatJson(object, { sortKeys: true }));
+    const object = { ...this.#object, ...Object.fromEntries(this.#messages) };
+    let waiting = '';
+    for (const piece of jsonPieces(object, { sortKeys: true, text: redactSecrets })) {
+      waiting += piece;
+      if (waiting.length < writeAtOnce) continue;
+      this.#settings.stdout.write(waiting);
+      waiting = '';
+    }
+    this.#settings.stdout.write(waiting);
   }
 
   #add(key: MessageKey, text: string): void {

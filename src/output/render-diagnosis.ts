@@ -1,7 +1,8 @@
 import type { Diagnosis, ServerDiagnosis, SourcedValue, SourcedValues } from '../operations/reports/diagnosis.ts';
 import type { Json, JsonObject } from '../shared/format-json.ts';
 import { formatJson } from '../shared/format-json.ts';
-import { redactJson } from './redact-json.ts';
+import { redactSecrets } from '../shared/log-file.ts';
+
 import { recordJson } from './render-backup-record.ts';
 import { jsonOfShown } from './render-server-details.ts';
 
@@ -20,7 +21,7 @@ export function renderDiagnosis(diagnosis: Diagnosis, { showsSources }: Diagnosi
     models: Object.fromEntries(Object.entries(models).map(([name, values]) => [name, { config: configOf(values) }])),
     servers: Object.fromEntries(servers.map((server) => [server.name, serverJson(server, configOf(server.config))])),
   };
-  return formatJson(redactJson(answer), { indent: 4, sortKeys: true });
+  return formatJson(answer, { indent: 4, sortKeys: true, text: redactSecrets });
 }
 
 function valueOf({ value, source }: SourcedValue, showsSources: boolean): Json {

@@ -1,4 +1,4 @@
-import * as zlib from 'node:zlib';
+import zlib from 'node:zlib';
 
 /**
  * CRC-32 (that of gzip) of some bytes, or of those before them as well.

@@ -9,6 +9,8 @@ interface JsonLayout {
   readonly indent?: number;
   /** Keys in alphabetical order instead of the order they were given in. */
   readonly sortKeys?: boolean;
+  /** Changes every text that is a value. */
+  readonly text?: (value: string) => string;
 }
 
 /**
@@ -16,30 +18,41 @@ interface JsonLayout {
  * (cli.md section 12); with an indent as `sync-info` and `diagnose` print it (cli.md section 11).
  */
 export function formatJson(value: Json, layout: JsonLayout = {}): string {
-  return formatValue(value, layout, 0);
+  return [...jsonPieces(value, layout)].join('');
 }
 
-function formatValue(value: Json, layout: JsonLayout, depth: number): string {
-  if (typeof value === 'string') return quote(value);
-  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : formatPythonFloat(value);
-  if (value === null || typeof value === 'boolean') return String(value);
-  if (isList(value))
-    return bracketed(
-      '[]',
-      value.map((item) => formatValue(item, layout, depth + 1)),
-      layout,
-      depth,
-    );
-  const keys = layout.sortKeys === true ? Object.keys(value).toSorted() : Object.keys(value);
-  const members = keys.map((key) => `${quote(key)}: ${formatValue(value[key] ?? null, layout, depth + 1)}`);
-  return bracketed('{}', members, layout, depth);
+/** The same text in pieces, one after the other, for what may be long. */
+export function* jsonPieces(value: Json, layout: JsonLayout = {}, depth = 0): Generator<string> {
+  if (typeof value === 'string') yield quote(layout.text === undefined ? value : layout.text(value));
+  else if (typeof value === 'number') yield Number.isInteger(value) ? String(value) : formatPythonFloat(value);
+  else if (value === null || typeof value === 'boolean') yield String(value);
+  else if (isList(value)) yield* bracketed('[]', itemsOf(value), layout, depth);
+  else yield* bracketed('{}', membersOf(value, layout), layout, depth);
 }
 
-function bracketed(pair: '[]' | '{}', items: readonly string[], { indent }: JsonLayout, depth: number): string {
-  const [open, close] = [pair.charAt(0), pair.charAt(1)];
-  if (items.length === 0 || indent === undefined) return `${open}${items.join(', ')}${close}`;
-  const margin = `\n${' '.repeat(indent * (depth + 1))}`;
-  return `${open}${margin}${items.join(`,${margin}`)}\n${' '.repeat(indent * depth)}${close}`;
+/** What stands before a value, and the value. */
+type Item = readonly [head: string, value: Json];
+
+function* itemsOf(list: readonly Json[]): Generator<Item> {
+  for (const item of list) yield ['', item];
+}
+
+function* membersOf(object: JsonObject, { sortKeys }: JsonLayout): Generator<Item> {
+  const keys = sortKeys === true ? Object.keys(object).toSorted() : Object.keys(object);
+  for (const key of keys) yield [`${quote(key)}: `, object[key] ?? null];
+}
+
+function* bracketed(pair: '[]' | '{}', items: Iterable<Item>, layout: JsonLayout, depth: number): Generator<string> {
+  const { indent } = layout;
+  const marginOf = (level: number) => (indent === undefined ? '' : `\n${' '.repeat(indent * level)}`);
+  const separator = indent === undefined ? ', ' : `,${marginOf(depth + 1)}`;
+  let isFirst = true;
+  for (const [head, value] of items) {
+    yield `${isFirst ? `${pair.charAt(0)}${marginOf(depth + 1)}` : separator}${head}`;
+    yield* jsonPieces(value, layout, depth + 1);
+    isFirst = false;
+  }
+  yield isFirst ? pair : `${marginOf(depth)}${pair.charAt(1)}`;
 }
 
 function quote(text: string): string {
