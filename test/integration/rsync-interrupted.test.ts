@@ -1,6 +1,6 @@
 // File-level backups that do not end well: who is told, what the record says, and that the server is left out of backup mode.
 import { existsSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newestRecord } from '../helpers/newest-record.ts';
@@ -151,6 +151,46 @@ describe('verify_checksums', () => {
     const { stdout, exitCode } = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^Page checksums verified \(time: .*\): all good$/m);
+  });
+
+  test('puts the page of the server in the place of one that was torn by a write while it was read', async () => {
+    await stage.cluster.query('CREATE TABLE torn AS SELECT n, md5(n::text) AS t FROM generate_series(1, 2000) n');
+    await stage.cluster.query('VACUUM FREEZE torn'); // nothing changes it any more
+    await stage.cluster.query('CHECKPOINT');
+    const path = await stage.cluster.value("SELECT pg_relation_filepath('torn')");
+    const folder = await stage.home.makeFolder('tearing');
+    // the second half of block 2 as it was before: what a reader gets who comes between two writes of the kernel
+    const tear = `for word; do last="$word"; done; [ -f "$last"${path} ] && dd if=/dev/zero of="$last"${path} bs=4096 seek=5 count=1 conv=notrunc status=none && touch ${folder}/torn`;
+    await writeScript(folder, 'rsync', `/usr/bin/rsync "$@"; code=$?; ${tear}; exit $code`);
+    await configureRsync(stage, { verify_checksums: 'fail' });
+    const { exitCode, stdout, stderr } = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home, path: [folder] });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/: all good$/m);
+    expect(existsSync(join(folder, 'torn'))).toBe(true);
+    const id = (await readdir(stage.home.server('main', 'base'))).toSorted().at(-1) ?? '';
+    const copy = await readFile(stage.home.server('main', 'base', id, 'data', path));
+    expect(copy.equals(await readFile(join(stage.cluster.dataDir, path)))).toBe(true);
+    await configureRsync(stage);
+  });
+
+  test('takes no page for damaged that is being changed while it is read', async () => {
+    const { cluster, home } = stage;
+    await cluster.query('CREATE TABLE busy AS SELECT n, md5(n::text) AS t FROM generate_series(1, 50000) n');
+    await configureRsync(stage, { verify_checksums: 'fail' });
+    const stop = new AbortController();
+    const writing = (async () => {
+      for (let round = 0; !stop.signal.aborted; round++) {
+        await cluster.query(`UPDATE busy SET t = md5('${String(round)}' || n) WHERE n % 7 = ${String(round % 7)}`);
+        await cluster.query('SELECT count(*) FROM busy'); // sets hint bits, which change pages but not their LSN
+        await cluster.query('CHECKPOINT');
+      }
+    })();
+    const { exitCode, stdout, stderr } = await runPgcellar(['backup', 'main'], { home });
+    stop.abort();
+    await writing;
+    expect({ exitCode, stderr: stderr.replace(/^WARNING: IMPORTANT(.*\n?)*/m, '') }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/: all good$/m);
+    await configureRsync(stage);
   });
 
   test('names file, block and relation of a damaged page, and goes on or fails as it is asked to', async () => {
