@@ -1,5 +1,6 @@
 import { type BackupPosition, startBackup, stopBackup } from '../postgres/low-level-backup.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
+import { cancelBackend, readBackendPid } from '../postgres/server-queries.ts';
 import { messageOf } from '../shared/operator-error.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
 import type { BackupJob } from './backup-job.ts';
@@ -22,12 +23,15 @@ export class BackupSession {
   readonly #job: BackupJob;
   readonly #options: SessionOptions;
   readonly #keepingAlive = new AbortController();
+  readonly #backendPid: string;
+  #isEnding = false;
   #hasEnded = false;
 
-  private constructor(job: BackupJob, options: SessionOptions, start: BackupPosition) {
+  private constructor(job: BackupJob, options: SessionOptions, begun: { start: BackupPosition; backendPid: string }) {
     this.#job = job;
     this.#options = options;
-    this.start = start;
+    this.start = begun.start;
+    this.#backendPid = begun.backendPid;
     this.signal = AbortSignal.any([job.context.signal, job.connection.lost]);
     void this.#keepAlive();
   }
@@ -35,6 +39,7 @@ export class BackupSession {
   /** @throws OperatorError `query-failed` in the words of the server, or `interrupted` */
   static async begin(job: BackupJob, options: SessionOptions): Promise<BackupSession> {
     const { connection, context, facts, server, backup } = job;
+    const backendPid = await readBackendPid(connection);
     const starting = startBackup(connection, {
       version: facts.version,
       label: `Barman backup ${server.config.name} ${backup.id}`,
@@ -42,15 +47,20 @@ export class BackupSession {
       isExclusive: options.isExclusive,
     });
     // the checkpoint may take minutes; closing the session afterwards is enough to leave backup mode
-    return new BackupSession(job, options, await untilAborted(starting, context.signal));
+    return new BackupSession(job, options, { start: await untilAborted(starting, context.signal), backendPid });
   }
 
-  /** Ends the backup as PostgreSQL wants it: its WAL is archived then, where the server waits for that. */
-  async end(): Promise<Awaited<ReturnType<typeof stopBackup>>> {
+  /**
+   * Ends the backup as PostgreSQL wants it: its WAL is archived then, where the server waits for that. For a standby that needs its primary,
+   * which is gone when `primaryLost` aborts: nobody would close the segment.
+   */
+  async end(primaryLost?: AbortSignal): Promise<Awaited<ReturnType<typeof stopBackup>>> {
     this.#keepingAlive.abort();
+    this.#isEnding = true;
     const { connection, facts } = this.#job;
     const stopping = stopBackup(connection, { version: facts.version, isExclusive: this.#options.isExclusive, waits: true });
-    const stopped = await untilAborted(stopping, this.signal);
+    const until = primaryLost === undefined ? this.signal : AbortSignal.any([this.signal, primaryLost]);
+    const stopped = await untilAborted(stopping, until);
     this.#hasEnded = true;
     return stopped;
   }
@@ -66,7 +76,11 @@ export class BackupSession {
     const { connection, context, facts, server } = this.#job;
     const { isExclusive } = this.#options;
     try {
-      if (!connection.lost.aborted) {
+      if (this.#isEnding && !connection.lost.aborted) {
+        // the session is busy: the server has left backup mode, and waits for its WAL to be archived
+        await using other = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
+        await cancelBackend(other, this.#backendPid);
+      } else if (!connection.lost.aborted) {
         await stopBackup(connection, { version: facts.version, isExclusive, waits: false });
       } else if (isExclusive) {
         // an exclusive backup survives its session, and would keep the server from starting after a crash

@@ -200,7 +200,7 @@ async function end(
   job.begin('issuing stop of the backup');
   const closing = new AbortController();
   const closes = primary === undefined ? undefined : closeSegmentsUntil(primary, job, closing.signal);
-  const stopped = await session.end().finally(() => {
+  const stopped = await session.end(primary?.lost).finally(() => {
     closing.abort();
   });
   await closes;

@@ -60,6 +60,16 @@ export async function readIsInRecovery(connection: Connection): Promise<boolean>
   return (await value(connection, 'SELECT pg_is_in_recovery()')) === 't';
 }
 
+/** The process of the server that works for this connection. */
+export async function readBackendPid(connection: Connection): Promise<string> {
+  return (await value(connection, 'SELECT pg_backend_pid()')) ?? '';
+}
+
+/** Ends what another connection of the same role has asked for. */
+export async function cancelBackend(connection: Connection, pid: string): Promise<void> {
+  await connection.query('SELECT pg_cancel_backend($1::int)', [pid]);
+}
+
 /** Whether an exclusive backup is in progress; only for servers older than 15, which have such backups. */
 export async function readIsInExclusiveBackup(connection: Connection): Promise<boolean> {
   return (await value(connection, 'SELECT pg_is_in_backup()')) === 't';

@@ -17,7 +17,7 @@ const major = 17;
 const opened = new Opened();
 let stage: RsyncStage;
 beforeAll(async () => {
-  stage = await setRsyncStage(major, opened);
+  stage = await setRsyncStage(major, opened, { archive_mode: 'on', archive_command: 'true' });
 });
 afterAll(async () => opened.close());
 
@@ -62,6 +62,20 @@ describe('a backup that is struck while it copies', () => {
       running.kill(signal);
     });
     await expectCleanFailure(result, /^failure copying files \(interrupted by a signal\)$/);
+  });
+
+  test('by SIGINT while the server waits for its WAL to be archived ends at once, and so does the session', async () => {
+    const { cluster, home } = stage;
+    const waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'BackupWaitWalArchive'";
+    await cluster.query("ALTER SYSTEM SET archive_command = 'false'");
+    await cluster.query('SELECT pg_reload_conf()');
+    const running = await spawnPgcellar(['backup', 'main'], { home });
+    await waitFor('the server waits', async () => (await cluster.value(waits)) === '1', { explain: () => running.stderr() });
+    running.kill('SIGINT');
+    await expectCleanFailure(await running.ended, /^failure issuing stop of the backup \(interrupted by a signal\)$/);
+    await waitFor('the session has ended', async () => (await cluster.value(waits)) === '0');
+    await cluster.query('ALTER SYSTEM RESET archive_command');
+    await cluster.query('SELECT pg_reload_conf()');
   });
 
   test('by the loss of its session is FAILED at once, in the words of the connection', async () => {

@@ -9,6 +9,7 @@ import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
 import { spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { runWell } from '../helpers/run-well.ts';
+import { startReceiver } from '../helpers/start-receiver.ts';
 import { startRestored } from '../helpers/start-restored.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.ts';
 import { waitFor } from '../helpers/wait-for.ts';
@@ -30,7 +31,9 @@ beforeAll(async () => {
     join(data, 'postgresql.auto.conf'),
     `restore_command = ''\nprimary_conninfo = '${cluster.conninfo({ user: 'streaming_barman' })}'\n`,
   );
-  standby = await opened.add(startRestored({ dataDir: data, tablespaces, major }));
+  // it then waits at the end of a backup until its own archiver has the last segment, which only the primary can close
+  const settings = { archive_mode: 'always', archive_command: 'true' };
+  standby = await opened.add(startRestored({ dataDir: data, tablespaces, major, settings }));
   await waitFor('the standby streams', async () => (await cluster.value('SELECT count(*) FROM pg_stat_replication')) === '2');
   await configureRsync(stage, {
     conninfo: standby.conninfo({ user: 'barman' }),
@@ -51,6 +54,14 @@ function placesIn(folder: TemporaryFolder) {
   };
 }
 
+/** An rsync that tells that it was started, and begins when it may. */
+async function waitingRsync(name: string): Promise<{ path: string; started: string; go: string }> {
+  const path = await stage.home.makeFolder(name);
+  const [started, go] = [join(path, 'started'), join(path, 'go')];
+  await writeScript(path, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
+  return { path, started, go };
+}
+
 test('a backup of a standby is complete, and has what the primary wrote before', async () => {
   const { home, cluster } = stage;
   await cluster.query("INSERT INTO near VALUES (-1, 'on the primary')");
@@ -67,12 +78,27 @@ test('a backup of a standby is complete, and has what the primary wrote before',
   expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
 });
 
+test('a primary that goes away while files are copied fails the backup instead of letting it wait for ever', async () => {
+  const { home, cluster } = stage;
+  const { path, started, go } = await waitingRsync('primary-gone');
+  const running = await spawnPgcellar(['backup', 'main'], { home, path: [path] });
+  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+  await cluster.stop('immediate');
+  await writeFile(go, '');
+  const { exitCode, stderr } = await running.ended;
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^ERROR: .*cannot connect to PostgreSQL/m);
+  expect(await newestRecord(home)).toMatch(/^error=failure issuing stop of the backup \(cannot connect to PostgreSQL .*\)$/m);
+  expect(await newestRecord(home)).toMatch(/^status=FAILED$/m);
+  await cluster.start();
+  await startReceiver(home, cluster); // it ended with the server
+  await waitFor('the standby streams', async () => (await cluster.value('SELECT count(*) FROM pg_stat_replication')) === '2');
+});
+
 test('a promotion while files are copied fails the backup in the words of the server', async () => {
   const { home } = stage;
-  const folder = await home.makeFolder('waiting');
-  const [started, go] = [join(folder, 'started'), join(folder, 'go')];
-  await writeScript(folder, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
-  const running = await spawnPgcellar(['backup', 'main'], { home, path: [folder] });
+  const { path, started, go } = await waitingRsync('promoted');
+  const running = await spawnPgcellar(['backup', 'main'], { home, path: [path] });
   await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
   await standby.query('SELECT pg_promote()');
   await writeFile(go, '');
