@@ -16,7 +16,7 @@ import { dataFolderExclusions, tablespaceExclusions, tablespaceFolder } from './
 import { configurationOutside, copySingleFile, isBelow } from './copy-single-files.ts';
 import { copyStatistics, type ItemTimes } from './copy-statistics.ts';
 import { endLeftExclusiveBackup } from './end-left-exclusive-backup.ts';
-import { closeSegment, closeSegmentsUntil, connectToPrimary } from './primary-of-standby.ts';
+import { closeSegment, closeSegmentsUntil, closingOptionsOf, connectToPrimary } from './primary-of-standby.ts';
 import { recordedFacts } from './recorded-facts.ts';
 import { reuseOf } from './reuse-of.ts';
 import { safeHorizon } from './safe-horizon.ts';
@@ -199,7 +199,7 @@ async function end(
   context.messages.info('Asking PostgreSQL server to finalize the backup.');
   job.begin('issuing stop of the backup');
   const closing = new AbortController();
-  const closes = primary === undefined ? undefined : closeSegmentsUntil(primary, job, closing.signal);
+  const closes = primary === undefined ? undefined : closeSegmentsUntil(primary, closingOptionsOf(job), closing.signal);
   const stopped = await session.end(primary?.lost).finally(() => {
     closing.abort();
   });

@@ -1,6 +1,7 @@
 import type { Connection } from '../postgres/connect.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
 import { readIsInRecovery, requestCheckpoint, switchWal, writeSomething } from '../postgres/server-queries.ts';
+import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import type { BackupJob } from './backup-job.ts';
 
@@ -29,13 +30,26 @@ export async function closeSegment(primary: Connection): Promise<void> {
   await writeSomething(primary);
 }
 
+interface ClosingOptions {
+  readonly context: Pick<Context, 'clock' | 'messages'>;
+  /** `primary_checkpoint_timeout`; 0 for no checkpoint. */
+  readonly checkpointAfterSeconds: number;
+}
+
+/** How segments are closed for the backup of a job. */
+export function closingOptionsOf({ context, server }: Pick<BackupJob, 'context' | 'server'>): ClosingOptions {
+  return { context, checkpointAfterSeconds: server.config.options.primary_checkpoint_timeout };
+}
+
 /**
  * While the standby waits for the WAL of its backup (archive_mode = always): closes segments on the primary, ten times, ten seconds
  * apart; then, after `primary_checkpoint_timeout` if that is set, once more after a checkpoint. Ends when `until` aborts.
  */
-export async function closeSegmentsUntil(primary: Connection, job: BackupJob, until: AbortSignal): Promise<void> {
-  const { context, server } = job;
-  const timeoutSeconds = server.config.options.primary_checkpoint_timeout;
+export async function closeSegmentsUntil(
+  primary: Connection,
+  { context, checkpointAfterSeconds: timeoutSeconds }: ClosingOptions,
+  until: AbortSignal,
+): Promise<void> {
   try {
     for (let times = 0; times < switches; times++) {
       await switchWal(primary);

@@ -17,7 +17,7 @@ import type { BackupMethod } from '../backup-method.ts';
 import { isBelow } from '../copy-single-files.ts';
 import { copyWithBasebackup } from '../copy-with-basebackup.ts';
 import { encryptArchives, removeClearArchives } from '../encrypt-archives.ts';
-import { closeSegment, closeSegmentsUntil, connectToPrimary } from '../primary-of-standby.ts';
+import { closeSegment, closeSegmentsUntil, closingOptionsOf, connectToPrimary } from '../primary-of-standby.ts';
 import { readBackupLabel } from '../read-backup-label.ts';
 import { recordedFacts } from '../recorded-facts.ts';
 import { walPositionText } from '../wal-position-text.ts';
@@ -91,7 +91,8 @@ async function copyFiles(job: BackupJob, primary: Connection | undefined): Promi
       retryTimes: request.retryTimes ?? options.basebackup_retry_times,
       retrySleepSeconds: request.retrySleepSeconds ?? options.basebackup_retry_sleep,
       observer: connection,
-      whileWaitingForWal: primary === undefined ? undefined : async (until) => await closeSegmentsUntil(primary, job, until),
+      whileWaitingForWal:
+        primary === undefined ? undefined : async (until) => await closeSegmentsUntil(primary, closingOptionsOf(job), until),
     },
     context,
   );
