@@ -5,6 +5,7 @@ import type { ServerLayout } from './catalog/server-layout.ts';
 import { becomeUser } from './cli/become-user.ts';
 import type { GlobalArguments } from './cli/parse-global-options.ts';
 import { standardError, standardOutput } from './cli/standard-stream.ts';
+import { isFoundByItself } from './config/find-configuration-file.ts';
 import {
   type ConfigurationFiles,
   type ConfigurationRequest,
@@ -121,8 +122,10 @@ export async function assemble({
   const environment: Environment = { ...process.env, HOME: home };
   const context: Context = { clock: systemClock, log, messages: writer, progress, signal };
   const configurationPath = resolve(configuration.path); // work in the background runs in another folder
+  // a unit of systemd calls the program without -c
+  const unitPrefix = (await isFoundByItself(configurationPath, home)) ? nameOfUnits(programName) : undefined;
   const serversOf = (loaded: Configuration): readonly Server[] =>
-    loaded.servers.map((config) => serverFor(config, { configuration: loaded, configurationPath, environment }));
+    loaded.servers.map((config) => serverFor(config, { configuration: loaded, configurationPath, environment, unitPrefix }));
   let exitCode: number | undefined;
   let leastExitCode = 0;
   return {
@@ -219,12 +222,21 @@ interface ServerParts {
   readonly configuration: Configuration;
   readonly configurationPath: string;
   readonly environment: Environment;
+  /** Of the units of systemd that receivers may run as. */
+  readonly unitPrefix?: string | undefined;
+}
+
+/** The names of servers that are the same in the name of a unit. */
+const unitSafe = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+function nameOfUnits(programName: string): string {
+  return programName === 'barman' ? 'barman' : 'pgcellar';
 }
 
 /** One server of a configuration with its place on disk and what programs are run with. */
 export function serverFor(
   config: ServerConfig,
-  { configuration: { global }, configurationPath, environment }: ServerParts,
+  { configuration: { global }, configurationPath, environment, unitPrefix }: ServerParts,
 ): Server {
   const { options } = config;
   const ownPath = environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
@@ -240,7 +252,9 @@ export function serverFor(
     errors: options.errors_directory,
     locks: global.barman_lock_directory,
   };
-  return { config, layout, configurationPath, programPath, environment: { ...environment, PATH: programPath } };
+  const receiverUnit =
+    unitPrefix === undefined || !unitSafe.test(config.name) ? undefined : `${unitPrefix}-receive-wal@${config.name}.service`;
+  return { config, layout, configurationPath, programPath, environment: { ...environment, PATH: programPath }, receiverUnit };
 }
 
 /**

@@ -44,6 +44,12 @@ export async function findConfigurationFile(request: ConfigurationRequest): Prom
   });
 }
 
+/** Whether this is the file that is found when nobody names one. */
+export async function isFoundByItself(path: string, homeFolder: string): Promise<boolean> {
+  for (const place of usualPlaces(homeFolder)) if (await exists(place)) return place === path;
+  return false;
+}
+
 function namedFile(request: ConfigurationRequest): { readonly path: string; readonly by: string } | undefined {
   if (request.explicitPath !== undefined) return { path: request.explicitPath, by: '-c' };
   for (const by of ['PGCELLAR_CONFIG_FILE', 'BARMAN_CONFIG_FILE']) {

@@ -12,4 +12,6 @@ export interface Server {
   readonly programPath: string;
   /** Environment of programs, with that `PATH`. */
   readonly environment: Environment;
+  /** Unit of systemd that its receiver may run as; undefined where none can be meant, because a unit knows the usual configuration only. */
+  readonly receiverUnit?: string | undefined;
 }

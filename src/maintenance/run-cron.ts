@@ -4,11 +4,11 @@ import type { Server } from '../config/server.ts';
 import { applyRetention } from '../operations/apply-retention.ts';
 import { channelsOf } from '../operations/archive-wal.ts';
 import { reapDeadBackups } from '../operations/reap-dead-backups.ts';
+import { startReceiverUnit, stopReceiverProcess } from '../operations/receiver-unit.ts';
 import type { Context } from '../shared/context.ts';
 import { isLockHeld, readLockOwner, tryLockFile } from '../shared/file-lock.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { startDetached } from '../transport/start-detached.ts';
-import { stopProcess } from '../transport/stop-process.ts';
 import { cleanLockFolder } from './clean-lock-folder.ts';
 
 interface CronOptions {
@@ -85,14 +85,14 @@ async function startOrStopReceiver(server: Server, options: CronOptions, context
   }
   if (await isLockHeld(serverLockPath(server.layout, 'receive-wal'))) return;
   context.messages.info(`Starting streaming archiver for server ${name}`, { logged: false });
-  await startOwn(['receive-wal', name], server, options);
+  if (!(await startReceiverUnit(server))) await startOwn(['receive-wal', name], server, options);
 }
 
 async function stopReceiverOf(server: Server, context: Context, notice?: string): Promise<void> {
   const pid = await readLockOwner(serverLockPath(server.layout, 'receive-wal'));
   if (pid === undefined) return;
   if (notice !== undefined) context.messages.info(notice);
-  if ((await stopProcess(pid, context.clock)) === 'stopped')
+  if ((await stopReceiverProcess(server, pid, context.clock)) === 'stopped')
     context.messages.info(`Stopped process receive-wal(${String(pid)})`);
   else context.messages.error(`Cannot terminate process receive-wal(${String(pid)})`);
 }

@@ -18,8 +18,8 @@ import {
 import type { Context } from '../shared/context.ts';
 import { readLockOwner, tryLockFile } from '../shared/file-lock.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { stopProcess } from '../transport/stop-process.ts';
 import { segmentAtLsn } from '../wal/wal-name.ts';
+import { stopIdleReceiverUnit, stopReceiverProcess } from './receiver-unit.ts';
 
 /** What a server says before WAL is received from it. */
 interface ReceiverFacts {
@@ -69,6 +69,7 @@ export async function resetReceiver(server: Server, context: Context): Promise<v
 export async function stopReceiver(server: Server, context: Context): Promise<void> {
   const pid = await readLockOwner(serverLockPath(server.layout, 'receive-wal'));
   if (pid === undefined) {
+    if (await stopIdleReceiverUnit(server)) return;
     throw new OperatorError(
       'receiver-failed',
       `Termination of receive-wal failed: no such process for server ${server.config.name}`,
@@ -77,7 +78,7 @@ export async function stopReceiver(server: Server, context: Context): Promise<vo
   context.messages.warning(
     `receive-wal --stop is deprecated: use 'terminate-process ${server.config.name} receive-wal' instead`,
   );
-  if ((await stopProcess(pid, context.clock)) === 'survived') {
+  if ((await stopReceiverProcess(server, pid, context.clock)) === 'survived') {
     throw new OperatorError('receiver-failed', `Cannot terminate process receive-wal(${String(pid)})`, {
       hint: `it ignores SIGINT: look at it with ps -fp ${String(pid)}`,
     });

@@ -4,7 +4,7 @@ import type { Context } from '../shared/context.ts';
 import { readLockOwner } from '../shared/file-lock.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { startDetached } from '../transport/start-detached.ts';
-import { stopProcess } from '../transport/stop-process.ts';
+import { startReceiverUnit, stopReceiverProcess } from './receiver-unit.ts';
 
 /**
  * Stops the receiver of a server, if it runs, and starts it in the background, if the server as it is configured now has one: what a
@@ -16,7 +16,7 @@ export async function restartReceiver(server: Server, self: readonly string[], c
   const { name, options, isActive, isPassive, problems } = server.config;
   const pid = await readLockOwner(serverLockPath(server.layout, 'receive-wal'));
   if (pid !== undefined) {
-    if ((await stopProcess(pid, context.clock)) === 'survived') {
+    if ((await stopReceiverProcess(server, pid, context.clock)) === 'survived') {
       throw new OperatorError('receiver-failed', `Cannot terminate process receive-wal(${String(pid)})`, {
         hint: `it ignores SIGINT: look at it with ps -fp ${String(pid)}`,
       });
@@ -25,5 +25,6 @@ export async function restartReceiver(server: Server, self: readonly string[], c
   }
   if (!options.streaming_archiver || !isActive || isPassive || problems.length > 0) return;
   context.messages.info(`Starting streaming archiver for server ${name}`);
+  if (await startReceiverUnit(server)) return;
   await startDetached([...self, 'receive-wal', name], { environment: server.environment, keepsOutput: false });
 }

@@ -5,6 +5,7 @@ import { readLockOwner } from '../shared/file-lock.ts';
 import { namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { stopProcess } from '../transport/stop-process.ts';
+import { stopIdleReceiverUnit, stopReceiverProcess } from './receiver-unit.ts';
 
 /** Work that runs for a server, as its locks tell (config-checks-hooks.md section 15). */
 export interface RunningTask {
@@ -34,6 +35,7 @@ export async function readRunningTasks(server: Server): Promise<RunningTask[]> {
 export async function stopTask(server: Server, taskName: string, context: Context): Promise<void> {
   const task = (await readRunningTasks(server)).find(({ name }) => name === taskName);
   if (task === undefined) {
+    if (taskName === 'receive-wal' && (await stopIdleReceiverUnit(server))) return;
     throw new OperatorError(
       'unknown-task',
       `Termination of ${taskName} failed: no such process for server ${server.config.name}`,
@@ -43,7 +45,8 @@ export async function stopTask(server: Server, taskName: string, context: Contex
     );
   }
   const { name, pid } = task;
-  if ((await stopProcess(pid, context.clock)) === 'survived') {
+  const stopped = name === 'receive-wal' ? stopReceiverProcess(server, pid, context.clock) : stopProcess(pid, context.clock);
+  if ((await stopped) === 'survived') {
     throw new OperatorError('unknown-task', `Cannot terminate process ${name}(${String(pid)})`, {
       hint: `look at it with ps -fp ${String(pid)}`,
     });

@@ -3,6 +3,7 @@ import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises
 import { userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { manPages } from '../../docs/generate-man.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
@@ -169,4 +170,27 @@ describe('manual pages', () => {
     expect(stdout).toContain('--nagios');
     expect(stdout).toMatch(/pgcellar-check\s+-\s+test\s+whether\s+servers/i);
   });
+});
+
+test('the polkit rule lets the user pgcellar start and stop receivers, and nobody do anything else', async () => {
+  const text = await readFile(join(etc, 'polkit', '50-pgcellar-receive-wal.rules'), 'utf8');
+  const answer = (user: string, verb: string, unit: string, id = 'org.freedesktop.systemd1.manage-units'): unknown => {
+    let rule: ((action: unknown, subject: unknown) => unknown) | undefined;
+    const polkit = {
+      Result: { NOT_HANDLED: null, YES: 'yes' },
+      addRule: (added: typeof rule) => {
+        rule = added;
+      },
+    };
+    runInNewContext(text, { polkit });
+    const details: Record<string, string> = { verb, unit };
+    return rule?.({ id, lookup: (key: string) => details[key] }, { user });
+  };
+  for (const verb of ['start', 'stop', 'restart'])
+    expect(answer('pgcellar', verb, 'pgcellar-receive-wal@main.service')).toBe('yes');
+  expect(answer('pgcellar', 'enable', 'pgcellar-receive-wal@main.service')).toBeNull();
+  expect(answer('pgcellar', 'start', 'ssh.service')).toBeNull();
+  expect(answer('pgcellar', 'start', 'pgcellar-receive-wal@../x.service')).toBeNull();
+  expect(answer('nobody', 'start', 'pgcellar-receive-wal@main.service')).toBeNull();
+  expect(answer('pgcellar', 'start', 'pgcellar-receive-wal@main.service', 'org.freedesktop.login1.reboot')).toBeNull();
 });
