@@ -82,8 +82,14 @@ async function readThroughCache(layout: ServerLayout, ids: readonly BackupId[]):
  * @throws OperatorError `backup-info-invalid` for the first broken record
  */
 export async function readSoundRecords(layout: ServerLayout): Promise<readonly Backup[]> {
-  const { backups, broken } = await readBackupRecords(layout);
-  const [first] = broken;
+  return soundOf(await readBackupRecords(layout));
+}
+
+/**
+ * Records for work that must not go on when one of them cannot be read.
+ * @throws OperatorError `backup-info-invalid` for the first broken record
+ */
+export function soundOf({ backups, broken: [first] }: BackupRecords): readonly Backup[] {
   if (first !== undefined) throw first.reason;
   return backups;
 }

@@ -1,15 +1,19 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tryLockFile } from '../shared/file-lock.ts';
+import { isHeldByOwner, tryLockFile } from '../shared/file-lock.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
+
+const cleanedAtOnce = 8;
 
 /** Removes lock files that nobody holds, each while we hold it; who opened it just before looks again (catalog.md section 12). */
 export async function cleanLockFolder(folder: string): Promise<void> {
-  for (const name of await lockNames(folder)) {
+  await forEachAtOnce(await lockNames(folder), cleanedAtOnce, async (name) => {
     const path = join(folder, name);
+    if (await isHeldByOwner(path)) return;
     await using lock = await tryLockFile(path);
     if (lock !== undefined) await rm(path, { force: true });
-  }
+  });
 }
 
 async function lockNames(folder: string): Promise<string[]> {

@@ -1,4 +1,5 @@
-import { readBackupRecords } from '../catalog/backup-records.ts';
+import { hasWaiting } from '../archive/has-waiting.ts';
+import { type BackupRecords, readBackupRecords } from '../catalog/backup-records.ts';
 import { backupLockPath, serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { applyRetention } from '../operations/apply-retention.ts';
@@ -7,6 +8,8 @@ import { reapDeadBackups } from '../operations/reap-dead-backups.ts';
 import { startReceiverUnit, stopReceiverProcess } from '../operations/receiver-unit.ts';
 import type { Context } from '../shared/context.ts';
 import { isLockHeld, readLockOwner, tryLockFile } from '../shared/file-lock.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { MessagesInTurn } from '../shared/messages-in-turn.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { startDetached } from '../transport/start-detached.ts';
 import { cleanLockFolder } from './clean-lock-folder.ts';
@@ -21,20 +24,30 @@ interface CronOptions {
   readonly keepsDescriptors: boolean;
 }
 
+/** Most of the time of a server is waiting for programs and the disk. */
+const serversAtOnce = 8;
+
 /**
- * One round of maintenance (config-checks-hooks.md section 13). What takes long goes to children that are not waited for; a failure of
- * one server never keeps the others from their turn.
+ * One round of maintenance (config-checks-hooks.md section 13), for several servers at a time. What takes long goes to children that are
+ * not waited for; a failure of one server never keeps the others from their turn.
  */
 export async function runCron(options: CronOptions, context: Context): Promise<void> {
-  for (const server of options.servers) {
+  const turns = new MessagesInTurn(context.messages);
+  const places = options.servers.map((server) => ({ server, ...turns.place() }));
+  const unexpected: unknown[] = [];
+  await forEachAtOnce(places, serversAtOnce, async ({ server, messages, done }) => {
     try {
-      await serve(server, options, context);
+      await serve(server, options, { ...context, messages });
     } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      context.messages.error(`${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`);
-      context.log.error(`cron of server ${server.config.name}: ${messageOf(error)}`);
+      if (error instanceof OperatorError) {
+        messages.error(`${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`);
+        context.log.error(`cron of server ${server.config.name}: ${messageOf(error)}`);
+      } else unexpected.push(error);
+    } finally {
+      done();
     }
-  }
+  });
+  if (unexpected.length > 0) throw unexpected[0];
   if (options.cleansLocks) await cleanLockFolder(options.lockFolder);
 }
 
@@ -61,14 +74,16 @@ async function serve(server: Server, options: CronOptions, context: Context): Pr
   }
   await startArchiving(server, options, context);
   await startOrStopReceiver(server, options, context);
-  await startBackupChecks(server, options, context);
-  await reapUnlessBackupRuns(server, context);
-  await applyRetention(server, context);
+  const records = await readAndReap(server, context);
+  await startBackupChecks(server, { options, records }, context);
+  await applyRetention(server, context, records);
 }
 
+/** Starts nothing where nothing waits. */
 async function startArchiving(server: Server, options: CronOptions, context: Context): Promise<void> {
   const { name } = server.config;
-  if (channelsOf(server).length === 0) return;
+  const channels = channelsOf(server).map(({ channel }) => channel);
+  if (channels.length === 0 || !(await hasWaiting(server.layout, channels))) return;
   if (await isLockHeld(serverLockPath(server.layout, 'archive-wal'))) {
     context.messages.info(`Another archive-wal process is already running on server ${name}. Skipping to the next server`);
     return;
@@ -97,19 +112,24 @@ async function stopReceiverOf(server: Server, context: Context, notice?: string)
   else context.messages.error(`Cannot terminate process receive-wal(${String(pid)})`);
 }
 
+interface BackupChecks {
+  readonly options: CronOptions;
+  readonly records: BackupRecords;
+}
+
 /** Every backup that waits for WAL, not only the oldest: a lost one must not keep the others from becoming DONE. */
-async function startBackupChecks(server: Server, options: CronOptions, context: Context): Promise<void> {
-  const { backups } = await readBackupRecords(server.layout);
-  for (const { id } of backups.filter(({ status }) => status === 'WAITING_FOR_WALS')) {
+async function startBackupChecks(server: Server, { options, records }: BackupChecks, context: Context): Promise<void> {
+  for (const { id } of records.backups.filter(({ status }) => status === 'WAITING_FOR_WALS')) {
     if (await isLockHeld(backupLockPath(server.layout, id))) continue;
     context.messages.info(`Starting check-backup for backup ${id} of server ${server.config.name}`, { logged: false });
     await startOwn(['check-backup', server.config.name, id], server, options);
   }
 }
 
-async function reapUnlessBackupRuns(server: Server, context: Context): Promise<void> {
+/** The records of the server, those of dead backups repaired unless a backup runs. */
+async function readAndReap(server: Server, context: Context): Promise<BackupRecords> {
   await using lock = await tryLockFile(serverLockPath(server.layout, 'backup'));
-  if (lock !== undefined) await reapDeadBackups(server, context);
+  return lock === undefined ? await readBackupRecords(server.layout) : await reapDeadBackups(server, context);
 }
 
 async function startOwn(words: readonly string[], server: Server, { self, keepsDescriptors }: CronOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import { readAnnotations } from '../catalog/annotations.ts';
 import type { Backup, BackupId } from '../catalog/backup.ts';
-import { readSoundRecords } from '../catalog/backup-records.ts';
+import { type BackupRecords, readSoundRecords, soundOf } from '../catalog/backup-records.ts';
 import { isOrphan } from '../catalog/lost-backups.ts';
 import { subtreeOf } from '../catalog/plan-deletion.ts';
 import type { Server } from '../config/server.ts';
@@ -14,22 +14,25 @@ import { planEnforcement } from './plan-enforcement.ts';
  * Finishes deletions that were interrupted, then deletes what the retention policy makes obsolete (config-checks-hooks.md section 10.3),
  * in the order of {@link planEnforcement}. What another command works on, or somebody has just kept, stays, and so does what it is
  * built on.
+ * @param known the records, as they were read a moment ago; each is read again, under its lock, before it goes
  */
-export async function applyRetention(server: Server, context: Context): Promise<void> {
-  await finishDeletions(server, context);
+export async function applyRetention(server: Server, context: Context, known?: BackupRecords): Promise<void> {
+  const hasFinished = await finishDeletions(server, context);
   const { name, retention } = server.config;
   if (retention.kind !== 'enforced') return;
-  const backups = await readSoundRecords(server.layout);
+  const backups = known === undefined || hasFinished ? await readSoundRecords(server.layout) : soundOf(known);
   await warnOfOrphans(server, backups, context);
   const verdicts = (await judgeBackups(server, backups, context)) ?? [];
   const { keeps } = await readAnnotations(
     server.layout,
     backups.map(({ id }) => id),
   );
+  const deletions = planEnforcement({ backups, keeps, verdicts });
+  if (deletions.length === 0) return;
   const staying = new Set<BackupId>();
   await using pass = await DeletionPass.begin(server, { looksPastStandalone: true }, context);
   try {
-    for (const { backup, reason } of planEnforcement({ backups, keeps, verdicts })) {
+    for (const { backup, reason } of deletions) {
       if (!staying.has(backup.id)) {
         context.messages.info(`Enforcing retention policy: removing backup ${backup.id} for server ${name}`);
         context.log.info(`backup ${backup.id} is obsolete: ${reason}`);
@@ -42,10 +45,13 @@ export async function applyRetention(server: Server, context: Context): Promise<
   }
 }
 
-/** Barman marks a root before its children are gone: they go first. */
-async function finishDeletions(server: Server, context: Context): Promise<void> {
+/**
+ * Barman marks a root before its children are gone: they go first.
+ * @returns whether there was any
+ */
+async function finishDeletions(server: Server, context: Context): Promise<boolean> {
   const interrupted = await interruptedDeletions(server);
-  if (interrupted.length === 0) return;
+  if (interrupted.length === 0) return false;
   const backups = await readSoundRecords(server.layout);
   const taken = new Set<BackupId>();
   await using pass = await DeletionPass.begin(server, { looksPastStandalone: true }, context);
@@ -59,6 +65,7 @@ async function finishDeletions(server: Server, context: Context): Promise<void> 
     }
   }
   await finish(pass, context);
+  return true;
 }
 
 async function finish(pass: DeletionPass, { messages }: Context): Promise<void> {

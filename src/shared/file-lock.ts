@@ -20,7 +20,7 @@ interface WaitOptions {
  * Who only asks whether a lock is held has to take it for an instant, Barman's commands exclusively: a lock that is held by nobody who
  * can be seen is asked for again, after these pauses; a holder that can be seen is waited for once.
  */
-const pausesMs = [10, 40, 100, 200];
+const pausesMs = [10, 40, 100, 200] as const;
 
 /**
  * Takes the lock when it is free; the file then holds this process's id and a newline (catalog.md section 12).
@@ -50,6 +50,11 @@ export async function readLockOwner(path: string): Promise<number | undefined> {
 /** Whether somebody holds the lock now; those who only ask at the same time do not count. */
 export async function isLockHeld(path: string): Promise<boolean> {
   if (!(await exists(path))) return false;
+  if (await isHeldByOwner(path)) {
+    // seen without taking it, which would take a program; twice, because Barman's commands hold it for an instant to ask
+    await delay(pausesMs[0]);
+    if (await isHeldByOwner(path)) return true;
+  }
   // shared: others who ask do not see us as a holder
   const free = await flockPatiently(path, { flags: ['-n', '-s'] });
   await free?.close();
@@ -90,8 +95,11 @@ async function flockPatiently(path: string, asking: Asking): Promise<FileHandle 
   return await flockOpenFile(path, asking);
 }
 
-/** Whether the process that the lock file names holds the lock. Nobody knows of other users' processes, nor of those of other containers. */
-async function isHeldByOwner(path: string): Promise<boolean> {
+/**
+ * Whether the process that the lock file names holds the lock, seen without taking it. False says nothing: other users' processes, and
+ * those of other containers, cannot be looked into.
+ */
+export async function isHeldByOwner(path: string): Promise<boolean> {
   try {
     const owner = await writtenOwner(path);
     if (owner === undefined) return false;

@@ -1,0 +1,50 @@
+import type { Messages } from './messages.ts';
+
+/**
+ * What several workers tell at the same time, told in the order of the workers: the first one's words as they come, the others' when all
+ * before them are done.
+ */
+export class MessagesInTurn {
+  readonly #messages: Messages;
+  readonly #waiting: Place[] = [];
+
+  constructor(messages: Messages) {
+    this.#messages = messages;
+  }
+
+  /** A place behind those that were given before. `done` lets the next one speak. */
+  place(): { readonly messages: Messages; readonly done: () => void } {
+    const place = new Place();
+    this.#waiting.push(place);
+    const say = (tell: (messages: Messages) => void): void => {
+      if (this.#waiting[0] === place) tell(this.#messages);
+      else place.held.push(tell);
+    };
+    return {
+      messages: {
+        info: (text, options) => say((messages) => messages.info(text, options)),
+        warning: (text, options) => say((messages) => messages.warning(text, options)),
+        error: (text, options) => say((messages) => messages.error(text, options)),
+        exception: (text) => say((messages) => messages.exception(text)),
+        debug: (text) => say((messages) => messages.debug(text)),
+      },
+      done: () => {
+        place.isDone = true;
+        this.#advance();
+      },
+    };
+  }
+
+  #advance(): void {
+    for (let first = this.#waiting[0]; first?.isDone === true; first = this.#waiting[0]) {
+      this.#waiting.shift();
+      const [next] = this.#waiting;
+      if (next !== undefined) for (const tell of next.held.splice(0)) tell(this.#messages);
+    }
+  }
+}
+
+class Place {
+  readonly held: ((messages: Messages) => void)[] = [];
+  isDone = false;
+}
