@@ -120,7 +120,7 @@ async function addFromConnection(server: Server, connection: Connection, values:
   }
   const keepName = version.number >= 130_000 ? 'wal_keep_size' : 'wal_keep_segments';
   values[keepName] = await setting(keepName);
-  const included = (await readIncludedFiles(connection)).filter((path) => !path.endsWith('/postgresql.auto.conf'));
+  const included = await readIncludedFiles(connection);
   if (included.length > 0) values['included_files'] = shown(included);
   if (slotName !== undefined) {
     const slot = await readReplicationSlot(connection, slotName);
@@ -131,18 +131,25 @@ async function addFromConnection(server: Server, connection: Connection, values:
   values['current_xlog'] = shown(position.segment);
   if (isStreaming)
     values['pg_receivexlog_synchronous'] = shown(mayWaitFor(server.config.options.streaming_archiver_name, standbyNames));
-  if (server.config.options.archiver) await addArchiver(connection, values);
+  if (server.config.options.archiver) await addArchiver(connection, { version: version.number, values });
   return version.number;
 }
 
-async function addArchiver(connection: Connection, values: Values): Promise<void> {
+/** EXTRACT gives a numeric since that version, which Barman prints in all its digits and as a text in JSON. */
+const numericExtractSince = 140_000;
+
+async function addArchiver(
+  connection: Connection,
+  { version, values }: { readonly version: number; readonly values: Values },
+): Promise<void> {
   const statistics = await readArchiverStatistics(connection);
+  const { archivedPerSecond: rate } = statistics;
   Object.assign(values, {
     archive_command: shown(await readSetting(connection, 'archive_command')),
     archive_mode: shown(await readSetting(connection, 'archive_mode')),
     archived_count: shown(statistics.archivedCount),
     current_archived_wals_per_second: shown(
-      statistics.archivedPerSecond === undefined ? undefined : new PythonFloat(statistics.archivedPerSecond),
+      rate === undefined || version >= numericExtractSince ? rate : new PythonFloat(Number(rate)),
     ),
     failed_count: shown(statistics.failedCount),
     is_archiving: shown(statistics.isArchiving),

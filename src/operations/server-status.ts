@@ -78,7 +78,7 @@ async function archiverItems(connection: Connection): Promise<StatusItem[]> {
       : `${lastArchivedWal}, at ${formatCTime(lastArchivedTime)}`;
   const failed =
     lastFailedWal === undefined || lastFailedTime === undefined ? '' : ` (${lastFailedWal} at ${formatCTime(lastFailedTime)})`;
-  const hourly = (archivedPerSecond ?? 0) * 3600;
+  const hourly = Number(archivedPerSecond ?? 0) * 3600;
   return [
     {
       key: 'archive_command',

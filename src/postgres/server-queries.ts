@@ -43,7 +43,8 @@ export interface ArchiverStatistics {
   readonly lastFailedTime: Timestamp | undefined;
   readonly statsReset: Timestamp | undefined;
   readonly isArchiving: boolean;
-  readonly archivedPerSecond: number | undefined;
+  /** In PostgreSQL's own digits: a numeric from version 14 on, a double before. */
+  readonly archivedPerSecond: string | undefined;
 }
 
 /** Privilege, setting or function that is missing on this server or for this role. */
@@ -248,7 +249,7 @@ FROM pg_stat_archiver`,
     lastFailedTime: parseTimestamp(row['last_failed_time'] ?? ''),
     statsReset: parseTimestamp(row['stats_reset'] ?? ''),
     isArchiving: row['is_archiving'] === 't',
-    archivedPerSecond: row['per_second'] == null ? undefined : Number(row['per_second']),
+    archivedPerSecond: row['per_second'] ?? undefined,
   };
 }
 

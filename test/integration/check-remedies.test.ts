@@ -1,5 +1,5 @@
 // Every check fails once, for a reason that was made, and passes after the steps of its own remedy were taken.
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allChecks } from '../../src/check/all-checks.ts';
@@ -106,8 +106,14 @@ async function afterAWhile(failing: Case, before: CheckResult): Promise<CheckRes
   return left;
 }
 
+/** Names of the checks that have a case. */
+const covered = new Set<string>();
+
+/** @param cases by the remedies that are named one after the other; what stands in brackets behind them tells cases apart */
 function mendsItself(cases: Readonly<Record<string, Case>>): void {
-  for (const [expected, failing] of Object.entries(cases)) {
+  for (const [title, failing] of Object.entries(cases)) {
+    const expected = title.replace(/ \(.*\)$/, '');
+    covered.add(failing.name);
     test(`${failing.name}: ${expected}`, async () => {
       await home.writeServer('main', failing.section?.() ?? healthy());
       await failing.breaks?.();
@@ -143,6 +149,16 @@ describe('the catalog', () => {
       name: 'incoming WALs directory',
       section: () => healthy({ archiver: 'on', max_incoming_wals_queue: 0 }),
       breaks: () => copyOfSegmentInto('incoming'),
+    },
+    'channel-off (streaming)': {
+      name: 'empty streaming directory',
+      section: () => healthy({ streaming_archiver: 'off', archiver: 'on' }),
+      breaks: () => copyOfSegmentInto('streaming'),
+    },
+    'queue-long (streaming)': {
+      name: 'streaming WALs directory',
+      section: () => healthy({ max_incoming_wals_queue: 0 }),
+      breaks: () => copyOfSegmentInto('streaming'),
     },
     'folder-blocked': {
       name: 'directories',
@@ -298,6 +314,112 @@ describe('PostgreSQL', () => {
       restores: stopReceivers,
     },
   });
+});
+
+describe('another server', () => {
+  const there = (more: IniSection = {}): IniSection =>
+    healthy({
+      conninfo: conninfo(other, 'user=barman dbname=postgres'),
+      streaming_conninfo: conninfo(other, 'user=streaming_barman'),
+      streaming_archiver: 'off',
+      archiver: 'on',
+      ...more,
+    });
+  const walThere = (more: IniSection = {}): IniSection =>
+    healthy({
+      wal_conninfo: conninfo(other, 'user=barman dbname=postgres'),
+      wal_streaming_conninfo: conninfo(other, 'user=streaming_barman'),
+      ...more,
+    });
+  const set = async (settings: Readonly<Record<string, string>>): Promise<void> => {
+    for (const [name, value] of Object.entries(settings)) await other.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+    await other.restart();
+  };
+  const onCluster = (): PostgresServer => other;
+  const reset = async (): Promise<void> => {
+    await other.query('ALTER SYSTEM RESET ALL');
+    await other.restart();
+  };
+  const incoming = (): string => inCatalog('incoming');
+  const openIncoming = async (): Promise<void> => {
+    await mkdir(incoming(), { recursive: true });
+    await chmod(incoming(), 0o777);
+  };
+
+  mendsItself({
+    'wal-level-minimal': {
+      name: 'wal_level',
+      section: there,
+      breaks: () => set({ wal_level: 'minimal', max_wal_senders: '0', archive_mode: 'off' }),
+      restores: reset,
+      onCluster,
+    },
+    'wal-level-minimal (WAL streaming)': {
+      name: 'wal_level (WAL streaming)',
+      section: walThere,
+      breaks: () => set({ wal_level: 'minimal', max_wal_senders: '0', archive_mode: 'off' }),
+      restores: reset,
+      onCluster,
+    },
+    'archive-mode-off': { name: 'archive_mode', section: there, restores: reset, onCluster },
+    'archive-command-missing': {
+      name: 'archive_command',
+      section: there,
+      breaks: () => set({ archive_mode: 'on' }),
+      restores: reset,
+      onCluster,
+    },
+    'archive-command-fails': {
+      name: 'continuous archiving',
+      section: () => there({ incoming_wals_directory: incoming() }),
+      breaks: async () => {
+        await openIncoming();
+        await set({ archive_mode: 'on', archive_command: 'false' });
+        await other.query("SELECT pg_logical_emit_message(true, 'test', ''), pg_switch_wal()");
+        await waitFor('archiving fails', async () => (await other.value('SELECT failed_count FROM pg_stat_archiver')) !== '0');
+      },
+      restores: async () => {
+        await reset();
+        await rm(incoming(), { recursive: true });
+      },
+      onCluster,
+    },
+  });
+});
+
+describe('this host', () => {
+  mendsItself({
+    'exclusive-impossible': {
+      name: 'exclusive backup supported',
+      section: () => healthy({ backup_method: 'local-rsync', backup_options: 'exclusive_backup' }),
+    },
+    'receiver-stopped': { name: 'receive-wal running', breaks: stopReceivers },
+  });
+});
+
+/** Checks that no case here makes fail and pass: where that is done, or why nothing can be executed. */
+const elsewhere: Readonly<Record<string, string>> = {
+  'WAL archive': 'doctor.test.ts: doctor fetches the first segment',
+  'Primary server is not a standby': 'check.test.ts and standby-backup.test.ts; the remedy is a setting that names the primary',
+  'Primary and standby have same system ID': 'as above',
+  'PostgreSQL streaming (WAL streaming)': 'by the rules of PostgreSQL streaming, for another connection',
+  'replication slot (WAL streaming)': 'by the rules of replication slot, for another connection',
+  'systemid coherence (WAL streaming)': 'by the rules of systemid coherence, for another connection',
+  pg_basebackup: 'root has to install a package; the folders of its releases are searched, so a test cannot hide it',
+  'pg_basebackup compatible': 'as pg_basebackup',
+  pg_receivexlog: 'as pg_basebackup',
+  'pg_receivexlog compatible': 'as pg_basebackup',
+  'pg_basebackup supports tablespaces mapping': 'cannot fail with any release that is supported',
+  ssh: 'a hand has to bring a key to the other host; rsync-interrupted.test.ts makes it fail',
+  'ssh output clean': 'a hand has to edit the start-up files of the other host',
+  backup_label: 'a hand has to know what happened on the other host before it removes the file',
+  'local PGDATA': 'a hand has to choose the user that runs backups',
+  'not in recovery': 'as exclusive backup supported: the same setting',
+  programs: 'no test runs without flock and setpriv',
+};
+
+test('every check is made to fail and mended, here or as is said', () => {
+  expect([...covered, ...Object.keys(elsewhere)].toSorted()).toEqual(allChecks.map(({ name }) => name).toSorted());
 });
 
 /** A slot of its own per receiver: the one that holds the lock goes, so that the next `cron` starts the right one. */

@@ -4,6 +4,8 @@ export const generateManifestCommand: CommandDeclaration = {
   name: 'generate-manifest',
   summary: 'Write a backup_manifest for an rsync backup',
   servers: 'one',
+  whenInactive: 'skip',
+  whenDisabled: 'error',
   arguments: [{ name: 'backup_id', summary: 'id, name or shortcut' }],
   options: [],
   examples: ['generate-manifest main latest'],

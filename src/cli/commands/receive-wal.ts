@@ -36,6 +36,7 @@ export const receiveWalCommand: CommandDeclaration = {
       context.messages.info(`Skipping inactive server '${config.name}'`);
       return;
     }
+    if (config.isPassive) throw new OperatorError('server-disabled', `Passive server: ${config.name}`);
     if (options.flag('create-slot')) {
       await work.createServerSlot(server, { mayExist: options.flag('if-not-exists') }, context);
       return;

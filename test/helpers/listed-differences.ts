@@ -1,0 +1,14 @@
+/**
+ * Differences that a command line may show beside the real Barman: each stands in docs/differences-from-barman.md in these words, and
+ * test/integration/command-lines.test.ts goes by this table.
+ */
+export const listedDifferences = {
+  /** Exit code and standard output are the same, and so is the kind of each message. */
+  errorText: 'The text of an error is our own; its exit code, and that it is one, are not',
+  /** The exit code is the same; Barman has begun to tell what it does. */
+  refusedBefore: 'A target that cannot be reached is refused before a byte is copied',
+  notYet: 'Object storage, snapshots and passive nodes are not available yet',
+  inactive: 'The catalog of an inactive server stays usable',
+} as const;
+
+export type ListedDifference = keyof typeof listedDifferences;
