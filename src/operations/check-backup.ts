@@ -21,10 +21,9 @@ export async function checkBackup(server: Server, id: BackupId, context: Context
   const backup = await readBackupRecord(server.layout, id);
   if (backup === undefined) return undefined;
   if (backup.status === 'FAILED') {
-    throw new OperatorError(
-      'backup-not-usable',
-      `backup ${id} of server ${server.config.name} has failed: ${backup.error ?? 'no reason was recorded'}`,
-    );
+    throw new OperatorError('backup-not-usable', 'The validity of a failed backup cannot be checked', {
+      hint: `backup ${id} of server ${server.config.name} has failed: ${backup.error ?? 'no reason was recorded'}`,
+    });
   }
   if (backup.status !== 'WAITING_FOR_WALS' && backup.status !== 'DONE') return backup;
   const verdict = await judgeWals(backup, await readWalFacts(server.layout, backup));

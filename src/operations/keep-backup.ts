@@ -23,10 +23,11 @@ export async function keepBackup(server: Server, backup: Backup, target: KeepTar
     await releaseKept(server.layout, backup.id);
     return;
   }
-  const refuse = (reason: string, hint: string): never => {
-    throw new OperatorError('backup-refused', `Cannot add keep to backup ${backup.id} because ${reason}`, { hint });
+  const refuse = (reason: string, hint?: string): never => {
+    const message = `Cannot add keep to backup ${backup.id} because ${reason}`;
+    throw new OperatorError('backup-refused', message, hint === undefined ? {} : { hint });
   };
   if (backupTypeOf(backup) === 'incremental') refuse('it is an incremental backup', 'keep the backup that it is built on');
-  if (backup.status !== 'DONE') refuse(`its status is ${backup.status}`, 'only a backup that is DONE can be kept');
+  if (backup.status !== 'DONE') refuse(`it has status ${backup.status}. Only backups with status DONE can be kept.`);
   await markKept(server.layout, backup.id, target);
 }

@@ -5,6 +5,7 @@ import type { Server } from '../config/server.ts';
 import { type ClientProgram, findClientProgram } from '../postgres/client-programs.ts';
 import { verifybackupArguments } from '../postgres/verifybackup-arguments.ts';
 import type { Context } from '../shared/context.ts';
+import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { runProgram } from '../transport/run-program.ts';
 
@@ -44,7 +45,14 @@ export async function verifyBackup(server: Server, { backup, asked }: VerifyRequ
     return;
   }
   messages.error(`verify backup failure on directory '${dataFolder}'`);
-  messages.error(result.stderr.trimEnd());
+  if (await pathExists(join(dataFolder, 'backup_manifest'))) messages.error(result.stderr.trimEnd());
+  else throw withoutManifest(server, backup, result.stderr.trimEnd());
+}
+
+function withoutManifest({ config }: Server, { id }: Backup, said: string): OperatorError {
+  return new OperatorError('backup-refused', said, {
+    hint: `pgcellar generate-manifest ${config.name} ${id} makes a manifest of the files as they are now; autogenerate_manifest = on makes one with each backup by rsync`,
+  });
 }
 
 async function findVerifier(server: Server, { version }: Backup, isTar: boolean): Promise<ClientProgram> {

@@ -44,6 +44,29 @@ describeWithOracle('a backup that is kept', () => {
     await writeCatalog(home, 'main');
     const [ours, theirs] = [await runPgcellar(words, { home }), await runOracle(words, { home })];
     expect({ exitCode: ours.exitCode, stdout: ours.stdout }).toEqual({ exitCode: theirs.exitCode, stdout: theirs.stdout });
-    expect(ours.stderr).toMatch(/^ERROR: /);
+    expect(ours.stderr.replace(/^HINT: .*\n/m, '')).toBe(theirs.stderr);
   });
+});
+
+describeWithOracle('check-backup', () => {
+  test.each([
+    { title: 'says nothing of a backup that has its WAL', id: weekly },
+    { title: 'refuses a failed one', id: failed },
+    { title: 'refuses one that is not there', id: '20200101T000000' },
+  ])('$title, in the words of the real Barman', async ({ id }) => {
+    await using home = await createTestHome({ servers: { main: server } });
+    await writeCatalog(home, 'main');
+    const words = ['check-backup', 'main', id];
+    const [ours, theirs] = [await runPgcellar(words, { home }), await runOracle(words, { home })];
+    expect({ ...ours, stderr: ours.stderr.replace(/^HINT: .*\n/m, '') }).toMatchObject(theirs);
+  });
+});
+
+test('verify-backup says how a backup without a manifest gets one', async () => {
+  await using home = await createTestHome({ servers: { main: server } });
+  await writeCatalog(home, 'main');
+  const { exitCode, stderr } = await runPgcellar(['verify-backup', 'main', weekly], { home, postgres: 15 });
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^ERROR: .*backup_manifest.*No such file or directory$/m);
+  expect(stderr).toContain(`HINT: pgcellar generate-manifest main ${weekly} makes a manifest`);
 });
