@@ -30,6 +30,7 @@ import { recordRates } from '../restore/restore-rates.ts';
 import { sendWals } from '../restore/send-wals.ts';
 import { StageClock } from '../restore/stage-clock.ts';
 import { makeStaging } from '../restore/staging.ts';
+import { foldersWrittenTo, markFinished, markUnfinished } from '../restore/unfinished-restore.ts';
 import type { Context } from '../shared/context.ts';
 import { type FileLock, tryLockFile } from '../shared/file-lock.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
@@ -42,6 +43,8 @@ import type { RestoreReport } from './reports/restore-reports.ts';
 /** Where a restore goes; disposing ends the connection to another host. */
 interface Site extends AsyncDisposable {
   readonly place: Place;
+  /** This host, where the catalog is. */
+  readonly here: Place;
   /** Undefined for this host. */
   readonly host: Host | undefined;
 }
@@ -49,12 +52,12 @@ interface Site extends AsyncDisposable {
 /** The host that a request names; another one is reached when it is first asked something. */
 export function openSite(server: Server, { remoteSshCommand: sshCommand }: RestoreRequest, { signal }: Context): Site {
   const { programPath, environment } = server;
+  const here = localPlace({ programPath, environment, signal });
   if (sshCommand === undefined) {
-    const place = localPlace({ programPath, environment, signal });
-    return { place, host: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
+    return { place: here, here, host: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   const host = remoteHost({ sshCommand, environment });
-  return { place: remotePlace(host, signal), host, [Symbol.asyncDispose]: async () => await host[Symbol.asyncDispose]() };
+  return { place: remotePlace(host, signal), here, host, [Symbol.asyncDispose]: async () => await host[Symbol.asyncDispose]() };
 }
 
 interface Preparation {
@@ -78,12 +81,13 @@ export async function prepareRestore(
   tellUnavailable(server, context);
   const archives = !request.skipsArchiving && server.config.isActive && !server.config.isPassive;
   const names = configurationFiles(request.recoveryConfFilename);
-  const reader = new SourceReader(storageOf(server), names);
+  const reader = new SourceReader(storageOf(server), { names, keepsSizes: request.isDelta });
   const planning = {
     server,
     request,
     place: site.place,
     placeName: nameOf(site),
+    here: site.here,
     backupHost: await fullHostName(server),
     reader,
   };
@@ -245,8 +249,11 @@ async function applyOrExplain(run: Run, context: Context): Promise<MangledConfig
     return await apply(run, context);
   } catch (error) {
     const { destination } = run.planned.places;
+    const left = run.plan.request.isDelta
+      ? 'the same command goes on'
+      : `before you try again, remove what is in ${foldersWrittenTo(run.planned.places).join(' and ')}`;
     context.messages.warning(
-      `${destination} is incomplete and cannot be started, because it has no global/pg_control; remove what is in it before you try again`,
+      `${destination} is incomplete and cannot be started, because it has no global/pg_control; ${left}`,
     );
     throw error;
   }
@@ -256,6 +263,7 @@ async function apply(run: Run, context: Context): Promise<MangledConfiguration> 
   const { server, plan, planned, place, stages } = run;
   const { backup, places, settings, trees } = planned;
   const { messages } = context;
+  if (!plan.request.isDelta) await markUnfinished(place, places);
   messages.info('Copying the base backup.');
   const totalBytes = trees.reduce((sum, { bytes }) => sum + bytes, 0);
   const { programPath, environment } = server;
@@ -275,6 +283,7 @@ async function apply(run: Run, context: Context): Promise<MangledConfiguration> 
   if (settings !== undefined) await writeRecoverySettings(place, places.destination, settings);
   await stages.run('sync', totalBytes + planned.wal.bytes, () => place.sync(writtenFolders(planned)));
   await filled.finish();
+  if (!plan.request.isDelta) await markFinished(place, places.destination);
   return mangled;
 }
 

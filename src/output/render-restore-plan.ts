@@ -24,7 +24,7 @@ function linesOf(plan: RestorePlan, planned: PlannedRestore): string[] {
   return [
     ...backupLines(planned),
     ...treeLines(planned),
-    ...(planned.staging === undefined ? [] : [`\tStaging: ${planned.staging}`]),
+    ...planned.staging.map((one) => `\tStaging: ${formatSize(one.bytes)} at most in ${at(one)}`),
     ...spaceLines(planned),
     ...walLines(planned),
     `\tTimelines: ${timelineText(planned)}`,
@@ -56,21 +56,27 @@ function formOf({ version, compression, encryption, parentBackupId }: Backup): s
   return `${major}, ${words.join(', ')}`;
 }
 
-function treeLines({ trees }: PlannedRestore): string[] {
-  return trees.flatMap(({ kind, name, source, destination, bytes, files, isExact }) => {
+function treeLines({ trees, source }: PlannedRestore): string[] {
+  const isCombined = source.members.length > 1;
+  return trees.flatMap(({ kind, name, source: from, destination, bytes, files, isExact }) => {
     const what = kind === 'data' ? 'Data' : `Tablespace ${name ?? ''}`;
     const size = isExact
       ? `${formatSize(bytes)} (${String(bytes)} bytes) in ${String(files)} files`
-      : `about ${formatSize(bytes)}`;
-    return [`\t${what}: ${destination}`, `\t  from ${source}, ${size}`];
+      : `about ${formatSize(bytes)} in ${String(files)} files (an estimate: packed incremental files are too many to be looked into)`;
+    const manifest = isCombined && kind === 'data' ? ', and the backup_manifest that pg_combinebackup writes' : '';
+    return [`\t${what}: ${destination}`, `\t  from ${from}, ${size}${manifest}`];
   });
 }
 
 function spaceLines({ spaces }: PlannedRestore): string[] {
-  return spaces.map(({ path, neededBytes, freeBytes, sharesBlocks }) => {
-    const shares = sharesBlocks ? ' (copies there may share their blocks)' : '';
-    return `\tSpace: ${formatSize(neededBytes)} needed, ${formatSize(freeBytes)} free at ${path}${shares}`;
+  return spaces.map(({ host, path, neededBytes, freeBytes, sharesBlocks }) => {
+    const shares = sharesBlocks ? ' (files there share their blocks with the backup)' : '';
+    return `\tSpace: ${formatSize(neededBytes)} needed, ${formatSize(freeBytes)} free at ${at({ host, path })}${shares}`;
   });
+}
+
+function at({ host, path }: { readonly host: string; readonly path: string }): string {
+  return host === 'local' ? path : `${path} on ${host}`;
 }
 
 function walLines({ wal, places }: PlannedRestore): string[] {
@@ -190,8 +196,13 @@ function plannedJson(planned: PlannedRestore): JsonObject {
       files,
       exact: isExact,
     })),
-    staging: staging ?? null,
-    space: spaces.map(({ path, neededBytes, freeBytes }) => ({ path, needed_bytes: neededBytes, free_bytes: freeBytes })),
+    staging: staging.map(({ host, path, bytes }) => ({ host, path, bytes })),
+    space: spaces.map(({ host, path, neededBytes, freeBytes }) => ({
+      host,
+      path,
+      needed_bytes: neededBytes,
+      free_bytes: freeBytes,
+    })),
     wal: {
       first: wal.range?.first ?? null,
       last: wal.range?.last ?? null,

@@ -8,6 +8,7 @@ import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { type BackupSource, dataFolder, type SourceMember, tablespaceFolder } from './backup-source.ts';
 import { type CombineMode, combineChain, type PlainMember } from './combine-chain.ts';
 import { copyControlFile, copyTree, linkTablespaces } from './copy-tree.ts';
+import { localPlace } from './local-place.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import { controlFile, heldControlFile } from './restored-files.ts';
 import type { StageClock } from './stage-clock.ts';
@@ -15,6 +16,8 @@ import { makeStaging } from './staging.ts';
 import { findTarFiles } from './tar-files.ts';
 import { Throttle } from './throttle.ts';
 import { unpackTar } from './unpack-tar.ts';
+import { unpackedBytes } from './unpacked-size.ts';
+import { withRetries } from './with-retries.ts';
 
 export interface Building {
   readonly source: BackupSource;
@@ -59,38 +62,47 @@ export async function buildTrees(building: Building, stages: StageClock, context
 }
 
 async function combine(building: Building, stages: StageClock, context: Context): Promise<void> {
-  const { source, places, totalBytes, stagingPath } = building;
+  const { source, places, totalBytes, stagingPath, programPath, environment } = building;
   const packed = source.members.filter(({ form }) => form === 'tar');
   await using staging = packed.length === 0 ? undefined : await makeStaging(stagingPath);
   const members: PlainMember[] = [];
   for (const member of source.members) {
     if (member.form === 'plain' || staging === undefined) members.push(plainMember(member));
-    else
-      members.push(
-        await stages.run('unpack', member.backup.size ?? 0, () => unpackForReading(member, staging.path, building, context)),
-      );
+    else {
+      const bytes = await unpackedBytes(member);
+      const unpacking = { ...building, totalBytes: bytes };
+      members.push(await stages.run('unpack', bytes, () => unpackForReading(member, staging.path, unpacking, context)));
+    }
   }
-  const { programPath, environment } = building;
-  const mode = modeFor(building, context);
+  const { signal, messages, progress } = context;
+  const mode = modeFor(building, packed.length === members.length, context);
   const version = source.leaf.backup.version ?? 0;
   const chain = { members, destination: places.destination, tablespaces: places.tablespaces, mode, version };
-  const { signal, messages } = context;
-  context.progress.begin({ label: 'Combining', totalBytes: undefined });
+  const place = localPlace({ programPath, environment, signal });
+  const onWritten = (bytes: number): void => {
+    progress.advance(bytes);
+  };
+  progress.begin({ label: 'Combining', totalBytes });
   try {
-    await stages.run('combine', totalBytes, () => combineChain(chain, { programPath, environment, signal, messages }));
+    await stages.run('combine', totalBytes, () => combineChain(chain, { place, messages, onWritten }));
   } finally {
-    context.progress.end();
+    progress.end();
   }
 }
 
-/** Links to files of the catalog would let the restored server write into the backup. */
-function modeFor({ combineMode, source }: Building, { messages }: Pick<Context, 'messages'>): CombineMode {
-  if (combineMode !== 'link' || source.members.every(({ form }) => form === 'tar')) return combineMode;
+/** Links to files of the catalog would let the restored server write into the backup; files of a staging folder are gone soon. */
+export function modeFor(
+  { combineMode }: Pick<Building, 'combineMode'>,
+  isAllStaged: boolean,
+  { messages }: Pick<Context, 'messages'>,
+): CombineMode {
+  if (combineMode !== 'link' || isAllStaged) return combineMode;
   messages.warning('--combine-mode link would tie the restored files to those of the backup, so files are copied');
   return 'copy';
 }
 
-function plainMember(member: SourceMember): PlainMember {
+/** A plain member of a chain where it lies in the catalog. */
+export function plainMember(member: SourceMember): PlainMember {
   const oids = (member.backup.tablespaces ?? []).map(({ oid }) => oid);
   return { data: dataFolder(member), tablespaces: new Map(oids.map((oid) => [oid, tablespaceFolder(member, oid)])) };
 }
@@ -119,9 +131,10 @@ async function unpackForReading(
 
 async function unpackMember(
   member: SourceMember,
-  { places, jobs, kilobytesPerSecond, storage, totalBytes, isForReading }: Building & { readonly isForReading: boolean },
+  { isForReading, ...building }: Building & { readonly isForReading: boolean },
   context: Context,
 ): Promise<void> {
+  const { places, jobs, kilobytesPerSecond, storage, totalBytes } = building;
   const tars = await findTarFiles(member);
   const knownOids = new Set([...tars.tablespaces.keys()].map(String));
   const works = [
@@ -133,15 +146,20 @@ async function unpackMember(
     })),
   ];
   const throttle = new Throttle(kilobytesPerSecond, context);
-  let doneBytes = 0;
-  const onBytes = (bytes: number): void => {
-    doneBytes += bytes;
-    context.progress.advance(doneBytes);
-  };
+  const unpacked = new Map<string, number>();
   context.progress.begin({ label: 'Unpacking', totalBytes });
   try {
     await forEachAtOnce(works, jobs, async (work) => {
-      await unpackTar({ ...work, knownOids, isForReading }, { storage, throttle, signal: context.signal, onBytes });
+      await withRetries(building, context, async (isRepeated) => {
+        let doneBytes = 0;
+        const onBytes = (bytes: number): void => {
+          doneBytes += bytes;
+          unpacked.set(work.archive, Math.max(doneBytes, unpacked.get(work.archive) ?? 0));
+          context.progress.advance([...unpacked.values()].reduce((sum, one) => sum + one, 0));
+        };
+        const surroundings = { storage, throttle, signal: context.signal, onBytes };
+        await unpackTar({ ...work, knownOids, isForReading, isRepeated }, surroundings);
+      });
     });
   } finally {
     context.progress.end();

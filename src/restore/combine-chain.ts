@@ -1,19 +1,14 @@
-import { lstat, mkdir, readdir, readlink, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { requireClientProgram } from '../postgres/client-programs.ts';
-import type { Environment } from '../shared/environment.ts';
-import { isMissing } from '../shared/look.ts';
 import type { Messages } from '../shared/messages.ts';
-import { OperatorError } from '../shared/operator-error.ts';
 import { failureOf } from '../transport/program-result.ts';
-import { runProgram } from '../transport/run-program.ts';
+import type { Place } from './place.ts';
 import { controlFile, emptiedFolders, heldControlFile, leftOutFiles } from './restored-files.ts';
 
 /** How `pg_combinebackup` takes over what it need not change. */
 export const combineModes = ['copy', 'link', 'clone', 'copy-file-range'] as const;
 export type CombineMode = (typeof combineModes)[number];
 
-/** A plain backup of a chain: in the catalog, or unpacked. */
+/** A plain backup of a chain: in the catalog, unpacked, or sent. */
 export interface PlainMember {
   readonly data: string;
   /** Folders of its tablespaces by oid. */
@@ -32,10 +27,11 @@ interface Combining {
 }
 
 interface Surroundings {
-  readonly programPath: string;
-  readonly environment: Environment;
-  readonly signal: AbortSignal;
+  /** Where the members lie and the destination is. */
+  readonly place: Place;
   readonly messages: Pick<Messages, 'warning'>;
+  /** Bytes written so far. */
+  readonly onWritten: (bytes: number) => void;
 }
 
 /** Where the program writes: a folder in the destination, so that everything is on its file system. */
@@ -44,26 +40,22 @@ const combinedFolder = '.pgcellar-combined';
 /**
  * Makes a full data directory of a chain with `pg_combinebackup` of the same major version. It is made inside the destination and then moved up, the control
  * file last and under another name, so what a crash leaves cannot be started.
- * @throws OperatorError `program-missing`, `command-failed` or `interrupted`
+ * @throws OperatorError `program-missing`, `command-failed`, `file-unwritable` or `interrupted`
  */
 export async function combineChain(combining: Combining, surroundings: Surroundings): Promise<void> {
   const { destination, version } = combining;
-  const { programPath: path, environment } = surroundings;
-  const program = await requireClientProgram('pg_combinebackup', {
-    path,
-    environment,
-    serverVersion: version,
-    isSameMajor: true,
-  });
-  await mkdir(destination, { recursive: true, mode: 0o700 });
+  const { place } = surroundings;
+  const program = await place.requireClient('pg_combinebackup', version);
+  await place.makeFolder(destination);
   const output = join(destination, combinedFolder);
-  await run(program.path, output, combining, surroundings);
-  await moveUp(output, destination);
+  await run(program, output, combining, surroundings);
+  await moveUp(output, destination, place);
 }
 
 async function run(program: string, output: string, combining: Combining, surroundings: Surroundings): Promise<void> {
   const { members, mode } = combining;
-  const mappings = await mappingsOf(combining);
+  const { place, messages, onWritten } = surroundings;
+  const mappings = await mappingsOf(combining, place);
   const argvFor = (how: CombineMode): string[] => [
     program,
     `--output=${output}`,
@@ -72,32 +64,25 @@ async function run(program: string, output: string, combining: Combining, surrou
     ...(how === 'copy' ? [] : [`--${how}`]),
     ...members.map(({ data }) => data),
   ];
-  const { environment, signal, messages } = surroundings;
-  const result = await runProgram(argvFor(mode), { environment, signal });
+  const result = await place.run(argvFor(mode), onWritten);
   if (result.exitCode === 0) return;
-  refuseWhenAborted(signal);
-  if (mode === 'copy') throw failureOf(result, 'pg_combinebackup');
-  // whether this file system and this version of the program can do it is only known when it is tried
   const failure = failureOf(result, 'pg_combinebackup');
+  if (mode === 'copy') throw failure;
+  // whether this file system and this version of the program can do it is only known when it is tried
   messages.warning(`--combine-mode ${mode} does not work here, so files are copied: ${failure.message}`);
-  for (const folder of [output, ...mappings.map(([, to]) => to)]) await rm(folder, { recursive: true, force: true });
-  const again = await runProgram(argvFor('copy'), { environment, signal });
-  refuseWhenAborted(signal);
+  for (const folder of [output, ...combining.tablespaces.map(({ location }) => location)]) await place.remove(folder);
+  const again = await place.run(argvFor('copy'), onWritten);
   if (again.exitCode !== 0) throw failureOf(again, 'pg_combinebackup');
 }
 
-function refuseWhenAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
-}
-
 /** The program knows a tablespace by what the link in the newest backup says; an equals sign in a path is escaped. */
-async function mappingsOf({ members, tablespaces }: Combining): Promise<[string, string][]> {
+async function mappingsOf({ members, tablespaces }: Combining, place: Place): Promise<[string, string][]> {
   const newest = members.at(-1);
   if (newest === undefined) throw new Error('a chain has at least one member');
   const mappings: [string, string][] = [];
   for (const { oid, location } of tablespaces) {
-    const link = join(newest.data, 'pg_tblspc', String(oid));
-    const target = await readlink(link);
+    const target = await place.linkTarget(join(newest.data, 'pg_tblspc', String(oid)));
+    if (target === undefined) throw new Error(`tablespace ${String(oid)} is not linked in ${newest.data}`);
     mappings.push([escape(target), escape(location)]);
   }
   return mappings;
@@ -107,28 +92,20 @@ function escape(path: string): string {
   return path.replaceAll('=', '\\=');
 }
 
-async function moveUp(output: string, destination: string): Promise<void> {
-  await rename(join(output, controlFile), join(output, heldControlFile));
-  for (const name of await readdir(output)) {
+async function moveUp(output: string, destination: string, place: Place): Promise<void> {
+  await place.rename(join(output, controlFile), join(output, heldControlFile));
+  const moved: string[] = [];
+  for (const name of (await place.namesIn(output)) ?? []) {
     const from = join(output, name);
-    if (leftOutFiles.has(name)) await rm(from, { recursive: true });
-    else {
-      if (emptiedFolders.has(name) && (await isFolder(from))) await empty(from);
-      await rename(from, join(destination, name));
-    }
+    if (leftOutFiles.has(name)) await place.remove(from);
+    else moved.push(from);
+    if (emptiedFolders.has(name)) await empty(from, place);
   }
-  await rmdir(output);
+  await place.moveInto(destination, moved);
+  await place.remove(output);
 }
 
-async function empty(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await lstat(path)).isDirectory();
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
+async function empty(folder: string, place: Place): Promise<void> {
+  if ((await place.find(folder))?.kind !== 'folder') return;
+  for (const name of (await place.namesIn(folder)) ?? []) await place.remove(join(folder, name));
 }

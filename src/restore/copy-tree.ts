@@ -8,6 +8,7 @@ import type { DestinationPlan } from './plan-destination.ts';
 import { controlFile, emptiedFolders, realFolders } from './restored-files.ts';
 import { Throttle } from './throttle.ts';
 import { type TreeEntry, walkTree } from './walk-tree.ts';
+import { withRetries } from './with-retries.ts';
 
 type CopyContext = Pick<Context, 'clock' | 'progress' | 'signal' | 'messages'>;
 
@@ -30,19 +31,7 @@ const chunkBytes = 256 * 1024;
  * @throws OperatorError `file-unwritable`, `file-unreadable`, `interrupted` or `backup-not-usable`
  */
 export async function copyTree(options: CopyOptions, context: CopyContext): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await copyOnce(options, attempt > 0, context);
-      return;
-    } catch (error) {
-      const retriesLeft = options.retryTimes - attempt;
-      const isWorthAnother = error instanceof OperatorError && ['file-unwritable', 'file-unreadable'].includes(error.code);
-      if (!isWorthAnother || retriesLeft <= 0 || context.signal.aborted) throw error;
-      const pause = String(options.retrySleepSeconds);
-      context.messages.warning(`${error.message}; ${String(retriesLeft)} attempts left, the next one in ${pause} s`);
-      await context.clock.sleep(options.retrySleepSeconds * 1000, context.signal);
-    }
-  }
+  await withRetries(options, context, (isRepeated) => copyOnce(options, isRepeated, context));
 }
 
 /**

@@ -3,6 +3,7 @@ import { parseBackupInfo } from '../catalog/backup-info.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
+import { buildThere } from './build-there.ts';
 import { type Building, buildTrees, type Finish } from './build-trees.ts';
 import type { Place } from './place.ts';
 import type { RestoreRequest } from './restore-options.ts';
@@ -30,6 +31,13 @@ export async function fillDestination(filling: Filling, stages: StageClock, cont
   const isPlain = source.members.length === 1 && source.leaf.form === 'plain';
   if (place.kind === 'local' && !request.isDelta) {
     return { finish: await buildTrees(filling, stages, context), [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  if (!isPlain && request.stagingLocation === 'remote' && place.kind === 'remote') {
+    const sending = await sendingOf(filling, filling.places);
+    return {
+      finish: await buildThere({ ...filling, sending }, stages, context),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
   }
   const staging = isPlain ? undefined : await makeStaging(filling.stagingPath);
   try {

@@ -5,6 +5,8 @@ import { OperatorError } from '../shared/operator-error.ts';
 import type { Place } from './place.ts';
 import { type DestinationPlan, isWithin } from './plan-destination.ts';
 import { type Refuse, throwRefusal } from './refusals.ts';
+import { controlFile } from './restored-files.ts';
+import { isUnfinishedNote, unfinishedFolders } from './unfinished-restore.ts';
 
 interface Judging {
   readonly plan: DestinationPlan;
@@ -23,15 +25,20 @@ interface Judging {
  */
 export async function judgeDestination(judging: Judging, refuse: Refuse = throwRefusal): Promise<void> {
   const { plan, place, isDelta } = judging;
+  let unfinished: readonly string[] = [];
   for (const { path, what } of foldersOf(plan)) {
     await refuseCatalog({ path, what }, judging, refuse);
     const names = await namesIn(place, path, what, refuse);
+    if (names === 'refused') continue;
+    if (!(await place.isWritable(path))) refuse(unusable(`${what} ${path} cannot be written to by this user`));
     if (names === undefined) continue;
     if (path === plan.destination) {
+      unfinished = (await unfinishedFolders(place, path)) ?? [];
       await refuseRunning(judging, names, refuse);
       if (isDelta) await refuseOtherCluster(judging, names, refuse);
     } else if (isDelta && names.length > 0) await refuseForeignTablespace(judging, { path, what, names }, refuse);
-    if (!isDelta && names.length > 0) await refuseFull(judging, { path, what, names }, refuse);
+    const isNoted = names.every(isUnfinishedNote); // a restore that was cut short before it wrote anything else
+    if (!isDelta && names.length > 0 && !isNoted) await refuseFull(judging, { path, what, names, unfinished }, refuse);
   }
   if (plan.wal.kind === 'staged') await refuseUnremovable(plan.wal.folder, plan, place, refuse);
   if (place.kind === 'local') await refuseSource(judging, refuse);
@@ -72,46 +79,71 @@ async function refuseCatalog({ path, what }: Folder, { place, layout }: Judging,
   }
 }
 
-async function namesIn(place: Place, path: string, what: string, refuse: Refuse): Promise<readonly string[] | undefined> {
+async function namesIn(
+  place: Place,
+  path: string,
+  what: string,
+  refuse: Refuse,
+): Promise<readonly string[] | 'refused' | undefined> {
   try {
     return await place.namesIn(path);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     if (error.message.endsWith('ENOTDIR')) refuse(unusable(`${what} ${path} is not a folder`));
     else refuse(unusable(`${what} ${path} cannot be looked at: ${error.message}`));
-    return undefined;
+    return 'refused';
   }
 }
 
 /** What lies at the top of a data folder, and what a restore adds there. */
 const clusterNames =
-  /^(?:global|base|log|pg_[a-z]+|PG_VERSION|backup_(?:label|manifest)(?:\..*)?|postgresql(?:\.auto)?\.conf(?:\.origin)?|current_logfiles|barman_wal|\.barman-recover\.info|\.pgcellar-combined)$/;
+  /^(?:global|base|log|pg_[a-z]+|PG_VERSION|backup_(?:label|manifest)(?:\..*)?|postgresql(?:\.auto)?\.conf(?:\.origin)?|current_logfiles|barman_wal|\.barman-recover\.info|\.pgcellar-(?:combined|restoring))$/;
 
-async function refuseFull({ place }: Judging, { path, what, names }: FullFolder, refuse: Refuse): Promise<void> {
-  const isHalfRestored =
-    ['.barman-recover.info', 'base', 'PG_VERSION'].some((name) => names.includes(name)) ||
-    names.every((name) => clusterNames.test(name));
-  const isUnfinished = isHalfRestored && (await place.find(join(path, 'global/pg_control'))) === undefined;
+async function refuseFull(
+  { plan, place }: Judging,
+  { path, what, names, unfinished }: FullFolder & { readonly unfinished: readonly string[] },
+  refuse: Refuse,
+): Promise<void> {
+  const isUnfinished = unfinished.includes(path) || (await isHalfRestored(place, path, names));
   const isCluster = names.includes('PG_VERSION') || names.some((name) => /^PG_\d+(?:\.\d+)?_\d+$/.test(name));
   const shown = `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
   const holds = isCluster && !isUnfinished ? `holds the files of a cluster: ${shown}` : `it has ${shown}`;
+  const isTablespace = what.startsWith('the place of tablespace');
+  const left = path === plan.destination ? await fullOnes(place, unfinished.length > 0 ? unfinished : [path]) : [path];
+  const wayOut = isTablespace
+    ? 'choose an empty or new folder with --tablespace NAME:FOLDER'
+    : 'choose an empty or new folder; only --delta-restore works on files that are there';
   refuse(
     unusable(
       `${what} ${path} is not empty: ${holds}`,
       isUnfinished
-        ? 'a restore to it did not come to its end: remove what it left and try again'
-        : what.startsWith('the place of tablespace')
-          ? 'choose an empty or new folder with --tablespace NAME:FOLDER'
-          : 'choose an empty or new folder; only --delta-restore works on files that are there',
+        ? `a restore to ${path === plan.destination ? 'it' : plan.destination} did not come to its end: remove what it left in ${left.join(' and ')}, and try again`
+        : wayOut,
     ),
   );
+}
+
+/** One of Barman's, or of which the note is gone. */
+async function isHalfRestored(place: Place, path: string, names: readonly string[]): Promise<boolean> {
+  const isLike =
+    ['.barman-recover.info', 'base', 'PG_VERSION'].some((name) => names.includes(name)) ||
+    names.every((name) => clusterNames.test(name));
+  return isLike && (await place.find(join(path, controlFile))) === undefined;
+}
+
+async function fullOnes(place: Place, folders: readonly string[]): Promise<readonly string[]> {
+  const full: string[] = [];
+  for (const folder of folders) if (((await place.namesIn(folder)) ?? []).length > 0) full.push(folder);
+  return full;
 }
 
 /** `postmaster.pid`: process id, data folder, start, port, socket folder, address, one a line. */
 async function refuseRunning({ plan, place }: Judging, names: readonly string[], refuse: Refuse): Promise<void> {
   if (!names.includes('postmaster.pid')) return;
   const file = join(plan.destination, 'postmaster.pid');
-  const [pidText = '', , , port = '', socketFolder = ''] = (await place.readFile(file)).toString('latin1').split('\n');
+  const [pidText = '', , , port = '', socketFolder = '', address = ''] = (await place.readFile(file))
+    .toString('latin1')
+    .split('\n');
   const pid = Math.abs(Number(pidText));
   const folder = Number.isSafeInteger(pid) && pid > 0 ? await place.folderOfProcess(pid) : undefined;
   if (folder !== undefined && (folder === 'unknown' || folder === (await place.realPath(plan.destination)))) {
@@ -123,7 +155,10 @@ async function refuseRunning({ plan, place }: Judging, names: readonly string[],
     );
     return;
   }
-  if (!socketFolder.startsWith('/') || !(await place.listensOn(`${socketFolder}/.s.PGSQL.${port}`))) return;
+  const onSocket = socketFolder.startsWith('/') && (await place.listensOn(`${socketFolder}/.s.PGSQL.${port}`));
+  const isPort = /^[1-9]\d{0,4}$/.test(port) && address.trim() !== ''; // without an address it listened on the socket only
+  const onPort = !onSocket && isPort && (await place.listensOnPort(Number(port), address.trim()));
+  if (!onSocket && !onPort) return;
   refuse(
     unusable(
       `a PostgreSQL server takes connections on port ${port}, which ${file} names`,

@@ -1,4 +1,6 @@
+import { constants } from 'node:fs';
 import {
+  access,
   chmod,
   lstat,
   mkdir,
@@ -12,8 +14,9 @@ import {
   statfs,
   symlink,
 } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { dirname, join, relative } from 'node:path';
+import { connect, type NetConnectOpts } from 'node:net';
+import { basename, dirname, join, relative } from 'node:path';
+import { requireClientProgram } from '../postgres/client-programs.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import type { Environment } from '../shared/environment.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
@@ -22,6 +25,7 @@ import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
 import { isAlive } from '../transport/stop-process.ts';
 import type { FoundEntry, FreeSpace, Place } from './place.ts';
+import { watched, writtenReader } from './watched-program.ts';
 
 interface Surroundings {
   /** Where programs are looked for. */
@@ -32,6 +36,8 @@ interface Surroundings {
 
 /** statfs(2) of btrfs, where every copy can be a clone. */
 const btrfsMagic = 0x9123683e;
+/** Our own host answers sooner. */
+const answerMs = 3000;
 
 /** This host. */
 export function localPlace({ programPath, environment, signal }: Surroundings): Place {
@@ -51,6 +57,9 @@ export function localPlace({ programPath, environment, signal }: Surroundings): 
     rename: async (from, to) => {
       await refusing(`rename ${from} to ${to}`, () => rename(from, to));
     },
+    moveInto: async (folder, paths) => {
+      for (const path of paths) await refusing(`move ${path} to ${folder}`, () => rename(path, join(folder, basename(path))));
+    },
     link: async (target, path) => {
       await refusing(`link ${path} to ${target}`, async () => {
         await rm(path, { force: true });
@@ -61,9 +70,20 @@ export function localPlace({ programPath, environment, signal }: Surroundings): 
     remove: async (path) => {
       await refusing(`remove ${path}`, () => rm(path, { recursive: true, force: true }));
     },
+    isWritable,
+    sizesBelow,
     spaceAt,
     folderOfProcess,
-    listensOn,
+    listensOn: async (socketPath) => await takesConnections({ path: socketPath }),
+    listensOnPort: async (port, address) => await takesConnections({ port, host: reachable(address) }),
+    requireProgram: async (name, neededFor) => await requireProgram(name, programPath, neededFor),
+    requireClient: async (name, serverVersion) =>
+      (await requireClientProgram(name, { path: programPath, environment, serverVersion, isSameMajor: true })).path,
+    run: async (argv, onWritten = ignore) => {
+      const result = await runProgram(watched(argv), { environment, signal, onStdout: writtenReader(onWritten) });
+      if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      return { ...result, argv };
+    },
     sync: async (paths) => {
       const program = await requireProgram('sync', programPath, 'making the restored files survive a power cut');
       // one call for whole file systems is far cheaper than syncing file after file
@@ -95,10 +115,28 @@ async function realPathOf(path: string): Promise<string> {
   }
 }
 
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch (error) {
+    return systemCodeOf(error) === 'ENOENT' && dirname(path) !== path ? await isWritable(dirname(path)) : false;
+  }
+}
+
+async function sizesBelow(path: string): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const name of (await unlessMissing(path, () => readdir(path, { recursive: true }))) ?? []) {
+    const stats = await unlessMissing(path, () => lstat(join(path, name)));
+    if (stats?.isFile() === true) sizes.set(name, stats.size);
+  }
+  return sizes;
+}
+
 async function spaceAt(path: string): Promise<FreeSpace> {
   try {
     const [{ dev }, { bavail, bsize, type }] = await Promise.all([stat(path), statfs(path)]);
-    return { fileSystem: String(dev), freeBytes: bavail * bsize, sharesBlocks: type === btrfsMagic };
+    return { fileSystem: String(dev), freeBytes: bavail * bsize, canShare: type === btrfsMagic };
   } catch (error) {
     if (!['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '') || dirname(path) === path)
       throw cannot(`look at ${path}`, error);
@@ -115,9 +153,19 @@ async function folderOfProcess(pid: number): Promise<string | undefined> {
   }
 }
 
-async function listensOn(socketPath: string): Promise<boolean> {
-  const socket = connect(socketPath);
+/** As a client names an address that a server listens on. */
+function reachable(address: string): string {
+  if (address === '*' || address === '0.0.0.0') return '127.0.0.1';
+  return address === '::' ? '::1' : address;
+}
+
+async function takesConnections(where: NetConnectOpts): Promise<boolean> {
+  const socket = connect(where);
   return await new Promise<boolean>((resolve) => {
+    socket.setTimeout(answerMs, () => {
+      socket.destroy();
+      resolve(false);
+    });
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
@@ -151,4 +199,8 @@ function cannot(what: string, error: unknown): unknown {
   if (code === undefined || error instanceof OperatorError) return error;
   const isReading = /^(?:read|look)/.test(what);
   return new OperatorError(isReading ? 'file-unreadable' : 'file-unwritable', `cannot ${what}: ${code}`, { cause: error });
+}
+
+function ignore(): void {
+  // nobody wants to know
 }

@@ -17,16 +17,17 @@ import type { Place } from './place.ts';
 import { type DestinationPlan, planDestination } from './plan-destination.ts';
 import { planSpaces } from './plan-spaces.ts';
 import { planStages } from './plan-stages.ts';
+import { planStaging, type StagingPlan } from './plan-staging.ts';
 import { planTimeline, type TimelinePlan } from './plan-timeline.ts';
 import { planWals, type WalPlan } from './plan-wals.ts';
 import { readArchiveFacts, readWaitingWals, type WaitingWal } from './read-archive-facts.ts';
-import { readManifest } from './read-manifest.ts';
 import type { SourceContent, SourceReader } from './read-source-content.ts';
 import { recoverySettings } from './recovery-settings.ts';
 import { parseTarget, type RecoveryTarget } from './recovery-target.ts';
 import { Refusals } from './refusals.ts';
+import { refuseMissingMeans } from './refuse-missing-means.ts';
 import { type RestoreRequest, unavailableChoices } from './restore-options.ts';
-import type { PlannedRestore, PlannedTree, RestorePlan } from './restore-plan.ts';
+import type { PlannedRestore, PlannedSpace, PlannedStaging, PlannedTree, RestorePlan } from './restore-plan.ts';
 import { readRates } from './restore-rates.ts';
 import { serverOwner } from './start-server.ts';
 import type { AssumedZone } from './target-time.ts';
@@ -37,6 +38,8 @@ interface Planning {
   readonly place: Place;
   /** `local`, or the host. */
   readonly placeName: string;
+  /** This host, where the catalog is. */
+  readonly here: Place;
   /** Full name of this host. */
   readonly backupHost: string;
   readonly reader: SourceReader;
@@ -109,14 +112,15 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
   const content = await refusals.take(() => aim.reader.read(source));
   const wal = await planWalsOf(aim, { backup, timelines, facts, refusals }, context);
   const trees = treesOf(places, source, content);
-  const stagedBytes = place.kind === 'remote' ? 0 : await stagedBytesOf(source);
-  const staged = stagedBytes === 0 ? undefined : { path: request.stagingPath, bytes: stagedBytes };
-  const spaces = await planSpaces({ place, places, trees, walBytes: wal.bytes, staged });
-  for (const { path, neededBytes, freeBytes, sharesBlocks } of spaces) {
-    // what a delta restore needs is only known when it is done
-    if (neededBytes <= freeBytes || sharesBlocks || request.isDelta) continue;
-    refusals.add(tooSmall(path, neededBytes, freeBytes), 'space');
-  }
+  const { xlogSegmentSize: segmentSize } = backup;
+  const totalBytes = trees.reduce((sum, { bytes }) => sum + bytes, 0);
+  const staging = await refusals.take(() => planStaging({ source, request, totalBytes, wal, segmentSize }));
+  if (staging === undefined) return undefined;
+  const { stagingPath, isDelta } = request;
+  const spaceQuestion = { here: aim.here, place, placeName: aim.placeName, source, places, trees, staged: staging };
+  const spaces = await planSpaces({ ...spaceQuestion, walBytes: wal.bytes, stagingPath, isDelta });
+  for (const space of spaces) if (space.neededBytes > space.freeBytes) refusals.add(tooSmall(space), 'space');
+  await refuseMissingMeans({ request, source, staging, place, here: aim.here }, refusals);
   const rates = await readRates(server.layout);
   return {
     backup,
@@ -130,13 +134,14 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
     wal,
     settings,
     configuration: await configurationOf(content, backup, recoveryFile),
-    staging: staged?.path,
+    staging: stagingsOf(aim, staging),
     stages: planStages({
       source,
       trees,
       walBytes: wal.bytes,
       place: aim.placeName,
       isSent: place.kind === 'remote' || request.isDelta,
+      staging,
       rates,
     }),
   };
@@ -188,19 +193,8 @@ function refuseImpossibleWays(request: RestoreRequest, { leaf, members }: Backup
   const { isDelta, remoteSshCommand, stagingLocation } = request;
   const isPlain = members.length === 1 && leaf.form === 'plain';
   const stagesThere = stagingLocation === 'remote' && !isPlain;
-  if (stagingLocation === 'remote' && remoteSshCommand === undefined && !isPlain) {
+  if (stagesThere && remoteSshCommand === undefined) {
     refusals.add(new OperatorError('options-contradict', 'a remote staging location needs --remote-ssh-command'));
-  }
-  if (stagesThere && remoteSshCommand !== undefined) {
-    refusals.add(
-      new OperatorError(
-        'not-available-yet',
-        'unpacking and combining on the other host is not available yet in pgcellar 0.1.0',
-        {
-          hint: 'with --staging-location local it is done on this host',
-        },
-      ),
-    );
   }
   if (isDelta && !isPlain && (remoteSshCommand === undefined || stagesThere)) {
     refusals.add(
@@ -222,7 +216,11 @@ async function refuseStart(
   refusals: Refusals,
 ): Promise<void> {
   if (request.remoteSshCommand !== undefined) {
-    refusals.add(new OperatorError('options-contradict', '--start works on this host only, not with --remote-ssh-command'));
+    refusals.add(
+      new OperatorError('options-contradict', '--start works on this host only, not with --remote-ssh-command', {
+        hint: 'restore without it, then start PostgreSQL on that host and follow its log',
+      }),
+    );
     return;
   }
   const { programPath: path, environment } = server;
@@ -270,16 +268,12 @@ function treesOf(places: DestinationPlan, { leaf }: BackupSource, content: Sourc
   return [data, ...tablespaces];
 }
 
-/** Bytes of the tar files of a chain when they are unpacked for `pg_combinebackup`. */
-async function stagedBytesOf({ members }: BackupSource): Promise<number> {
-  if (members.length === 1) return 0;
-  let bytes = 0;
-  for (const member of members) {
-    if (member.form === 'plain') continue;
-    const sizes = await readManifest(member);
-    bytes += sizes === undefined ? (member.backup.clusterSize ?? 0) : [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  }
-  return bytes;
+function stagingsOf({ request, placeName }: Aim, { here, there }: StagingPlan): readonly PlannedStaging[] {
+  const { stagingPath: path } = request;
+  return [
+    ...(here === undefined ? [] : [{ host: 'local', path, bytes: here }]),
+    ...(there === undefined ? [] : [{ host: placeName, path, bytes: there }]),
+  ];
 }
 
 async function configurationOf(
@@ -329,10 +323,11 @@ function requireFileName(name: string | undefined): void {
   );
 }
 
-function tooSmall(path: string, neededBytes: number, freeBytes: number): OperatorError {
+function tooSmall({ host, path, neededBytes, freeBytes }: PlannedSpace): OperatorError {
+  const where = host === 'local' ? path : `${path} on ${host}`;
   const short = `${String(neededBytes)} bytes are needed and ${String(freeBytes)} are free`;
-  return new OperatorError('destination-unusable', `there is too little space at ${path}: ${short}`, {
-    hint: 'make some space, or put tablespaces elsewhere with --tablespace NAME:FOLDER',
+  return new OperatorError('destination-unusable', `there is too little space at ${where}: ${short}`, {
+    hint: 'make some space, or put tablespaces elsewhere with --tablespace NAME:FOLDER, staged files with --staging-path FOLDER',
   });
 }
 

@@ -1,31 +1,74 @@
+import { type BackupSource, dataFolder } from './backup-source.ts';
 import type { Place } from './place.ts';
 import type { DestinationPlan } from './plan-destination.ts';
+import type { StagingPlan } from './plan-staging.ts';
 import type { PlannedSpace, PlannedTree } from './restore-plan.ts';
 
 interface SpaceQuestion {
-  readonly place: Pick<Place, 'spaceAt'>;
+  /** This host, where the catalog is. */
+  readonly here: Pick<Place, 'spaceAt'>;
+  readonly place: Pick<Place, 'kind' | 'spaceAt' | 'sizesBelow'>;
+  /** What the host that is restored to is called. */
+  readonly placeName: string;
+  readonly source: BackupSource;
   readonly places: DestinationPlan;
   readonly trees: readonly PlannedTree[];
   readonly walBytes: number;
-  /** What lies in the staging folder for a while. */
-  readonly staged: { readonly path: string; readonly bytes: number } | undefined;
+  readonly staged: StagingPlan;
+  /** On either host. */
+  readonly stagingPath: string;
+  readonly isDelta: boolean;
 }
 
-/** What is needed and free on each file system that a restore writes to. */
-export async function planSpaces({ place, places, trees, walBytes, staged }: SpaceQuestion): Promise<readonly PlannedSpace[]> {
-  const wanted = trees.map(({ destination, bytes }) => ({ path: destination, bytes }));
-  if (places.wal.kind !== 'fetched') wanted.push({ path: places.wal.folder, bytes: walBytes });
-  if (staged !== undefined) wanted.push(staged);
+interface Demand {
+  readonly isHere: boolean;
+  readonly path: string;
+  readonly bytes: number;
+  /** A copy of what lies there may share its blocks. */
+  readonly clonedFrom?: string;
+}
+
+/** What is needed and free on each file system that a restore writes to, on both hosts. */
+export async function planSpaces(question: SpaceQuestion): Promise<readonly PlannedSpace[]> {
+  const { here, place, placeName } = question;
   const byFileSystem = new Map<string, PlannedSpace>();
-  for (const { path, bytes } of wanted) {
-    const { fileSystem, freeBytes, sharesBlocks } = await place.spaceAt(path);
-    const before = byFileSystem.get(fileSystem);
-    byFileSystem.set(fileSystem, {
+  for (const { isHere, path, bytes, clonedFrom } of await demandsOf(question)) {
+    const host = isHere ? 'local' : placeName;
+    const { fileSystem, freeBytes, canShare } = await (isHere ? here : place).spaceAt(path);
+    const sharesBlocks = canShare && clonedFrom !== undefined && (await here.spaceAt(clonedFrom)).fileSystem === fileSystem;
+    const key = `${host} ${fileSystem}`;
+    const before = byFileSystem.get(key);
+    byFileSystem.set(key, {
+      host,
       path: before?.path ?? path,
-      neededBytes: (before?.neededBytes ?? 0) + bytes,
+      neededBytes: (before?.neededBytes ?? 0) + (sharesBlocks ? 0 : bytes),
       freeBytes,
-      sharesBlocks,
+      sharesBlocks: sharesBlocks || before?.sharesBlocks === true,
     });
   }
   return [...byFileSystem.values()];
+}
+
+async function demandsOf(question: SpaceQuestion): Promise<readonly Demand[]> {
+  const { place, source, places, trees, walBytes, staged, stagingPath, isDelta } = question;
+  const isHere = place.kind === 'local';
+  const isCloned = isHere && !isDelta && source.members.length === 1 && source.leaf.form === 'plain';
+  const demands: Demand[] = [];
+  for (const tree of trees) {
+    const bytes = isDelta ? await growthOf(tree, question) : tree.bytes;
+    demands.push({ isHere, path: tree.destination, bytes, ...(isCloned ? { clonedFrom: dataFolder(source.leaf) } : {}) });
+  }
+  if (places.wal.kind !== 'fetched') demands.push({ isHere, path: places.wal.folder, bytes: walBytes });
+  if (staged.here !== undefined) demands.push({ isHere: true, path: stagingPath, bytes: staged.here });
+  if (staged.there !== undefined) demands.push({ isHere: false, path: stagingPath, bytes: staged.there });
+  return demands;
+}
+
+/** By how much a tree grows at most when it is written over what is there: files are written in place, and what has to go may go last. */
+async function growthOf({ destination, bytes, sizes }: PlannedTree, { place }: SpaceQuestion): Promise<number> {
+  const there = await place.sizesBelow(destination);
+  if (sizes === undefined) return Math.max(0, bytes - [...there.values()].reduce((sum, size) => sum + size, 0));
+  let growth = 0;
+  for (const [path, size] of sizes) growth += Math.max(0, size - (there.get(path) ?? 0));
+  return growth;
 }

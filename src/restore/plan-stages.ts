@@ -1,6 +1,7 @@
 import type { Backup } from '../catalog/backup.ts';
 import { PythonFloat } from '../shared/python-literal.ts';
 import type { BackupSource } from './backup-source.ts';
+import type { MemberSize, StagingPlan } from './plan-staging.ts';
 import type { PlannedStage, PlannedTree } from './restore-plan.ts';
 import { type MeasuredRate, rateOf, type StageName } from './restore-rates.ts';
 
@@ -12,24 +13,38 @@ interface StageQuestion {
   readonly place: string;
   /** With rsync: to another host, or onto files that are there. */
   readonly isSent: boolean;
+  readonly staging: Pick<StagingPlan, 'isThere' | 'members'>;
   readonly rates: readonly MeasuredRate[];
 }
 
 /** The stages of a restore in their order, each with its estimate. */
 export function planStages(question: StageQuestion): readonly PlannedStage[] {
-  const { source, trees, walBytes, isSent } = question;
+  const { source, trees, walBytes, isSent, staging } = question;
   const { members, leaf } = source;
   const copied = trees.reduce((sum, { bytes }) => sum + bytes, 0);
   const isChain = members.length > 1;
-  const unpacked = members.filter(({ form }) => isChain && form === 'tar');
+  const last = [
+    ...(walBytes > 0 ? [planStage('wal', walBytes, question)] : []),
+    planStage('sync', copied + walBytes, question),
+  ];
+  const combined = isChain ? [planStage('combine', copied, question)] : [];
+  if (staging.isThere) return [...staging.members.flatMap((one) => stagesThere(one, question)), ...combined, ...last];
+  const unpacked = staging.members.filter(({ member }) => isChain && member.form === 'tar');
   return [
-    ...unpacked.map(({ backup }) => planStage('unpack', backup.size ?? 0, question)),
-    ...(isChain ? [planStage('combine', copied, question)] : []),
+    ...unpacked.map(({ unpackedBytes }) => planStage('unpack', unpackedBytes, question)),
+    ...combined,
     ...(!isChain && leaf.form === 'tar' ? [planStage('unpack', copied, question)] : []),
     ...(!isChain && leaf.form === 'plain' && !isSent ? [planStage('copy', copied, question)] : []),
     ...(isSent ? [planStage('send', copied, question)] : []),
-    ...(walBytes > 0 ? [planStage('wal', walBytes, question)] : []),
-    planStage('sync', copied + walBytes, question),
+    ...last,
+  ];
+}
+
+function stagesThere({ member, keptBytes, unpackedBytes }: MemberSize, question: StageQuestion): readonly PlannedStage[] {
+  return [
+    ...(member.isEncrypted ? [planStage('decrypt', keptBytes, question)] : []),
+    planStage('send', keptBytes, question),
+    ...(member.form === 'tar' ? [planStage('unpack', unpackedBytes, question)] : []),
   ];
 }
 

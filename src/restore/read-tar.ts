@@ -2,7 +2,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
-import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 
 /** A member of a tar file: a name below the root of the tree, without `.` and `..`. */
 export interface TarMember {
@@ -47,8 +47,10 @@ export async function readTar(path: string, storage: WalStorage, visit: Visit): 
       () => error,
       (reason: unknown) => (reason instanceof OperatorError ? reason : error),
     );
-    if (cause instanceof OperatorError || (cause instanceof Error && 'code' in cause && /^E[A-Z]+$/.test(String(cause.code))))
-      throw cause;
+    if (cause instanceof OperatorError) throw cause;
+    const code = systemCodeOf(cause);
+    if (code !== undefined && /^E[A-Z]+$/.test(code))
+      throw new OperatorError('file-unreadable', `cannot read ${path}: ${code}`, { cause });
     throw new OperatorError('backup-not-usable', `the tar file ${path} is damaged: ${messageOf(cause)}`, {
       hint: 'restore from another backup',
       cause,

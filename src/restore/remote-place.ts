@@ -1,11 +1,18 @@
+import { requireClientOn } from '../postgres/remote-client-programs.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { programMissing } from '../transport/find-program.ts';
 import type { Host } from '../transport/host.ts';
 import { lastLines, type ProgramResult } from '../transport/program-result.ts';
 import type { FoundEntry, Place } from './place.ts';
+import { watched, writtenReader } from './watched-program.ts';
 
 /** What a script of ours ends with for a path that is not there. */
 const missing = 44;
 const isBtrfs = 'btrfs';
+/** `/proc/net/unix`: a listening socket has the flag `__SO_ACCEPTCON`, 00010000. */
+const listeningScript = `awk -v path="$1" '$4 == "00010000" && $8 == path { found = 1 } END { exit !found }' /proc/net/unix || exit ${String(missing)}`;
+/** `/proc/net/tcp`: local address and port in hexadecimal digits, state 0A for one that listens. */
+const listeningPortScript = `cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -Eq "^ *[0-9]+: [0-9A-F]+:$1 [0-9A-F:]+ 0A " || exit ${String(missing)}`;
 
 /** Another host, looked at and changed by small scripts of a POSIX shell and the programs of GNU coreutils. */
 export function remotePlace(host: Host, signal: AbortSignal): Place {
@@ -51,6 +58,9 @@ export function remotePlace(host: Host, signal: AbortSignal): Place {
     rename: async (from, to) => {
       await changing(`rename ${from} to ${to}`, 'mv -T -- "$1" "$2"', from, to);
     },
+    moveInto: async (folder, paths) => {
+      await changing(`move files to ${folder}`, 'folder=$1; shift; mv -t "$folder" -- "$@"', folder, ...paths);
+    },
     link: async (target, path) => {
       await changing(`link ${path} to ${target}`, 'rm -f -- "$2" && ln -s -T -- "$1" "$2"', target, path);
     },
@@ -59,21 +69,49 @@ export function remotePlace(host: Host, signal: AbortSignal): Place {
       return found?.replace(/\n$/, '');
     },
     remove: async (path) => {
-      await changing(`remove ${path}`, 'rm -rf -- "$1"', path);
+      // also what an interrupted restore leaves behind, so not stopped by the signal that interrupted it
+      const result = await host.run(['rm', '-rf', '--', path]);
+      if (result.exitCode !== 0) throw refused(host, 'file-unwritable', `remove ${path}`, result);
+    },
+    isWritable: async (path) => {
+      const text = `p=$1; while [ ! -e "$p" ]; do p=$(dirname -- "$p"); done; [ -w "$p" ] && [ -x "$p" ] || exit ${String(missing)}`;
+      return (await asking(`look at ${path}`, text, path)) !== undefined;
+    },
+    sizesBelow: async (path) => {
+      const text = `[ -d "$1" ] || exit ${String(missing)}; find -H "$1" -type f -printf '%s %P\\0'`;
+      const lines = (await asking(`look at ${path}`, text, path))?.split('\0') ?? [];
+      return new Map(
+        lines.flatMap((line) => (line === '' ? [] : [[line.slice(line.indexOf(' ') + 1), Number.parseInt(line, 10)]])),
+      );
     },
     spaceAt: async (path) => {
       const text =
         'p=$1; while [ ! -e "$p" ]; do p=$(dirname -- "$p"); done; df -P -B1 -- "$p" | tail -n 1; stat -f -c %T -- "$p"';
       const [line = '', type = ''] = (await asking(`tell the free space of ${path}`, text, path))?.split('\n') ?? [];
       const [, device = '', free] = /^(.*?)\s+\d+\s+\d+\s+(\d+)\s+\d+%/.exec(line) ?? [];
-      return { fileSystem: device, freeBytes: Number(free ?? 0), sharesBlocks: type.trim() === isBtrfs };
+      return { fileSystem: device, freeBytes: Number(free ?? 0), canShare: type.trim() === isBtrfs };
     },
     folderOfProcess: async (pid) => {
       const text = `[ -d "/proc/$1" ] || exit ${String(missing)}; readlink "/proc/$1/cwd" || echo unknown`;
       return (await asking('look at processes', text, String(pid)))?.trim();
     },
-    // a socket can only be tried by a program that may not be there; the process id says enough
-    listensOn: async () => await Promise.resolve(false),
+    // a socket can only be tried by a program that may not be there; the kernel's list has those that listen
+    listensOn: async (path) => (await asking('look at sockets', listeningScript, path)) !== undefined,
+    listensOnPort: async (port) => {
+      const hex = port.toString(16).toUpperCase().padStart(4, '0');
+      return (await asking('look at ports', listeningPortScript, hex)) !== undefined;
+    },
+    requireProgram: async (name, neededFor) => {
+      const found = await asking('look for programs', `command -v -- "$1" || exit ${String(missing)}`, name);
+      if (found === undefined) throw programMissing(name, neededFor, host.label);
+      return found.trim();
+    },
+    requireClient: async (name, serverVersion) => await requireClientOn(host, name, serverVersion),
+    run: async (argv, onWritten = ignore) => {
+      const result = await host.run(watched(argv), { signal, onStdout: writtenReader(onWritten) });
+      if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      return { ...result, argv };
+    },
     sync: async (paths) => {
       await changing('sync', 'sync -f -- "$@" || sync', ...paths);
     },
@@ -96,4 +134,8 @@ function foundEntry(text: string | undefined): FoundEntry | undefined {
 function refused(host: Host, code: 'file-unreadable' | 'file-unwritable', what: string, result: ProgramResult): OperatorError {
   const said = lastLines(result.stderr, 2) || `exit code ${String(result.exitCode)}`;
   return new OperatorError(code, `cannot ${what} on ${host.label}: ${said}`);
+}
+
+function ignore(): void {
+  // nobody wants to know
 }

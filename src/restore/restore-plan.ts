@@ -21,10 +21,23 @@ export interface PlannedTree {
   readonly bytes: number;
   readonly files: number;
   readonly isExact: boolean;
+  /** Of its files by their paths below it; undefined for what has to be unpacked or combined first. */
+  readonly sizes?: ReadonlyMap<string, number> | undefined;
+}
+
+/** A folder that is made for a while. */
+export interface PlannedStaging {
+  /** `local`, or the host. */
+  readonly host: string;
+  readonly path: string;
+  /** At most. */
+  readonly bytes: number;
 }
 
 /** A file system that a restore writes to. */
 export interface PlannedSpace {
+  /** `local`, or the host. */
+  readonly host: string;
   /** The first of the folders on it. */
   readonly path: string;
   readonly neededBytes: number;
@@ -58,8 +71,7 @@ export interface PlannedRestore {
   /** Undefined when there is nothing to say: the server then starts as after a crash. */
   readonly settings: RecoverySettings | undefined;
   readonly configuration: MangledConfiguration;
-  /** Folder that tar files of a chain are unpacked in; undefined when nothing is staged. */
-  readonly staging: string | undefined;
+  readonly staging: readonly PlannedStaging[];
   readonly stages: readonly PlannedStage[];
 }
 

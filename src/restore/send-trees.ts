@@ -54,9 +54,16 @@ export async function sendTrees(sending: Sending, context: Context): Promise<voi
   } finally {
     context.progress.end();
   }
-  await place.makeFolder(join(places.destination, 'pg_tblspc'));
-  for (const { oid, location } of places.tablespaces)
-    await place.link(location, join(places.destination, 'pg_tblspc', String(oid)));
+  await linkThere(place, places);
+}
+
+/** Links the tablespaces of a data folder on the host of the destination to their places. */
+export async function linkThere(
+  place: Place,
+  { destination, tablespaces }: Pick<DestinationPlan, 'destination' | 'tablespaces'>,
+): Promise<void> {
+  await place.makeFolder(join(destination, 'pg_tblspc'));
+  for (const { oid, location } of tablespaces) await place.link(location, join(destination, 'pg_tblspc', String(oid)));
 }
 
 /** Sends the control file: the last step of all. */
@@ -153,7 +160,8 @@ class Sender {
   }
 }
 
-function baseJob({ sshCommand, compresses, kilobytesPerSecond }: Sending): Omit<RsyncJob, 'source' | 'destination'> {
+/** What all jobs of one restore have in common. */
+export function baseJob({ sshCommand, compresses, kilobytesPerSecond }: Sending): Omit<RsyncJob, 'source' | 'destination'> {
   return {
     remote: sshCommand === undefined ? undefined : { side: 'destination', sshCommand },
     symbolicLinks: 'keep',

@@ -8,6 +8,7 @@ import type { Host } from '../transport/host.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runRsync } from '../transport/run-rsync.ts';
 import { copyWals } from './copy-wals.ts';
+import { walPortionFiles } from './plan-staging.ts';
 import type { WalPlan } from './plan-wals.ts';
 import type { WalToCopy } from './select-wals.ts';
 
@@ -28,9 +29,6 @@ interface SendingWals {
   readonly retrySleepSeconds: number;
 }
 
-/** Packed WAL is unpacked in portions, so that the spool stays small whatever the archive holds. */
-const portionFiles = 64;
-
 /**
  * Sends plain WAL files to a folder of another host. What is stored plain goes straight from the archive, the rest through a spool.
  * @throws OperatorError as {@link copyWals}, `command-failed` or `ssh-failed`
@@ -41,9 +39,9 @@ export async function sendWals(sending: SendingWals, context: Context): Promise<
   const total = wal.copies.length;
   context.progress.begin({ label: 'Copying WAL files', totalBytes: wal.bytes });
   try {
-    for (let first = 0; first < total; first += portionFiles) {
-      await sendPortion(wal.copies.slice(first, first + portionFiles), sending, context);
-      context.progress.advance(Math.min(first + portionFiles, total) * segmentSize);
+    for (let first = 0; first < total; first += walPortionFiles) {
+      await sendPortion(wal.copies.slice(first, first + walPortionFiles), sending, context);
+      context.progress.advance(Math.min(first + walPortionFiles, total) * segmentSize);
     }
     if (wal.streamingPartial !== undefined) await sendPortion([], sending, context);
   } finally {

@@ -1,4 +1,4 @@
-import { chmod, chown, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { requireClientProgram } from '../postgres/client-programs.ts';
@@ -30,6 +30,7 @@ interface Starting {
 
 /** A restored server that runs where nobody else sees it: on a socket in a folder of its own, without TCP. */
 export interface PrivateServer {
+  /** Of the process that passes signals on to the server and ends after it. */
   readonly pid: number;
   readonly port: number;
   readonly socketFolder: string;
@@ -39,6 +40,14 @@ export interface PrivateServer {
   /** Fast shutdown; resolves when it was told. */
   stop(): void;
 }
+
+/** Runs the server as its parent: passes signals on to it, and removes the folder of its socket when it has ended, whoever ended it. */
+const script = `folder=$0; exec >>"$1" 2>&1; shift
+"$@" &
+server=$!
+for name in INT TERM QUIT HUP; do trap "kill -$name $server" "$name"; done
+while kill -0 "$server" 2>/dev/null; do wait "$server"; done
+rm -rf -- "$folder"`;
 
 /** Only part of the socket's name: nothing listens on it. */
 const privatePort = 65432;
@@ -70,7 +79,8 @@ export async function startServer(starting: Starting): Promise<PrivateServer> {
   const { dataFolder, folders, owner, version, programPath: path, environment } = starting;
   const program = await requireClientProgram('postgres', { path, environment, serverVersion: version, isSameMajor: true });
   const folder = await mkdtemp(join(tmpdir(), 'pgcellar-start-'));
-  const logFile = join(folder, 'log');
+  const logFile = join(dataFolder, 'log', 'pgcellar-start.log'); // with what is restored: it is read when the server has ended
+  await mkdir(dirname(logFile), { recursive: true, mode: 0o700 });
   const files = { [join(folder, 'pg_hba.conf')]: 'local all all trust\n', [join(folder, 'pg_ident.conf')]: '', [logFile]: '' };
   for (const [file, text] of Object.entries(files)) await writeFile(file, text, { mode: 0o600 });
   const configuration = join(dataFolder, 'postgresql.conf');
@@ -102,8 +112,8 @@ export async function startServer(starting: Starting): Promise<PrivateServer> {
   const identity =
     owner === undefined ? [] : [`--reuid=${String(owner.uid)}`, `--regid=${String(owner.gid)}`, '--clear-groups'];
   const words = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
-  const redirected = ['sh', '-c', 'exec "$@" >>"$0" 2>&1', logFile, program.path, '-D', dataFolder, ...words];
-  const pid = await startDetached(['setpriv', ...identity, '--', ...redirected], { environment, keepsOutput: false });
+  const watched = ['sh', '-c', script, folder, logFile, program.path, '-D', dataFolder, ...words];
+  const pid = await startDetached(['setpriv', ...identity, '--', ...watched], { environment, keepsOutput: false });
   return {
     pid,
     port: privatePort,

@@ -1,4 +1,4 @@
-import { mkdir, open, utimes } from 'node:fs/promises';
+import { mkdir, open, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { WalStorage } from '../encryption/stored-wal.ts';
@@ -16,6 +16,8 @@ export interface Unpacking {
   readonly knownOids: ReadonlySet<string>;
   /** The control file keeps its name: what is unpacked is only read by another program. */
   readonly isForReading: boolean;
+  /** An attempt before this one may have left files, which are replaced. */
+  readonly isRepeated?: boolean;
 }
 
 interface UnpackContext {
@@ -33,6 +35,7 @@ interface UnpackContext {
  */
 export async function unpackTar(unpacking: Unpacking, context: UnpackContext): Promise<void> {
   const folders: { path: string; member: TarMember }[] = [];
+  const stale = unpacking.isRepeated === true ? new StaleFiles() : undefined;
   await makeFolder(unpacking.destination);
   await readTar(unpacking.archive, context.storage, async (member, content) => {
     if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
@@ -44,6 +47,7 @@ export async function unpackTar(unpacking: Unpacking, context: UnpackContext): P
       folders.push({ path, member });
     } else {
       await makeFolder(dirname(path));
+      await stale?.replace(path);
       await writeMember(path, { member, content }, context);
     }
     return undefined;
@@ -53,9 +57,35 @@ export async function unpackTar(unpacking: Unpacking, context: UnpackContext): P
   }
 }
 
+/**
+ * Reads a tar file to its end and refuses what {@link unpackTar} would: for one that another program will unpack.
+ * @throws OperatorError `backup-not-usable`, `file-unreadable`, `decryption-failed` or `interrupted`
+ */
+export async function checkTar(
+  unpacking: Omit<Unpacking, 'destination'>,
+  { storage, signal }: Pick<UnpackContext, 'storage' | 'signal'>,
+): Promise<void> {
+  await readTar(unpacking.archive, storage, (member) => {
+    if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    targetOf(unpacking, member);
+    return Promise.resolve(undefined);
+  });
+}
+
+/** What an attempt before left, each removed once: a second member of the same name still finds the first. */
+class StaleFiles {
+  readonly #replaced = new Set<string>();
+
+  async replace(path: string): Promise<void> {
+    if (this.#replaced.has(path)) return;
+    this.#replaced.add(path);
+    await writing(path, () => rm(path, { force: true }));
+  }
+}
+
 /** Where a member goes; undefined for what a restore leaves out. */
 function targetOf(
-  { archive, isDataFolder, knownOids, isForReading }: Unpacking,
+  { archive, isDataFolder, knownOids, isForReading }: Omit<Unpacking, 'destination'>,
   { path, kind }: TarMember,
 ): string | undefined {
   if (path === '') return undefined;

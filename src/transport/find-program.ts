@@ -15,6 +15,9 @@ const packageOf: Readonly<Record<string, string>> = {
   pigz: 'pigz',
   flock: 'util-linux',
   cp: 'coreutils',
+  sync: 'coreutils',
+  tar: 'tar',
+  gzip: 'gzip',
   pg_basebackup: 'postgresql-client',
   pg_receivewal: 'postgresql-client',
   pg_verifybackup: 'postgresql-client',
@@ -48,9 +51,17 @@ export async function requireProgram(name: string, path: string, neededFor: stri
   throw programMissing(name, neededFor);
 }
 
-/** The error for a program that cannot be found. */
-export function programMissing(name: string, neededFor: string): OperatorError {
+/**
+ * The error for a program that cannot be found.
+ * @param host another one, where `path_prefix` has no say
+ */
+export function programMissing(name: string, neededFor: string, host?: string): OperatorError {
   const brings = packageOf[name];
+  if (host !== undefined) {
+    return new OperatorError('program-missing', `the program ${name} was not found on ${host}; it is needed for ${neededFor}`, {
+      hint: `${brings === undefined ? 'install it' : `install the package ${brings}`} there, in the PATH of an ssh command`,
+    });
+  }
   return new OperatorError('program-missing', `the program ${name} was not found; it is needed for ${neededFor}`, {
     hint:
       brings === undefined

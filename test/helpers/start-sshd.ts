@@ -41,6 +41,9 @@ export interface Sshd extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
+/** bash reads the start-up files of whoever runs the tests for a command of sshd, unless another shell has done that before it. */
+const quickShell = { SHLVL: '1' };
+
 export async function startSshd({
   client = 'self',
   user = userInfo().username,
@@ -57,7 +60,7 @@ export async function startSshd({
     const keys = await makeKeys({ serverFolder: folder.path, clientFolder: clientFolder.path, client });
     const path = await linkPrograms(folder.path, programs);
     const port = await findFreePort();
-    const options = { folder: folder.path, user, port, env: { PATH: path, ...inheritedMarks(), ...env } };
+    const options = { folder: folder.path, user, port, env: { ...quickShell, PATH: path, ...inheritedMarks(), ...env } };
     let child = await start(options);
     const knownHostsFile = join(clientFolder.path, 'known_hosts');
     await writeFile(knownHostsFile, `[127.0.0.1]:${String(port)} ${keys.hostKey}`);

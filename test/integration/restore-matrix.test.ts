@@ -1,9 +1,10 @@
-// One story for each version of PostgreSQL, backed up in every form; each restore ends at another kind of target, and holds what was committed there.
+// One story for each version of PostgreSQL, backed up in every form. Each form is restored to each kind of target, and each of both here and to another host
+// through a real sshd, staged on either side; every restored server is started and holds what was committed there.
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGpgHome, type GpgHome } from '../helpers/gpg-home.ts';
-import { describeEachPostgres, describeWithOracle } from '../helpers/installations.ts';
+import { describeEachPostgres, describeWithOracle, requirePostgres, testedMajors } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
@@ -13,6 +14,7 @@ import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { startRestored } from '../helpers/start-restored.ts';
+import { type Sshd, startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
@@ -24,6 +26,7 @@ interface Story {
   readonly major: number;
   readonly home: TestHome;
   readonly gpg: GpgHome;
+  readonly sshd: Sshd;
   /** By form; what a version cannot do is missing. */
   readonly backups: ReadonlyMap<Form, string>;
   readonly ids: readonly number[];
@@ -37,6 +40,8 @@ async function tell(major: number, opened: Opened): Promise<Story> {
   const cluster = await opened.add(startCluster({ major, settings, initdbArgs: ['--wal-segsize=1'] }));
   const tablespace = await opened.add(createTemporaryFolder('ts', { owner: 'server' }));
   const gpg = await opened.add(createGpgHome());
+  const combiner = join(requirePostgres(major).clientsDir, 'pg_combinebackup');
+  const sshd = await opened.add(startSshd(major >= 17 ? { programs: { pg_combinebackup: combiner } } : {}));
   const home = await opened.add(createTestHome({ servers: { main: serverOf(cluster) } }));
   await startReceiver(home, cluster);
   await using load = await startWriteLoad(cluster, { paddingBytes: 300 });
@@ -51,7 +56,8 @@ async function tell(major: number, opened: Opened): Promise<Story> {
     await commitMore(load);
   };
   await take('plain');
-  await home.writeServer('main', { ...serverOf(cluster), backup_method: 'local-rsync' });
+  const overSsh = { backup_method: 'rsync', backup_options: 'concurrent_backup', ssh_command: sshd.sshCommand };
+  await home.writeServer('main', { ...serverOf(cluster), ...overSsh });
   await runWell(['backup', '--wait', 'main'], { home });
   backups.set('rsync', (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n')[0] ?? '');
   const packed = { backup_compression: 'gzip', backup_compression_format: 'tar' };
@@ -68,6 +74,7 @@ async function tell(major: number, opened: Opened): Promise<Story> {
   }
   await home.writeServer('main', { ...serverOf(cluster), encryption_passphrase_command: `cat ${gpg.passphraseFile}` });
   await encrypt(home, gpg, backups.get('encrypted') ?? '');
+  if (major >= 17) await encrypt(home, gpg, backups.get('packed-chain') ?? '');
 
   const early = await load.mark();
   await commitMore(load);
@@ -77,7 +84,7 @@ async function tell(major: number, opened: Opened): Promise<Story> {
   await commitMore(load);
   await load.stop();
   await runWell(['switch-wal', '--archive', 'main'], { home });
-  return { major, home, gpg, backups, ids: load.journal.map(({ id }) => id), marks: { early, named, late } };
+  return { major, home, gpg, sshd, backups, ids: load.journal.map(({ id }) => id), marks: { early, named, late } };
 }
 
 function serverOf(cluster: PostgresServer): IniSection {
@@ -135,39 +142,86 @@ async function commitMore(load: WriteLoad): Promise<void> {
   await waitFor('more rows are committed', () => load.hasFailed || load.journal.length >= count);
 }
 
+const targets = ['time', 'xid', 'lsn', 'name', 'immediate', 'exclusive', 'latest', 'none'] as const;
+const places = ['here', 'on another host', 'on another host, staged there'] as const;
+
 interface Cell {
   readonly form: Form;
-  readonly target: 'time' | 'xid' | 'lsn' | 'name' | 'immediate' | 'none';
-  readonly words?: readonly string[];
-  readonly since?: number;
+  readonly target: (typeof targets)[number];
+  readonly place: (typeof places)[number];
 }
 
-/** Every form with some target, every target with some form: what comes of one does not depend on the other. */
-const cells: readonly Cell[] = [
-  { form: 'plain', target: 'lsn' },
-  { form: 'rsync', target: 'xid' },
-  { form: 'gzip', target: 'time' },
-  { form: 'encrypted', target: 'xid' },
-  { form: 'zstd', target: 'name' },
-  { form: 'lz4', target: 'none' },
-  { form: 'incremental', target: 'time', since: 17 },
-  { form: 'packed-chain', target: 'immediate', since: 17 },
+interface Axis {
+  readonly form: Form;
+  readonly since?: number;
+  /** Nothing of it is ever staged. */
+  readonly isPlain?: boolean;
+}
+
+const forms: readonly Axis[] = [
+  { form: 'plain', isPlain: true },
+  { form: 'rsync', isPlain: true },
+  { form: 'zstd', since: 15 },
+  { form: 'encrypted' },
+  { form: 'incremental', since: 17 },
+  { form: 'packed-chain', since: 17 },
 ];
 
-function wordsFor({ target }: Cell, { early, late }: Story['marks']): readonly string[] {
+/**
+ * Every form with every target, spread over the versions; each form and each target with every place, in each version as far as it goes. Gzip and lz4 beside.
+ */
+function cellsOf(major: number): readonly Cell[] {
+  const grid = forms.flatMap(({ form, since = 0, isPlain = false }, row) => {
+    const majors = testedMajors.filter((one) => one >= since);
+    const possible = places.slice(0, isPlain ? 2 : 3);
+    return targets.flatMap((target, column): Cell[] => {
+      if (majors[(row + column) % majors.length] !== major) return [];
+      const turn = 2 * row + Math.floor(column / majors.length) + 1;
+      return [{ form, target, place: possible[turn % possible.length] ?? 'here' }];
+    });
+  });
+  const beside: Cell[] = [
+    { form: 'gzip', target: 'time', place: 'on another host, staged there' },
+    { form: 'lz4', target: 'none', place: 'on another host, staged there' },
+  ];
+  return [...grid, ...(major === 18 ? beside : [])];
+}
+
+test('every form meets every kind of target, and each of both every place', () => {
+  const all = testedMajors.flatMap(cellsOf);
+  const pairs = new Set(
+    all.flatMap(({ form, target, place }) => [`${form} ${target}`, `${form} ${place}`, `${target} ${place}`]),
+  );
+  for (const { form, isPlain = false } of forms) {
+    for (const target of targets) expect(pairs).toContain(`${form} ${target}`);
+    for (const place of places.slice(0, isPlain ? 2 : 3)) expect(pairs).toContain(`${form} ${place}`);
+  }
+  for (const target of targets) for (const place of places) expect(pairs).toContain(`${target} ${place}`);
+});
+
+function wordsFor({ target }: Pick<Cell, 'target'>, { early, late }: Story['marks']): readonly string[] {
   const at: Readonly<Record<Cell['target'], readonly string[]>> = {
     time: [`--target-time=${late.time}`],
     xid: [`--target-xid=${late.xid}`],
+    exclusive: [`--target-xid=${late.xid}`, '--exclusive'],
     lsn: [`--target-lsn=${early.lsn}`],
     name: [`--target-name=${restorePoint}`],
     immediate: ['--target-immediate'],
+    latest: ['--target-tli=latest'],
     none: [],
   };
   return target === 'none' ? [] : [...at[target], '--target-action=promote'];
 }
 
-function idsAt({ target }: Cell, { ids, marks }: Story): number[] {
-  if (target === 'none') return [...ids];
+function wordsAt({ place }: Pick<Cell, 'place'>, { sshd }: Story): readonly string[] {
+  if (place === 'here') return [];
+  const there = ['--remote-ssh-command', sshd.sshCommand];
+  return place === 'on another host' ? there : [...there, '--staging-location', 'remote'];
+}
+
+function idsAt({ target }: Pick<Cell, 'target'>, { ids, marks }: Story): number[] {
+  if (target === 'none' || target === 'latest') return [...ids];
+  if (target === 'exclusive') return ids.filter((id) => id < marks.late.lastId);
   const mark = target === 'lsn' ? marks.early : target === 'name' ? marks.named : marks.late;
   return ids.filter((id) => id <= mark.lastId);
 }
@@ -206,7 +260,7 @@ describeWithOracle('a restore', () => {
     });
     afterAll(() => opened.close());
 
-    describe.each(cells.filter(({ since = 0 }) => major >= since))('of a $form backup to $target', (cell) => {
+    describe.each(cellsOf(major))('of a $form backup to $target $place', (cell) => {
       test('holds what was committed there, keeps what its plan said, and leaves no staging', async () => {
         await using folder = await createTemporaryFolder('rs', { owner: 'server' });
         await using staging = await createTemporaryFolder('st');
@@ -217,6 +271,7 @@ describeWithOracle('a restore', () => {
           'json',
           'restore',
           ...wordsFor(cell, story.marks),
+          ...wordsAt(cell, story),
           `--tablespace=fast:${fast}`,
           `--staging-path=${staging.path}`,
           'main',
@@ -259,6 +314,5 @@ async function expectKept({ trees }: Planned, form: Form): Promise<void> {
   for (const { destination, bytes, files, exact } of trees) {
     if (exact) expect({ destination, ...(await sizeOf(destination, form)) }).toEqual({ destination, bytes, files });
   }
-  // what a packed incremental file comes to is only known when it is unpacked
-  expect(trees.every(({ exact }) => exact)).toBe(form !== 'packed-chain');
+  expect(trees.every(({ exact }) => exact)).toBe(true);
 }

@@ -205,8 +205,24 @@ describeEachPostgres(
       } finally {
         process.kill(start.pid, 'SIGINT');
         await waitFor('the started server ends', () => !isAlive(start.pid));
-        await rm(start.socket_directory, { recursive: true });
+        expect(existsSync(start.socket_directory)).toBe(false);
+        expect(existsSync(join(dataDir, 'postmaster.pid'))).toBe(false);
+        expect(await readFile(join(dataDir, 'log/pgcellar-start.log'), 'utf8')).toContain('recovery stopping before commit');
       }
+    });
+
+    test('a server on another host is not started, which is said before anything is written', async () => {
+      const { home, plain } = story;
+      const { dataDir, words } = await newPlace();
+      const all = [...words, '--start', '--remote-ssh-command', sshd.sshCommand, 'main', plain, dataDir];
+      const { exitCode, stderr } = await runPgcellar(all, { home });
+      expect({ exitCode, stderr }).toEqual({
+        exitCode: 1,
+        stderr: expect.stringMatching(
+          /^ERROR: --start works on this host only, not with --remote-ssh-command\nHINT: /,
+        ) as string,
+      });
+      expect(existsSync(dataDir)).toBe(false);
     });
 
     describe('a restore that is killed', () => {
@@ -237,7 +253,7 @@ describeEachPostgres(
         const again = await runPgcellar(all, { home });
         expect(again.exitCode).toBe(1);
         expect(again.stderr).toContain(`the destination ${dataDir} is not empty`);
-        expect(again.stderr).toContain('HINT: a restore to it did not come to its end: remove what it left and try again');
+        expect(again.stderr).toContain(`HINT: a restore to it did not come to its end: remove what it left in ${dataDir}`);
         await rm(dataDir, { recursive: true });
         await rm(fast, { recursive: true, force: true });
         await runWell(

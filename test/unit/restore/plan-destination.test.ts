@@ -157,6 +157,6 @@ test.each(['', 'restored/..', 'restored'])(
 test('what a restore left that was cut short is named', async () => {
   await mkdir(join(folder.path, 'restored/base'), { recursive: true });
   await expect(judge(planFor({}))).rejects.toMatchObject({
-    hint: 'a restore to it did not come to its end: remove what it left and try again',
+    hint: `a restore to it did not come to its end: remove what it left in ${join(folder.path, 'restored')}, and try again`,
   });
 });

@@ -1,0 +1,63 @@
+import { OperatorError } from '../shared/operator-error.ts';
+import type { BackupSource } from './backup-source.ts';
+import type { Place } from './place.ts';
+import type { StagingPlan } from './plan-staging.ts';
+import type { Refusals } from './refusals.ts';
+import type { RestoreRequest } from './restore-options.ts';
+import { unpackedThere } from './unpack-there.ts';
+
+interface Means {
+  readonly request: RestoreRequest;
+  readonly source: BackupSource;
+  readonly staging: StagingPlan;
+  /** The host that is restored to. */
+  readonly place: Place;
+  readonly here: Place;
+}
+
+/** Programs and folders that a restore needs on either host, looked for before anything is written. */
+export async function refuseMissingMeans(means: Means, refusals: Refusals): Promise<void> {
+  const { request, source, staging, place, here } = means;
+  const { members, leaf } = source;
+  const need = async (on: Place, name: string, neededFor: string): Promise<void> => {
+    await refusals.take(() => on.requireProgram(name, neededFor));
+  };
+  if (place.kind === 'remote' || request.isDelta) await need(here, 'rsync', 'copying to another host and delta restores');
+  if (place.kind === 'remote') await need(place, 'rsync', 'copying to another host');
+  else await need(place, 'sync', 'making the restored files survive a power cut');
+  if (members.length > 1) {
+    const combiner = staging.isThere ? place : here;
+    await refusals.take(() => combiner.requireClient('pg_combinebackup', leaf.backup.version ?? 0));
+  }
+  if (staging.here !== undefined) await refusals.take(() => requireFolder(here, request.stagingPath));
+  if (!staging.isThere) return;
+  if (members.some(({ form }) => form === 'tar')) await need(place, 'tar', 'unpacking on the host that is restored to');
+  for (const { backup } of members) {
+    const { compression } = backup;
+    if (compression === null || compression === 'none') continue;
+    if (unpackedThere.has(compression)) await need(place, compression, 'unpacking on the host that is restored to');
+    else refusals.add(notThere(compression));
+  }
+}
+
+async function requireFolder(here: Place, path: string): Promise<void> {
+  const kind = (await here.find(path))?.kind;
+  if (kind === 'folder' || kind === 'link') return;
+  throw new OperatorError(
+    'file-unwritable',
+    `cannot make a staging folder in ${path}: it is ${kind === undefined ? 'missing' : 'no folder'}`,
+    {
+      hint: 'name another one with --staging-path',
+    },
+  );
+}
+
+function notThere(compression: string): OperatorError {
+  return new OperatorError(
+    'options-contradict',
+    `a backup with the compression ${compression} cannot be unpacked on another host`,
+    {
+      hint: 'with --staging-location local it is done on this host',
+    },
+  );
+}
