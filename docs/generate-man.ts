@@ -1,8 +1,11 @@
 import { allCommands } from '../src/cli/all-commands.ts';
 import type { CommandDeclaration, OptionDeclaration } from '../src/cli/command.ts';
+import { walArchive } from '../src/cli/helpers/wal-archive.ts';
+import { walRestore } from '../src/cli/helpers/wal-restore.ts';
 import { usageOf } from '../src/cli/parse-arguments.ts';
 import { globalOptionTable } from '../src/cli/parse-global-options.ts';
 import { declarationOf, globalOptions, type OptionDeclaration as Setting, serverOptionNames } from '../src/config/options.ts';
+import type { HelperDeclaration, HelperOption } from '../src/shipping/helper-arguments.ts';
 
 /** A page as Markdown, with the name of its file. */
 export interface ManPage {
@@ -19,10 +22,10 @@ const exitStatus = `## EXIT STATUS
 * 3: a bad WAL name, or an output file of \`get-wal\` that cannot be written
 `;
 
-/** The manual pages: \`pgcellar\`(1), one for each verb, and \`pgcellar\`(5) for the configuration, from the program's own tables. */
+/** The manual pages: \`pgcellar\`(1), one for each verb and each helper, and \`pgcellar\`(5) for the configuration, from the program's own tables. */
 export async function manPages(): Promise<readonly ManPage[]> {
   const declarations = await Promise.all(allCommands.map(({ load }) => load()));
-  return [programPage(declarations), ...declarations.map(verbPage), configurationPage()];
+  return [programPage(declarations), ...declarations.map(verbPage), archivePage(), restorePage(), configurationPage()];
 }
 
 function programPage(declarations: readonly CommandDeclaration[]): ManPage {
@@ -37,7 +40,7 @@ function programPage(declarations: readonly CommandDeclaration[]): ManPage {
     `## GLOBAL OPTIONS\n\nThey stand before the verb.\n\n${options.join('\n')}`,
     exitStatus,
     '## FILES\n\n`~/.pgcellar.conf`, `/etc/pgcellar.conf`, `/etc/pgcellar/pgcellar.conf`, then those of Barman: the first that exists is read, unless `-c`, `PGCELLAR_CONFIG_FILE` or `BARMAN_CONFIG_FILE` names one.\n',
-    '## SEE ALSO\n\npgcellar(5), pg_basebackup(1), pg_receivewal(1)\n',
+    '## SEE ALSO\n\npgcellar(5), pgcellar-wal-archive(1), pgcellar-wal-restore(1), pg_basebackup(1), pg_receivewal(1)\n',
   ]);
 }
 
@@ -54,6 +57,56 @@ function verbPage(declaration: CommandDeclaration): ManPage {
     exitStatus,
     '## SEE ALSO\n\npgcellar(1), pgcellar(5)\n',
   ]);
+}
+
+function archivePage(): ManPage {
+  return helperPage('pgcellar-wal-archive', walArchive, {
+    about:
+      'PostgreSQL calls it once for each WAL segment that is complete. It sends the file through ssh to `put-wal` of the backup host, which may be pgcellar or Barman. Exit status 0 means that the file is on its disk; on any other PostgreSQL keeps the segment and calls again.',
+    statuses: [
+      '0: the backup host has the file on its disk',
+      'another: it has not; 2 after wrong usage, else that of the backup host',
+    ],
+    example: "archive_command = 'pgcellar-wal-archive backup-host main %p'",
+  });
+}
+
+function restorePage(): ManPage {
+  return helperPage('pgcellar-wal-restore', walRestore, {
+    about:
+      'PostgreSQL calls it once for each WAL segment that it wants to replay. It fetches the file through ssh from `get-wal` of the backup host, which may be pgcellar or Barman, checks it, and puts it in place whole. PostgreSQL takes an exit status from 1 to 125 for the end of the archive, and one above 125 for a reason to stop.',
+    statuses: [
+      '0: the file is in place',
+      '1: the archive has no such file; without `--strict` also other failures of the backup host',
+      '2: the backup host cannot be reached, or wrong usage',
+      '3: the destination cannot be written',
+      'above 125: with `--strict`, every failure but a missing file',
+    ],
+    example: "restore_command = 'pgcellar-wal-restore --strict -p 4 backup-host main %f %p'",
+  });
+}
+
+interface HelperWords {
+  readonly about: string;
+  readonly statuses: readonly string[];
+  readonly example: string;
+}
+
+function helperPage(name: string, declaration: HelperDeclaration, { about, statuses, example }: HelperWords): ManPage {
+  const places = declaration.positionals.map((word) => `*${escape(word)}*`).join(' ');
+  return page(name, 1, sentence(declaration.summary), [
+    `## SYNOPSIS\n\n\`${name}\` [*options*] ${places}\n`,
+    `## DESCRIPTION\n\n${escape(about)}\n`,
+    `## OPTIONS\n\n${declaration.options.map(helperOptionItem).join('\n')}`,
+    `## EXAMPLE\n\nIn postgresql.conf:\n\n    ${example}\n`,
+    `## EXIT STATUS\n\n${statuses.map((status) => `* ${escape(status)}\n`).join('')}`,
+    '## SEE ALSO\n\npgcellar(1), pgcellar-put-wal(1), pgcellar-get-wal(1)\n',
+  ]);
+}
+
+function helperOptionItem({ name, short, takesValue, metavar, summary }: HelperOption): string {
+  const spellings = [...(short === undefined ? [] : [`-${short}`]), `--${name}`].map(literal).join(', ');
+  return item(`${spellings}${takesValue ? ` *${metavar ?? name.toUpperCase()}*` : ''}`, summary);
 }
 
 function optionItem({ name, short, aliases = [], kind, choices, metavar, summary }: OptionDeclaration): string {
