@@ -9,7 +9,7 @@ import { benchRestoreCommand } from './wal-restore-command.ts';
 /** Enough that the start of a program counts for little. */
 const archivedSegments = 64;
 /** Of these each is sent by a program of its own. */
-const sentSegments = 16;
+const sentSegments = 12;
 const replayedSegments = 250;
 
 /** Archiving and restoring real WAL: on the backup host, over ssh, and into a server that replays it. */

@@ -40,7 +40,8 @@ export async function benchArchiving({ segments, compression, runs }: ArchivingO
           ),
         };
   // 3.13.3 has no zstd on Debian's Python
-  const barman: Record<string, Contender> = compression === 'zstd' ? {} : { Barman: archive(requireOracle().program) };
+  const barman: Record<string, Contender> =
+    compression === 'zstd' ? {} : { Barman: { ...archive(requireOracle().program), runs: Math.min(runs, 3) } };
   const [opponent = ''] = Object.keys(least);
   const name = compression === '' ? 'none' : compression;
   const title = `archive-wal of ${String(segments.length)} segments, compression ${name}`;

@@ -1,5 +1,6 @@
 import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { namesIn } from '../helpers/archived-wals.ts';
 import { requireOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import { programPath } from '../helpers/run-pgcellar.ts';
@@ -75,7 +76,8 @@ async function fetchedAhead(site: ShipSite, name: string, segments: readonly str
       await site.run(words(basename(segments[0] ?? '')));
       await waitFor('it waits', async () => {
         const [folder = 'none'] = await readdir(spool);
-        return (await readdir(join(spool, folder, 'ready')).catch(() => [])).length === 4;
+        const waiting = await namesIn(join(spool, folder, 'ready'));
+        return waiting.length === 4 && waiting.includes(name); // four wait from the time before, too, but not the one that was taken
       });
     },
     work: async (meter) => await meter.run(site.command(words(name))),
