@@ -20,8 +20,8 @@ const parts = [
 ];
 
 /**
- * Modules of Node that are loaded when something of them is used: many commands never do, and loading them takes long. (Whoever imports
- * all of one, as `* as name`, loads it at once.)
+ * Modules of Node that are loaded when something of them is used: many commands never do, and loading them takes long. Imports are to name
+ * what they take: `* as name` and default imports load the module at once.
  */
 const late = [
   'child_process',

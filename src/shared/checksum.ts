@@ -1,21 +1,33 @@
-import zlib from 'node:zlib';
+import { crc32 } from 'node:zlib';
+
+/** Up to here the plain way takes less than loading `node:zlib`. */
+const fewBytes = 65_536;
 
 /**
  * CRC-32 (that of gzip) of some bytes, or of those before them as well.
  * @param before what this gave for the bytes before
  */
 export function checksumOf(bytes: Uint8Array, before = 0): number {
-  const fast = (zlib as { readonly crc32?: typeof zlib.crc32 }).crc32; // Node has it since 20.15 and 22.2
+  if (bytes.length <= fewBytes) return computed(bytes, before);
+  const fast = crc32 as typeof crc32 | undefined; // Node has it since 20.15 and 22.2
   return fast === undefined ? computed(bytes, before) : fast(bytes, before);
 }
 
-function computed(bytes: Uint8Array, before: number): number {
-  const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+let table: Uint32Array | undefined;
+
+function tableOfRemainders(): Uint32Array {
+  return (table ??= Uint32Array.from({ length: 256 }, (_, byte) => {
     let remainder = byte;
     for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? 0xed_b8_83_20 : 0);
     return remainder;
-  });
+  }));
+}
+
+function computed(bytes: Uint8Array, before: number): number {
+  const remainders = tableOfRemainders();
   let checksum = ~before;
-  for (const byte of bytes) checksum = (checksum >>> 8) ^ (table[(checksum ^ byte) & 0xff] ?? 0);
+  // by index: iterating is several times slower
+  for (let at = 0; at < bytes.length; at++)
+    checksum = (checksum >>> 8) ^ (remainders[(checksum ^ (bytes[at] ?? 0)) & 0xff] ?? 0);
   return ~checksum >>> 0;
 }

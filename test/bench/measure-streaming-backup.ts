@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { requireOracle } from '../helpers/installations.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { programPath, settingsOf } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
@@ -8,12 +9,13 @@ import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { createTestHome, streamingServer } from '../helpers/test-home.ts';
 import { type BenchOptions, type BenchTable, type Contender, measureInTurn } from './measure.ts';
+import { PgBackRest } from './pgbackrest.ts';
 
 const rowCount = 1_450_000;
 
-/** A plain base backup of 1.5 GB by the `postgres` method, beside `pg_basebackup` alone and the real Barman. */
+/** A plain base backup of 1.5 GB by the `postgres` method, beside `pg_basebackup` alone, the real Barman, and pgBackRest where it is. */
 export async function measureStreamingBackup({ runs }: Pick<BenchOptions, 'runs'>): Promise<BenchTable> {
-  await using cluster = await startCluster({ major: 17, settings: { max_wal_size: '8GB', autovacuum: false } });
+  await using cluster = await startCluster({ major: 15, settings: { max_wal_size: '8GB', autovacuum: false } });
   await cluster.query(
     `CREATE TABLE filler AS SELECT i, repeat(md5(i::text), 32) AS text FROM generate_series(1, ${String(rowCount)}) i`,
   );
@@ -24,7 +26,7 @@ export async function measureStreamingBackup({ runs }: Pick<BenchOptions, 'runs'
   });
   await startReceiver(home, cluster);
   const raw = join(home.folder, 'raw');
-  const { env = {} } = settingsOf({ home, postgres: 17 });
+  const { env = {} } = settingsOf({ home, postgres: 15 });
   const prepare = async (): Promise<void> => {
     for (const folder of [raw, home.server('main', 'base'), home.server('main', 'meta')]) {
       await rm(folder, { recursive: true, force: true });
@@ -34,6 +36,7 @@ export async function measureStreamingBackup({ runs }: Pick<BenchOptions, 'runs'
     await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
     await runProgram(['sync'], settingsOf({ home }));
   };
+  const pgBackRest = await PgBackRest.find(cluster, home.folder);
   const contender = (argv: readonly string[], more: Partial<Contender> = {}): Contender => ({
     prepare,
     work: async (meter) => {
@@ -59,6 +62,18 @@ export async function measureStreamingBackup({ runs }: Pick<BenchOptions, 'runs'
         target: { atMost: 1.1, timesThatOf: 'pg_basebackup', plusMs: 500 },
       }),
       Barman: contender([requireOracle().program, '-c', home.configFile, ...words]),
+      ...(pgBackRest === undefined ? {} : { pgBackRest: contender(fullBackupOf(cluster, pgBackRest)) }),
     },
+  );
+}
+
+function fullBackupOf(cluster: PostgresServer, pgBackRest: PgBackRest): string[] {
+  return pgBackRest.command(
+    cluster.dataDir,
+    '--type=full',
+    '--start-fast',
+    '--no-archive-check',
+    '--repo1-retention-full=1',
+    'backup',
   );
 }

@@ -1,0 +1,47 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { runProgram } from '../helpers/run-program.ts';
+
+const program = '/usr/bin/pgbackrest';
+
+/** Debian's pgBackRest, where it is installed, with a repository of its own. It knows PostgreSQL up to a release or two before today's. */
+export class PgBackRest {
+  readonly #words: readonly string[];
+  readonly repository: string;
+
+  private constructor(cluster: PostgresServer, folder: string) {
+    this.repository = join(folder, 'pgbackrest');
+    this.#words = [
+      program,
+      '--stanza=main',
+      '--no-config',
+      `--repo1-path=${this.repository}`,
+      `--lock-path=${join(folder, 'pgbackrest-locks')}`,
+      `--spool-path=${join(folder, 'pgbackrest-spool')}`,
+      '--log-level-file=off',
+      '--log-level-console=error',
+      '--compress-type=none',
+      `--pg1-port=${String(cluster.port)}`,
+      '--pg1-user=postgres',
+      `--pg1-socket-path=${cluster.socketDir}`,
+    ];
+  }
+
+  /** @param folder for its repository, locks and queue */
+  static async find(cluster: PostgresServer, folder: string): Promise<PgBackRest | undefined> {
+    try {
+      await access(program);
+    } catch {
+      return undefined;
+    }
+    const found = new PgBackRest(cluster, folder);
+    const { exitCode } = await runProgram(found.command(cluster.dataDir, 'stanza-create'));
+    return exitCode === 0 ? found : undefined; // it may be too old for the server
+  }
+
+  /** @param dataDir of the cluster, or where it is restored to */
+  command(dataDir: string, ...words: readonly string[]): string[] {
+    return [...this.#words, `--pg1-path=${dataDir}`, ...words];
+  }
+}
