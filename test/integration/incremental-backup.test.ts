@@ -74,6 +74,22 @@ describeEachPostgres(
       expect({ exitCode: ours.exitCode, stdout: said }).toEqual({ exitCode: theirs.exitCode, stdout: theirs.stdout });
     };
 
+    if (major === 17)
+      test.each([{}, { backup_compression: 'gzip' }, { backup_compression: 'none' }])(
+        'a full backup with %j has the fields that the real Barman writes: those of one cluster differ in time, place in WAL and size only',
+        async (options) => {
+          await configure(options);
+          const ours = await backUp('--name', 'alike');
+          await waitFor('the second of our backup is over', () => formatCompactTime(localTimestamp(new Date())) > ours);
+          expect(await runOracle(['backup', '--name', 'alike', 'main'], { home })).toMatchObject({ exitCode: 0 });
+          const theirs = (await listed())[0] ?? '';
+          expect(theirs).not.toBe(ours);
+          expect(await stableFields(ours)).toEqual(await stableFields(theirs));
+          for (const id of [ours, theirs]) await runWell(['delete', 'main', id], { home });
+          await configure();
+        },
+      );
+
     describe('a chain', () => {
       let full: string;
       let child: string;

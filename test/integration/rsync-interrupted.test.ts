@@ -8,6 +8,7 @@ import { Opened } from '../helpers/opened.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, setRsyncStage } from '../helpers/rsync-stage.ts';
 import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import type { ProgramResult, RunningProgram } from '../helpers/run-program.ts';
+import { runWell } from '../helpers/run-well.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { waitFor } from '../helpers/wait-for.ts';
@@ -94,6 +95,31 @@ describe('a backup that is struck while it copies', () => {
       for (const { pid } of sleeping) process.kill(pid, 'SIGKILL');
     });
     await expectCleanFailure(result, /^failure copying files \(rsync failed \(signal SIGKILL\).*\)$/);
+  });
+
+  test('by the death of its ssh is FAILED with what rsync said', async () => {
+    const running = await spawnPgcellar(['backup', '--bwlimit', '300', 'main'], { home: stage.home });
+    const sshOfRsync = async () =>
+      (await stage.home.processes()).filter(({ command }) => /^ssh .* rsync --server/.test(command));
+    await waitFor('rsync has logged in', async () => (await sshOfRsync()).length > 0, { explain: () => running.stderr() });
+    expect(await isInBackupMode()).toBe(true);
+    for (const { pid } of await sshOfRsync()) process.kill(pid, 'SIGKILL');
+    await expectCleanFailure(await running.ended, /^failure copying files \(rsync failed \(exit code \d+\): .*\)$/);
+  });
+
+  test('by SIGKILL before it has begun leaves a record that is EMPTY, which cron marks', async () => {
+    const folder = await stage.home.makeFolder('hook');
+    const started = join(folder, 'started');
+    const hook = await writeScript(folder, 'hook', `touch ${started}; exec sleep 1000`);
+    await configureRsync(stage, { pre_backup_script: hook });
+    const running = await spawnPgcellar(['backup', 'main'], { home: stage.home });
+    await waitFor('the hook runs', () => existsSync(started), { explain: () => running.stderr() });
+    running.kill('SIGKILL');
+    await running.ended;
+    expect(await newestRecord(stage.home)).toMatch(/^status=EMPTY$/m);
+    await configureRsync(stage);
+    await runWell(['cron'], { home: stage.home });
+    expect(await newestRecord(stage.home)).toMatch(/^status=FAILED$/m);
   });
 
   test('by SIGKILL is cleaned up by the next one, which leaves a running one alone', async () => {
