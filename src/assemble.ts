@@ -209,7 +209,7 @@ function writerFor({ globals, log, progress }: WriterOptions): Writer {
     stdout: standardOutput,
     stderr: standardError,
     log,
-    hasColour: colour === 'always' || (colour === 'auto' && areTerminals && process.env['NO_COLOR'] === undefined),
+    hasColour: colour === 'always' || (colour === 'auto' && areTerminals && (process.env['NO_COLOR'] ?? '') === ''),
     isQuiet,
     isDebug,
     beforeWriting: () => {
