@@ -9,8 +9,10 @@ import { watched, writtenReader } from './watched-program.ts';
 /** What a script of ours ends with for a path that is not there. */
 const missing = 44;
 const isBtrfs = 'btrfs';
-/** `/proc/net/unix`: a listening socket has the flag `__SO_ACCEPTCON`, 00010000. */
-const listeningScript = `awk -v path="$1" '$4 == "00010000" && $8 == path { found = 1 } END { exit !found }' /proc/net/unix || exit ${String(missing)}`;
+/** `/proc/net/unix`: a listening socket has the flag `__SO_ACCEPTCON`, 00010000; its path, blanks and all, ends the line. */
+const listeningScript = `wanted=" $1" awk '
+  $4 == "00010000" && substr($0, length($0) - length(ENVIRON["wanted"]) + 1) == ENVIRON["wanted"] { found = 1 }
+  END { exit !found }' /proc/net/unix || exit ${String(missing)}`;
 /** `/proc/net/tcp`: local address and port in hexadecimal digits, state 0A for one that listens. */
 const listeningPortScript = `cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -Eq "^ *[0-9]+: [0-9A-F]+:$1 [0-9A-F:]+ 0A " || exit ${String(missing)}`;
 

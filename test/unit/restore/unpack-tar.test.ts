@@ -44,7 +44,7 @@ async function write(members: readonly Member[], { cutAt }: { cutAt?: number } =
   return path;
 }
 
-async function unpack(archive: string, { isDataFolder = true } = {}): Promise<number> {
+async function unpack(archive: string, { isDataFolder = true, isRepeated = false } = {}): Promise<number> {
   let bytes = 0;
   const { signal } = new AbortController();
   const context = {
@@ -56,7 +56,7 @@ async function unpack(archive: string, { isDataFolder = true } = {}): Promise<nu
     },
   };
   const knownOids = new Set(['16400']);
-  await unpackTar({ archive, destination: at('data'), isDataFolder, knownOids, isForReading: false }, context);
+  await unpackTar({ archive, destination: at('data'), isDataFolder, knownOids, isForReading: false, isRepeated }, context);
   return bytes;
 }
 
@@ -133,5 +133,25 @@ test('a tar file that was cut off is told as damaged', async () => {
   const content = Array.from({ length: 20_000 }, () => Math.random().toString(36)).join('');
   await expect(unpack(await write([{ name: 'x', content }], { cutAt: 1000 }))).rejects.toMatchObject({
     code: expect.stringMatching(/backup-not-usable|file-unreadable/) as string,
+  });
+});
+
+describe('another attempt', () => {
+  test('replaces what the one before has left', async () => {
+    const archive = await write([{ name: 'base/1/1259', content: 'rows' }]);
+    await mkdir(at('data/base/1'), { recursive: true });
+    await writeFile(at('data/base/1/1259'), 'half of the r');
+    await expect(unpack(archive)).rejects.toMatchObject({ code: 'file-unwritable' });
+    await unpack(archive, { isRepeated: true });
+    expect(await readFile(at('data/base/1/1259'), 'utf8')).toBe('rows');
+  });
+
+  test('still writes no file twice', async () => {
+    const archive = await write([
+      { name: 'base/1/1259', content: 'rows' },
+      { name: 'base/1/1259', content: 'other rows' },
+    ]);
+    await expect(unpack(archive, { isRepeated: true })).rejects.toMatchObject({ code: 'file-unwritable' });
+    expect(await readFile(at('data/base/1/1259'), 'utf8')).toBe('rows');
   });
 });
