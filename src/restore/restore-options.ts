@@ -83,9 +83,7 @@ export type RestoreDefaults = Pick<
   | 'kilobytesPerSecond'
   | 'retryTimes'
   | 'retrySleepSeconds'
-  | 'stagingPath'
   | 'combineMode'
-  | 'stagingLocation'
   | 'isDelta'
   | 'usesNetworkCompression'
   | 'jobs'
@@ -124,8 +122,6 @@ export function restoreDefaults({ options }: ServerConfig): RestoreDefaults {
     kilobytesPerSecond: options.bandwidth_limit ?? 0,
     retryTimes: options.basebackup_retry_times,
     retrySleepSeconds: options.basebackup_retry_sleep,
-    stagingPath: options.staging_path ?? options.recovery_staging_path ?? options.local_staging_path ?? '/tmp',
-    stagingLocation: options.staging_location === 'remote' ? 'remote' : 'local',
     isDelta: options.recovery_options.includes('delta-restore'),
     usesNetworkCompression: options.network_compression,
     jobs: Math.max(options.parallel_jobs, 1),
@@ -133,6 +129,35 @@ export function restoreDefaults({ options }: ServerConfig): RestoreDefaults {
     jobsStartBatchPeriodSeconds: options.parallel_jobs_start_batch_period,
     combineMode: combineModes.find((mode) => mode === options.combine_mode) ?? 'copy',
   };
+}
+
+/** Folders for staging as somebody named them, by today's name or the older ones. */
+export interface NamedStaging {
+  readonly path: string | undefined;
+  /** `recovery_staging_path`: of the host that is restored to. */
+  readonly recoveryPath: string | undefined;
+  /** `local_staging_path`: of this host. */
+  readonly localPath: string | undefined;
+}
+
+/** What a server's configuration names. */
+export function configuredStaging({ options }: ServerConfig): NamedStaging {
+  const { staging_path: path, recovery_staging_path: recoveryPath, local_staging_path: localPath } = options;
+  return { path, recoveryPath, localPath };
+}
+
+/**
+ * Where a restore stages (cli.md section 9). Each of the older names stands for a host: only the one of the host that is restored to means that it is staged
+ * there, unless a location was asked for.
+ */
+export function stagingOf(
+  { path, recoveryPath, localPath }: NamedStaging,
+  { location, isRemote }: { readonly location: 'local' | 'remote' | undefined; readonly isRemote: boolean },
+): Pick<RestoreRequest, 'stagingPath' | 'stagingLocation'> {
+  const isNamedThere = isRemote && path === undefined && recoveryPath !== undefined && localPath === undefined;
+  const stagingLocation = location ?? (isNamedThere ? 'remote' : 'local');
+  const older = stagingLocation === 'remote' ? (recoveryPath ?? localPath) : (localPath ?? recoveryPath);
+  return { stagingPath: path ?? older ?? '/tmp', stagingLocation };
 }
 
 function kindOf(backup: Backup): string | undefined {

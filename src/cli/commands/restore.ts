@@ -1,6 +1,6 @@
 import { combineModes } from '../../restore/combine-chain.ts';
 import { allowances } from '../../restore/refusals.ts';
-import type { NotBuiltOptions } from '../../restore/restore-options.ts';
+import type { NamedStaging, NotBuiltOptions } from '../../restore/restore-options.ts';
 import type { Messages } from '../../shared/messages.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { CommandDeclaration, OptionValues } from '../command.ts';
@@ -80,7 +80,7 @@ export const restoreCommand: CommandDeclaration = {
       name: 'staging-path',
       kind: 'text',
       metavar: 'folder',
-      summary: 'where tar files of incremental backups are unpacked; /tmp otherwise',
+      summary: 'where packed and incremental backups are unpacked and combined; /tmp otherwise',
       parse: absolutePath,
     },
     {
@@ -133,11 +133,16 @@ export const restoreCommand: CommandDeclaration = {
     if (server === undefined) return;
     const { executeRestore, openSite, prepareRestore } = await import('../../operations/restore-backup.ts');
     const { archiveWal } = await import('../../operations/archive-wal.ts');
-    const { restoreDefaults } = await import('../../restore/restore-options.ts');
+    const { configuredStaging, restoreDefaults, stagingOf } = await import('../../restore/restore-options.ts');
     const { renderRestorePlan } = await import('../../output/render-restore-plan.ts');
     const { renderRestoreReport } = await import('../../output/render-restore-report.ts');
     const { context, configuration, programName } = application;
     const defaults = restoreDefaults(server.config);
+    const configuredLocation = server.config.options.staging_location === 'remote' ? 'remote' : undefined;
+    const staging = stagingOf(stagingNamedIn(options, context.messages) ?? configuredStaging(server.config), {
+      location: stagingLocationOf(options) ?? configuredLocation,
+      isRemote: options.has('remote-ssh-command'),
+    });
     const request = {
       backup,
       destination,
@@ -162,11 +167,10 @@ export const restoreCommand: CommandDeclaration = {
       skipsArchiving: options.flag('skip-archive-wal'),
       programWords: programName === 'barman' ? ['barman'] : [application.script, '-c', application.configurationPath],
       programUser: configuration.global.barman_user,
-      stagingPath: stagingPathOf(options, context.messages) ?? defaults.stagingPath,
+      ...staging,
       combineMode: combineModes.find((mode) => mode === options.text('combine-mode')) ?? defaults.combineMode,
       startsServer: options.flag('start'),
       remoteSshCommand: options.text('remote-ssh-command'),
-      stagingLocation: stagingLocationOf(options) ?? defaults.stagingLocation,
       isDelta: options.flagIfGiven('delta-restore') ?? defaults.isDelta,
       usesNetworkCompression: compressionOf(options) ?? defaults.usesNetworkCompression,
       jobs: options.number('jobs') ?? defaults.jobs,
@@ -227,13 +231,17 @@ function compressionOf(options: OptionValues): boolean | undefined {
   return compresses;
 }
 
-function stagingPathOf(options: OptionValues, messages: Pick<Messages, 'warning'>): string | undefined {
-  const newer = options.text('staging-path');
+/** Undefined when the command line names no folder: then the configuration does. */
+function stagingNamedIn(options: OptionValues, messages: Pick<Messages, 'warning'>): NamedStaging | undefined {
+  const path = options.text('staging-path');
   for (const older of ['recovery-staging-path', 'local-staging-path']) {
     if (!options.has(older)) continue;
-    messages.warning(`--${older} is the older name of --staging-path${newer === undefined ? '' : ', which counts'}`);
+    messages.warning(`--${older} is the older name of --staging-path${path === undefined ? '' : ', which counts'}`);
   }
-  return newer ?? options.text('recovery-staging-path') ?? options.text('local-staging-path');
+  const [recoveryPath, localPath] = [options.text('recovery-staging-path'), options.text('local-staging-path')];
+  return path === undefined && recoveryPath === undefined && localPath === undefined
+    ? undefined
+    : { path, recoveryPath, localPath };
 }
 
 function timelineOf(options: OptionValues): number | 'current' | 'latest' | undefined {
