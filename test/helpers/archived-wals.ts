@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { TestHome } from './test-home.ts';
 
 /** Names in the WAL index of a server, in the order of its lines. */
-export async function indexedWals(home: TestHome, server = 'main'): Promise<string[]> {
-  const text = await readFile(home.server(server, 'wals', `${server}-xlog.db`), 'utf8');
+export async function indexedWals(home: TestHome, server = 'main', wals = home.server(server, 'wals')): Promise<string[]> {
+  const text = await readFile(join(wals, `${server}-xlog.db`), 'utf8');
   return text
     .split('\n')
     .filter((line) => line !== '')

@@ -471,6 +471,38 @@ describe.skipIf(!(await canMount()))('a full disk', () => {
     }
   });
 
+  test.each(['', 'gzip'])(
+    'of the archive alone, with the compression %j, leaves files where they arrived',
+    async (compression) => {
+      const opened = new Opened();
+      try {
+        const disk = await opened.add(mountSmallFileSystem({ sizeMib: 2 }));
+        const main = fileServer({ wals_directory: disk.path, compression });
+        const home = await opened.add(createTestHome({ servers: { main } }));
+        const incoming = await home.makeFolder('home/main/incoming');
+        const names = segmentsBetween('000000010000000000000001', '000000010000000000000003');
+        const contents = new Map(names.map((name) => [name, walContent(500_000)]));
+        for (const [name, content] of contents) await writeFile(join(incoming, name), content);
+        await writeFile(join(disk.path, 'filler'), Buffer.alloc(1_300_000));
+        expectPlainFailure(await runPgcellar(['archive-wal', 'main'], { home }), /no space left/i);
+        const [stored = '', ...more] = await indexedWals(home, 'main', disk.path);
+        expect(more).toEqual([]);
+        expect(await namesIn(incoming)).toEqual(names.filter((name) => name !== stored));
+        expect(await namesIn(join(disk.path, '0000000100000000'))).toEqual([stored]);
+        await rm(join(disk.path, 'filler'));
+        await runWell(['archive-wal', 'main'], { home });
+        expect(await namesIn(incoming)).toEqual([]);
+        expect((await indexedWals(home, 'main', disk.path)).toSorted()).toEqual(names);
+        for (const [name, content] of contents) {
+          const bytes = await readFile(join(disk.path, name.slice(0, 16), name));
+          expect((compression === '' ? bytes : gunzipSync(bytes)).equals(content)).toBe(true);
+        }
+      } finally {
+        await opened.close();
+      }
+    },
+  );
+
   test('of the errors folder leaves a file whose name is taken where it arrived, until there is room', async () => {
     const opened = new Opened();
     try {
