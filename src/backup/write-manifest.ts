@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileDurably } from '../shared/durable-file.ts';
-import { pathExists } from '../shared/look.ts';
+import { namesIn, pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 
 const name = 'backup_manifest';
@@ -20,19 +20,40 @@ export async function writeManifest(dataFolder: string): Promise<void> {
       hint: 'pg_basebackup wrote it, or an earlier generate-manifest did',
     });
   }
-  const lines: string[] = [];
-  for (const file of await pathsBelow(dataFolder)) lines.push(await lineOf(dataFolder, file));
-  const head = `{"PostgreSQL-Backup-Manifest-Version": 1,\n"Files": [\n${lines.join(',\n')}],\n`;
-  const checksum = createHash('sha256').update(head).digest('hex');
-  await writeFileDurably(path, `${head}"Manifest-Checksum": "${checksum}"}\n`);
+  for (const left of (await namesIn(dataFolder)).filter(isOwnTemporary)) await rm(join(dataFolder, left)); // of one that was killed
+  await writeFileDurably(path, linesOf(dataFolder));
 }
 
-async function pathsBelow(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
-    .toSorted();
+/** The whole text, line by line: its length is no matter. */
+async function* linesOf(dataFolder: string): AsyncGenerator<string> {
+  const checksum = createHash('sha256');
+  const counted = (text: string): string => {
+    checksum.update(text);
+    return text;
+  };
+  yield counted('{"PostgreSQL-Backup-Manifest-Version": 1,\n"Files": [\n');
+  let separator = '';
+  for await (const file of pathsBelow(dataFolder, '')) {
+    yield counted(separator + (await lineOf(dataFolder, file)));
+    separator = ',\n';
+  }
+  yield counted('],\n');
+  yield `"Manifest-Checksum": "${checksum.digest('hex')}"}\n`;
+}
+
+/** In the order of whole paths. */
+async function* pathsBelow(root: string, folder: string): AsyncGenerator<string> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true });
+  const names = entries.flatMap((entry) => (entry.isDirectory() ? [`${entry.name}/`] : entry.isFile() ? [entry.name] : []));
+  for (const name of names.toSorted()) {
+    if (name.endsWith('/')) yield* pathsBelow(root, folder + name);
+    else if (folder !== '' || !isOwnTemporary(name)) yield folder + name;
+  }
+}
+
+/** The manifest as it is being written. */
+function isOwnTemporary(file: string): boolean {
+  return file.startsWith(`.${name}.`) && file.endsWith('.tmp');
 }
 
 async function lineOf(root: string, path: string): Promise<string> {

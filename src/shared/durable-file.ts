@@ -13,14 +13,18 @@ interface WriteOptions {
  * folder, fsync, rename, fsync of the folder. Missing parent folders are made. The temporary name begins with a dot and ends
  * in `.tmp`, which no reader of a catalog looks at.
  */
-export async function writeFileDurably(path: string, content: string | Uint8Array, options: WriteOptions = {}): Promise<void> {
+export async function writeFileDurably(
+  path: string,
+  content: string | Uint8Array | AsyncIterable<string>,
+  options: WriteOptions = {},
+): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true });
   const temporary = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
   try {
     const file = await open(temporary, 'wx', options.mode ?? 0o666);
     try {
-      await file.writeFile(content);
+      await file.writeFile(content as string); // Node takes all of them, its types do not say so
       await file.sync();
     } finally {
       await file.close();
