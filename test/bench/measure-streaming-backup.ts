@@ -72,6 +72,7 @@ function fullBackupOf(cluster: PostgresServer, pgBackRest: PgBackRest): string[]
     cluster.dataDir,
     '--type=full',
     '--start-fast',
+    '--compress-type=none',
     '--no-archive-check',
     '--repo1-retention-full=1',
     'backup',

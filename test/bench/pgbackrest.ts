@@ -8,27 +8,23 @@ const program = '/usr/bin/pgbackrest';
 /** Debian's pgBackRest, where it is installed, with a repository of its own. It knows PostgreSQL up to a release or two before today's. */
 export class PgBackRest {
   readonly #words: readonly string[];
-  readonly repository: string;
 
   private constructor(cluster: PostgresServer, folder: string) {
-    this.repository = join(folder, 'pgbackrest');
     this.#words = [
       program,
       '--stanza=main',
       '--no-config',
-      `--repo1-path=${this.repository}`,
+      `--repo1-path=${join(folder, 'pgbackrest')}`,
       `--lock-path=${join(folder, 'pgbackrest-locks')}`,
-      `--spool-path=${join(folder, 'pgbackrest-spool')}`,
       '--log-level-file=off',
       '--log-level-console=error',
-      '--compress-type=none',
       `--pg1-port=${String(cluster.port)}`,
       '--pg1-user=postgres',
       `--pg1-socket-path=${cluster.socketDir}`,
     ];
   }
 
-  /** @param folder for its repository, locks and queue */
+  /** @param folder for its repository and locks */
   static async find(cluster: PostgresServer, folder: string): Promise<PgBackRest | undefined> {
     try {
       await access(program);
