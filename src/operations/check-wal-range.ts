@@ -1,10 +1,14 @@
+import { dirname } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
 import type { Server } from '../config/server.ts';
-import { pathExists } from '../shared/look.ts';
+import { namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { parseSegmentName, type SegmentName, segmentsBetween, timelineOf } from '../wal/wal-name.ts';
+import { parseSegmentName, type SegmentName, segmentIndex, segmentsBetween, timelineOf } from '../wal/wal-name.ts';
+
+/** 160 TB of WAL: a range that is longer has a name that was typed wrongly, and would be listed for hours. */
+const mostSegments = 10_000_000;
 
 /** The segments of a range that are not in the archive. */
 export interface WalRangeReport {
@@ -24,7 +28,7 @@ export function parseWalRange(begin: string, end: string): { readonly begin: Seg
 
 /**
  * Looks for each segment of a range in the archive itself (since-3.17.md section 2.1).
- * @throws OperatorError `unknown-backup` when no backup says how large a segment is
+ * @throws OperatorError `unknown-backup` when no backup says how large a segment is, `target-invalid` for a range without bounds
  */
 export async function checkWalRange(
   server: Server,
@@ -38,11 +42,31 @@ export async function checkWalRange(
       `server '${server.config.name}' has no backup that says how large a WAL segment is`,
     );
   }
+  const segmentSize = newest.xlogSegmentSize;
+  const count = segmentIndex(range.end, segmentSize) - segmentIndex(range.begin, segmentSize) + 1;
+  if (count > mostSegments)
+    throw refused(`${range.begin}..${range.end} are ${String(count)} segments: more than anybody archives`);
+  return { serverName: server.config.name, ...range, missing: await missingIn(server, range, segmentSize) };
+}
+
+/** Reads each folder once, as the range comes to it. */
+async function missingIn(
+  { layout }: Server,
+  { begin, end }: { readonly begin: SegmentName; readonly end: SegmentName },
+  segmentSize: number,
+): Promise<SegmentName[]> {
   const missing: SegmentName[] = [];
-  for (const name of segmentsBetween(range.begin, range.end, newest.xlogSegmentSize)) {
-    if (!(await pathExists(archivedWalPath(server.layout, name)))) missing.push(name);
+  let folder = '';
+  let present = new Set<string>();
+  for (const name of segmentsBetween(begin, end, segmentSize)) {
+    const path = archivedWalPath(layout, name);
+    if (dirname(path) !== folder) {
+      folder = dirname(path);
+      present = new Set(await namesIn(folder));
+    }
+    if (!present.has(name)) missing.push(name);
   }
-  return { serverName: server.config.name, ...range, missing };
+  return missing;
 }
 
 function segmentNamed(text: string): SegmentName {

@@ -96,6 +96,7 @@ describe('gaps in the archive', () => {
       [last, first],
       [first, '000000020000000000000004'],
       [first, `${last}.partial`],
+      [first, `${first.slice(0, 8)}FFFFFFFF00000000`],
     ]) {
       expect((await range(...wrong)).exitCode).toBe(1);
     }
