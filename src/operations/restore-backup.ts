@@ -30,6 +30,7 @@ import { recordRates } from '../restore/restore-rates.ts';
 import { sendWals } from '../restore/send-wals.ts';
 import { StageClock } from '../restore/stage-clock.ts';
 import { makeStaging } from '../restore/staging.ts';
+import { syncWritten } from '../restore/sync-written.ts';
 import { foldersWrittenTo, markFinished, markUnfinished } from '../restore/unfinished-restore.ts';
 import type { Context } from '../shared/context.ts';
 import { type FileLock, tryLockFile } from '../shared/file-lock.ts';
@@ -281,7 +282,7 @@ async function apply(run: Run, context: Context): Promise<MangledConfiguration> 
   });
   for (const file of mangled.linkedFiles) messages.warning(`${file} is a symbolic link, so its settings were not reviewed`);
   if (settings !== undefined) await writeRecoverySettings(place, places.destination, settings);
-  await stages.run('sync', totalBytes + planned.wal.bytes, () => place.sync(writtenFolders(planned)));
+  await stages.run('sync', totalBytes + planned.wal.bytes, () => syncWritten(place, writtenFolders(planned), context));
   await filled.finish();
   if (!plan.request.isDelta) await markFinished(place, places.destination);
   return mangled;

@@ -69,7 +69,7 @@ export async function unpackMemberThere(member: SourceMember, to: MemberPlaces, 
 async function filesOf(
   member: SourceMember,
   { destination, tablespaces, isForReading }: MemberPlaces,
-  { clear, storage, stages }: PackedWork & { readonly clear: string | undefined },
+  { clear, storage, stages, context }: PackedWork & { readonly clear: string | undefined },
 ): Promise<readonly PackedFile[]> {
   const tars = await findTarFiles(member);
   const knownOids = new Set([...tars.tablespaces.keys()].map(String));
@@ -81,18 +81,37 @@ async function filesOf(
     }),
   ];
   if (clear === undefined) return files;
-  return await stages.run('decrypt', await totalSize(files), async () => {
-    const decrypted: PackedFile[] = [];
-    for (const file of files) decrypted.push({ ...file, archive: await decrypt(file.archive, clear, storage) });
-    return decrypted;
-  });
+  const totalBytes = await totalSize(files);
+  let doneBytes = 0;
+  const onBytes = (bytes: number): void => {
+    doneBytes += bytes;
+    context.progress.advance(doneBytes);
+  };
+  context.progress.begin({ label: 'Decrypting', totalBytes });
+  try {
+    return await stages.run('decrypt', totalBytes, async () => {
+      const decrypted: PackedFile[] = [];
+      for (const file of files) decrypted.push({ ...file, archive: await decrypt(file.archive, clear, { storage, onBytes }) });
+      return decrypted;
+    });
+  } finally {
+    context.progress.end();
+  }
 }
 
 /** Compressed it stays. */
-async function decrypt(archive: string, folder: string, storage: WalStorage): Promise<string> {
+async function decrypt(
+  archive: string,
+  folder: string,
+  { storage, onBytes }: { readonly storage: WalStorage; readonly onBytes: (bytes: number) => void },
+): Promise<string> {
   const path = join(folder, basename(archive).replace(/\.gpg$/, ''));
   await readClear(archive, storage, async ({ open }) => {
-    await pipeline(open(), createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+    const content = open();
+    content.on('data', (chunk: Buffer) => {
+      onBytes(chunk.length);
+    });
+    await pipeline(content, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
   });
   return path;
 }

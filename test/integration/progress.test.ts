@@ -51,6 +51,7 @@ describe('a live line of progress', () => {
     const { stdout, exitCode } = await runPgcellar(words, { home, terminal: true });
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(drawn);
+    expect(stdout).toMatch(/Syncing {2}/);
   });
 
   test.each([
