@@ -20,6 +20,7 @@ import { planStages } from './plan-stages.ts';
 import { planStaging, type StagingPlan } from './plan-staging.ts';
 import { planTimeline, type TimelinePlan } from './plan-timeline.ts';
 import { planWals, type WalPlan } from './plan-wals.ts';
+import { primaryAdvice } from './primary-advice.ts';
 import { readArchiveFacts, readWaitingWals, type WaitingWal } from './read-archive-facts.ts';
 import type { SourceContent, SourceReader } from './read-source-content.ts';
 import { recoverySettings } from './recovery-settings.ts';
@@ -110,6 +111,7 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
   refuseImpossibleWays(request, source, refusals);
   const recoveryFile = settings?.isAppended === true ? settings.fileName : undefined;
   const content = await refusals.take(() => aim.reader.read(source));
+  if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content.configuration, backup.version ?? 0));
   const wal = await planWalsOf(aim, { backup, timelines, facts, refusals }, context);
   const trees = treesOf(places, source, content);
   const { xlogSegmentSize: segmentSize } = backup;
