@@ -41,6 +41,20 @@ export async function readAnnotations(layout: ServerLayout, ids: readonly Backup
   return { keeps, goings };
 }
 
+/** Whether one backup is kept, and whether its deletion has begun: as {@link readAnnotations}, without a look at the others. */
+export async function readAnnotationsOf(layout: ServerLayout, id: BackupId): Promise<Annotations> {
+  const older = join(backupFolder(layout, id), 'annotations');
+  const [keep, going] = [
+    [annotationPath(layout, id, 'keep'), join(older, 'keep')],
+    [annotationPath(layout, id, 'delete_this'), join(older, 'delete_this')],
+  ] as const;
+  const keepPath = keep.find((path) => existsSync(path));
+  return {
+    keeps: keepPath === undefined ? new Map() : new Map([[id, await readKeep(keepPath)]]),
+    goings: new Set(going.some((path) => existsSync(path)) ? [id] : []),
+  };
+}
+
 /** Keeps a backup from retention and deletion; an earlier mark is replaced. */
 export async function markKept(layout: ServerLayout, id: BackupId, target: KeepTarget): Promise<void> {
   await migrate(layout, id, 'keep');

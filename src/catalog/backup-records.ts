@@ -120,12 +120,21 @@ export async function writeBackupRecord(layout: ServerLayout, backup: Backup): P
 
 /** Removes a record in both places, and what crashes left while it was written; the backup is no longer listed afterwards. */
 export async function removeBackupRecord(layout: ServerLayout, id: BackupId): Promise<void> {
-  const meta = metaFolder(layout);
-  const unfinished = (await namesIn(meta)).filter((name) => name.startsWith(`.${id}-`) && name.endsWith('.tmp'));
-  for (const name of unfinished) await rm(join(meta, name), { force: true });
+  await removeUnfinishedRecords(layout, id);
   await rm(legacyBackupInfoPath(layout, id), { force: true });
   await rm(backupInfoPath(layout, id), { force: true });
-  await syncFolder(meta);
+  await syncFolder(metaFolder(layout));
+}
+
+/** Removes what crashes left while a record of the backup, its copy, or a mark on it, was written. */
+export async function removeUnfinishedRecords(layout: ServerLayout, id: BackupId): Promise<void> {
+  await removeTemporaries(metaFolder(layout), `.${id}-`);
+  await removeTemporaries(backupFolder(layout, id), '.backup.info.');
+}
+
+async function removeTemporaries(folder: string, prefix: string): Promise<void> {
+  const unfinished = (await namesIn(folder)).filter((name) => name.startsWith(prefix) && name.endsWith('.tmp'));
+  for (const name of unfinished) await rm(join(folder, name), { force: true });
 }
 
 async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<Reading> {

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Annotations, markGoing, readAnnotations, unmarkGoing } from '../catalog/annotations.ts';
+import { type Annotations, markGoing, readAnnotations, readAnnotationsOf, unmarkGoing } from '../catalog/annotations.ts';
 import { type Backup, type BackupId, backupTypeOf } from '../catalog/backup.ts';
 import { readBackupRecord, readSoundRecords, removeBackupRecord, writeBackupRecord } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
@@ -13,7 +13,7 @@ import { runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import { type FileLock, tryLockFile } from '../shared/file-lock.ts';
-import { namesIn } from '../shared/look.ts';
+import { namesIn, pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatCTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval } from '../shared/units.ts';
@@ -171,7 +171,7 @@ export class DeletionPass implements AsyncDisposable {
       await unmarkGoing(layout, id);
       return undefined;
     }
-    const now = await readAnnotations(layout, [id]);
+    const now = await readAnnotationsOf(layout, id);
     if (now.keeps.has(id) && !now.goings.has(id)) refuseKept(server, id, now.keeps);
     const hook = hookOf(server, backup, this.#facts.backups);
     await runPreHooksOrFail(hook, context);
@@ -273,5 +273,5 @@ async function removeFiles(server: Server, id: BackupId): Promise<void> {
 
 async function removeFolder(server: Server, id: BackupId): Promise<void> {
   await rm(backupFolder(server.layout, id), { recursive: true, force: true });
-  if ((await namesIn(server.layout.base)).length > 0) await syncFolder(server.layout.base);
+  if (await pathExists(server.layout.base)) await syncFolder(server.layout.base);
 }

@@ -3,7 +3,12 @@ import { dirname, join } from 'node:path';
 import { markKept, readAnnotations } from '../../catalog/annotations.ts';
 import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import { type BackupId, parseBackupId } from '../../catalog/backup.ts';
-import { readBackupRecord, removeBackupRecord, writeBackupRecord } from '../../catalog/backup-records.ts';
+import {
+  readBackupRecord,
+  removeBackupRecord,
+  removeUnfinishedRecords,
+  writeBackupRecord,
+} from '../../catalog/backup-records.ts';
 import { backupFolder, backupInfoPath } from '../../catalog/server-layout.ts';
 import type { WalEntry } from '../../catalog/wal-entry.ts';
 import { WalIndex } from '../../catalog/wal-index.ts';
@@ -87,7 +92,10 @@ interface Begun {
 
 async function recover(server: Server, { id, wals }: Begun, { isMoved }: { readonly isMoved: boolean }): Promise<void> {
   const { layout } = server;
-  if ((await readBackupRecord(layout, id)) !== undefined) {
+  await removeUnfinishedRecords(layout, id);
+  const backup = await readBackupRecord(layout, id);
+  if (backup !== undefined) {
+    await writeBackupRecord(layout, backup); // its copy beside the files may be missing
     const { keeps } = await readAnnotations(layout, [id]);
     if (!keeps.has(id)) await markKept(layout, id, 'standalone');
     return;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { markGoing, readAnnotations, unmarkGoing } from '../../../src/catalog/annotations.ts';
+import { markGoing, readAnnotations, readAnnotationsOf, unmarkGoing } from '../../../src/catalog/annotations.ts';
 import { idOf } from './a-backup.ts';
 import { aCatalog } from './a-catalog.ts';
 
@@ -53,4 +53,20 @@ test('an older mark moves to meta, so that it goes with the newer one', async ()
   await markGoing(catalog.layout, idOf(1));
   await unmarkGoing(catalog.layout, idOf(1));
   expect((await readAnnotations(catalog.layout, [idOf(1)])).goings).toEqual(new Set());
+});
+
+test('of one backup they are what they are among all', async () => {
+  await using catalog = await aCatalog({
+    [`meta/${idOf(1)}-keep`]: 'standalone',
+    [`meta/${idOf(2)}-delete_this`]: 'delete',
+    [`base/${idOf(3)}/annotations/keep`]: 'standalone',
+    [`meta/${idOf(3)}-keep`]: 'full',
+    [`base/${idOf(4)}/annotations/delete_this`]: 'delete',
+  });
+  const days = [1, 2, 3, 4, 5];
+  const all = await readAnnotations(catalog.layout, days.map(idOf));
+  for (const id of days.map(idOf)) {
+    const { keeps, goings } = await readAnnotationsOf(catalog.layout, id);
+    expect({ keep: keeps.get(id), isGoing: goings.has(id) }).toEqual({ keep: all.keeps.get(id), isGoing: all.goings.has(id) });
+  }
 });
