@@ -50,6 +50,7 @@ export function tablespaceFolder(version: number): string {
 
 /** Whether one of some patterns of rsync(1) matches a path, as rsync matches it. A match of a folder goes for all below it. */
 export function matcherOf(patterns: readonly string[]): CopyRule {
+  if (patterns.length === 0) return () => false;
   const shape = new RegExp(patterns.map(sourceOf).join('|'), 's');
   return (path) => shape.test(path);
 }

@@ -15,6 +15,8 @@ export interface SourceListing {
   readonly files: FileTable;
   /** Parents first; the root itself is the first, with an empty path. */
   readonly folders: readonly SourceFolder[];
+  /** Paths that are not UTF-8, as well as they can be shown: they are left out. */
+  readonly unreadable: readonly string[];
 }
 
 interface ListOptions {
@@ -52,9 +54,13 @@ interface Rules {
   readonly isIncluded: CopyRule;
 }
 
+/** What decoding puts in the place of bytes that are not UTF-8. */
+const replacement = '\ufffd';
+
 class Listing implements SourceListing {
   readonly files = new FileTable();
   readonly folders: SourceFolder[] = [];
+  readonly unreadable: string[] = [];
   readonly #rules: Rules;
 
   constructor(rules: Rules) {
@@ -64,7 +70,8 @@ class Listing implements SourceListing {
   add({ kind, ...file }: SourceFile & { readonly kind: string }): void {
     const { path, mode } = file;
     if (path !== '' && (this.#rules.isExcluded(path) || !this.#rules.isIncluded(path))) return;
-    if (kind === 'd') this.folders.push({ path, mode });
+    if (path.includes(replacement)) this.unreadable.push(path);
+    else if (kind === 'd') this.folders.push({ path, mode });
     else if (kind === 'f') this.files.add(file);
   }
 }

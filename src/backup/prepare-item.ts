@@ -38,6 +38,10 @@ export async function prepareItem(item: CopyItem, options: PrepareOptions, conte
     signal: context.signal,
     ...(include === undefined ? {} : { include }),
   });
+  if (listing.unreadable.length > 0)
+    context.messages.warning(
+      `names below ${source} that are not UTF-8 are not backed up: ${listing.unreadable.join(', ')}; PostgreSQL makes no such names`,
+    );
   const plan = await planItem(item, listing, options.horizonSeconds);
   const analysisSeconds = (context.clock.elapsedMs() - startedMs) / 1000;
   await makeFolders(item, listing);
