@@ -1,7 +1,7 @@
 // Makes the program: dist/cli/main.cjs, the parts that it loads when a command needs them, and the compiled code of each.
 // One file for everything took longer to load than most commands take to run; a file for each module would, too.
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
@@ -49,7 +49,7 @@ const moduleUrl = `const moduleUrl = require('node:url').pathToFileURL(__filenam
 
 const common = {
   absWorkingDir: root,
-  outdir: 'dist/cli',
+  outdir: 'dist/made',
   outExtension: { '.js': '.cjs' },
   bundle: true,
   format: 'cjs',
@@ -129,7 +129,12 @@ async function buildPart(name, partOf) {
   });
 }
 
-rmSync(`${root}dist/cli`, { recursive: true, force: true });
+const [made, used, old] = ['made', 'cli', 'old'].map((name) => `${root}dist/${name}`);
+const remove = (folder) => rmSync(folder, { recursive: true, force: true });
+for (const folder of [made, old]) remove(folder);
 const partOf = assign(await readModules());
 for (const { name } of parts) await buildPart(name, partOf);
-execFileSync(process.execPath, [`${root}bin/write-code-cache.cjs`], { stdio: 'pipe' }); // what its commands say is of no interest
+execFileSync(process.execPath, [`${root}bin/write-code-cache.cjs`, made], { stdio: 'pipe' }); // what its commands say is of no interest
+if (existsSync(used)) renameSync(used, old); // who starts in this moment finds no program: shorter than that it cannot be
+renameSync(made, used);
+remove(old);

@@ -24,7 +24,7 @@ const commands = [
   ['status', 'main'],
   ['check', 'main'],
 ];
-const folderOfProgram = join(__dirname, '..', 'dist', 'cli');
+const [, , folderOfProgram] = process.argv;
 
 writeCaches(join(folderOfProgram, 'main.cjs'), async ({ main }, load) => {
   for (const words of commands) {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { killTree } from './kill-tree.ts';
 import type { ProgramResult } from './program-result.ts';
 
 export interface ProgramOptions {
@@ -31,7 +32,7 @@ export interface RunningProgram {
   readonly stdout: Readable;
   readonly ended: Promise<ProgramResult>;
   kill(signal: NodeJS.Signals): void;
-  /** Kills it and lets go of its streams, which programs that it started itself may hold open: `ended` then waits for none of them. */
+  /** Kills it with all that it started, and lets go of its streams: `ended` then waits for nobody who holds one of them. */
   abandon(): void;
 }
 
@@ -146,7 +147,7 @@ async function launch(
 }
 
 function abandon(child: ChildProcess): void {
-  child.kill('SIGKILL');
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killTree(child.pid);
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
 }
 
