@@ -129,18 +129,24 @@ async function runScript(script: string, { run, phase, isRetry, context }: Scrip
   return result.exitCode ?? 128;
 }
 
-/** timeout(1) makes a process group of the script, and ends all of it; with 0 it only does so when it is told to end itself. */
+/** timeout(1) makes a process group of the script and ends all of it; without a timeout the script is our own child, as scripts know it. */
 function argvOf(script: string, timeoutSeconds: number): string[] {
-  return ['timeout', '-k', String(secondsToEnd), String(Math.max(0, timeoutSeconds)), '/bin/sh', '-c', script];
+  const shell = ['/bin/sh', '-c', script];
+  return timeoutSeconds > 0 ? ['timeout', '-k', String(secondsToEnd), String(timeoutSeconds), ...shell] : shell;
 }
 
 type ScriptEnd = Pick<ScriptRun, 'phase' | 'context'> & { readonly timeoutSeconds: number };
 
-/** What else ends a script: our own end before the event, and, after its timeout, what it left behind with its output open. */
+/** What else ends a script: our own end before the event, and a while later, or after its timeout, what it left with its output open. */
 function stopsOf({ phase, context: { signal }, timeoutSeconds }: ScriptEnd): Pick<ProgramOptions, 'signal' | 'abandonSignal'> {
-  const latestMs = (timeoutSeconds + secondsToEnd + 2) * 1000;
-  return {
-    ...(phase === 'pre' ? { signal } : {}),
-    ...(timeoutSeconds > 0 ? { abandonSignal: AbortSignal.timeout(latestMs) } : {}),
-  };
+  const timedOut = timeoutSeconds > 0 ? [AbortSignal.timeout((timeoutSeconds + secondsToEnd + 2) * 1000)] : [];
+  if (phase === 'post') return timedOut.length === 0 ? {} : { abandonSignal: AbortSignal.any(timedOut) };
+  return { signal, abandonSignal: AbortSignal.any([...timedOut, wellAfter(signal)]) };
+}
+
+/** Aborts so long after another signal as a script has to end. */
+function wellAfter(signal: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  signal.addEventListener('abort', () => void setTimeout(() => late.abort(), secondsToEnd * 1000).unref(), { once: true });
+  return late.signal;
 }

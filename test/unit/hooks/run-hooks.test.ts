@@ -206,3 +206,9 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+test('without a timeout the program is the parent of its scripts, as scripts know it', async () => {
+  await using home = await lonelyServer('pre_backup_script = echo $PPID > FOLDER/log');
+  await runPreHooks(run(home.server), aHookContext());
+  expect(await linesOf(home)).toEqual([String(process.pid)]);
+});
