@@ -1,5 +1,5 @@
 // Restores to every kind of target: the restored server holds the rows that were committed there, and no others.
-import { access, readdir, readFile, rm } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -124,8 +124,7 @@ interface Started {
 /** Ends a server that goes on without us, and removes its folder. */
 async function endServer({ pid, socket_directory: folder }: Started): Promise<void> {
   if (isAlive(pid)) process.kill(pid, 'SIGINT');
-  await waitFor('the started server ends', () => !isAlive(pid));
-  await rm(folder, { recursive: true });
+  await waitFor('the started server ends, and its folder goes with it', async () => !isAlive(pid) && !(await exists(folder)));
 }
 
 async function idsIn(server: PostgresServer): Promise<number[]> {
