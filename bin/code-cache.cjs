@@ -1,7 +1,7 @@
 'use strict';
 const { readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { createRequire, wrap } = require('node:module');
-const { dirname, join } = require('node:path');
+const { basename, dirname, join } = require('node:path');
 const { Script, constants } = require('node:vm');
 
 const lengthBytes = 4;
@@ -22,11 +22,14 @@ function requireCompiled(path) {
   return loader((file, source) => scriptOf(file, source, readCachedData(file, source)))(path);
 }
 
-/** Compiles a file and those beside it that it requires, runs `use` with its exports, and keeps what was compiled up to then. */
-async function writeCaches(path, use) {
+/**
+ * Compiles a file and those beside it that it requires, runs `use` with its exports, and keeps what was compiled up to then.
+ * @param home the folder that they are used in later: compiled code knows its file
+ */
+async function writeCaches(path, use, home = dirname(path)) {
   const compiled = [];
   const load = loader((file, source) => {
-    const script = scriptOf(file, source);
+    const script = scriptOf(join(home, basename(file)), source);
     compiled.push({ file, source, script });
     return script;
   });

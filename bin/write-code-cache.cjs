@@ -24,14 +24,18 @@ const commands = [
   ['status', 'main'],
   ['check', 'main'],
 ];
-const [, , folderOfProgram] = process.argv;
+const [, , made, used] = process.argv; // where the program was made, and where it is used
 
-writeCaches(join(folderOfProgram, 'main.cjs'), async ({ main }, load) => {
-  for (const words of commands) {
-    await main({ programName: 'pgcellar', script: join(__dirname, 'pgcellar'), argv: ['-c', configuration, ...words] });
-  }
-  for (const name of readdirSync(folderOfProgram).filter((file) => file.endsWith('.cjs'))) load(join(folderOfProgram, name));
-})
+writeCaches(
+  join(made, 'main.cjs'),
+  async ({ main }, load) => {
+    for (const words of commands) {
+      await main({ programName: 'pgcellar', script: join(__dirname, 'pgcellar'), argv: ['-c', configuration, ...words] });
+    }
+    for (const name of readdirSync(made).filter((file) => file.endsWith('.cjs'))) load(join(made, name));
+  },
+  used,
+)
   .then(() => 0)
   .catch((error) => {
     process.stderr.write(`${error.stack}\n`);

@@ -8,10 +8,11 @@ import {
   serverOptionNames,
 } from '../../../src/config/options.ts';
 
-test('there are the 122 server options of Barman 3.20.1, and two of ours', () => {
+test('there are the 122 server options of Barman 3.20.1, and three of ours', () => {
   expect(barmanServerOptionNames).toHaveLength(122);
   expect(serverOptionNames.filter((name) => !barmanServerOptionNames.includes(name))).toEqual([
     'backup_schedule',
+    'hook_timeout',
     'verify_checksums',
   ]);
 });
