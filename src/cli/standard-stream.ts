@@ -14,7 +14,7 @@ export class StandardStream {
   }
 
   get isTerminal(): boolean {
-    return this.#isCharacterDevice() && this.stream.isTTY;
+    return this.#mayBeTerminal() && this.stream.isTTY;
   }
 
   /** The stream of Node, for who writes more than text. */
@@ -56,10 +56,11 @@ export class StandardStream {
     process.exit(1);
   }
 
-  /** A terminal is one, as is `/dev/null`. */
-  #isCharacterDevice(): boolean {
+  /** A terminal is a character device, as is `/dev/null`, where the output of jobs goes: that is memory (major number 1). */
+  #mayBeTerminal(): boolean {
     try {
-      return fstatSync(this.#descriptor).isCharacterDevice();
+      const found = fstatSync(this.#descriptor);
+      return found.isCharacterDevice() && found.rdev >> 8 !== 1;
     } catch {
       return false; // it is closed
     }
