@@ -13,7 +13,8 @@ const command = (name) => `src/cli/commands/${name}.ts`;
 /** A module belongs to the first part whose roots need it, so that a part imports at once only from those before it. */
 const parts = [
   { name: 'main', roots: [main, 'src/cli/run-command-line.ts'] },
-  { name: 'daily', roots: ['get-wal', 'put-wal', 'list-servers', 'list-backups', 'show-backup'].map(command) },
+  { name: 'listing', roots: ['list-servers', 'list-backups', 'show-backup'].map(command) },
+  { name: 'wal', roots: [...['get-wal', 'put-wal'].map(command), 'src/catalog/wal-index.ts', 'src/encryption/stored-wal.ts'] },
   { name: 'helpers', roots: ['src/cli/helpers/wal-archive.ts', 'src/cli/helpers/wal-restore.ts'] },
   { name: 'upkeep', roots: ['archive-wal', 'cron', 'check', 'status'].map(command) },
   { name: 'rest', roots: [] },

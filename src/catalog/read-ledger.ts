@@ -1,7 +1,6 @@
 import type { Context } from '../shared/context.ts';
 import { readKnownLedger } from './ledger-of-index.ts';
 import type { ServerLayout } from './server-layout.ts';
-import { WalIndex } from './wal-index.ts';
 import type { WalLedger } from './wal-ledger.ts';
 
 /**
@@ -15,6 +14,7 @@ export async function readLedger(
 ): Promise<WalLedger> {
   const known = await readKnownLedger(layout);
   if (known !== undefined) return known;
+  const { WalIndex } = await import('./wal-index.ts'); // most readings do without
   await using index = await WalIndex.openToRead(layout, signal);
   return await index.ledger(log);
 }

@@ -1,7 +1,13 @@
 import { segmentParts } from '../wal/wal-name.ts';
 import { type SegmentFacts, type TimelineColumns, TimelineWal } from './timeline-wal.ts';
 
-/** Collects the segments of one timeline; those in ascending order, which is how archives grow, cost next to nothing. */
+/** Of columns that are full: a million segments are 18 MB, so twice as much at a time would be a lot. */
+const growth = 1.25;
+
+/**
+ * Collects the segments of one timeline; those in ascending order, which is how archives grow, cost next to nothing. What is built shares
+ * its memory with the builder, which is done with then.
+ */
 export class TimelineBuilder {
   readonly #timeline: number;
   #intervals = new Uint32Array(3 * 16);
@@ -140,7 +146,7 @@ export class TimelineBuilder {
   #reserve(more: number): void {
     const needed = this.#count + more;
     if (needed <= this.#times.length) return;
-    const length = Math.max(needed, this.#times.length * 2);
+    const length = Math.max(needed, Math.ceil(this.#times.length * growth));
     this.#times = enlarged(this.#times, length);
     this.#forms = enlarged(this.#forms, length);
     this.#running = enlarged(this.#running, length + 1);
@@ -148,10 +154,10 @@ export class TimelineBuilder {
 
   #columns(): TimelineColumns {
     return {
-      intervals: this.#intervals.slice(0, this.#intervalCount * 3),
-      running: this.#running.slice(0, this.#count + 1),
-      times: this.#times.slice(0, this.#count),
-      forms: this.#forms.slice(0, this.#count),
+      intervals: this.#intervals.subarray(0, this.#intervalCount * 3),
+      running: this.#running.subarray(0, this.#count + 1),
+      times: this.#times.subarray(0, this.#count),
+      forms: this.#forms.subarray(0, this.#count),
     };
   }
 }

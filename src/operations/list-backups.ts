@@ -8,7 +8,6 @@ import type { WalEntry } from '../catalog/wal-entry.ts';
 import { WalLedger } from '../catalog/wal-ledger.ts';
 import { walStatistics } from '../catalog/wal-statistics.ts';
 import type { Server } from '../config/server.ts';
-import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
 import type { RetentionStatus } from '../retention/plan-retention.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
@@ -97,6 +96,7 @@ async function childTimelines(server: Server, backup: Backup, histories: readonl
 
 /** What a history file in the archive says, compressed or encrypted or not. */
 async function readHistory(server: Server, name: WalEntry['name']): Promise<TimelineSwitch[]> {
+  const { storageOf, writePlainWal } = await import('../encryption/stored-wal.ts');
   const chunks: Buffer[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {

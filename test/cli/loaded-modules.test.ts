@@ -122,7 +122,7 @@ async function modulesThatRan(folder: string): Promise<string[]> {
     }
   }
   expect(modules).toContain('src/cli/run-command-line.ts');
-  return modules.toSorted();
+  return [...new Set(modules)].toSorted(); // a part that takes one from another part has a function of that name, too
 }
 
 function roomsOf(modules: readonly string[]): Loaded['rooms'] {
