@@ -116,6 +116,8 @@ describe('a backup that is struck while it copies', () => {
     await waitFor('the hook runs', () => existsSync(started), { explain: () => running.stderr() });
     running.kill('SIGKILL');
     await running.ended;
+    // the shell that ran the script was told to end, and what it had started is ours to end
+    for (const { pid, command } of await stage.home.processes()) if (command === 'sleep 1000') process.kill(pid, 'SIGKILL');
     expect(await newestRecord(stage.home)).toMatch(/^status=EMPTY$/m);
     await configureRsync(stage);
     await runWell(['cron'], { home: stage.home });
@@ -140,7 +142,10 @@ describe('a backup that is struck while it copies', () => {
       await stage.cluster.restart('immediate');
     });
     await expectCleanFailure(result, /^failure copying files \(cannot connect to PostgreSQL .*\)$/);
-    await startReceiver(stage.home, stage.cluster); // it ended with the server
+    await waitFor('the receiver has ended with the server', async () => {
+      return (await stage.home.processes()).every(({ command }) => !command.includes('receive-wal'));
+    });
+    await startReceiver(stage.home, stage.cluster);
   });
 });
 
