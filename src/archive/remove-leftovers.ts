@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive } from '../shared/is-alive.ts';
 import { isMissing } from '../shared/look.ts';
-import { isAlive } from '../transport/stop-process.ts';
 
 const dayMs = 86_400_000;
 

@@ -19,11 +19,11 @@ import { basename, dirname, join, relative } from 'node:path';
 import { requireClientProgram } from '../postgres/client-programs.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import type { Environment } from '../shared/environment.ts';
+import { isAlive } from '../shared/is-alive.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { requireProgram } from '../transport/find-program.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
-import { isAlive } from '../transport/stop-process.ts';
 import type { FoundEntry, FreeSpace, Place } from './place.ts';
 import { watched, writtenReader } from './watched-program.ts';
 

@@ -1,29 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { isMissing } from '../shared/look.ts';
+import { isAlive } from '../shared/is-alive.ts';
 import type { Messages } from '../shared/messages.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { isAlive } from '../transport/stop-process.ts';
+import { makeScratchFolder, type ScratchFolder } from '../shared/scratch-folder.ts';
 import type { Place } from './place.ts';
 
 /** A folder of our own for what is needed during a restore only; disposing removes it. */
-export interface Staging extends AsyncDisposable {
-  readonly path: string;
-}
-
-const nameShape = /^pgcellar-restore-(\d+)-\w{6}$/;
+export type Staging = ScratchFolder;
 
 /**
  * Makes a staging folder of mode 0700, and removes those that killed restores of ours have left beside it.
  * @throws OperatorError `file-unwritable`
  */
 export async function makeStaging(parent: string): Promise<Staging> {
-  await removeLeftovers(parent);
   try {
-    const path = await mkdtemp(join(parent, `pgcellar-restore-${String(process.pid)}-`));
-    return { path, [Symbol.asyncDispose]: async () => await rm(path, { recursive: true, force: true }) };
+    return await makeScratchFolder('restore', parent);
   } catch (error) {
     throw new OperatorError(
       'file-unwritable',
@@ -69,24 +62,4 @@ export async function makeStagingThere(
 
 function ownName(): string {
   return hostname().replaceAll(/[^\w.-]/g, '_');
-}
-
-/** Only what we own: in a folder like /tmp anybody may have made a name like ours. */
-async function removeLeftovers(parent: string): Promise<void> {
-  for (const name of await namesIn(parent)) {
-    const pid = nameShape.exec(name)?.[1];
-    if (pid === undefined || isAlive(Number(pid))) continue;
-    const path = join(parent, name);
-    const found = await lstat(path);
-    if (found.isDirectory() && found.uid === process.getuid?.()) await rm(path, { recursive: true, force: true });
-  }
-}
-
-async function namesIn(parent: string): Promise<string[]> {
-  try {
-    return await readdir(parent);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { requireClientProgram } from '../postgres/client-programs.ts';
 import type { Environment } from '../shared/environment.ts';
+import { isAlive } from '../shared/is-alive.ts';
 import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
 import { startDetached } from '../transport/start-detached.ts';
-import { isAlive } from '../transport/stop-process.ts';
 
 /** A user and group by number. */
 export interface Owner {

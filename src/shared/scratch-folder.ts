@@ -1,7 +1,8 @@
 import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isMissing, pathExists } from './look.ts';
+import { isAlive } from './is-alive.ts';
+import { isMissing } from './look.ts';
 
 /** A folder that goes when it is disposed. */
 export interface ScratchFolder extends AsyncDisposable {
@@ -9,22 +10,23 @@ export interface ScratchFolder extends AsyncDisposable {
 }
 
 /**
- * Makes a folder for what is needed only while we run, where temporary files of this host lie. Its name has our process id, so that the
- * next one for the same purpose removes what a killed process left.
+ * Makes a folder of mode 0700 for what is needed only while we run. Its name has our process id, so that the next one for the same purpose
+ * removes what a killed process left.
  * @param purpose a word for its name
+ * @param parent where temporary files of this host lie, unless another place is named
  */
-export async function makeScratchFolder(purpose: string): Promise<ScratchFolder> {
+export async function makeScratchFolder(purpose: string, parent: string = tmpdir()): Promise<ScratchFolder> {
   const prefix = `pgcellar-${purpose}-`;
-  const path = await mkdtemp(join(tmpdir(), `${prefix}${String(process.pid)}-`));
-  await removeLeftovers(prefix, await lstat(path));
+  const path = await mkdtemp(join(parent, `${prefix}${String(process.pid)}-`));
+  await removeLeftovers(parent, prefix, await lstat(path));
   return { path, [Symbol.asyncDispose]: async () => await rm(path, { recursive: true, force: true }) };
 }
 
-async function removeLeftovers(prefix: string, { uid }: { readonly uid: number }): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
+async function removeLeftovers(parent: string, prefix: string, { uid }: { readonly uid: number }): Promise<void> {
+  for (const name of await readdir(parent)) {
     const pid = name.startsWith(prefix) ? /^(\d+)-\w{6}$/.exec(name.slice(prefix.length))?.[1] : undefined;
-    if (pid === undefined || (await pathExists(`/proc/${pid}`))) continue;
-    const path = join(tmpdir(), name);
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    const path = join(parent, name);
     if (await isFolderOf(path, uid)) await rm(path, { recursive: true, force: true });
   }
 }

@@ -1,9 +1,9 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { chmod, copyFile, lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isAlive } from '../shared/is-alive.ts';
 import { isMissing, namesIn } from '../shared/look.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
-import { isAlive } from '../transport/stop-process.ts';
 import type { RemoteHost } from './remote-host.ts';
 
 /**

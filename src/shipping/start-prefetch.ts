@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises';
 import type { Clock } from '../shared/clock.ts';
 import type { Environment } from '../shared/environment.ts';
 import { readLockOwner } from '../shared/file-lock.ts';
+import { isAlive } from '../shared/is-alive.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { startDetached } from '../transport/start-detached.ts';
-import { isAlive } from '../transport/stop-process.ts';
 import { nextSegment, parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
 import type { Spool } from './spool.ts';
 

@@ -3,7 +3,7 @@ import { access, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isAlive } from '../../src/transport/stop-process.ts';
+import { isAlive } from '../../src/shared/is-alive.ts';
 import { describeEachPostgres, requirePostgres, testedMajors } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';

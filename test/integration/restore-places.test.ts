@@ -4,7 +4,7 @@ import { appendFile, chown, mkdir, readdir, readFile, rm, stat, utimes, writeFil
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isAlive } from '../../src/transport/stop-process.ts';
+import { isAlive } from '../../src/shared/is-alive.ts';
 import { describeEachPostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';

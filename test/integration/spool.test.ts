@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isAlive } from '../../src/transport/stop-process.ts';
+import { isAlive } from '../../src/shared/is-alive.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { helperOf, openShipSite, type ShipSite, type Whose } from '../helpers/ship-site.ts';

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/shared/clock.ts';
+import { isAlive } from '../../../src/shared/is-alive.ts';
 import { startDetached } from '../../../src/transport/start-detached.ts';
-import { isAlive, stopProcess } from '../../../src/transport/stop-process.ts';
+import { stopProcess } from '../../../src/transport/stop-process.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 import { environment } from './scripts.ts';
 
