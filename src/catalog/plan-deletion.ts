@@ -36,15 +36,7 @@ export function subtreeOf(backups: readonly Backup[], root: Backup): readonly Ba
   return [...children.flatMap((child) => subtreeOf(backups, child)), root];
 }
 
-/**
- * Which WAL goes when `going` goes. Where Barman would wipe the archive because the only thing left has no begin WAL, nothing is
- * removed here.
- */
-export function planWalDeletion(facts: DeletionFacts, going: Backup): WalDeletion {
-  return new WalDeletionPlanner(facts).plan(going);
-}
-
-/** {@link planWalDeletion} for one backup after the other, without a look at all of them for each. */
+/** Which WAL goes with backups that go one after the other. */
 export class WalDeletionPlanner {
   readonly #facts: DeletionFacts;
   readonly #numbers: ReadonlyMap<BackupId, number>;
@@ -62,7 +54,10 @@ export class WalDeletionPlanner {
     for (const backup of facts.backups) this.#count(backup, 1);
   }
 
-  /** @param going one of the backups */
+  /**
+   * Which WAL goes when `going`, one of the backups, goes. Where Barman would wipe the archive because the only thing left has no begin
+   * WAL, nothing is removed here.
+   */
   plan(going: Backup): WalDeletion {
     const { keeps, looksPastStandalone } = this.#facts;
     const protectedRanges: SegmentRange[] = [];

@@ -4,7 +4,7 @@ import { type Annotations, markGoing, readAnnotations, readAnnotationsOf, unmark
 import { type Backup, type BackupId, backupTypeOf } from '../catalog/backup.ts';
 import { readBackupRecord, readSoundRecords, removeBackupRecord, writeBackupRecord } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
-import { type DeletionFacts, planWalDeletion, subtreeOf, type WalDeletion } from '../catalog/plan-deletion.ts';
+import { type DeletionFacts, subtreeOf, type WalDeletion, WalDeletionPlanner } from '../catalog/plan-deletion.ts';
 import { removeWals } from '../catalog/remove-wals.ts';
 import { backupFolder, backupInfoPath, backupLockPath, serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
@@ -75,13 +75,15 @@ export class DeletionPass implements AsyncDisposable {
   readonly #server: Server;
   readonly #context: Context;
   /** As they stand by now: read once, and what is taken is FAILED. */
-  #facts: DeletionFacts;
+  #backups: readonly Backup[];
+  readonly #planner: WalDeletionPlanner;
   readonly #taken: Taken[] = [];
   readonly #held: OperatorError[] = [];
 
   private constructor(server: Server, facts: DeletionFacts, context: Context) {
     this.#server = server;
-    this.#facts = facts;
+    this.#backups = facts.backups;
+    this.#planner = new WalDeletionPlanner(facts);
     this.#context = context;
   }
 
@@ -165,7 +167,7 @@ export class DeletionPass implements AsyncDisposable {
       if ((await namesIn(backupFolder(layout, id))).length === 0) await removeFolder(server, id);
       await settleFamilies(
         server,
-        this.#facts.backups.filter((each) => !this.#isTaken(each.id)),
+        this.#backups.filter((each) => !this.#isTaken(each.id)),
         context,
       );
       await unmarkGoing(layout, id);
@@ -173,9 +175,9 @@ export class DeletionPass implements AsyncDisposable {
     }
     const now = await readAnnotationsOf(layout, id);
     if (now.keeps.has(id) && !now.goings.has(id)) refuseKept(server, id, now.keeps);
-    const hook = hookOf(server, backup, this.#facts.backups);
+    const hook = hookOf(server, backup, this.#backups);
     await runPreHooksOrFail(hook, context);
-    const walPlan = planWalDeletion({ ...this.#facts, keeps: new Map([...this.#facts.keeps, ...now.keeps]) }, backup);
+    const walPlan = this.#planner.plan(backup);
     context.messages.info(`Deleting backup ${id} for server ${server.config.name}`);
     context.log.info(
       `WAL of backup ${id}: ${walPlan.kind === 'none' ? `all stays, ${walPlan.reason}` : `what is older than ${walPlan.limit} goes`}`,
@@ -183,7 +185,8 @@ export class DeletionPass implements AsyncDisposable {
     await markGoing(layout, id);
     const failed: Backup = { ...backup, status: 'FAILED', error: goingError };
     if (backup.status !== 'FAILED') await writeBackupRecord(layout, failed);
-    this.#facts = { ...this.#facts, backups: this.#facts.backups.map((each) => (each.id === id ? failed : each)) };
+    this.#planner.drop(this.#backups.find((each) => each.id === id) ?? failed);
+    this.#backups = this.#backups.map((each) => (each.id === id ? failed : each));
     await removeFiles(server, id);
     return { backup, lock, hook, walPlan, startedAt, startedMs };
   }

@@ -6,9 +6,9 @@ import {
   type DeletionFacts,
   isWalKept,
   planFirstBackupPurge,
-  planWalDeletion,
   subtreeOf,
   type WalDeletion,
+  WalDeletionPlanner,
 } from '../../../src/catalog/plan-deletion.ts';
 import { aBackup, anEntry, idOf, walOf } from './a-backup.ts';
 
@@ -182,17 +182,17 @@ test.each<Sketch>([
     gone: ['1:4'],
   },
 ])('$title', ({ going, wals, gone, ...sketch }) => {
-  const plan = planWalDeletion(facts(sketch), sketch.backups.find(({ id }) => id === idOf(going))!);
+  const plan = new WalDeletionPlanner(facts(sketch)).plan(sketch.backups.find(({ id }) => id === idOf(going))!);
   expect(goneOf(plan, wals)).toEqual(gone);
 });
 
 test('when all WAL stays, the plan says why', () => {
   const backups = [aBackup({ day: 1 }), aBackup({ day: 2 })];
-  expect(planWalDeletion(facts({ backups }), backups[1]!)).toEqual({
+  expect(new WalDeletionPlanner(facts({ backups })).plan(backups[1]!)).toEqual({
     kind: 'none',
     reason: `backup ${idOf(1)} is older and needs it`,
   });
-  expect(planWalDeletion(facts({ backups, keeps: { 1: 'standalone' } }), backups[1]!)).toEqual({
+  expect(new WalDeletionPlanner(facts({ backups, keeps: { 1: 'standalone' } })).plan(backups[1]!)).toEqual({
     kind: 'none',
     reason: `backup ${idOf(1)} is kept standalone`,
   });
@@ -252,7 +252,7 @@ test('no deletion takes a segment at or after the limit, or one that another usa
   fc.assert(
     fc.property(servers, fc.nat(), fc.boolean(), ({ backups, keeps }, choice, looksPastStandalone) => {
       const going = backups[choice % backups.length]!;
-      const plan = planWalDeletion(facts({ backups, keeps, looksPastStandalone }), going);
+      const plan = new WalDeletionPlanner(facts({ backups, keeps, looksPastStandalone })).plan(going);
       if (plan.kind === 'none') return;
       for (let timeline = 1; timeline <= 9; timeline++) {
         for (let number = 0; number <= 40; number++) {
@@ -280,7 +280,7 @@ test('what follows a usable backup that is not kept standalone stays, on its tim
   fc.assert(
     fc.property(servers, fc.nat(), ({ backups, keeps }, choice) => {
       const going = backups[choice % backups.length]!;
-      const plan = planWalDeletion(facts({ backups, keeps, looksPastStandalone: true }), going);
+      const plan = new WalDeletionPlanner(facts({ backups, keeps, looksPastStandalone: true })).plan(going);
       const staying = backups
         .filter(({ id }) => id !== going.id && keeps[Number(id.slice(6, 8))] !== 'standalone')
         .filter(isCopyDone);

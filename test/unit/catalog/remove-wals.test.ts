@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { archivedWalPath } from '../../../src/catalog/archive-layout.ts';
-import { planWalDeletion, type WalDeletion } from '../../../src/catalog/plan-deletion.ts';
+import { type WalDeletion, WalDeletionPlanner } from '../../../src/catalog/plan-deletion.ts';
 import { removeWals, walsToRemove } from '../../../src/catalog/remove-wals.ts';
 import { WalIndex } from '../../../src/catalog/wal-index.ts';
 import { aBackup, anEntry, walOf } from './a-backup.ts';
@@ -11,7 +11,7 @@ import { aCatalog, type Catalog } from './a-catalog.ts';
 /** What the oldest of two backups takes with it, the newer one beginning at `limit`. */
 function olderThan(limit: string): WalDeletion {
   const backups = [aBackup({ day: 1, begin: '1:0' }), aBackup({ day: 2, begin: limit })];
-  return planWalDeletion({ backups, keeps: new Map(), looksPastStandalone: false }, backups[0]!);
+  return new WalDeletionPlanner({ backups, keeps: new Map(), looksPastStandalone: false }).plan(backups[0]!);
 }
 
 const pathOf = (short: string) => {

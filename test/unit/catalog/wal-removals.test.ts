@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Backup } from '../../../src/catalog/backup.ts';
-import type { planWalDeletion } from '../../../src/catalog/plan-deletion.ts';
-import { isWalKept, type WalDeletion, WalDeletionPlanner } from '../../../src/catalog/plan-deletion.ts';
+import { type DeletionFacts, isWalKept, type WalDeletion, WalDeletionPlanner } from '../../../src/catalog/plan-deletion.ts';
 import { countUpTo, WalRemovals } from '../../../src/catalog/wal-removals.ts';
 import { aBackup, idOf, segmentOf, walOf } from './a-backup.ts';
 
@@ -91,7 +90,7 @@ test('planning one deletion after the other says what planning each by itself sa
 });
 
 /** By the rules of catalog.md section 16, with a look at every backup. */
-function naivePlan(facts: Parameters<typeof planWalDeletion>[0], going: Backup): WalDeletion {
+function naivePlan(facts: DeletionFacts, going: Backup): WalDeletion {
   const { backups, keeps, looksPastStandalone } = facts;
   const needs = ({ status, beginWal }: Backup): boolean =>
     ['DONE', 'WAITING_FOR_WALS'].includes(status) || (status === 'STARTED' && beginWal !== null);

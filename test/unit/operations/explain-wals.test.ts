@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LedgerBuilder } from '../../../src/catalog/ledger-builder.ts';
-import { planWalDeletion, WalDeletionPlanner } from '../../../src/catalog/plan-deletion.ts';
+import { WalDeletionPlanner } from '../../../src/catalog/plan-deletion.ts';
 import { WalExplainer } from '../../../src/operations/explain-wals.ts';
 import { aBackup, anEntry, idOf } from '../catalog/a-backup.ts';
 
@@ -37,7 +37,7 @@ test('between a standalone backup and the next one nothing is needed, and it goe
     aBackup({ day: 3, begin: '1:8', end: '1:8' }),
   ];
   const keeps = new Map([[kept.id, 'standalone' as const]]);
-  const wal = planWalDeletion({ backups: [kept, going, next], keeps, looksPastStandalone: true }, going);
+  const wal = new WalDeletionPlanner({ backups: [kept, going, next], keeps, looksPastStandalone: true }).plan(going);
   const explainer = new WalExplainer([kept, going, next], {
     deletions: [{ backup: going, reason: 'outside', wal }],
     standalone: new Set([kept.id]),
