@@ -1,3 +1,4 @@
+import { checksumBy } from '../shared/checksum.ts';
 import { compressBlock, decompressBlock, SnappyDamage } from './snappy-block.ts';
 
 export { SnappyDamage };
@@ -84,22 +85,4 @@ function maskedChecksum(bytes: Uint8Array): number {
 }
 
 /** CRC-32 with Castagnoli's polynomial; `node:zlib` only has the other one. */
-export function crc32c(bytes: Uint8Array): number {
-  const castagnoli = castagnoliTable();
-  let checksum = 0xffffffff;
-  // by index: iterating is several times slower
-  for (let at = 0; at < bytes.length; at++)
-    checksum = (checksum >>> 8) ^ (castagnoli[(checksum ^ (bytes[at] ?? 0)) & 0xff] ?? 0);
-  return ~checksum >>> 0;
-}
-
-let table: Uint32Array | undefined;
-
-/** Made when it is first needed: hardly any command does. */
-function castagnoliTable(): Uint32Array {
-  return (table ??= Uint32Array.from({ length: 256 }, (_, index) => {
-    let value = index;
-    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
-    return value;
-  }));
-}
+export const crc32c = checksumBy(0x82f63b78);
