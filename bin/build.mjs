@@ -8,7 +8,8 @@ import * as esbuild from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const main = 'src/cli/main.ts';
-const command = (name) => `src/cli/commands/${name}.ts`;
+const commands = 'src/cli/commands/';
+const command = (name) => `${commands}${name}.ts`;
 
 /** A module belongs to the first part whose roots need it, so that a part imports at once only from those before it. */
 const parts = [
@@ -80,11 +81,8 @@ function assign(modules) {
     if (partOf.has(path)) return;
     partOf.set(path, name);
     for (const { path: imported, kind, external } of modules[path].imports) {
-      if (
-        external === true ||
-        (kind === 'dynamic-import' && (roots.has(imported) || imported.startsWith(command('').slice(0, -3))))
-      )
-        continue;
+      const isBorder = kind === 'dynamic-import' && (roots.has(imported) || imported.startsWith(commands));
+      if (external === true || isBorder) continue;
       visit(imported, name);
     }
   };
