@@ -11,6 +11,7 @@ import type { Connection } from '../postgres/connect.ts';
 import { readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { withRetries } from '../shared/with-retries.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
 
@@ -44,31 +45,16 @@ const saysItWaits = /waiting for required WAL segments to be archived/;
  * @throws OperatorError `configuration-invalid` when these versions cannot compress so; `command-failed` when the last attempt failed
  */
 export async function copyWithBasebackup(options: CopyOptions, context: Context): Promise<void> {
-  const { server, serverVersion, retryTimes, retrySleepSeconds } = options;
+  const { server, serverVersion } = options;
   const where = { path: server.programPath, environment: server.environment, serverVersion };
   const program = await requireClientProgram('pg_basebackup', where);
   refuseImpossible(options, program);
-  for (let retriesLeft = retryTimes; ; retriesLeft--) {
-    try {
-      await copyOnce(options, program, context);
-      return;
-    } catch (error) {
-      if (!(error instanceof OperatorError) || retriesLeft === 0 || context.signal.aborted) throw error;
-      context.messages.warning(
-        `${messageOf(error)}; ${String(retriesLeft)} attempts left, the next one in ${String(retrySleepSeconds)} s`,
-      );
-      await pause(retrySleepSeconds, context);
-    }
-  }
-}
-
-async function pause(seconds: number, { clock, signal }: Context): Promise<void> {
-  try {
-    await clock.sleep(seconds * 1000, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    throw new OperatorError('interrupted', 'interrupted by a signal', { cause: error });
-  }
+  await withRetries(
+    options,
+    context,
+    async () => await copyOnce(options, program, context),
+    () => true,
+  );
 }
 
 function refuseImpossible({ compression, serverVersion }: CopyOptions, program: ClientProgram): void {

@@ -5,6 +5,7 @@ import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import type { Environment } from '../shared/environment.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { withRetries } from '../shared/with-retries.ts';
 import { type BackupSource, dataFolder, type SourceMember, tablespaceFolder } from './backup-source.ts';
 import { type CombineMode, combineChain, type PlainMember } from './combine-chain.ts';
 import { copyControlFile, copyTree, linkTablespaces } from './copy-tree.ts';
@@ -17,7 +18,6 @@ import { findTarFiles } from './tar-files.ts';
 import { Throttle } from './throttle.ts';
 import { unpackTar } from './unpack-tar.ts';
 import { unpackedBytes } from './unpacked-size.ts';
-import { withRetries } from './with-retries.ts';
 
 export interface Building {
   readonly source: BackupSource;

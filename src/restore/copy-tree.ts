@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { withRetries } from '../shared/with-retries.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import { controlFile, emptiedFolders, realFolders } from './restored-files.ts';
 import { Throttle } from './throttle.ts';
 import { type TreeEntry, walkTree } from './walk-tree.ts';
-import { withRetries } from './with-retries.ts';
 
 type CopyContext = Pick<Context, 'clock' | 'progress' | 'signal' | 'messages'>;
 

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { formOf, readClear, type WalStorage } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { withRetries } from '../shared/with-retries.ts';
 import { runRsync } from '../transport/run-rsync.ts';
 import { dataFolder, type SourceMember } from './backup-source.ts';
 import type { Place } from './place.ts';
@@ -14,7 +15,6 @@ import { makeStaging } from './staging.ts';
 import { findTarFiles } from './tar-files.ts';
 import { checkTar } from './unpack-tar.ts';
 import { unpackThere } from './unpack-there.ts';
-import { withRetries } from './with-retries.ts';
 
 /** Work with a staging folder on the host of the destination. */
 export interface PackedWork {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { withRetries } from '../../../src/restore/with-retries.ts';
 import { OperatorError } from '../../../src/shared/operator-error.ts';
-import { aContext } from './restore-context.ts';
+import { withRetries } from '../../../src/shared/with-retries.ts';
+import { aContext } from '../restore/restore-context.ts';
 
 const how = { retryTimes: 2, retrySleepSeconds: 30 };
 
@@ -37,4 +37,21 @@ test('a backup that is damaged stays so', async () => {
   const { attempts, context, work } = aStage([new OperatorError('backup-not-usable', 'the tar file is damaged')]);
   await expect(withRetries(how, context, work)).rejects.toMatchObject({ code: 'backup-not-usable' });
   expect(attempts).toEqual([false]);
+});
+
+test('of other failures only what the caller thinks worth it', async () => {
+  const { attempts, context, work } = aStage([new OperatorError('configuration-invalid', 'it is not there yet')]);
+  expect(await withRetries(how, context, work, ({ code }) => code === 'configuration-invalid')).toBe('done');
+  expect(attempts).toEqual([false, true]);
+});
+
+test('a signal during the pause is told as one', async () => {
+  const stop = new AbortController();
+  const sleep = async (): Promise<void> => {
+    stop.abort();
+    await Promise.reject(new Error('aborted'));
+  };
+  const context = aContext({ clock: { ...aContext().clock, sleep }, signal: stop.signal });
+  const work = async () => await Promise.reject(new OperatorError('command-failed', 'tar failed'));
+  await expect(withRetries(how, context, work)).rejects.toMatchObject({ code: 'interrupted' });
 });
