@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
+import { isRecord } from '../shared/is-record.ts';
 import { isMissing } from '../shared/look.ts';
 
 /** What tells a file as it is now from every other one, and from itself after a change. */
@@ -75,6 +76,5 @@ async function readSealed(layout: ServerLayout): Promise<readonly SealedArrival[
 }
 
 function isSealedArrival(value: unknown): value is SealedArrival {
-  if (typeof value !== 'object' || value === null) return false;
-  return ['source', 'arrived', 'stored'].every((key) => typeof (value as Record<string, unknown>)[key] === 'string');
+  return isRecord(value) && ['source', 'arrived', 'stored'].every((key) => typeof value[key] === 'string');
 }

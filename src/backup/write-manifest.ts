@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileDurably } from '../shared/durable-file.ts';
+import { formatJson } from '../shared/format-json.ts';
 import { namesIn, pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 
@@ -61,10 +62,5 @@ async function lineOf(root: string, path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(join(root, path), { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer); // no encoding is set
   const time = mtime.toISOString().slice(0, 19).replace('T', ' ');
-  return `{"Checksum": "${hash.digest('hex')}", "Checksum-Algorithm": "SHA256", "Last-Modified": "${time}", "Path": ${asciiJson(path)}, "Size": ${String(size)}}`;
-}
-
-/** As Python writes text: everything beyond ASCII is escaped. */
-function asciiJson(text: string): string {
-  return JSON.stringify(text).replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return `{"Checksum": "${hash.digest('hex')}", "Checksum-Algorithm": "SHA256", "Last-Modified": "${time}", "Path": ${formatJson(path)}, "Size": ${String(size)}}`;
 }
