@@ -4,32 +4,23 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { exchangedIdentity, exchangedServer, exportingHome } from '../helpers/exporting-home.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import type { ProgramResult } from '../helpers/run-program.ts';
 import { mountSmallFileSystem } from '../helpers/small-file-system.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
-import { writeCatalog, writtenBackups } from '../helpers/write-catalog.ts';
+import { writtenBackups } from '../helpers/write-catalog.ts';
 
 const killer = fileURLToPath(new URL('../helpers/kill-at.cjs', import.meta.url));
-const server = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' };
-const identity = '{"systemid": "7000000000000000001", "version": "15"}\n';
 const { weekly } = writtenBackups;
-
-async function exportingHome(): Promise<TestHome> {
-  const home = await createTestHome({ servers: { main: server } });
-  await writeCatalog(home, 'main');
-  await writeFile(home.server('main', 'identity.json'), identity);
-  await home.makeFolder('out');
-  return home;
-}
 
 async function importingHome(backupDirectory?: string): Promise<TestHome> {
   const home = await createTestHome({
-    servers: { main: { ...server, ...(backupDirectory === undefined ? {} : { backup_directory: backupDirectory }) } },
+    servers: { main: { ...exchangedServer, ...(backupDirectory === undefined ? {} : { backup_directory: backupDirectory }) } },
   });
   const folder = backupDirectory ?? home.server('main');
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'identity.json'), identity);
+  await writeFile(join(folder, 'identity.json'), exchangedIdentity);
   return home;
 }
 

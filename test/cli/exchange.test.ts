@@ -10,24 +10,15 @@ import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { extract, type Header, pack } from 'tar-stream';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { exchangedIdentity, exchangedServer, exportingHome } from '../helpers/exporting-home.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import { startProgram } from '../helpers/run-program.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
-import { recordPath, writeCatalog, writtenBackups } from '../helpers/write-catalog.ts';
+import { recordPath, writtenBackups } from '../helpers/write-catalog.ts';
 
-const server = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' };
 const { weekly, secondTwin, failed } = writtenBackups;
-const identity = '{"systemid": "7000000000000000001", "version": "15"}\n';
 const weeklyWal = '000000010000000000000002';
-
-async function aHome(): Promise<TestHome> {
-  const home = await createTestHome({ servers: { main: server } });
-  await writeCatalog(home, 'main');
-  await writeFile(home.server('main', 'identity.json'), identity);
-  await home.makeFolder('out');
-  return home;
-}
 
 const out = (home: TestHome, ...names: string[]) => join(home.folder, 'out', ...names);
 const run = async (home: TestHome, ...words: string[]) => await runPgcellar(words, { home });
@@ -42,9 +33,9 @@ async function exported(home: TestHome, id: string = weekly, ...options: string[
 
 /** Another home of the same cluster that has no backups yet. */
 async function emptied(): Promise<TestHome> {
-  const home = await createTestHome({ servers: { main: server } });
+  const home = await createTestHome({ servers: { main: exchangedServer } });
   await mkdir(home.server('main'));
-  await writeFile(home.server('main', 'identity.json'), identity);
+  await writeFile(home.server('main', 'identity.json'), exchangedIdentity);
   await home.makeFolder('out');
   return home;
 }
@@ -94,7 +85,7 @@ describe('an exported backup', () => {
     { compression: ['--compression', 'bzip2'], ending: 'tar.bz2', list: ['tar', '-tjf'] },
     { compression: ['--compression', 'xz', '--compression-level', '0'], ending: 'tar.xz', list: ['tar', '-tJf'] },
   ])('is a tar file of the format, as $ending', async ({ compression, ending, list }) => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home, weekly, ...compression);
     const name = basename(path);
     expect(name).toMatch(
@@ -117,7 +108,7 @@ describe('an exported backup', () => {
   });
 
   test('holds the record and the lines of the index as they stand, and the identity sorted', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const index = home.server('main', 'wals', 'main-xlog.db');
     const line = `${weeklyWal}\t16777216\t1709258400.125\tNone\tNone\n`; // as newer releases of Barman write it
     await writeFile(index, (await readFile(index, 'utf8')).replace(/^.*\n/, line));
@@ -156,7 +147,7 @@ describe('an exported backup', () => {
       error: /from 1 to 9, not 0/,
     },
   ])('refuses $fact', async ({ words, error }) => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const last = words.at(-1)?.startsWith('/') === true ? [] : [out(home)];
     const [id, ...options] = [
       words.find((word) => /^\d{8}T/.test(word))!,
@@ -170,7 +161,7 @@ describe('an exported backup', () => {
   });
 
   test('is refused when WAL that it needs is missing on disk or in the index, or nothing says which cluster it is', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const wal = home.server('main', 'wals', '0000000100000000', weeklyWal);
     await rename(wal, `${wal}.away`);
     expect((await run(home, 'export-backup', 'main', weekly, out(home))).stderr).toContain(
@@ -188,7 +179,7 @@ describe('an exported backup', () => {
   });
 
   test('that was killed leaves a working file, which the next one removes', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     await writeFile(out(home, `backup-export-main-${weekly}-20260101T000000.tmp`), 'half');
     await writeFile(out(home, `backup-export-main-${secondTwin}-20260101T000000.tmp`), "another's");
     const path = await exported(home);
@@ -198,7 +189,7 @@ describe('an exported backup', () => {
   });
 
   test('is busy while another command works on the backup', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const lock = join(home.path, `.main-${weekly}.lock`);
     await writeFile(lock, '');
     await using sleeper = startProgram(['flock', lock, 'sleep', '60'], { env: home.env() });
@@ -214,7 +205,7 @@ describe('an import', () => {
   test.each([[], ['--compression', 'gzip'], ['--compression', 'bzip2'], ['--compression', 'xz']])(
     'brings back what %s export took, kept standalone',
     async (...compression) => {
-      await using home = await aHome();
+      await using home = await exportingHome();
       const path = await exported(home, weekly, ...compression);
       await using other = await emptied();
       const imported = await run(other, 'import-backup', 'main', path);
@@ -241,7 +232,7 @@ describe('an import', () => {
   );
 
   test('accepts WAL that is there with the same bytes, and adds a line that the index lacks', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home);
     await run(home, 'delete', 'main', weekly);
     const wal = home.server('main', 'wals', '0000000100000000', weeklyWal);
@@ -267,7 +258,7 @@ describe('an import', () => {
       line: `${weeklyWal}\t16777216\t1709258400.0\tNone\tgpg\n`,
     },
   ])('refuses WAL that the archive has with $fact', async ({ spoil, line }) => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home);
     await rm(recordPath(home, 'main', weekly));
     await rm(home.server('main', 'base', weekly), { recursive: true });
@@ -295,7 +286,7 @@ describe('an import', () => {
       error: /its name says 01234567/,
     },
   ])('refuses a file with $fact', async ({ name, error }) => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home);
     await using other = await emptied();
     await rename(path, out(home, name));
@@ -307,7 +298,7 @@ describe('an import', () => {
   });
 
   test('refuses what is missing, a folder, or cut off', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home, weekly, '--compression', 'gzip');
     await using other = await emptied();
     expect((await run(other, 'import-backup', 'main', `${path}.none`)).stderr).toContain('ENOENT');
@@ -325,7 +316,7 @@ describe('an import', () => {
   });
 
   test('refuses servers without an identity or of another cluster; another version is a warning', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home);
     await using other = await emptied();
     const place = other.server('main', 'identity.json');
@@ -344,7 +335,7 @@ describe('a hostile tarball', () => {
   let members: readonly Member[];
 
   beforeAll(async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     members = await membersOf(await exported(home));
   });
 
@@ -485,7 +476,7 @@ describe('a hostile tarball', () => {
 
 describe('an import that fails half-way', () => {
   test('when the WAL cannot be moved is undone', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home);
     await using other = await emptied();
     await mkdir(other.server('main', 'wals'), { recursive: true });
@@ -496,7 +487,7 @@ describe('an import that fails half-way', () => {
   });
 
   test('when the record cannot be written is undone, WAL and index too', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home);
     await using other = await emptied();
     await writeFile(other.server('main', 'meta'), 'in the way');
@@ -531,9 +522,9 @@ describe('an import that fails half-way', () => {
       },
     },
   ])('killed $fact, is undone by cron, and can be done again', async ({ build }) => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const path = await exported(home);
-    await home.writeServer('other', server);
+    await home.writeServer('other', exchangedServer);
     await writeFile(home.server('main', 'identity.json'), await readFile(home.server('main', 'identity.json')));
     for (const folder of ['base', 'meta', 'wals']) await mkdir(home.server('other', folder), { recursive: true });
     await writeFile(home.server('other', 'wals', 'other-xlog.db'), '');
@@ -552,7 +543,7 @@ describe('an import that fails half-way', () => {
   });
 
   test('killed after the record was written, is complete, and gets its keep', async () => {
-    await using home = await aHome();
+    await using home = await exportingHome();
     const staging = home.server('main', 'base', '.import-abcdef');
     await mkdir(staging);
     await writeFile(join(staging, 'import.json'), marker);

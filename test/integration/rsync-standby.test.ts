@@ -8,6 +8,7 @@ import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
 import { spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import type { ProgramResult } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { startRestored } from '../helpers/start-restored.ts';
@@ -78,14 +79,19 @@ test('a backup of a standby is complete, and has what the primary wrote before',
   expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
 });
 
+/** A backup to which something happens while files are copied. */
+async function strike(title: string, happen: () => Promise<unknown>): Promise<ProgramResult> {
+  const { path, started, go } = await waitingRsync(title);
+  const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [path] });
+  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+  await happen();
+  await writeFile(go, '');
+  return await running.ended;
+}
+
 test('a primary that goes away while files are copied fails the backup instead of letting it wait for ever', async () => {
   const { home, cluster } = stage;
-  const { path, started, go } = await waitingRsync('primary-gone');
-  const running = await spawnPgcellar(['backup', 'main'], { home, path: [path] });
-  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
-  await cluster.stop('immediate');
-  await writeFile(go, '');
-  const { exitCode, stderr } = await running.ended;
+  const { exitCode, stderr } = await strike('primary-gone', async () => await cluster.stop('immediate'));
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(/^ERROR: .*cannot connect to PostgreSQL/m);
   expect(await newestRecord(home)).toMatch(/^error=failure issuing stop of the backup \(cannot connect to PostgreSQL .*\)$/m);
@@ -96,13 +102,7 @@ test('a primary that goes away while files are copied fails the backup instead o
 });
 
 test('a promotion while files are copied fails the backup in the words of the server', async () => {
-  const { home } = stage;
-  const { path, started, go } = await waitingRsync('promoted');
-  const running = await spawnPgcellar(['backup', 'main'], { home, path: [path] });
-  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
-  await standby.query('SELECT pg_promote()');
-  await writeFile(go, '');
-  const { exitCode, stderr } = await running.ended;
+  const { exitCode, stderr } = await strike('promoted', async () => await standby.query('SELECT pg_promote()'));
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(/promoted/);
   expect(await newestRecord(stage.home)).toMatch(/^error=failure issuing stop of the backup \(.*promoted.*\)$/m);
