@@ -13,7 +13,7 @@ interface ProgramCodecOptions extends Pick<Codec, 'name' | 'family' | 'levels'> 
 /** A codec that is the standard program of that name, reading standard input and writing standard output. */
 export function programCodec({ magic, compressWords, decompressWords, ...codec }: ProgramCodecOptions): Codec {
   const argvOf = async (words: readonly string[], { path }: CodecSurroundings): Promise<string[]> => {
-    return [await requireProgram(codec.name, path, `WAL compressed with ${codec.name}`), ...words];
+    return [await requireProgram(codec.name, path, `what is compressed with ${codec.name}`), ...words];
   };
   return {
     ...codec,

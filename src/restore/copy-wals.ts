@@ -3,12 +3,13 @@ import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Server } from '../config/server.ts';
-import { arrivalsOf, formOf, passphraseFor, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
+import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { walKindOf } from '../wal/wal-name.ts';
 import type { Place } from './place.ts';
+import { notThere } from './require-readable-wals.ts';
 import type { WalToCopy } from './select-wals.ts';
 
 interface CopyOptions {
@@ -23,15 +24,6 @@ interface CopyOptions {
 }
 
 const filesAtOnce = 4;
-
-/**
- * Refuses encrypted WAL for which there is no passphrase, before anything is copied.
- * @throws OperatorError `decryption-failed`
- */
-export async function requireReadableWals(server: Server, wals: readonly WalToCopy[]): Promise<void> {
-  const encrypted = wals.find(({ entry }) => entry.encryption !== null);
-  if (encrypted !== undefined) await passphraseFor(`WAL file ${encrypted.entry.name}`, storageOf(server));
-}
 
 /**
  * Writes plain copies of WAL files into a folder of mode 0700. A complete segment must have the size that PostgreSQL wants.
@@ -87,16 +79,7 @@ async function copyWal({ from, to, storage }: WalCopy, { server, segmentSize }: 
     else await writePlain({ from, to, storage });
   } catch (error) {
     const code = systemCodeOf(error);
-    if (code === 'ENOENT') {
-      throw new OperatorError(
-        'wal-not-found',
-        `the index of server '${server.config.name}' names a WAL file that is not there: ${from}`,
-        {
-          hint: 'rebuild-xlogdb writes the index anew from what is there',
-          cause: error,
-        },
-      );
-    }
+    if (code === 'ENOENT') throw notThere(server, from, error);
     if (code === undefined || error instanceof OperatorError) throw error;
     throw new OperatorError('file-unwritable', `cannot copy ${from} to ${to}: ${code}`, { cause: error });
   }

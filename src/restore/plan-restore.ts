@@ -9,7 +9,6 @@ import { formatLongTime } from '../shared/timestamp.ts';
 import { type BackupSource, dataFolder, sourceOf, tablespaceFolder } from './backup-source.ts';
 import { type BackupChoice, chooseBackup, namedBackup } from './choose-backup.ts';
 import { configuredZone } from './configured-zone.ts';
-import { requireReadableWals } from './copy-wals.ts';
 import type { ArchiveFacts } from './judge-backup.ts';
 import { judgeDestination } from './judge-destination.ts';
 import { type MangledConfiguration, planConfiguration } from './mangle-configuration.ts';
@@ -27,6 +26,7 @@ import { recoverySettings } from './recovery-settings.ts';
 import { parseTarget, type RecoveryTarget } from './recovery-target.ts';
 import { Refusals } from './refusals.ts';
 import { refuseMissingMeans } from './refuse-missing-means.ts';
+import { requireReadableWals } from './require-readable-wals.ts';
 import { type RestoreRequest, unavailableChoices } from './restore-options.ts';
 import type { PlannedRestore, PlannedSpace, PlannedStaging, PlannedTree, RestorePlan } from './restore-plan.ts';
 import { readRates } from './restore-rates.ts';
@@ -122,7 +122,7 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
   const spaceQuestion = { here: aim.here, place, placeName: aim.placeName, source, places, trees, staged: staging };
   const spaces = await planSpaces({ ...spaceQuestion, walBytes: wal.bytes, stagingPath, isDelta });
   for (const space of spaces) if (space.neededBytes > space.freeBytes) refusals.add(tooSmall(space), 'space');
-  await refuseMissingMeans({ request, source, staging, place, here: aim.here }, refusals);
+  await refuseMissingMeans({ request, source, staging, place, here: aim.here, reader: aim.reader }, refusals);
   const rates = await readRates(server.layout);
   return {
     backup,
@@ -245,12 +245,9 @@ async function planWalsOf(aim: Aim, { backup, timelines, facts, refusals }: WalA
   const { server, request, target, countsWaiting } = aim;
   const waiting: readonly WaitingWal[] = countsWaiting ? await readWaitingWals(server.layout) : [];
   const question = { server, request, backup, target, lineage: timelines.lineage, facts, waiting };
-  const wal = await refusals.take(async () => {
-    const found = await planWals(question, signal);
-    await requireReadableWals(server, found.copies);
-    return found;
-  });
-  return wal ?? noWal;
+  const wal = (await refusals.take(() => planWals(question, signal))) ?? noWal;
+  await refusals.take(() => requireReadableWals(server, wal.copies, waiting));
+  return wal;
 }
 
 function treesOf(places: DestinationPlan, { leaf }: BackupSource, content: SourceContent | undefined): readonly PlannedTree[] {

@@ -58,6 +58,15 @@ export class SourceReader {
     return await reading;
   }
 
+  /**
+   * Opens the tar file of a member: a program, a passphrase or a key that reading it needs is asked for now.
+   * @throws OperatorError `program-missing`, `decryption-failed` or `backup-not-usable`
+   */
+  async requireReadable(member: SourceMember): Promise<void> {
+    const { data } = await findTarFiles(member);
+    await readTar(data, this.#storage, () => Promise.resolve('stop'));
+  }
+
   async #readContent({ members, leaf }: BackupSource): Promise<SourceContent> {
     for (const member of members) await requireComplete(member);
     if (leaf.form === 'plain') return await this.#readPlain(leaf);

@@ -2,6 +2,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import type { BackupSource } from './backup-source.ts';
 import type { Place } from './place.ts';
 import type { StagingPlan } from './plan-staging.ts';
+import type { SourceReader } from './read-source-content.ts';
 import type { Refusals } from './refusals.ts';
 import type { RestoreRequest } from './restore-options.ts';
 import { unpackedThere } from './unpack-there.ts';
@@ -13,11 +14,12 @@ interface Means {
   /** The host that is restored to. */
   readonly place: Place;
   readonly here: Place;
+  readonly reader: Pick<SourceReader, 'requireReadable'>;
 }
 
 /** Programs and folders that a restore needs on either host, looked for before anything is written. */
 export async function refuseMissingMeans(means: Means, refusals: Refusals): Promise<void> {
-  const { request, source, staging, place, here } = means;
+  const { request, source, staging, place, here, reader } = means;
   const { members, leaf } = source;
   const need = async (on: Place, name: string, neededFor: string): Promise<void> => {
     await refusals.take(() => on.requireProgram(name, neededFor));
@@ -28,6 +30,10 @@ export async function refuseMissingMeans(means: Means, refusals: Refusals): Prom
   if (members.length > 1) {
     const combiner = staging.isThere ? place : here;
     await refusals.take(() => combiner.requireClient('pg_combinebackup', leaf.backup.version ?? 0));
+  }
+  // the last member was read for its configuration
+  for (const member of members.slice(0, -1)) {
+    if (member.form === 'tar') await refusals.take(() => reader.requireReadable(member));
   }
   if (staging.here !== undefined) await refusals.take(() => requireFolder(here, request.stagingPath));
   if (!staging.isThere) return;

@@ -1,11 +1,12 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { archivedWalPath } from '../../../src/catalog/archive-layout.ts';
 import type { ServerLayout } from '../../../src/catalog/server-layout.ts';
 import type { Server } from '../../../src/config/server.ts';
-import { copyWals, requireReadableWals } from '../../../src/restore/copy-wals.ts';
+import { copyWals } from '../../../src/restore/copy-wals.ts';
+import { requireReadableWals } from '../../../src/restore/require-readable-wals.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.ts';
 import { anEntry, segment } from './restore-builders.ts';
 import { aContext } from './restore-context.ts';
@@ -27,16 +28,20 @@ function aServer(): Server {
   return { layout, config: { name: 'main', options: {} }, programPath: '', environment: {} } as unknown as Server; // as above
 }
 
-async function copy(
-  archived: Record<string, Buffer>,
-  options: { wals?: string[]; marksArchived?: boolean } = {},
-): Promise<string> {
-  const server = aServer();
+async function archive(server: Server, archived: Record<string, Buffer>): Promise<void> {
   for (const [name, bytes] of Object.entries(archived)) {
     const path = archivedWalPath(server.layout, anEntry(name).name);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, bytes);
   }
+}
+
+async function copy(
+  archived: Record<string, Buffer>,
+  options: { wals?: string[]; marksArchived?: boolean } = {},
+): Promise<string> {
+  const server = aServer();
+  await archive(server, archived);
   const destination = join(folder.path, 'pg_wal');
   const wals = (options.wals ?? Object.keys(archived)).map((name) => ({
     entry: anEntry(name),
@@ -74,7 +79,46 @@ test('a file that only the index knows is named', async () => {
   await expect(copy({}, { wals: ['1:2'] })).rejects.toMatchObject({ code: 'wal-not-found' });
 });
 
-test('encrypted WAL is refused when nothing tells the passphrase', async () => {
-  const wals = [{ entry: anEntry('1:2', { encryption: 'gpg' }), restoredName: 'x' }];
-  await expect(requireReadableWals(aServer(), wals)).rejects.toMatchObject({ code: 'decryption-failed' });
+describe('what a plan wants to know of WAL before anything is written', () => {
+  const require = async (archived: Record<string, Buffer>, wals: readonly Parameters<typeof anEntry>[]): Promise<void> => {
+    const server = aServer();
+    await archive(server, archived);
+    const copies = wals.map((words) => ({ entry: anEntry(...words), restoredName: 'x' }));
+    await requireReadableWals(server, copies);
+  };
+
+  test('encrypted WAL is refused when nothing tells the passphrase', async () => {
+    const wanted = require({ '1:2': Buffer.from('85020c03', 'hex') }, [['1:2', { encryption: 'gpg' }]]);
+    await expect(wanted).rejects.toMatchObject({ code: 'decryption-failed' });
+  });
+
+  test('WAL that needs a program that is not there is refused', async () => {
+    const wanted = require({ '1:2': content, '1:3': Buffer.from('28b52ffd', 'hex') }, [
+      ['1:2', {}],
+      ['1:3', { compression: 'zstd' }],
+    ]);
+    await expect(wanted).rejects.toMatchObject({
+      code: 'program-missing',
+      message: 'the program zstd was not found; it is needed for what is compressed with zstd',
+    });
+  });
+
+  test('the first of the files that only the index knows is named', async () => {
+    const wanted = require({ '1:2': content }, [
+      ['1:4', {}],
+      ['1:2', {}],
+      ['1:3', {}],
+    ]);
+    await expect(wanted).rejects.toMatchObject({
+      code: 'wal-not-found',
+      message: expect.stringContaining(segment('1:3')) as string,
+    });
+  });
+
+  test('what is readable is not refused', async () => {
+    await require({ '1:2': content, '1:3': gzipSync(content) }, [
+      ['1:2', {}],
+      ['1:3', { compression: 'gzip' }],
+    ]);
+  });
 });

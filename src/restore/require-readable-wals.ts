@@ -1,0 +1,61 @@
+import { Writable } from 'node:stream';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import type { Server } from '../config/server.ts';
+import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
+import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { pathExists } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import type { WaitingWal } from './read-archive-facts.ts';
+import type { WalToCopy } from './select-wals.ts';
+
+const filesAtOnce = 16;
+
+/**
+ * Looks whether WAL can be copied as it is planned, before anything is written: every file is there, and one of each form (compression, encryption) is read, so
+ * that a program, a passphrase or a key that is missing is known.
+ * @param waiting WAL that will be archived first; it lies plain where it waits
+ * @throws OperatorError `wal-not-found`, `program-missing`, `decryption-failed`, `configuration-invalid` or `file-unreadable`
+ */
+export async function requireReadableWals(
+  server: Server,
+  copies: readonly WalToCopy[],
+  waiting: readonly WaitingWal[] = [],
+): Promise<void> {
+  const waits = new Set<string>(waiting.map(({ entry }) => entry.name));
+  const archived = copies.filter(({ entry }) => !waits.has(entry.name));
+  const firstOfForm = new Map<string, string>();
+  for (const { entry } of archived) {
+    const form = `${entry.compression ?? ''} ${entry.encryption ?? ''}`;
+    if (form !== ' ' && !firstOfForm.has(form)) firstOfForm.set(form, archivedWalPath(server.layout, entry.name));
+  }
+  await requireThere(server, archived);
+  const storage = storageOf(server);
+  for (const path of firstOfForm.values()) await writePlainWal(path, nowhere(), storage);
+}
+
+/** The error for a WAL file that only the index knows. */
+export function notThere(server: Server, path: string, cause?: unknown): OperatorError {
+  return new OperatorError(
+    'wal-not-found',
+    `the index of server '${server.config.name}' names a WAL file that is not there: ${path}`,
+    { hint: 'rebuild-xlogdb writes the index anew from what is there', cause },
+  );
+}
+
+async function requireThere(server: Server, archived: readonly WalToCopy[]): Promise<void> {
+  const missing: string[] = [];
+  await forEachAtOnce(archived, filesAtOnce, async ({ entry }) => {
+    const path = archivedWalPath(server.layout, entry.name);
+    if (!(await pathExists(path))) missing.push(path);
+  });
+  const [first] = missing.toSorted();
+  if (first !== undefined) throw notThere(server, first);
+}
+
+function nowhere(): Writable {
+  return new Writable({
+    write(_chunk, _encoding, done) {
+      done();
+    },
+  });
+}
