@@ -5,7 +5,32 @@ import { type Conninfo, formatConninfo, parseConninfo, withoutPassword } from '.
 import { localAddressTowards } from '../postgres/local-address.ts';
 import type { Environment } from '../shared/environment.ts';
 import { expectedFailureOf, messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { mendedBy, type NamedRemedy } from './remedies.ts';
+import { mendedBy, type NamedRemedy, type RemedyKey } from './remedies.ts';
+
+/** What mends a connection for queries that cannot be made. */
+export const queryRemedies: readonly RemedyKey[] = [
+  'not-listening',
+  'not-let-in',
+  'not-let-in-locally',
+  'password-wrong',
+  'database-missing',
+  'no-sender-free',
+  'conninfo-unset',
+  'no-connection',
+  'server-too-old',
+];
+
+/** What mends a replication connection that cannot be made. */
+export const streamRemedies: readonly RemedyKey[] = [
+  'not-listening',
+  'stream-not-let-in',
+  'stream-not-let-in-locally',
+  'password-wrong',
+  'no-replication-right',
+  'no-sender-free',
+  'conninfo-unset',
+  'no-connection',
+];
 
 interface FailedConnection {
   /** Option that the connection string stands in. */

@@ -4,21 +4,23 @@ import type { Host } from '../transport/host.ts';
 import { remoteHost } from '../transport/remote-host.ts';
 import type { Attempt, HostAnswer } from './check.ts';
 import { mendedBy } from './remedies.ts';
+import { sshRemedy } from './ssh-remedy.ts';
 
 /** Runs `true` on the host of a server, over the connection that the caller has, if any; undefined when backups need no ssh. */
-export async function readHost({ config, environment }: Server, open?: Host): Promise<Attempt<HostAnswer> | undefined> {
+export async function readHost(server: Server, open?: Host): Promise<Attempt<HostAnswer> | undefined> {
+  const { config, environment } = server;
   const { ssh_command: sshCommand, backup_method: method } = config.options;
   if (sshCommand === undefined || !['rsync', 'snapshot'].includes(method)) return undefined;
-  const remedy = mendedBy('ssh-fails', { command: sshCommand });
   try {
     await using own = open === undefined ? remoteHost({ sshCommand, environment }) : undefined;
     const host = own ?? open;
     if (host === undefined) return undefined;
     const { exitCode, stdout, stderr } = await host.run(['true']);
     if (exitCode === 0) return { kind: 'ok', value: { output: `${stdout}${stderr}` } };
+    const remedy = mendedBy('ssh-fails', { command: sshCommand });
     return { kind: 'failed', reason: `true ended with ${String(exitCode)} on ${host.label}`, remedy };
   } catch (error) {
-    if (error instanceof OperatorError) return { kind: 'failed', reason: error.message, remedy };
-    throw error;
+    if (!(error instanceof OperatorError)) throw error;
+    return { kind: 'failed', reason: error.message, remedy: await sshRemedy(server, error) };
   }
 }

@@ -118,14 +118,32 @@ const table = {
     cause: 'wal_level is minimal: the WAL does not hold what a restore needs',
     steps: [sql("ALTER SYSTEM SET wal_level = 'replica';"), restart],
   },
-  'ssh-fails': {
+  'ssh-not-listening': {
     cause:
-      'the host of PostgreSQL cannot be reached as ssh_command says: no key is accepted, its host key is unknown, or it is down',
-    steps: [shell('{command}', 'true'), note('it must end without asking for anything: ssh-copy-id and ssh-keyscan help')],
+      'nothing takes ssh connections at {address} port {port}: sshd is down there, or host and port of ssh_command are wrong',
+    steps: [host('systemctl', 'start', 'ssh')],
+  },
+  'ssh-host-unknown': {
+    cause: 'the host key of {address} is in none of the known_hosts files of {owner}',
+    steps: [
+      shell('sh', '-c', 'ssh-keyscan -p "$1" "$2" >> "$3"', 'sh', '{port}', '{address}', '{knownHosts}'),
+      note('compare before anything is trusted to it:  ssh-keygen -lf {knownHosts}  here with'),
+      note('for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done  on that host'),
+    ],
+  },
+  'ssh-fails': {
+    cause: 'the host of PostgreSQL cannot be reached as ssh_command says: it does not answer, or no key of {owner} is accepted',
+    steps: [
+      note('as {owner}, and without being asked for anything:  {command} true'),
+      note('where it asks for a password, ssh-copy-id brings the key over; where none is there, ssh-keygen makes one'),
+    ],
   },
   'ssh-noisy': {
     cause: 'the start-up files of the shell over there print something, which breaks rsync',
-    steps: [shell('{command}', 'true'), note('move what prints in ~/.bashrc or ~/.profile behind a test for a terminal')],
+    steps: [
+      note('in the home folder of the user that ssh_command logs in as, where bash is its shell:'),
+      host('sed', '-i', '1i case $- in *i*) ;; *) return ;; esac', '.bashrc'),
+    ],
   },
   'label-left': {
     cause: 'a server with {path} thinks that it is a restored backup, and may not come up after a crash',
@@ -136,7 +154,10 @@ const table = {
   },
   'pgdata-unreadable': {
     cause: 'this user may not read {folder}: local-rsync copies its files',
-    steps: [note('run backups as the user of PostgreSQL, or use backup_method = postgres')],
+    steps: [
+      note('run backups as the user of PostgreSQL, on its host; where that cannot be, let PostgreSQL send the files:'),
+      setting('backup_method = postgres'),
+    ],
   },
   'exclusive-impossible': {
     cause: 'an exclusive backup needs a primary of PostgreSQL 14 or older',

@@ -35,6 +35,7 @@ function entryOf({ name, hint, remedy }: CheckResult, program: readonly string[]
   return {
     check: name,
     hint: hint ?? '',
+    remedy: remedy?.key ?? '',
     cause: remedy?.cause ?? '',
     steps: (remedy?.steps ?? []).map((step) => ({ kind: step.kind, text: stepText(step, program) })),
   };

@@ -12,6 +12,7 @@ export const exitCodeOf = {
   'program-missing': 1,
   'command-failed': 1,
   'ssh-failed': 1,
+  'ssh-host-unknown': 1,
   interrupted: 1,
   'file-unreadable': 1,
   'file-unwritable': 1,

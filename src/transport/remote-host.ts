@@ -4,11 +4,11 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { quoteWords } from '../shared/shell-words.ts';
 import type { Host, HostCommandOptions } from './host.ts';
 import { lastLines } from './program-result.ts';
+import { readSshSettings } from './read-ssh-settings.ts';
 import type { RemoteShell, ShellResult } from './remote-shell.ts';
-import { runProgram } from './run-program.ts';
 import { parseSshCommand, type SshCommand } from './ssh-command.ts';
 import { sshProgramShell } from './ssh-program-shell.ts';
-import { parseSshSettings, reasonForProgram } from './ssh-settings.ts';
+import { reasonForProgram } from './ssh-settings.ts';
 
 interface RemoteHostOptions {
   /** `ssh_command` or `--remote-ssh-command`: the operator's truth about how the host is reached. */
@@ -40,12 +40,8 @@ export function remoteHost({ sshCommand, environment }: RemoteHostOptions): Host
 
 async function openShell(command: SshCommand, environment: Environment): Promise<RemoteShell> {
   const program = sshProgramShell(command, environment);
-  if (!command.isPlain) return program;
-  const [ssh = 'ssh', ...words] = command.words;
-  const result = await runProgram([ssh, '-G', ...words], { environment });
-  if (result.exitCode !== 0) return program; // its own words are better than ours
-  const settings = parseSshSettings(result.stdout);
-  if (reasonForProgram(settings) !== undefined) return program;
+  const settings = await readSshSettings(command, environment);
+  if (settings === undefined || reasonForProgram(settings) !== undefined) return program; // its own words are better than ours
   const { connectSsh } = await import('./ssh-connection.ts');
   return (await connectSsh({ label: command.label, settings, environment })) ?? program;
 }

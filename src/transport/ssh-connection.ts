@@ -24,7 +24,8 @@ const connectSeconds = 30;
  * Opens one connection that all commands share, as the settings of OpenSSH say: host, port, user, the keys of agent and identity files,
  * the known_hosts files.
  * @returns undefined when the host was reached but only the program `ssh` may find a way to log in
- * @throws OperatorError `ssh-failed` when the host cannot be reached or its key is not the known one
+ * @throws OperatorError `ssh-failed` when the host cannot be reached or its key is another one than the known one, `ssh-host-unknown` when
+ * none is known
  */
 export async function connectSsh(options: ConnectionOptions): Promise<RemoteShell | undefined> {
   // not import(): code that the build compiled cannot do that
@@ -95,9 +96,13 @@ function hostKeyRefused({ label }: ConnectionOptions, identity: Identity, verdic
     'needs-program': 'its host key was refused',
   }[verdict];
   const files = identity.userFiles.join(' or ');
-  return new OperatorError('ssh-failed', `cannot reach ${label} by ssh: ${reason}`, {
-    hint: `compare the key with the host's own, then put it into ${files} as ${identity.name} (ssh-keyscan prints it)`,
-  });
+  return new OperatorError(
+    verdict === 'unknown' ? 'ssh-host-unknown' : 'ssh-failed',
+    `cannot reach ${label} by ssh: ${reason}`,
+    {
+      hint: `compare the key with the host's own, then put it into ${files} as ${identity.name} (ssh-keyscan prints it)`,
+    },
+  );
 }
 
 async function clientConfig({ settings, environment }: ConnectionOptions, identity: Identity): Promise<Config> {

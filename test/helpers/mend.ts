@@ -1,13 +1,19 @@
-// Does what the remedy of a check says, by the letter of its text: the program's own commands, SQL, settings, and what a hand would do.
+// Does what doctor prints for a failed check, by the letter: the program's own commands, SQL, settings, and what a hand would do.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Remedy, RemedyStep } from '../../src/check/remedy.ts';
-import { stepText } from '../../src/output/render-remedy.ts';
+import type { RemedyStep } from '../../src/check/remedy.ts';
 import type { PostgresServer } from './postgres-server.ts';
 import { programPath } from './run-pgcellar.ts';
+import type { Sshd } from './start-sshd.ts';
 import type { IniSection, TestHome } from './test-home.ts';
+
+/** A step as `doctor -f json` prints it. */
+export interface PrintedStep {
+  readonly kind: RemedyStep['kind'];
+  readonly text: string;
+}
 
 interface Surroundings {
   readonly home: TestHome;
@@ -18,35 +24,35 @@ interface Surroundings {
   /** What stands for `…` in a setting or in SQL. */
   readonly blank?: string;
   readonly env?: NodeJS.ProcessEnv;
-  readonly path?: readonly string[];
+  /** How the host of PostgreSQL is reached, and the home folder there. */
+  readonly sshd?: Sshd;
+  readonly hostHome?: string;
 }
 
 /** Takes every step of a remedy but its notes, in order. */
-export async function mend({ steps }: Remedy, around: Surroundings): Promise<void> {
+export async function mend(steps: readonly PrintedStep[], around: Surroundings): Promise<void> {
   for (const step of steps) await take(step, around);
 }
 
-async function take(step: RemedyStep, around: Surroundings): Promise<void> {
+async function take({ kind, text }: PrintedStep, around: Surroundings): Promise<void> {
   const { cluster, home, blank = '' } = around;
-  switch (step.kind) {
+  switch (kind) {
     case 'pgcellar':
-      await shell(stepText(step, [await programPath(home), '-c', home.configFile]), around);
-      return;
     case 'shell':
     case 'root':
-      await shell(stepText(step, []), around);
+      await shell(text, around, '/');
       return;
     case 'host':
-      await onHost(step.words.join(' '), cluster);
+      await onHost(text, around);
       return;
     case 'sql':
-      await cluster.query(step.text.replace('…', blank));
+      await cluster.query(text.replace('…', blank));
       return;
     case 'hba':
-      await prepend(join(cluster.dataDir, 'pg_hba.conf'), step.text);
+      await prepend(join(cluster.dataDir, 'pg_hba.conf'), text);
       return;
     case 'setting':
-      around.section = laidOver(around.section, step.text.replaceAll('…', blank));
+      around.section = laidOver(around.section, text.replaceAll('…', blank));
       await home.writeServer(around.serverName, around.section);
       return;
     case 'note':
@@ -54,14 +60,20 @@ async function take(step: RemedyStep, around: Surroundings): Promise<void> {
   }
 }
 
-async function shell(line: string, { home, env = {}, path = [] }: Surroundings): Promise<void> {
-  await promisify(execFile)('/bin/sh', ['-c', line], { env: home.env({ more: env, path }), cwd: '/' });
+async function shell(line: string, { home, env = {} }: Surroundings, cwd: string): Promise<void> {
+  const { PATH = '', ...others } = home.env({ more: env });
+  const path = `${PATH}:${dirname(await programPath(home))}`; // `pgcellar` is typed by its name
+  await promisify(execFile)('/bin/sh', ['-c', line], { env: { ...others, PATH: path }, cwd });
 }
 
-async function onHost(command: string, cluster: PostgresServer): Promise<void> {
-  if (command === 'systemctl restart postgresql') await cluster.restart();
-  else if (command === 'systemctl start postgresql') await cluster.start();
-  else throw new Error(`nobody knows how to ${command}`);
+/** Services are those of the test; anything else is typed there. */
+async function onHost(line: string, around: Surroundings): Promise<void> {
+  const { cluster, sshd, hostHome } = around;
+  if (line === 'systemctl restart postgresql') await cluster.restart();
+  else if (line === 'systemctl start postgresql') await cluster.start();
+  else if (line === 'systemctl start ssh' && sshd !== undefined) await sshd.restart();
+  else if (hostHome !== undefined) await shell(line, around, hostHome);
+  else throw new Error(`nobody knows how to ${line}`);
 }
 
 async function prepend(path: string, line: string): Promise<void> {

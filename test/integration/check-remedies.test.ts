@@ -1,21 +1,24 @@
-// Every check fails once, for a reason that was made, and passes after the steps of its own remedy were taken.
-import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+// Every check fails once, for a reason that was made, and passes after the steps that doctor prints for it were taken, by the letter.
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allChecks } from '../../src/check/all-checks.ts';
-import type { CheckResult } from '../../src/check/check.ts';
-import { runChecks } from '../../src/check/run-checks.ts';
 import { createGpgHome } from '../helpers/gpg-home.ts';
-import { mend } from '../helpers/mend.ts';
+import { requirePostgres } from '../helpers/installations.ts';
+import { mend, type PrintedStep } from '../helpers/mend.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar, settingsOf } from '../helpers/run-pgcellar.ts';
+import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
+import { canMount } from '../helpers/small-file-system.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
+import { type Sshd, startSshd } from '../helpers/start-sshd.ts';
+import { startStandby } from '../helpers/start-standby.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
-import { backupOf, serverFrom, storeBackups, toolsWith } from '../unit/check/check-setup.ts';
+import { backupOf, serverFrom, storeBackups } from '../unit/check/check-setup.ts';
 
 const major = 18;
 const opened = new Opened();
@@ -30,7 +33,11 @@ interface Case {
   readonly breaks?: () => Promise<void>;
   readonly blank?: string;
   readonly env?: () => NodeJS.ProcessEnv;
-  readonly path?: () => readonly string[];
+  /** A folder that the check does not see. */
+  readonly hides?: string;
+  readonly sshd?: () => Sshd;
+  /** The home folder on the host of PostgreSQL. */
+  readonly hostHome?: () => string;
   /** What has to be undone for the next case. */
   readonly restores?: () => Promise<void>;
   readonly onCluster?: () => PostgresServer;
@@ -50,37 +57,53 @@ afterAll(() => opened.close());
 const healthy = (more: IniSection = {}): IniSection => streamingServer(cluster, more);
 const conninfo = (server: PostgresServer, words: string): string => `host=127.0.0.1 port=${String(server.port)} ${words}`;
 
-async function results({ env, path }: Pick<Case, 'env' | 'path'>): Promise<readonly CheckResult[]> {
-  const environment = home.env({ more: env?.() ?? {}, path: path?.() ?? [] });
-  const server = await serverFrom(home.configFile, 'main', environment);
-  const archivePending = async (): Promise<boolean> => (await runPgcellar(['archive-wal', 'main'], { home })).exitCode === 0;
-  return (await runChecks({ server, tools: toolsWith({ archivePending }) })).results;
+/** A failed check as `doctor -f json` prints it. */
+interface Failure {
+  readonly check: string;
+  readonly remedy: string;
+  readonly cause: string;
+  readonly steps: readonly PrintedStep[];
 }
 
-async function failureOf({ name, ...how }: Case): Promise<CheckResult | undefined> {
+async function failures({ env, hides }: Pick<Case, 'env' | 'hides'>): Promise<readonly Failure[]> {
+  const doctor = [await programPath(home), '-c', home.configFile, '-f', 'json', 'doctor', 'main'];
+  // a folder in whose place doctor sees an empty one
+  const argv =
+    hides === undefined ? doctor : ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs tmpfs "$0"; exec "$@"', hides, ...doctor];
+  const { stdout, stderr } = await runProgram(argv, settingsOf({ home, ...(env === undefined ? {} : { env: env() }) }));
+  try {
+    return (JSON.parse(stdout) as { main: { failed_checks: readonly Failure[] } }).main.failed_checks; // docs/schemas/doctor.json
+  } catch (error) {
+    throw new Error(`doctor printed ${stdout}${stderr}`, { cause: error });
+  }
+}
+
+async function failureOf({ name, ...how }: Case): Promise<Failure | undefined> {
   const { name: shown, failureName = shown } = allChecks.find((check) => check.name === name)!;
-  return (await results(how)).find((result) => result.name === failureName && !result.isOk);
+  return (await failures(how)).find(({ check }) => check === failureName);
 }
 
 /** Mends until the check passes: what one remedy lays bare, the next one mends. */
 async function mendUntilItPasses(failing: Case): Promise<readonly string[]> {
+  const { section, onCluster, blank, env, sshd, hostHome } = failing;
   const around = {
     home,
     serverName: 'main',
-    section: failing.section?.() ?? healthy(),
-    cluster: failing.onCluster?.() ?? cluster,
-    ...(failing.blank === undefined ? {} : { blank: failing.blank }),
-    ...(failing.env === undefined ? {} : { env: failing.env() }),
-    ...(failing.path === undefined ? {} : { path: failing.path() }),
+    section: section?.() ?? healthy(),
+    cluster: onCluster?.() ?? cluster,
+    ...(blank === undefined ? {} : { blank }),
+    ...(env === undefined ? {} : { env: env() }),
+    ...(sshd === undefined ? {} : { sshd: sshd() }),
+    ...(hostHome === undefined ? {} : { hostHome: hostHome() }),
   };
   const keys: string[] = [];
   for (let failure = await failureOf(failing); failure !== undefined; failure = await afterAWhile(failing, failure)) {
-    const remedy = failure.remedy!;
-    expect(keys).not.toContain(remedy.key); // the same one again would be no remedy
-    expect(JSON.stringify(remedy)).not.toMatch(/\{[a-zA-Z]+\}/);
-    expect(allChecks.find(({ name }) => name === failing.name)?.remedies).toContain(remedy.key);
-    keys.push(remedy.key);
-    await mend(remedy, around);
+    const { remedy, cause, steps } = failure;
+    expect(keys).not.toContain(remedy); // the same one again would be no remedy
+    expect(JSON.stringify([cause, steps])).not.toMatch(/\{[a-zA-Z]+\}/);
+    expect(allChecks.find(({ name }) => name === failing.name)?.remedies).toContain(remedy);
+    keys.push(remedy);
+    await mend(steps, around);
   }
   return keys;
 }
@@ -89,15 +112,15 @@ async function mendUntilItPasses(failing: Case): Promise<readonly string[]> {
  * What a remedy started in the background needs a moment: a failure with the same remedy is looked at until it is gone, and one with
  * another only counts when it is still there a while later.
  */
-async function afterAWhile(failing: Case, before: CheckResult): Promise<CheckResult | undefined> {
+async function afterAWhile(failing: Case, before: Failure): Promise<Failure | undefined> {
   let earlier: string | undefined;
   const [left] = await waitFor(
     `${failing.name} no longer fails as it did`,
     async () => {
       const now = await failureOf(failing);
-      const key = now?.remedy?.key;
+      const key = now?.remedy;
       if (key === undefined) return [];
-      const isSettled = key !== before.remedy?.key && key === earlier;
+      const isSettled = key !== before.remedy && key === earlier;
       earlier = key;
       return isSettled ? [now] : undefined;
     },
@@ -387,6 +410,115 @@ describe('another server', () => {
   });
 });
 
+describe('a standby', () => {
+  let standby: PostgresServer;
+  beforeAll(async () => {
+    standby = await opened.add(startStandby(cluster));
+  });
+  const ofStandby = (more: IniSection = {}): IniSection => healthy({ conninfo: standby.conninfo({ user: 'barman' }), ...more });
+
+  mendsItself({
+    'primary-conninfo-wrong': {
+      name: 'Primary server is not a standby',
+      section: () => ofStandby({ primary_conninfo: standby.conninfo({ user: 'barman' }) }),
+    },
+    'primary-conninfo-wrong (of another cluster)': {
+      name: 'Primary and standby have same system ID',
+      section: () => ofStandby({ primary_conninfo: other.conninfo({ user: 'barman' }) }),
+    },
+    'exclusive-impossible': {
+      name: 'not in recovery',
+      section: () => ofStandby({ backup_method: 'local-rsync', backup_options: 'exclusive_backup' }),
+    },
+  });
+});
+
+describe('a server that WAL comes from', () => {
+  const from = (server: PostgresServer, more: IniSection = {}): IniSection =>
+    healthy({
+      wal_conninfo: conninfo(server, 'dbname=postgres user=barman'), // another text than conninfo
+      wal_streaming_conninfo: conninfo(server, 'user=streaming_barman'),
+      ...more,
+    });
+
+  mendsItself({
+    'stream-not-let-in': {
+      name: 'PostgreSQL streaming (WAL streaming)',
+      section: () => from(cluster, { wal_streaming_conninfo: conninfo(cluster, 'user=streamer') }),
+      breaks: async () => {
+        await cluster.query('CREATE ROLE streamer LOGIN REPLICATION');
+        const file = join(cluster.dataDir, 'pg_hba.conf');
+        await writeFile(file, `host replication streamer all reject\n${await readFile(file, 'utf8')}`);
+        await cluster.query('SELECT pg_reload_conf()');
+        await writeFile(join(home.userHome, '.pgpass'), '*:*:*:streamer:secret\n', { mode: 0o600 });
+        await cluster.query("ALTER ROLE streamer PASSWORD 'secret'");
+      },
+    },
+    'connections-differ': {
+      name: 'systemid coherence (WAL streaming)',
+      section: () => from(cluster, { wal_streaming_conninfo: conninfo(other, 'user=streaming_barman') }),
+    },
+    'slot-missing, slot-other': {
+      name: 'replication slot (WAL streaming)',
+      section: () => from(cluster, { slot_name: 'slot_of_source' }),
+      restores: stopReceivers,
+    },
+  });
+});
+
+describe('the host of PostgreSQL', () => {
+  let sshd: Sshd;
+  beforeAll(async () => {
+    const startUp = await home.makeFolder('login');
+    sshd = await opened.add(startSshd({ env: { HOME: startUp, SHLVL: '0' } }));
+  });
+  const shellHome = (): string => join(home.folder, 'login');
+  const byRsync = (more: IniSection = {}): IniSection =>
+    healthy({ backup_method: 'rsync', ssh_command: sshd.sshCommand, ...more });
+  const emptyKnownHosts = (): string => join(home.folder, 'no known hosts');
+
+  mendsItself({
+    'ssh-not-listening': { name: 'ssh', section: byRsync, breaks: async () => await sshd.stop(), sshd: () => sshd },
+    'ssh-host-unknown': {
+      name: 'ssh',
+      section: () => {
+        const command = sshd.sshCommand.replace(sshd.knownHostsFile, `'"${emptyKnownHosts()}"'`);
+        return byRsync({ ssh_command: command });
+      },
+    },
+    'ssh-noisy': {
+      name: 'ssh output clean',
+      section: byRsync,
+      breaks: async () => await writeFile(join(shellHome(), '.bashrc'), 'echo Welcome\n'),
+      hostHome: shellHome,
+    },
+    'label-left': {
+      name: 'backup_label',
+      section: () => byRsync({ conninfo: conninfo(other, 'user=barman dbname=postgres') }),
+      breaks: async () => {
+        const server = await serverFrom(home.configFile, 'main', home.env());
+        await storeBackups(server, [backupOf(lastOfAll, { pgdata: other.dataDir })]);
+        await other.stop();
+        await writeFile(join(other.dataDir, 'backup_label'), 'START WAL LOCATION: 0/0\n');
+      },
+      restores: async () => {
+        await rm(inCatalog('meta', `${lastOfAll}-backup.info`));
+        await rm(inCatalog('base', lastOfAll), { recursive: true, force: true });
+        await other.start();
+      },
+      hostHome: shellHome,
+    },
+    'pgdata-unreadable': {
+      name: 'local PGDATA',
+      section: () => healthy({ backup_method: 'local-rsync', conninfo: conninfo(other, 'user=barman dbname=postgres') }),
+      breaks: async () => await rename(other.dataDir, `${other.dataDir}.elsewhere`), // PostgreSQL itself works below its own folder
+      restores: async () => await rename(`${other.dataDir}.elsewhere`, other.dataDir),
+    },
+  });
+
+  const lastOfAll = '20990101T000000';
+});
+
 describe('this host', () => {
   mendsItself({
     'exclusive-impossible': {
@@ -394,33 +526,91 @@ describe('this host', () => {
       section: () => healthy({ backup_method: 'local-rsync', backup_options: 'exclusive_backup' }),
     },
     'receiver-stopped': { name: 'receive-wal running', breaks: stopReceivers },
+    'first-segment-streamed': {
+      name: 'WAL archive',
+      section: () => healthy({ backup_directory: join(home.folder, 'new catalog') }),
+      breaks: stopReceivers,
+      restores: stopReceivers,
+    },
+    'util-linux-missing': {
+      name: 'programs',
+      breaks: async () => {
+        const bin = await home.makeFolder('no-util-linux');
+        for (const folder of ['/bin', '/usr/bin', cluster.clientsDir]) {
+          for (const name of await readdir(folder)) {
+            if (!['flock', 'setpriv'].includes(name)) await linkIfNew(join(folder, name), join(bin, name));
+          }
+        }
+        await standInForApt(bin, 'util-linux', `ln -s /usr/bin/flock /usr/bin/setpriv '${bin}'`);
+      },
+      env: () => ({ PATH: join(home.folder, 'no-util-linux') }),
+    },
   });
 });
 
-/** Checks that no case here makes fail and pass: where that is done, or why nothing can be executed. */
-const elsewhere: Readonly<Record<string, string>> = {
-  'WAL archive': 'doctor.test.ts: doctor fetches the first segment',
-  'Primary server is not a standby': 'check.test.ts and standby-backup.test.ts; the remedy is a setting that names the primary',
-  'Primary and standby have same system ID': 'as above',
-  'PostgreSQL streaming (WAL streaming)': 'by the rules of PostgreSQL streaming, for another connection',
-  'replication slot (WAL streaming)': 'by the rules of replication slot, for another connection',
-  'systemid coherence (WAL streaming)': 'by the rules of systemid coherence, for another connection',
-  pg_basebackup: 'root has to install a package; the folders of its releases are searched, so a test cannot hide it',
-  'pg_basebackup compatible': 'as pg_basebackup',
-  pg_receivexlog: 'as pg_basebackup',
-  'pg_receivexlog compatible': 'as pg_basebackup',
-  'pg_basebackup supports tablespaces mapping': 'cannot fail with any release that is supported',
-  ssh: 'a hand has to bring a key to the other host; rsync-interrupted.test.ts makes it fail',
-  'ssh output clean': 'a hand has to edit the start-up files of the other host',
-  backup_label: 'a hand has to know what happened on the other host before it removes the file',
-  'local PGDATA': 'a hand has to choose the user that runs backups',
-  'not in recovery': 'as exclusive backup supported: the same setting',
-  programs: 'no test runs without flock and setpriv',
-};
-
-test('every check is made to fail and mended, here or as is said', () => {
-  expect([...covered, ...Object.keys(elsewhere)].toSorted()).toEqual(allChecks.map(({ name }) => name).toSorted());
+describe.skipIf(!(await canMount()))('a host that has other client programs than PostgreSQL needs, or none', () => {
+  mendsItself({
+    'client-missing': noClients('pg_basebackup', 'b'),
+    'client-missing (of receivers)': noClients('pg_receivexlog', 'r'),
+    'client-old': oldClients('pg_basebackup compatible', 'b'),
+    'client-old (of receivers)': oldClients('pg_receivexlog compatible', 'r'),
+  });
 });
+
+test('every check but one that cannot fail is made to fail and mended', () => {
+  const cannotFail = allChecks.filter(({ remedies }) => remedies.length === 0).map(({ name }) => name);
+  expect([...covered, ...cannotFail].toSorted()).toEqual(allChecks.map(({ name }) => name).toSorted());
+});
+
+/** No program of PostgreSQL is found, until the package is installed. */
+function noClients(name: string, folder: string): Case {
+  return {
+    name,
+    section: () => without(healthy(), 'path_prefix'),
+    breaks: async () => {
+      await standInForApt(await home.makeFolder(folder), 'postgresql-client-18', installs(folder));
+    },
+    hides: '/usr/lib/postgresql',
+    env: () => pathFrom(folder),
+  };
+}
+
+/** The programs of an older release are found, until the package is installed. */
+function oldClients(name: string, folder: string): Case {
+  const { breaks, ...rest } = noClients(name, `old-${folder}`);
+  return {
+    ...rest,
+    breaks: async () => {
+      await breaks?.();
+      const { clientsDir } = requirePostgres(17);
+      for (const program of ['pg_basebackup', 'pg_receivewal']) {
+        await symlink(join(clientsDir, program), join(home.folder, `old-${folder}`, program));
+      }
+    },
+  };
+}
+
+const installs = (folder: string): string =>
+  `ln -sf '${cluster.clientsDir}'/pg_basebackup '${cluster.clientsDir}'/pg_receivewal '${join(home.folder, folder)}'`;
+
+const pathFrom = (folder: string): NodeJS.ProcessEnv => ({
+  PATH: [join(home.folder, folder), join(process.execPath, '..'), '/usr/bin', '/bin', '/sbin'].join(':'),
+});
+
+/** An `apt-get` that knows one package: what installing it would do. */
+async function standInForApt(folder: string, packageName: string, does: string): Promise<void> {
+  const script = `#!/bin/sh\n[ "$*" = 'install -y ${packageName}' ] || exit 100\n${does}\n`;
+  await rm(join(folder, 'apt-get'), { force: true });
+  await writeFile(join(folder, 'apt-get'), script, { mode: 0o755 });
+}
+
+async function linkIfNew(target: string, path: string): Promise<void> {
+  try {
+    await symlink(target, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // /bin is /usr/bin on many systems
+  }
+}
 
 /** A slot of its own per receiver: the one that holds the lock goes, so that the next `cron` starts the right one. */
 async function stopReceivers(): Promise<void> {

@@ -1,5 +1,6 @@
 import { accessible } from '../accessible.ts';
 import type { Check } from '../check.ts';
+import { streamRemedies } from '../connection-remedy.ts';
 import { judgeStream } from '../judge-stream.ts';
 
 /** The server answers on the replication connection. */
@@ -9,16 +10,7 @@ export const postgresqlStreaming: Check = {
   isCritical: true,
   about: 'PostgreSQL',
   meaning: '`streaming_conninfo` gives no replication connection.',
-  remedies: [
-    'not-listening',
-    'stream-not-let-in',
-    'stream-not-let-in-locally',
-    'password-wrong',
-    'no-replication-right',
-    'no-sender-free',
-    'conninfo-unset',
-    'no-connection',
-  ],
+  remedies: streamRemedies,
   run({ connection, streaming }) {
     return accessible(connection) === undefined ? undefined : judgeStream(streaming);
   },

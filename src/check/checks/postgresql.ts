@@ -1,4 +1,5 @@
 import type { Check } from '../check.ts';
+import { queryRemedies } from '../connection-remedy.ts';
 import { failed, passed } from '../verdict.ts';
 
 /** The server answers queries. */
@@ -9,17 +10,7 @@ export const postgresql: Check = {
   about: 'PostgreSQL',
   meaning:
     '`conninfo` gives no connection, or the server is older than 9.6; the hint says why. The checks that need it are left out.',
-  remedies: [
-    'not-listening',
-    'not-let-in',
-    'not-let-in-locally',
-    'password-wrong',
-    'database-missing',
-    'no-sender-free',
-    'conninfo-unset',
-    'no-connection',
-    'server-too-old',
-  ],
+  remedies: queryRemedies,
   run({ connection }) {
     return connection?.kind === 'failed' ? failed(connection.reason, connection.remedy) : passed();
   },

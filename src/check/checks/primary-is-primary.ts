@@ -1,6 +1,7 @@
 import { readIsInRecovery } from '../../postgres/server-queries.ts';
 import { accessible } from '../accessible.ts';
 import type { Check } from '../check.ts';
+import { queryRemedies } from '../connection-remedy.ts';
 import { primaryRemedy } from '../primary-remedy.ts';
 import { failed, passed } from '../verdict.ts';
 
@@ -11,7 +12,7 @@ export const primaryIsPrimary: Check = {
   isCritical: true,
   about: 'PostgreSQL',
   meaning: '`primary_conninfo` reaches a standby, or nothing.',
-  remedies: ['primary-conninfo-wrong'],
+  remedies: ['primary-conninfo-wrong', ...queryRemedies],
   async run({ server, connection, primary }) {
     const access = accessible(connection);
     if (access === undefined || primary === undefined || !(await readIsInRecovery(access.connection))) return undefined;

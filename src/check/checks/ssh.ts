@@ -8,7 +8,7 @@ export const ssh: Check = {
   isCritical: true,
   about: 'Programs and configuration',
   meaning: 'The host of PostgreSQL cannot be reached as `ssh_command` says.',
-  remedies: ['ssh-fails'],
+  remedies: ['ssh-not-listening', 'ssh-host-unknown', 'ssh-fails'],
   async run(facts) {
     const host = await facts.host();
     if (host === undefined) return undefined;

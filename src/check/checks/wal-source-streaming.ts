@@ -1,4 +1,5 @@
 import type { Check } from '../check.ts';
+import { streamRemedies } from '../connection-remedy.ts';
 import { judgeStream } from '../judge-stream.ts';
 
 /** The server that WAL comes from answers on the replication connection. */
@@ -8,7 +9,7 @@ export const walSourceStreaming: Check = {
   isCritical: true,
   about: 'PostgreSQL',
   meaning: 'As for `PostgreSQL streaming`, on that server.',
-  remedies: ['stream-not-let-in'],
+  remedies: streamRemedies,
   run({ walStreaming }) {
     return judgeStream(walStreaming);
   },
