@@ -41,14 +41,14 @@ export async function copyFilesOfServer(job: BackupJob, sshCommand: string | und
   refuseImpossible(job);
   await using primary = await connectToPrimary(job);
   job.begin('issuing start backup command');
-  if (isExclusive(job)) await endLeftExclusiveBackup(job);
+  if (isExclusive(job)) await endLeft(job, host);
   const session = await begin(job);
   try {
     const copied = await copy(job, way, session);
+    await verifyChecksums(job, copied, { host, signal: session.signal });
     await end(job, session, primary);
     job.begin('copying files');
     await syncCopied(copied, reuseOf(job) === 'copy');
-    await verifyChecksums(job, copied, host);
   } catch (error) {
     if (!session.hasEnded) await session.abandon();
     throw job.connection.lost.aborted && !context.signal.aborted ? job.connection.lost.reason : error;
@@ -71,6 +71,11 @@ function refuseImpossible(job: BackupJob): void {
       hint: 'GRANT pg_read_all_settings to the user in conninfo',
     });
   }
+}
+
+async function endLeft({ server, connection, facts, context }: BackupJob, host: Host): Promise<void> {
+  const { version, pgdata = '' } = facts;
+  await endLeftExclusiveBackup({ serverName: server.config.name, connection, version, pgdata, host }, context);
 }
 
 async function begin(job: BackupJob): Promise<BackupSession> {

@@ -1,28 +1,42 @@
 import type { Connection } from '../postgres/connect.ts';
-import { readSetting } from '../postgres/server-queries.ts';
+import { readCurrentPosition, readSetting } from '../postgres/server-queries.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatInterval } from '../shared/units.ts';
 import type { Host } from '../transport/host.ts';
 import type { BackupJob } from './backup-job.ts';
 import type { CopiedItem } from './copy-cluster.ts';
 import type { RelationFile } from './relation-file.ts';
-import { type BadPage, verifyPages } from './verify-pages.ts';
+import type { BadPage } from './reread-pages.ts';
+import { verifyPages } from './verify-pages.ts';
+
+interface Surroundings {
+  readonly host: Host;
+  /** Aborts when the session of the backup breaks, too. */
+  readonly signal: AbortSignal;
+}
 
 /** Named in the messages; of more of them only the number is told. */
 const namedPages = 20;
 
 /**
- * Verifies page checksums as `verify_checksums` asks, where the cluster has them.
+ * Verifies page checksums as `verify_checksums` asks, where the cluster has them. The server is still in backup mode: a page that it changes
+ * meanwhile is one that recovery of this backup writes anew.
  * @throws OperatorError `backup-failed` when pages are damaged and `verify_checksums = fail`
  */
-export async function verifyChecksums(job: BackupJob, copied: readonly CopiedItem[], host: Host): Promise<void> {
-  const { context, facts, connection, server, backup } = job;
+export async function verifyChecksums(
+  job: BackupJob,
+  copied: readonly CopiedItem[],
+  { host, signal }: Surroundings,
+): Promise<void> {
+  const { facts, connection, server, backup } = job;
+  const context = { ...job.context, signal };
   const mode = server.config.options.verify_checksums;
   if (mode === 'off' || facts.dataChecksums !== 'on') return;
   job.begin('verifying page checksums');
   const startedMs = context.clock.elapsedMs();
   const pageBytes = Number((await readSetting(connection, 'block_size')) ?? 8192);
-  const bad = await verifyPages(copied, { host, pageBytes, startLsn: backup.beginXlog ?? 0n }, context);
+  const currentLsn = async (): Promise<bigint> => (await readCurrentPosition(connection)).lsn;
+  const bad = await verifyPages(copied, { host, pageBytes, startLsn: backup.beginXlog ?? 0n, currentLsn }, context);
   const took = formatInterval((context.clock.elapsedMs() - startedMs) / 1000);
   context.messages.info(
     `Page checksums verified (time: ${took}): ${bad.length === 0 ? 'all good' : `${String(bad.length)} wrong`}`,

@@ -14,9 +14,16 @@ export async function generateManifest(server: Server, backup: Backup): Promise<
   await using lock = await tryLockFile(backupLockPath(server.layout, backup.id));
   if (lock === undefined)
     throw new OperatorError('lock-busy', `another process works on backup ${backup.id} of server ${server.config.name}`);
-  if (!isCopyDone(backup) || backup.compression !== null || backup.encryption !== null) {
+  if (!isCopyDone(backup)) {
+    throw new OperatorError(
+      'backup-refused',
+      `backup ${backup.id} has status ${backup.status}: a manifest of its files would say that they are complete`,
+      { hint: `show-backup ${server.config.name} ${backup.id} tells why` },
+    );
+  }
+  if (backup.compression !== null || backup.encryption !== null) {
     throw new OperatorError('backup-refused', `backup ${backup.id} has no plain files for a manifest`, {
-      hint: 'show-backup tells its status and its compression',
+      hint: 'pg_basebackup wrote one for its tar files when it took them',
     });
   }
   await writeManifest(join(backupFolder(server.layout, backup.id), 'data'));

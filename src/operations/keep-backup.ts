@@ -23,11 +23,19 @@ export async function keepBackup(server: Server, backup: Backup, target: KeepTar
     await releaseKept(server.layout, backup.id);
     return;
   }
-  const refuse = (reason: string, hint?: string): never => {
-    const message = `Cannot add keep to backup ${backup.id} because ${reason}`;
-    throw new OperatorError('backup-refused', message, hint === undefined ? {} : { hint });
-  };
-  if (backupTypeOf(backup) === 'incremental') refuse('it is an incremental backup', 'keep the backup that it is built on');
-  if (backup.status !== 'DONE') refuse(`it has status ${backup.status}. Only backups with status DONE can be kept.`);
+  const { id, status } = backup;
+  if (backupTypeOf(backup) === 'incremental') {
+    throw new OperatorError(
+      'backup-refused',
+      `Unable to execute the keep command on backup ${id}: is an incremental backup.\nOnly full backups are eligible for the use of the keep command.`,
+      { hint: 'keep the full backup that it is built on: incremental ones stay as long as it does' },
+    );
+  }
+  if (status !== 'DONE') {
+    throw new OperatorError(
+      'backup-refused',
+      `Cannot add keep to backup ${id} because it has status ${status}. Only backups with status DONE can be kept.`,
+    );
+  }
   await markKept(server.layout, backup.id, target);
 }

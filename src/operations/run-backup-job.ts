@@ -59,7 +59,9 @@ async function copyWithHooks(job: BackupJob, method: BackupMethod): Promise<void
   await recordAsChild(job);
   try {
     await runPreHooksOrFail(await hookOf(job), context);
-    context.messages.info(`Starting backup using ${method.name} method for server ${server.config.name} in ${job.folder}`);
+    context.messages.info(
+      `Starting backup using ${method.mode(server.config)} method for server ${server.config.name} in ${job.folder}`,
+    );
     await method.copy(job);
     await finish(job);
     tellEnd(job, startedAt, startedMs);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Backup } from '../catalog/backup.ts';
+import { type Backup, isCopyDone } from '../catalog/backup.ts';
 import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { type ClientProgram, findClientProgram } from '../postgres/client-programs.ts';
@@ -49,7 +49,10 @@ export async function verifyBackup(server: Server, { backup, asked }: VerifyRequ
   else throw withoutManifest(server, backup, result.stderr.trimEnd());
 }
 
-function withoutManifest({ config }: Server, { id }: Backup, said: string): OperatorError {
+function withoutManifest({ config }: Server, backup: Backup, said: string): OperatorError {
+  const { id, status } = backup;
+  if (!isCopyDone(backup))
+    return new OperatorError('backup-refused', said, { hint: `backup ${id} has status ${status}: its files are not complete` });
   return new OperatorError('backup-refused', said, {
     hint: `pgcellar generate-manifest ${config.name} ${id} makes a manifest of the files as they are now; autogenerate_manifest = on makes one with each backup by rsync`,
   });

@@ -7,7 +7,7 @@ import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, setRsyncStage } from '../helpers/rsync-stage.ts';
 import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
-import type { ProgramResult, RunningProgram } from '../helpers/run-program.ts';
+import { type ProgramResult, type RunningProgram, runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
@@ -179,16 +179,50 @@ test.skipIf(!(await canMount()))('a full disk fails the backup with its reason',
 });
 
 describe('verify_checksums', () => {
-  /** Writes over one byte of a page on the server's disk, behind its back. */
-  async function damage(table: string, block: number): Promise<string> {
+  /** Changes a page on the disk of the server, behind its back. */
+  async function damage(table: string, block: number, change: (page: Buffer) => void): Promise<string> {
     const path = join(stage.cluster.dataDir, await stage.cluster.value(`SELECT pg_relation_filepath('${table}')`));
     await stage.cluster.query('CHECKPOINT');
-    await using file = await open(path, 'r+');
-    const byte = Buffer.alloc(1);
-    await file.read(byte, 0, 1, block * 8192 + 5000);
-    byte[0] = (byte[0] ?? 0) ^ 0xff;
-    await file.write(byte, 0, 1, block * 8192 + 5000);
+    await changePage(path, block, change);
     return path;
+  }
+
+  async function changePage(path: string, block: number, change: (page: Buffer) => void): Promise<void> {
+    await using file = await open(path, 'r+');
+    const page = Buffer.alloc(8192);
+    await file.read(page, 0, 8192, block * 8192);
+    change(page);
+    await file.write(page, 0, 8192, block * 8192);
+  }
+
+  const flipByte = (page: Buffer): void => {
+    page.writeUInt8(page.readUInt8(5000) ^ 0xff, 5000);
+  };
+
+  async function makeTable(name: string): Promise<void> {
+    await stage.cluster.query(`CREATE TABLE ${name} AS SELECT n, md5(n::text) AS t FROM generate_series(1, 2000) n`);
+    await stage.cluster.query(`VACUUM FREEZE ${name}`); // nothing changes it any more
+  }
+
+  /** Changes many pages, with and without WAL, while something else happens. */
+  async function underLoad<T>(work: () => Promise<T>): Promise<T> {
+    const { cluster } = stage;
+    await cluster.query('CREATE TABLE busy AS SELECT n, md5(n::text) AS t FROM generate_series(1, 50000) n');
+    const stop = new AbortController();
+    const writing = (async () => {
+      for (let round = 0; !stop.signal.aborted; round++) {
+        await cluster.query(`UPDATE busy SET t = md5('${String(round)}' || n) WHERE n % 7 = ${String(round % 7)}`);
+        await cluster.query('SELECT count(*) FROM busy'); // sets hint bits, which change pages but not their LSN
+        await cluster.query('CHECKPOINT');
+      }
+    })();
+    try {
+      return await work();
+    } finally {
+      stop.abort();
+      await writing;
+      await cluster.query('DROP TABLE busy');
+    }
   }
 
   test('finds nothing wrong with a sound cluster', async () => {
@@ -199,8 +233,7 @@ describe('verify_checksums', () => {
   });
 
   test('puts the page of the server in the place of one that was torn by a write while it was read', async () => {
-    await stage.cluster.query('CREATE TABLE torn AS SELECT n, md5(n::text) AS t FROM generate_series(1, 2000) n');
-    await stage.cluster.query('VACUUM FREEZE torn'); // nothing changes it any more
+    await makeTable('torn');
     await stage.cluster.query('CHECKPOINT');
     const path = await stage.cluster.value("SELECT pg_relation_filepath('torn')");
     const folder = await stage.home.makeFolder('tearing');
@@ -219,28 +252,18 @@ describe('verify_checksums', () => {
   });
 
   test('takes no page for damaged that is being changed while it is read', async () => {
-    const { cluster, home } = stage;
-    await cluster.query('CREATE TABLE busy AS SELECT n, md5(n::text) AS t FROM generate_series(1, 50000) n');
     await configureRsync(stage, { verify_checksums: 'fail' });
-    const stop = new AbortController();
-    const writing = (async () => {
-      for (let round = 0; !stop.signal.aborted; round++) {
-        await cluster.query(`UPDATE busy SET t = md5('${String(round)}' || n) WHERE n % 7 = ${String(round % 7)}`);
-        await cluster.query('SELECT count(*) FROM busy'); // sets hint bits, which change pages but not their LSN
-        await cluster.query('CHECKPOINT');
-      }
-    })();
-    const { exitCode, stdout, stderr } = await runPgcellar(['backup', 'main'], { home });
-    stop.abort();
-    await writing;
+    const { exitCode, stdout, stderr } = await underLoad(
+      async () => await runPgcellar(['backup', 'main'], { home: stage.home }),
+    );
     expect({ exitCode, stderr: stderr.replace(/^WARNING: IMPORTANT(.*\n?)*/m, '') }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(/: all good$/m);
     await configureRsync(stage);
   });
 
   test('names file, block and relation of a damaged page, and goes on or fails as it is asked to', async () => {
-    await stage.cluster.query('CREATE TABLE doomed AS SELECT n, md5(n::text) AS t FROM generate_series(1, 2000) n');
-    const path = await damage('doomed', 3);
+    await makeTable('doomed');
+    const path = await damage('doomed', 3, flipByte);
     await configureRsync(stage, { verify_checksums: 'report' });
     const reported = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
     expect(reported.exitCode).toBe(0);
@@ -248,11 +271,54 @@ describe('verify_checksums', () => {
       `WARNING: wrong page checksum in block 3 of ${path} (relation doomed, fork main, database postgres)`,
     );
     await configureRsync(stage, { verify_checksums: 'fail' });
-    const failed = await runPgcellar(['backup', 'main'], { home: stage.home });
+    const failed = await underLoad(async () => await runPgcellar(['backup', 'main'], { home: stage.home }));
     await expectCleanFailure(
       failed,
       /^failure verifying page checksums \(1 pages have wrong checksums, the first in block 3 of /,
     );
+    await configureRsync(stage);
+    await stage.cluster.query('DROP TABLE doomed');
+  });
+
+  test.each([
+    {
+      title: 'that says it was changed after all that the server has written',
+      change: (page: Buffer) => page.fill(0xff, 0, 8),
+    },
+    { title: 'whose header is gone', change: (page: Buffer) => page.fill(0, 0, 24) },
+  ])('finds a page $title', async ({ change }) => {
+    await makeTable('headless');
+    const path = await damage('headless', 5, change);
+    await configureRsync(stage, { verify_checksums: 'fail', backup_method: 'local-rsync' });
+    const failed = await runPgcellar(['backup', 'main'], { home: stage.home });
+    await expectCleanFailure(
+      failed,
+      /^failure verifying page checksums \(1 pages have wrong checksums, the first in block 5 of /,
+    );
+    expect(failed.stderr).toContain(`block 5 of ${path} (relation headless,`);
+    await configureRsync(stage);
+    await stage.cluster.query('DROP TABLE headless');
+  });
+
+  test('mends what has gone bad on this host in a file that is linked to the backup before', async () => {
+    await makeTable('rotten');
+    const path = await stage.cluster.value("SELECT pg_relation_filepath('rotten')");
+    await configureRsync(stage, { verify_checksums: 'fail', reuse_backup: 'link' });
+    await backUpByRsync(stage);
+    const before = stage.home.server('main', 'base', await backUpByRsync(stage), 'data', path);
+    await changePage(before, 2, flipByte);
+    await runProgram(['touch', '-r', join(stage.cluster.dataDir, path), before]); // a disk that forgets tells nobody
+    const damaged = await readFile(before);
+    const { exitCode, stdout, stderr } = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/^WARNING: block 2 of .* is damaged on this host/) as string,
+    });
+    expect(stdout).toMatch(/: all good$/m);
+    const id = (await readdir(stage.home.server('main', 'base'))).toSorted().at(-1) ?? '';
+    const copy = stage.home.server('main', 'base', id, 'data', path);
+    expect((await readFile(copy)).equals(await readFile(join(stage.cluster.dataDir, path)))).toBe(true);
+    expect((await readFile(before)).equals(damaged)).toBe(true);
     await configureRsync(stage);
   });
 });

@@ -1,8 +1,8 @@
 // What options change in a file-level backup: exclusive ones, parallel runs, rates, compression, files outside the data folder, holes.
 import { existsSync } from 'node:fs';
-import { chmod, chown, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Opened } from '../helpers/opened.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
 import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
@@ -97,24 +97,66 @@ test('a failed exclusive backup leaves no label in the data folder', async () =>
   await configureRsync(stage);
 });
 
-test('an exclusive backup that a kill left on the server is ended by the next one', async () => {
-  await configureRsync(stage, { backup_options: 'exclusive_backup' });
-  const folder = await stage.home.makeFolder('hanging');
-  const started = join(folder, 'started');
-  await writeScript(folder, 'rsync', `touch ${started}; exec sleep 1000`);
-  const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [folder] });
-  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
-  await waitFor('the server is in backup mode', async () => (await stage.cluster.value('SELECT pg_is_in_backup()')) === 'true');
-  running.kill('SIGKILL');
-  await running.ended;
-  expect(await stage.cluster.value('SELECT pg_is_in_backup()')).toBe('true');
-  const { exitCode, stderr } = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
-  expect({ exitCode, stderr }).toMatchObject({
-    exitCode: 0,
-    stderr: expect.stringMatching(/still in progress on the server/) as string,
+describe('an exclusive backup that a kill left on the server', () => {
+  beforeEach(async () => {
+    await configureRsync(stage, { backup_options: 'exclusive_backup' });
+    const folder = await stage.home.makeFolder('hanging');
+    const started = join(folder, 'started');
+    await rm(started, { force: true });
+    await writeScript(folder, 'rsync', `touch ${started}; exec sleep 1000`);
+    const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [folder] });
+    await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+    running.kill('SIGKILL');
+    await running.ended;
+    expect(await isInBackup()).toBe('true');
   });
-  expect(await stage.cluster.value('SELECT pg_is_in_backup()')).toBe('false');
-  await configureRsync(stage);
+  afterEach(async () => {
+    expect(await isInBackup()).toBe('false');
+    await configureRsync(stage);
+  });
+
+  const isInBackup = async () => await stage.cluster.value('SELECT pg_is_in_backup()');
+  const isEnded = expect.stringMatching(
+    /^WARNING: the exclusive backup .* is still in progress on the server: it is ended now$/m,
+  ) as string;
+
+  test('is ended by the next one', async () => {
+    const { exitCode, stderr } = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0, stderr: isEnded });
+  });
+
+  test('is ended by the next one that is none', async () => {
+    await configureRsync(stage);
+    const { exitCode, stderr } = await runPgcellar(['backup', '--wait', 'main'], { home: stage.home });
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0, stderr: isEnded });
+  });
+
+  test('is ended by cron, which leaves one alone that runs', async () => {
+    const { exitCode, stderr } = await runPgcellar(['cron'], { home: stage.home });
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0, stderr: isEnded });
+    const [started, go] = [join(stage.home.folder, 'exclusive-started'), join(stage.home.folder, 'exclusive-go')];
+    const folder = await stage.home.makeFolder('waiting');
+    await writeScript(folder, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
+    const running = await spawnPgcellar(['backup', '--wait', 'main'], { home: stage.home, path: [folder] });
+    await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+    expect(await runPgcellar(['cron'], { home: stage.home })).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await isInBackup()).toBe('true');
+    await writeFile(go, '');
+    expect(await running.ended).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  test('is told by cron when the host cannot be reached, and ended by the next backup', async () => {
+    await configureRsync(stage, {
+      backup_options: 'exclusive_backup',
+      ssh_command: 'ssh -F none -p 1 -o BatchMode=yes nobody@127.0.0.1',
+    });
+    const { stderr } = await runPgcellar(['cron'], { home: stage.home });
+    expect(stderr).toMatch(
+      /^WARNING: server 'main' may still be in an exclusive backup that was killed: .*pg_stop_backup\(\)/m,
+    );
+    await configureRsync(stage, { backup_options: 'exclusive_backup' });
+    await runPgcellar(['backup', 'main'], { home: stage.home });
+  });
 });
 
 test('an exclusive backup that somebody else began is left alone', async () => {
