@@ -120,6 +120,8 @@ async function runScript(script: string, { run, phase, isRetry, context }: Scrip
     },
     onStdoutLine: (line) => context.log.debug(`${phase}_${event} script: ${line}`),
     onStderrLine: (line) => context.log.warning(`${phase}_${event} script: ${line}`),
+    // timeout(1) passes on to its group that it has to end
+    isTreeOurs: timeoutSeconds <= 0,
     ...stopsOf({ phase, context, timeoutSeconds }),
   });
   if (timeoutSeconds > 0 && result.exitCode !== 0 && context.clock.elapsedMs() - startedMs >= timeoutSeconds * 1000) {

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { killTree } from './kill-tree.ts';
 import type { ProgramResult } from './program-result.ts';
+import { startSurvivor } from './start-survivor.ts';
 
 export interface ProgramOptions {
   /** Whole environment of the program. */
@@ -23,6 +24,11 @@ export interface ProgramOptions {
   readonly stopSignal?: NodeJS.Signals;
   /** Aborting it kills the program and lets go of its streams, as {@link RunningProgram.abandon} does. */
   readonly abandonSignal?: AbortSignal;
+  /**
+   * What it starts is ours, too: it ends with us, however we die, and is stopped with it by SIGTERM. Otherwise that is only so of the
+   * program itself. Costs one more process.
+   */
+  readonly isTreeOurs?: boolean;
 }
 
 /** A program under way. */
@@ -121,23 +127,31 @@ async function launch(
   options: ProgramOptions,
   stdio: readonly ['pipe' | number, 'pipe' | number],
 ): Promise<Launched> {
-  const [program = '', ...words] = argv;
-  const child = spawn('setpriv', ['--pdeathsig=TERM', '--', program, ...words], {
-    env: definedOf(options.environment),
+  const environment = definedOf(options.environment);
+  const survivor = options.isTreeOurs === true ? await startSurvivor(environment) : undefined;
+  const [program = '', ...words] = survivor === undefined ? ['setpriv', '--pdeathsig=TERM', '--', ...argv] : argv;
+  const child = spawn(program, words, {
+    env: environment,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: [...stdio, 'pipe'],
   });
   const stderr = new LineReader(options.onStderrLine, keptOutput);
   child.stderr?.on('data', (chunk: Buffer) => stderr.add(chunk));
-  await spawned(child);
+  await spawned(child).catch((error: unknown) => {
+    survivor?.end(); // it watches nobody yet
+    throw error;
+  });
+  if (child.pid !== undefined) survivor?.watch(child.pid);
   const stop = (): void => {
-    child.kill(options.stopSignal ?? 'SIGTERM');
+    if (survivor === undefined) child.kill(options.stopSignal ?? 'SIGTERM');
+    else survivor.end();
   };
   const letGo = (): void => abandon(child);
   options.signal?.addEventListener('abort', stop, { once: true });
   options.abandonSignal?.addEventListener('abort', letGo, { once: true });
   if (options.signal?.aborted === true) stop();
   const ended = endOf(child).then(([exitCode, signal]) => {
+    survivor?.dismiss();
     options.signal?.removeEventListener('abort', stop);
     options.abandonSignal?.removeEventListener('abort', letGo);
     const result: ProgramResult = { argv, exitCode, signal, stdout: '', stderr: stderr.end() };

@@ -190,6 +190,26 @@ test('a signal ends a script before the event, and the event does not begin', as
   ]);
 });
 
+test('a signal ends what a script before the event started, too', async () => {
+  await using home = await lonelyServer('pre_backup_script = (sleep 300 & echo $! > FOLDER/child; wait) & wait');
+  const stopping = new AbortController();
+  const running = runPreHooks(run(home.server), { ...aHookContext(), signal: stopping.signal });
+  const child = join(home.folder, 'child');
+  await Promise.all([
+    expect(running).rejects.toMatchObject({ code: 'interrupted' }),
+    waitFor('the script runs', () => existsSync(child) && readFileSync(child, 'utf8') !== '').then(() => stopping.abort()),
+  ]);
+  await waitFor('what it started is gone', () => !isAlive(Number(readFileSync(child, 'utf8'))));
+});
+
+test('what a script leaves behind on purpose goes on when it has ended', async () => {
+  await using home = await lonelyServer('post_backup_script = sleep 300 > /dev/null 2>&1 & echo $! > FOLDER/child');
+  await runPostHooks(run(home.server), aHookContext());
+  const child = Number(await readFile(join(home.folder, 'child'), 'utf8'));
+  expect(isAlive(child)).toBe(true);
+  process.kill(child, 'SIGKILL');
+});
+
 test('scripts after the event run in peace although we are to stop', async () => {
   await using home = await lonelyServer('post_backup_script = echo done > FOLDER/log');
   const stopped = { ...aHookContext(), signal: AbortSignal.abort() };

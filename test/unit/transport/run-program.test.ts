@@ -158,11 +158,11 @@ test('a machine without setpriv is told so', async () => {
   });
 });
 
-test('a program dies with the process that started it, even when that one is killed', async () => {
+/** The process id that the program prints; whoever started it was killed meanwhile. */
+async function startedByKilled(argv: readonly string[], options: string): Promise<number> {
   const source = new URL('../../../src/transport/run-program.ts', import.meta.url).href;
-  const script = `import { startProgram } from ${JSON.stringify(source)};
-    const { pid } = await startProgram(['/bin/sleep', '600'], { environment: process.env });
-    console.log(pid);`;
+  const script = `import { runProgram } from ${JSON.stringify(source)};
+    await runProgram(${JSON.stringify(argv)}, { environment: process.env, onStdoutLine: (line) => console.log(line)${options} });`;
   const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -172,5 +172,20 @@ test('a program dies with the process that started it, even when that one is kil
   const ended = once(parent, 'close');
   parent.kill('SIGKILL');
   await ended;
+  return pid;
+}
+
+test('a program dies with the process that started it, even when that one is killed', async () => {
+  const pid = await startedByKilled(sh('echo $$; exec sleep 600'), '');
   await waitFor('the child of a killed process ends', () => !isAlive(pid));
+});
+
+test.each([
+  { title: 'a child', script: 'sleep 600 & echo $!; wait' },
+  { title: 'a grandchild that its parent does not wait for', script: '(sleep 600 & echo $!; sleep 600) & sleep 600' },
+  { title: 'a child in a session of its own', script: `setsid sh -c 'echo $$; exec sleep 600' & wait` },
+  { title: 'one that ignores that it is to end', script: `sh -c 'trap "" TERM; echo $$; while :; do sleep 1; done' & wait` },
+])('what a program started dies with us when its tree is ours: $title', async ({ script }) => {
+  const pid = await startedByKilled(sh(script), ', isTreeOurs: true');
+  await waitFor('what a program started ends', () => !isAlive(pid), { timeoutMs: 30_000 });
 });
