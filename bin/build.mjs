@@ -30,6 +30,7 @@ const late = [
   'crypto',
   'dgram',
   'events',
+  'module',
   'net',
   'readline',
   'stream',
@@ -47,7 +48,8 @@ const lateModules = `var require = ((load, late) => {
   });
   return (name) => (late.has(name) ? new Proxy({}, traps(name)) : load(name));
 })(require, new Set(${JSON.stringify(late.map((name) => `node:${name}`))}));`;
-const moduleUrl = `const moduleUrl = require('node:url').pathToFileURL(__filename).href;`;
+/** Few modules ask for it. */
+const moduleUrl = `const moduleUrl = { get href() { return require('node:url').pathToFileURL(__filename).href; } };`;
 
 const common = {
   absWorkingDir: root,
@@ -60,10 +62,13 @@ const common = {
   supported: { 'dynamic-import': false },
   external: ['pg', 'node-ssh', 'cron', 'tar-stream'],
   minifyWhitespace: true,
+  minifyIdentifiers: true,
+  sourcemap: 'external',
+  sourcesContent: false,
   lineLimit: 200,
   legalComments: 'none',
   logLevel: 'warning',
-  define: { 'import.meta.url': 'moduleUrl' },
+  define: { 'import.meta.url': 'moduleUrl.href' },
   banner: { js: `${lateModules}\n${moduleUrl}` },
 };
 

@@ -1,14 +1,15 @@
 'use strict';
 const { readFileSync, renameSync, writeFileSync } = require('node:fs');
-const { createRequire, wrap } = require('node:module');
 const { basename, dirname, join } = require('node:path');
-const { Script, constants } = require('node:vm');
+const { Script } = require('node:vm');
 
 const lengthBytes = 4;
+const head = Buffer.from('(function (exports, require, module, __filename, __dirname) { ');
+const tail = Buffer.from('\n});');
 
 /**
- * Where the compiled code of a file lies: the length of its text, its text, and what V8 made of it. Comparing whole texts takes less than
- * loading anything that computes a checksum.
+ * Where the compiled code of a file lies: the length of the function that its text is made, that function, and what V8 made of it.
+ * Comparing whole texts takes less than loading anything that computes a checksum, and joining strings takes longer than joining bytes.
  */
 function cachePath(path) {
   return `${path}.cache`;
@@ -19,7 +20,10 @@ function cachePath(path) {
  * this version of V8.
  */
 function requireCompiled(path) {
-  return loader((file, source) => scriptOf(file, source, readCachedData(file, source)))(path);
+  return loader((file, text) => {
+    const cache = readCache(file, text);
+    return cache === undefined ? scriptOf(file, asFunction(text)) : scriptOf(file, cache.source, cache.compiled);
+  })(path);
 }
 
 /**
@@ -28,7 +32,8 @@ function requireCompiled(path) {
  */
 async function writeCaches(path, use, home = dirname(path)) {
   const compiled = [];
-  const load = loader((file, source) => {
+  const load = loader((file, text) => {
+    const source = asFunction(text);
     const script = scriptOf(join(home, basename(file)), source);
     compiled.push({ file, source, script });
     return script;
@@ -42,7 +47,7 @@ async function writeCaches(path, use, home = dirname(path)) {
   }
 }
 
-/** Requires files, each once. */
+/** Requires files, each once; what is not beside them as this file would. */
 function loader(compile) {
   const modules = new Map();
   const load = (path) => {
@@ -51,30 +56,34 @@ function loader(compile) {
     const script = compile(path, readFileSync(path));
     const module = { exports: {} };
     modules.set(path, module);
-    const requireElsewhere = createRequire(path);
-    const requireFrom = (name) => (name.startsWith('./') ? load(join(dirname(path), name)) : requireElsewhere(name));
+    const requireFrom = (name) => (name.startsWith('./') ? load(join(dirname(path), name)) : require(name));
     script.runInThisContext()(module.exports, requireFrom, module, path, dirname(path));
     return module.exports;
   };
   return load;
 }
 
-function readCachedData(path, source) {
+function asFunction(text) {
+  return Buffer.concat([head, text, tail]);
+}
+
+/** Undefined when nothing was built for exactly this text. */
+function readCache(path, text) {
+  let cache;
   try {
-    const cache = readFileSync(cachePath(path));
-    const end = lengthBytes + cache.readUInt32LE();
-    return cache.subarray(lengthBytes, end).equals(source) ? cache.subarray(end) : undefined;
+    cache = readFileSync(cachePath(path));
   } catch {
-    return undefined; // nothing was built for it
+    return undefined;
   }
+  const end = cache.length < lengthBytes ? 0 : lengthBytes + cache.readUInt32LE();
+  const source = cache.subarray(lengthBytes, end);
+  if (source.length !== head.length + text.length + tail.length) return undefined;
+  if (source.compare(text, 0, text.length, head.length, head.length + text.length) !== 0) return undefined;
+  return { source, compiled: cache.subarray(end) };
 }
 
 function scriptOf(path, source, cachedData) {
-  return new Script(wrap(source.toString('latin1')), {
-    filename: path,
-    cachedData,
-    importModuleDynamically: constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
+  return new Script(source.toString('latin1'), { filename: path, cachedData });
 }
 
 module.exports = { requireCompiled, writeCaches };

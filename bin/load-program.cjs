@@ -20,7 +20,7 @@ module.exports = (run, failure) => {
       process.exitCode = exitCode;
     })
     .catch((error) => {
-      process.stderr.write(`EXCEPTION: ${error.stack}\n`);
+      process.stderr.write(`EXCEPTION: ${program.stackOf(error)}\n`);
       process.exitCode = failure;
     });
 };

@@ -3,6 +3,9 @@ import { parseGlobalOptions } from './parse-global-options.ts';
 import { standardOutput } from './standard-stream.ts';
 import { versionLine } from './version.ts';
 
+/** For what even a command's own handling of failures let through. */
+export { stackOf } from '../shared/stack-of.ts';
+
 /**
  * Runs one command line to its end.
  * @returns the exit code

@@ -1,6 +1,7 @@
 import { type Application, assemble, placesFor } from '../assemble.ts';
 import { nearestWord } from '../shared/nearest-word.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
+import { stackOf } from '../shared/stack-of.ts';
 import { allCommands, findCommand, laterCommands } from './all-commands.ts';
 import type { CommandDeclaration } from './command.ts';
 import { HelpWanted, helpOf, parseArguments } from './parse-arguments.ts';
@@ -77,7 +78,7 @@ const strictFailure = 200;
 export function tellUsageError(error: unknown): number {
   const failure = expectedFailureOf(error);
   if (failure === undefined) {
-    standardError.write(`EXCEPTION: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    standardError.write(`EXCEPTION: ${stackOf(error)}\n`);
     return 1;
   }
   const { code, message, hint, exitCode } = failure;

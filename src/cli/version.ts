@@ -7,12 +7,14 @@ interface VersionModule {
 }
 
 // its only place is beside the programs, which print it without loading anything else
-const shared = createRequire(import.meta.url)('../../bin/version.cjs') as VersionModule; // that file's exports
+const shared = (): VersionModule => createRequire(import.meta.url)('../../bin/version.cjs') as VersionModule; // that file's exports
 
 /** Version of the package. */
-export const { version } = shared;
+export function version(): string {
+  return shared().version;
+}
 
 /** The line of `--version` under a name that the program is called by (product.md section 3). */
 export function versionLine(programName: string): string {
-  return shared.versionLine(programName);
+  return shared().versionLine(programName);
 }

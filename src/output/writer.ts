@@ -1,6 +1,7 @@
 import type { Log } from '../shared/log.ts';
 import type { Messages } from '../shared/messages.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { stackOf } from '../shared/stack-of.ts';
 import type { Colours } from './colours.ts';
 import type { Report } from './report.ts';
 
@@ -36,5 +37,5 @@ export function tellFailure(writer: Writer, error: unknown, log: Pick<Log, 'erro
     return;
   }
   writer.exception(`${messageOf(error)}\nSee log file for more details.`);
-  if (error instanceof Error && error.stack !== undefined) log.error(error.stack);
+  if (error instanceof Error) log.error(stackOf(error));
 }

@@ -1,4 +1,5 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { SourceMap, type SourceMapPayload, wrap } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
@@ -104,25 +105,52 @@ async function loadedBy(home: TestHome, words: readonly string[], input?: Buffer
   return { builtins, rooms: roomsOf(await modulesThatRan(join(folder, 'v8'))), packages: [...packages].toSorted() };
 }
 
-interface Coverage {
-  readonly result: readonly {
-    readonly url: string;
-    readonly functions: readonly { readonly functionName: string; readonly ranges: readonly { readonly count: number }[] }[];
-  }[];
+/** Of a function, in characters of the text that was compiled. */
+interface Range {
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly count: number;
 }
 
-/** The program holds each module as a function with the name of its file, which runs when the module is first needed. */
+interface Coverage {
+  readonly result: readonly { readonly url: string; readonly functions: readonly { readonly ranges: readonly Range[] }[] }[];
+}
+
+/** The program holds each module as a function that runs when the module is first needed; the map says which file it was made of. */
 async function modulesThatRan(folder: string): Promise<string[]> {
-  const modules: string[] = [];
+  const modules = new Set<string>();
   for (const file of await readdir(folder)) {
     const { result } = JSON.parse(await readFile(join(folder, file), 'utf8')) as Coverage; // as Node writes it
-    const parts = result.filter(({ url }) => url.includes('/dist/cli/'));
-    for (const { functionName, ranges } of parts.flatMap(({ functions }) => functions)) {
-      if (functionName.startsWith('src/') && (ranges[0]?.count ?? 0) > 0) modules.push(functionName);
+    for (const { url, functions } of result.filter((script) => script.url.includes('/dist/cli/'))) {
+      const sourceOf = await readSources(url.replace('file://', ''));
+      for (const [range] of functions.map(({ ranges }) => ranges)) {
+        if (range !== undefined && range.count > 0) modules.add(sourceOf(range) ?? '');
+      }
     }
   }
-  expect(modules).toContain('src/cli/run-command-line.ts');
-  return [...new Set(modules)].toSorted(); // a part that takes one from another part has a function of that name, too
+  expect([...modules]).toContain('src/cli/run-command-line.ts');
+  return [...modules].toSorted();
+}
+
+/** Gives the source of the module that a function of the compiled text is, if it is one. */
+async function readSources(path: string): Promise<(range: Range) => string | undefined> {
+  const text = wrap(await readFile(path, 'utf8'));
+  const map = new SourceMap(JSON.parse(await readFile(`${path}.map`, 'utf8')) as SourceMapPayload); // the build wrote it
+  return ({ startOffset, endOffset }) => {
+    const beginning = text.slice(startOffset, startOffset + 40).replaceAll(/\\?\n/g, ''); // long lines are broken, in strings too
+    if (!beginning.startsWith('()=>{"use strict";')) return undefined;
+    const before = text.slice(0, startOffset).split('\n');
+    const [line, column] = [before.length - 1, before.at(-1)?.length ?? 0];
+    for (const [down, content] of text.slice(startOffset, endOffset).split('\n').entries()) {
+      for (let right = 0; right < content.length; right++) {
+        const entry = map.findEntry(line + down, (down === 0 ? column : 0) + right);
+        if (!('originalSource' in entry)) continue;
+        const isInside = entry.generatedLine > line || (entry.generatedLine === line && entry.generatedColumn >= column);
+        if (isInside) return entry.originalSource.replace(/^(?:\.\.\/)+/, '');
+      }
+    }
+    return undefined;
+  };
 }
 
 function roomsOf(modules: readonly string[]): Loaded['rooms'] {

@@ -15,7 +15,7 @@ export const diagnoseCommand: CommandDeclaration = {
     const { version } = await import('../version.ts');
     const { configuration, servers, context, environment } = application;
     const files = await application.configurationFiles();
-    const diagnosis = await diagnose({ configuration, servers, files, version, environment }, context);
+    const diagnosis = await diagnose({ configuration, servers, files, version: version(), environment }, context);
     const text = renderDiagnosis(diagnosis, { showsSources: options.flag('show-config-source') });
     context.messages.info(text, { logged: false });
   },

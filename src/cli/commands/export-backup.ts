@@ -31,7 +31,7 @@ export const exportBackupCommand: CommandDeclaration = {
     const { backup } = await findBackupOrFail(server, wanted);
     const compression = compressions.find((name) => name === options.text('compression'));
     const level = options.number('compression-level');
-    await exportBackup(server, backup, { outputFolder, compression, level, version }, application.context);
+    await exportBackup(server, backup, { outputFolder, compression, level, version: version() }, application.context);
   },
 };
 
