@@ -36,7 +36,7 @@ export interface Application {
   /** Every configured server, sorted by name. */
   readonly servers: readonly Server[];
   /** A server as the configuration has it by now. @throws OperatorError `configuration-invalid`, `file-unreadable` or `unknown-server` */
-  reloadServer(name: string): Promise<Server>;
+  reloadServer(name: string): Server;
   readonly context: Context;
   readonly writer: Writer;
   readonly colours: Colours;
@@ -55,9 +55,9 @@ export interface Application {
   /** Of programs that are no server's. */
   readonly environment: Environment;
   /** Reads the configuration anew, as it is on disk now. */
-  reload(): Promise<{ readonly configuration: Configuration; readonly servers: readonly Server[] }>;
+  reload(): { readonly configuration: Configuration; readonly servers: readonly Server[] };
   /** Reads where each option stands now. */
-  configurationFiles(): Promise<ConfigurationFiles>;
+  configurationFiles(): ConfigurationFiles;
   /** Tells every SIGHUP, for a command that listens to it. */
   onHangup(listener: () => void): void;
   stdin(): Readable;
@@ -102,7 +102,7 @@ export async function assemble({
   listensToHangup,
   isSilent,
 }: AssembleOptions): Promise<Application> {
-  const main = await loadMainConfiguration(placesFor(globals));
+  const main = loadMainConfiguration(placesFor(globals));
   const { home } = await becomeUser(main.global.barman_user);
   const log = openLogFile({
     path: main.global.log_file,
@@ -115,7 +115,7 @@ export async function assemble({
   const progress = progressFor(globals);
   const writer = writerFor({ globals, log, progress });
   if (isSilent) writer.silence();
-  const configuration = await loadConfiguration(main, home);
+  const configuration = loadConfiguration(main, home);
   for (const warning of configuration.warnings) writer.warning(warning);
   for (const warning of configuration.logWarnings) log.warning(warning);
   const signal = listenToSignals({ endsGracefully, listensToHangup });
@@ -123,7 +123,7 @@ export async function assemble({
   const context: Context = { clock: systemClock, log, messages: writer, progress, signal };
   const configurationPath = resolve(configuration.path); // work in the background runs in another folder
   // a unit of systemd calls the program without -c
-  const unitPrefix = (await isFoundByItself(configurationPath, home)) ? nameOfUnits(programName) : undefined;
+  const unitPrefix = isFoundByItself(configurationPath, home) ? nameOfUnits(programName) : undefined;
   const serversOf = (loaded: Configuration): readonly Server[] =>
     loaded.servers.map((config) => serverFor(config, { configuration: loaded, configurationPath, environment, unitPrefix }));
   let exitCode: number | undefined;
@@ -132,8 +132,8 @@ export async function assemble({
     programName,
     configuration,
     servers: serversOf(configuration),
-    reloadServer: async (name) => {
-      const server = serversOf(await loadConfiguration(await mainAgain(main), home)).find(({ config }) => config.name === name);
+    reloadServer: (name) => {
+      const server = serversOf(loadConfiguration(mainAgain(main), home)).find(({ config }) => config.name === name);
       if (server !== undefined) return server;
       throw new OperatorError('unknown-server', `Unknown server '${name}'`, { hint: 'it is no longer in the configuration' });
     },
@@ -150,11 +150,11 @@ export async function assemble({
       return standardOutput.stream;
     },
     environment,
-    reload: async () => {
-      const loaded = await loadConfiguration(await mainAgain(main), home);
+    reload: () => {
+      const loaded = loadConfiguration(mainAgain(main), home);
       return { configuration: loaded, servers: serversOf(loaded) };
     },
-    configurationFiles: async () => await readConfigurationFiles(await mainAgain(main), home),
+    configurationFiles: () => readConfigurationFiles(mainAgain(main), home),
     onHangup: (listener) => {
       process.on('SIGHUP', listener);
     },
@@ -181,9 +181,9 @@ export async function assemble({
 }
 
 /** The main file as it is now; where only root may read it, nobody of us can have changed it. */
-async function mainAgain(main: MainConfiguration): Promise<MainConfiguration> {
+function mainAgain(main: MainConfiguration): MainConfiguration {
   try {
-    return await loadMainConfiguration({ explicitPath: main.path, environment: {}, homeFolder: homedir() });
+    return loadMainConfiguration({ explicitPath: main.path, environment: {}, homeFolder: homedir() });
   } catch (error) {
     if (expectedFailureOf(error)?.code === 'file-unreadable') return main;
     throw error;

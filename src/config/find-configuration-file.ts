@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorError } from '../shared/operator-error.ts';
 
@@ -27,27 +27,25 @@ export function usualPlaces(homeFolder: string): readonly string[] {
  * Path of the main file: `-c`, `PGCELLAR_CONFIG_FILE`, `BARMAN_CONFIG_FILE`, else the first of {@link usualPlaces} that exists.
  * @throws OperatorError `configuration-missing`
  */
-export async function findConfigurationFile(request: ConfigurationRequest): Promise<string> {
+export function findConfigurationFile(request: ConfigurationRequest): string {
   const named = namedFile(request);
   if (named !== undefined) {
-    if (await exists(named.path)) return named.path;
+    if (existsSync(named.path)) return named.path;
     throw new OperatorError('configuration-missing', `the configuration file ${named.path} of ${named.by} does not exist`, {
       hint: `write the file, or name another one with -c`,
     });
   }
   const places = usualPlaces(request.homeFolder);
-  for (const place of places) {
-    if (await exists(place)) return place;
-  }
+  const found = places.find((place) => existsSync(place));
+  if (found !== undefined) return found;
   throw new OperatorError('configuration-missing', `no configuration file: none of ${places.join(', ')} exists`, {
     hint: 'write one of them, or name a file with -c',
   });
 }
 
 /** Whether this is the file that is found when nobody names one. */
-export async function isFoundByItself(path: string, homeFolder: string): Promise<boolean> {
-  for (const place of usualPlaces(homeFolder)) if (await exists(place)) return place === path;
-  return false;
+export function isFoundByItself(path: string, homeFolder: string): boolean {
+  return usualPlaces(homeFolder).find((place) => existsSync(place)) === path;
 }
 
 function namedFile(request: ConfigurationRequest): { readonly path: string; readonly by: string } | undefined {
@@ -57,11 +55,4 @@ function namedFile(request: ConfigurationRequest): { readonly path: string; read
     if (path !== undefined && path !== '') return { path, by };
   }
   return undefined;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
 }

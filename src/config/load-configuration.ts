@@ -15,7 +15,7 @@ import {
   type Section,
   sectionsOf,
 } from './sections.ts';
-import type { Configuration, ServerConfig } from './server-config.ts';
+import type { Configuration } from './server-config.ts';
 import { sharedFolders } from './shared-folders.ts';
 
 export type { ConfigurationRequest } from './find-configuration-file.ts';
@@ -35,9 +35,9 @@ export interface MainConfiguration {
  * Finds and reads the main file: `-c`, `PGCELLAR_CONFIG_FILE`, `BARMAN_CONFIG_FILE`, then the usual places (product.md section 3).
  * @throws OperatorError `configuration-missing`, `configuration-invalid` or `file-unreadable`
  */
-export async function loadMainConfiguration(request: ConfigurationRequest): Promise<MainConfiguration> {
-  const path = await findConfigurationFile(request);
-  const file = await readIniFile(path);
+export function loadMainConfiguration(request: ConfigurationRequest): MainConfiguration {
+  const path = findConfigurationFile(request);
+  const file = readIniFile(path);
   const context = newContext(request.homeFolder);
   const { global } = readGlobal(globalSectionOf(sectionsOf(file, path), path), context);
   return { path, file, global, warnings: context.notes.warnings };
@@ -49,21 +49,20 @@ export async function loadMainConfiguration(request: ConfigurationRequest): Prom
  * @param homeFolder of the user that we run as by now, for `~` in paths
  * @throws OperatorError `configuration-invalid` or `file-unreadable`
  */
-export async function loadConfiguration(main: MainConfiguration, homeFolder: string): Promise<Configuration> {
+export function loadConfiguration(main: MainConfiguration, homeFolder: string): Configuration {
   const context = newContext(homeFolder);
   const own = sectionsOf(main.file, main.path);
   const globalSection = globalSectionOf(own, main.path);
   const { global, defaults } = readGlobal(globalSection, context);
-  const included = await readIncludedFiles(global, context.notes);
+  const included = readIncludedFiles(global, context.notes);
   for (const sections of included) refuseGlobalChange(globalSection, sections);
   const others = mergeSections([...own, ...included.flat()]).filter((section) => !isGlobalSection(section));
   others.forEach(refuseUnusableName);
   const modelSections = others.filter((section) => isModelSection(section, context));
   const models = byName(modelSections).map((section) => readModel(section, context));
-  const servers: ServerConfig[] = [];
-  for (const section of byName(others.filter((other) => !modelSections.includes(other)))) {
-    servers.push(await readServer(section, { home: global.barman_home, defaults, models }, context));
-  }
+  const servers = byName(others.filter((other) => !modelSections.includes(other))).map((section) =>
+    readServer(section, { home: global.barman_home, defaults, models }, context),
+  );
   const globalProblems = sharedFolders(servers);
   return { path: main.path, global, servers, models, globalProblems, ...context.notes };
 }
@@ -79,10 +78,10 @@ export interface ConfigurationFiles {
 }
 
 /** Reads where each option stands. @throws as {@link loadConfiguration} */
-export async function readConfigurationFiles(main: MainConfiguration, homeFolder: string): Promise<ConfigurationFiles> {
+export function readConfigurationFiles(main: MainConfiguration, homeFolder: string): ConfigurationFiles {
   const own = sectionsOf(main.file, main.path);
   const { global } = readGlobal(globalSectionOf(own, main.path), newContext(homeFolder));
-  const included = await readIncludedFiles(global, newContext(homeFolder).notes);
+  const included = readIncludedFiles(global, newContext(homeFolder).notes);
   const all = [...own, ...included.flat()];
   const automatic = automaticFile(global.barman_home);
   return {

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { GlobalOptions } from './options.ts';
@@ -10,9 +10,9 @@ import { type Section, sectionsOf } from './sections.ts';
  * Reads one file.
  * @throws OperatorError `file-unreadable` or `configuration-invalid`
  */
-export async function readIniFile(path: string): Promise<IniFile> {
+export function readIniFile(path: string): IniFile {
   try {
-    return parseIni(await readFile(path, 'utf8'), path);
+    return parseIni(readFileSync(path, 'utf8'), path);
   } catch (error) {
     if (error instanceof OperatorError) throw error;
     const why = systemCodeOf(error) ?? messageOf(error);
@@ -24,13 +24,11 @@ export async function readIniFile(path: string): Promise<IniFile> {
 }
 
 /** Reads the files beside the main one, in order, each with its sections: the included folder, then `.barman.auto.conf`. */
-export async function readIncludedFiles(global: GlobalOptions, notes: Notes): Promise<readonly (readonly Section[])[]> {
-  const paths = await includedFiles(global.configuration_files_directory, notes);
+export function readIncludedFiles(global: GlobalOptions, notes: Notes): readonly (readonly Section[])[] {
+  const paths = includedFiles(global.configuration_files_directory, notes);
   const automatic = automaticFile(global.barman_home);
-  if (await isThere(automatic)) paths.push(automatic);
-  const read: (readonly Section[])[] = [];
-  for (const path of paths) read.push(sectionsOf(await readIniFile(path), path));
-  return read;
+  if (isThere(automatic)) paths.push(automatic);
+  return paths.map((path) => sectionsOf(readIniFile(path), path));
 }
 
 /** Where `config-update` writes what stands nowhere yet (catalog.md section 14.4). */
@@ -38,9 +36,9 @@ export function automaticFile(home: string): string {
   return join(home, '.barman.auto.conf');
 }
 
-async function includedFiles(folder: string | undefined, notes: Notes): Promise<string[]> {
+function includedFiles(folder: string | undefined, notes: Notes): string[] {
   if (folder === undefined) return [];
-  const names = await namesIn(folder);
+  const names = namesIn(folder);
   if (names === undefined) {
     notes.logWarnings.push(`configuration_files_directory ${folder} is not a folder; no file is included`);
     return [];
@@ -48,15 +46,15 @@ async function includedFiles(folder: string | undefined, notes: Notes): Promise<
   const paths: string[] = [];
   for (const name of names) {
     const path = join(folder, name);
-    if (await isRegularFile(path)) paths.push(path);
+    if (isRegularFile(path)) paths.push(path);
     else notes.logWarnings.push(`${path} is not a regular file and is not included`);
   }
   return paths;
 }
 
-async function namesIn(folder: string): Promise<readonly string[] | undefined> {
+function namesIn(folder: string): readonly string[] | undefined {
   try {
-    const names = await readdir(folder);
+    const names = readdirSync(folder);
     const included = names.filter((name) => name.endsWith('.conf') && !name.startsWith('.'));
     return included.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   } catch (error) {
@@ -69,17 +67,19 @@ async function namesIn(folder: string): Promise<readonly string[] | undefined> {
   }
 }
 
-async function isRegularFile(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+function isRegularFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** A file that cannot be looked at counts as there, so that reading it tells why. */
-async function isThere(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    (error: unknown) => !['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? ''),
-  );
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }

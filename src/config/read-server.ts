@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseRetentionPolicy } from '../retention/retention-policy.ts';
 import { messageOf, systemCodeOf } from '../shared/operator-error.ts';
@@ -34,12 +34,12 @@ interface Resolved {
 }
 
 /** Reads one server section with everything below and above it: active model, `[barman]`, defaults. */
-export async function readServer(section: Section, around: ServerSurroundings, context: ReadingContext): Promise<ServerConfig> {
+export function readServer(section: Section, around: ServerSurroundings, context: ReadingContext): ServerConfig {
   const name = section.name as ServerName; // refuseUnusableName has passed it
   const own = readOwn(section, context);
   tellUnknownKeys(section, context);
   const plain = optionsOf(resolve(name, [own, around.defaults], around.home));
-  const active = await readActiveModel(plain.backup_directory, around.models);
+  const active = readActiveModel(plain.backup_directory, around.models);
   const layers = active.model === undefined ? [own, around.defaults] : [modelLayer(active.model), own, around.defaults];
   const resolved = resolve(name, layers, around.home);
   const assumed = assumptionsAbout(name, optionsOf(resolved));
@@ -118,14 +118,14 @@ function optionsOf({ values }: Resolved): ServerOptions {
   return Object.fromEntries(serverOptionNames.map((key) => [key, values.get(key)])) as ServerOptions;
 }
 
-async function readActiveModel(
+function readActiveModel(
   backupDirectory: string,
   models: readonly ModelConfig[],
-): Promise<{ readonly model?: ModelConfig | undefined; readonly problem?: string }> {
+): { readonly model?: ModelConfig | undefined; readonly problem?: string } {
   const file = join(backupDirectory, '.active-model.auto');
   let name: string;
   try {
-    name = (await readFile(file, 'utf8')).trim();
+    name = readFileSync(file, 'utf8').trim();
   } catch (error) {
     const code = systemCodeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return {};

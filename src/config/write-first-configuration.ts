@@ -11,7 +11,7 @@ import { formatSection } from './write-server-file.ts';
  * One that is there stays as it is.
  */
 export async function writeFirstConfiguration(home: string, request: ConfigurationRequest): Promise<void> {
-  if (await isThere(request)) return;
+  if (isThere(request)) return;
   const path = resolve(request.explicitPath ?? join(request.homeFolder, '.pgcellar.conf'));
   const servers = `${path.replace(/\.conf$/, '')}.d`;
   const folder = resolve(home);
@@ -26,9 +26,9 @@ export async function writeFirstConfiguration(home: string, request: Configurati
   await writeFileDurably(path, formatSection('pgcellar', lines), { mode: 0o640 });
 }
 
-async function isThere(request: ConfigurationRequest): Promise<boolean> {
+function isThere(request: ConfigurationRequest): boolean {
   try {
-    await findConfigurationFile(request);
+    findConfigurationFile(request);
     return true;
   } catch (error) {
     if (expectedFailureOf(error)?.code !== 'configuration-missing') throw error;

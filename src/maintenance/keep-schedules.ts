@@ -13,7 +13,7 @@ export interface ScheduledServer {
 /** The world around the schedules, so that a test can be another one. */
 export interface ScheduleWork {
   /** Reads the servers that have a schedule. @throws OperatorError when the configuration cannot be read */
-  readonly load: () => Promise<readonly ScheduledServer[]>;
+  readonly load: () => readonly ScheduledServer[];
   /** When the newest backup in the catalog was begun, whatever became of it. */
   readonly newestBegun: (server: string) => Promise<Date | undefined>;
   /** One pass of maintenance; resolves when it has ended. */
@@ -109,7 +109,7 @@ export class ScheduleKeeper {
   /** A server whose schedule stayed the same keeps its plan, also one that it is about to miss. */
   async #load(): Promise<void> {
     const plans = new Map<string, Plan>();
-    for (const server of await this.#work.load()) {
+    for (const server of this.#work.load()) {
       const known = this.#plans.get(server.name);
       const isSame = known?.server.schedule.text === server.schedule.text;
       plans.set(server.name, isSame ? known : await this.#planFor(server, known?.isRunning ?? false));

@@ -14,7 +14,7 @@ import { firstPlanned } from './plan-backup.ts';
 
 interface RunScheduleOptions {
   /** Reads every configured server. */
-  readonly reload: () => Promise<readonly Server[]>;
+  readonly reload: () => readonly Server[];
   /** The beginning of a command line of ours. */
   readonly self: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -37,8 +37,8 @@ export async function runSchedule(options: RunScheduleOptions, context: Context)
   let telling = Promise.resolve();
   const keeper = new ScheduleKeeper(
     {
-      load: async () => {
-        servers = await options.reload();
+      load: () => {
+        servers = options.reload();
         return scheduledOf(servers, context);
       },
       newestBegun: async (name) => await newestBegun(named(name)),

@@ -18,7 +18,7 @@ interface NewServer {
   readonly slotName: string;
   readonly global: GlobalOptions;
   /** Reads the configuration again, for the server that is in it by now. */
-  readonly load: () => Promise<Server>;
+  readonly load: () => Server;
 }
 
 export interface InitReport {
@@ -42,7 +42,7 @@ export async function initServer(asked: NewServer, context: Context): Promise<In
       : readConninfo('--streaming-conninfo', asked.streamingConninfo);
   const path = await writeServerFile(asked.global, asked.name, linesFor(asked, conninfo, streaming));
   context.messages.info(`Wrote ${path}`);
-  const check = await checkServer(await asked.load(), undefined, context);
+  const check = await checkServer(asked.load(), undefined, context);
   return { check, path, onServer: await missingOnServer(check, conninfo, streaming) };
 }
 

@@ -15,7 +15,7 @@ type Answer = 'yes' | 'no' | 'quit';
 
 export interface Mending {
   /** Reads the server's configuration again: a step may have changed it. @throws OperatorError when it is gone */
-  readonly reload: () => Promise<Server>;
+  readonly reload: () => Server;
   /** The beginning of a command line of ours. */
   readonly self: readonly string[];
   /** A failed check comes up, with what mends it. */
@@ -50,7 +50,7 @@ export async function mendServer(server: Server, mending: Mending, context: Cont
     const outcome = await takeSteps(next.remedy, current, mending, context);
     if (outcome === 'quit') return report;
     if (outcome === 'nothing-done') continue;
-    current = await mending.reload();
+    current = mending.reload();
     report = await checkUntilMended(current, next.name, context);
     mending.onOutcome(next.name, passes(report, next.name));
   }

@@ -12,7 +12,7 @@ import { optionWords } from './show-server.ts';
 interface Switching {
   readonly models: readonly ModelConfig[];
   /** Reads the server's configuration anew. */
-  readonly reload: () => Promise<Server>;
+  readonly reload: () => Server;
   /** The beginning of a command line of ours. */
   readonly self: readonly string[];
 }
@@ -34,7 +34,7 @@ export async function switchModel(
     context.messages.info(`Resetting the active model for the server ${name}`);
     if (!(await pathExists(file))) return;
     await removeFileDurably(file);
-    await restartReceiver(await reload(), self, context);
+    await restartReceiver(reload(), self, context);
     return;
   }
   const model = fittingModel(server, modelName, models);
@@ -44,7 +44,7 @@ export async function switchModel(
   }
   context.messages.info(`Applying model '${modelName}' to server '${name}'`);
   await writeFileDurably(file, modelName);
-  const changed = await reload();
+  const changed = reload();
   tellChanges(server, changed, model, context);
   for (const problem of changed.config.problems) context.messages.warning(problem);
   await restartReceiver(changed, self, context);

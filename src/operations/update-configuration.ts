@@ -11,7 +11,7 @@ import { applyChanges } from './apply-changes.ts';
 interface Surroundings {
   readonly configuration: Configuration;
   /** Reads where options stand; asked under the lock, when something is to be written. */
-  readonly readFiles: () => Promise<ConfigurationFiles>;
+  readonly readFiles: () => ConfigurationFiles;
 }
 
 /**
@@ -32,7 +32,7 @@ export async function updateConfiguration(
       hint: 'run it again in a moment',
     });
   }
-  const files = await readFiles();
+  const files = readFiles();
   const sets = planChanges(json, {
     files,
     serverNames: servers.map(({ name }) => name),
@@ -61,7 +61,7 @@ export async function applyQueuedChanges(
     context.messages.warning('another config-update or cron is changing the configuration: the queue is left to it');
     return new Set();
   }
-  return await applyChanges(global.config_changes_queue, await readFiles(), context);
+  return await applyChanges(global.config_changes_queue, readFiles(), context);
 }
 
 async function takeUpdateLock(folder: string): Promise<FileLock | undefined> {

@@ -15,7 +15,7 @@ let path: readonly string[];
 beforeAll(async () => {
   const section = { active: false, conninfo: 'host=/nowhere', backup_method: 'postgres' };
   home = await opened.add(createTestHome({ servers: { main: section, 'main-copy': section, other: section } }));
-  const server = await serverFrom(home.configFile, 'main', home.env());
+  const server = serverFrom(home.configFile, 'main', home.env());
   await storeBackups(server, [backupOf('20260101T000000'), backupOf('20260102T000000', { status: 'FAILED' })]);
   path = [dirname(await programPath(home))];
   for (const shell of ['bash', 'zsh', 'fish']) {

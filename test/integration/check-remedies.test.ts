@@ -217,7 +217,7 @@ describe('the catalog', () => {
     'backups-failed': {
       name: 'failed backups',
       breaks: async () => {
-        const server = await serverFrom(home.configFile, 'main', home.env());
+        const server = serverFrom(home.configFile, 'main', home.env());
         await storeBackups(server, [
           backupOf('20200101T000000', { status: 'FAILED' }),
           backupOf('20200102T000000', { status: 'FAILED' }),
@@ -496,7 +496,7 @@ describe('the host of PostgreSQL', () => {
       name: 'backup_label',
       section: () => byRsync({ conninfo: conninfo(other, 'user=barman dbname=postgres') }),
       breaks: async () => {
-        const server = await serverFrom(home.configFile, 'main', home.env());
+        const server = serverFrom(home.configFile, 'main', home.env());
         await storeBackups(server, [backupOf(lastOfAll, { pgdata: other.dataDir })]);
         await other.stop();
         await writeFile(join(other.dataDir, 'backup_label'), 'START WAL LOCATION: 0/0\n');

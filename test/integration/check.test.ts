@@ -26,7 +26,7 @@ async function homeFor(cluster: PostgresServer, more: IniSection = {}): Promise<
 }
 
 async function ourResults(home: TestHome, tools: Partial<CheckTools> = {}): Promise<readonly CheckResult[]> {
-  const server = await serverFrom(home.configFile, 'main', environmentOf(home));
+  const server = serverFrom(home.configFile, 'main', environmentOf(home));
   const archivePending = async (): Promise<boolean> => (await runOracle(['archive-wal', 'main'], { home })).exitCode === 0;
   return (await runChecks({ server, tools: toolsWith({ archivePending, ...tools }) })).results;
 }

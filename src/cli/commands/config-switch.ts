@@ -16,8 +16,8 @@ export const configSwitchCommand: CommandDeclaration = {
     }
     const { switchModel } = await import('../../operations/switch-model.ts');
     const { configuration, context, self } = application;
-    const reload = async () => {
-      const { servers } = await application.reload();
+    const reload = () => {
+      const { servers } = application.reload();
       return servers.find(({ config }) => config.name === server.config.name) ?? server;
     };
     await switchModel(server, isReset ? undefined : modelName, { models: configuration.models, reload, self }, context);

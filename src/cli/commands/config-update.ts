@@ -16,10 +16,10 @@ export const configUpdateCommand: CommandDeclaration = {
     const { updateConfiguration } = await import('../../operations/update-configuration.ts');
     const { restartReceiver } = await import('../../operations/restart-receiver.ts');
     const { configuration, context, self } = application;
-    const readFiles = async () => await application.configurationFiles();
+    const readFiles = () => application.configurationFiles();
     const changed = await updateConfiguration(json, { configuration, readFiles }, context);
     if (changed.size === 0) return;
-    const { servers } = await application.reload();
+    const { servers } = application.reload();
     const touched = servers.filter(({ config }) => changed.has(config.name) || changed.has(config.activeModel ?? ''));
     await forEachServer(touched, application, async (server) => {
       await restartReceiver(server, self, context);

@@ -14,9 +14,9 @@ export const cronCommand: CommandDeclaration = {
     const { applyQueuedChanges } = await import('../../operations/update-configuration.ts');
     const { restartReceiver } = await import('../../operations/restart-receiver.ts');
     const { configuration, context, self } = application;
-    const readFiles = async () => await application.configurationFiles();
+    const readFiles = () => application.configurationFiles();
     const changed = await applyQueuedChanges({ configuration, readFiles }, context);
-    const { servers } = changed.size === 0 ? application : await application.reload();
+    const { servers } = changed.size === 0 ? application : application.reload();
     const touched = servers.filter(({ config }) => changed.has(config.name) || changed.has(config.activeModel ?? ''));
     await forEachServer(touched, application, async (server) => {
       await restartReceiver(server, self, context);

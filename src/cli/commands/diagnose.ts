@@ -14,7 +14,7 @@ export const diagnoseCommand: CommandDeclaration = {
     const { renderDiagnosis } = await import('../../output/render-diagnosis.ts');
     const { version } = await import('../version.ts');
     const { configuration, servers, context, environment } = application;
-    const files = await application.configurationFiles();
+    const files = application.configurationFiles();
     const diagnosis = await diagnose({ configuration, servers, files, version: version(), environment }, context);
     const text = renderDiagnosis(diagnosis, { showsSources: options.flag('show-config-source') });
     context.messages.info(text, { logged: false });

@@ -19,7 +19,7 @@ export const doctorCommand: CommandDeclaration = {
     const report: CheckReport = await mendServer(
       server,
       {
-        reload: async () => await application.reloadServer(server.config.name),
+        reload: () => application.reloadServer(server.config.name),
         self: self.filter((word) => word !== '-q'),
         onFailure: (result, remedy) => tell(renderDoctorFailure(result, remedy, typed)),
         ask: async (step, how) => {

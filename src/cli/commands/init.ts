@@ -60,7 +60,7 @@ export const initCommand: CommandDeclaration = {
         wal: options.text('wal') === 'archive-command' ? 'archive-command' : 'streaming',
         slotName: options.text('slot-name') ?? 'pgcellar',
         global: configuration.global,
-        load: async () => await application.reloadServer(name),
+        load: () => application.reloadServer(name),
       },
       context,
     );

@@ -35,7 +35,7 @@ export const scheduleCommand: CommandDeclaration = {
     }
     await runSchedule(
       {
-        reload: async () => (await application.reload()).servers,
+        reload: () => application.reload().servers,
         self: application.self,
         environment: application.environment,
         maintenanceEverySeconds: options.number('maintenance-every') ?? maintenanceEverySeconds,

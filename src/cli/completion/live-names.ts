@@ -11,7 +11,7 @@ import type { LiveNames } from './complete-words.ts';
  * word has no place for it.
  */
 export function liveNames(places: ConfigurationRequest): LiveNames {
-  const reading = orNone(async () => await readServers(places));
+  const reading = orNone(() => readServers(places));
   return {
     servers: async () =>
       (await reading).map(({ config }) => ({ word: config.name, summary: config.options.description ?? '' })),
@@ -22,8 +22,8 @@ export function liveNames(places: ConfigurationRequest): LiveNames {
   };
 }
 
-async function readServers(places: ConfigurationRequest): Promise<readonly Server[]> {
-  const configuration = await loadConfiguration(await loadMainConfiguration(places), places.homeFolder);
+function readServers(places: ConfigurationRequest): readonly Server[] {
+  const configuration = loadConfiguration(loadMainConfiguration(places), places.homeFolder);
   const parts = { configuration, configurationPath: configuration.path, environment: places.environment };
   return configuration.servers.map((config) => serverFor(config, parts));
 }
@@ -35,7 +35,7 @@ async function readBackups({ layout }: Server): Promise<readonly { readonly word
     .map(({ id, status, backupName }) => ({ word: id, summary: `${status}${backupName === null ? '' : ` ${backupName}`}` }));
 }
 
-async function orNone<T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> {
+async function orNone<T>(read: () => Promise<readonly T[]> | readonly T[]): Promise<readonly T[]> {
   try {
     return await read();
   } catch (error) {

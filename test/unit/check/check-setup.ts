@@ -17,10 +17,10 @@ import { localTimestamp } from '../../../src/shared/timestamp.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';
 
 /** The server `name` of a configuration file, as the assembled program has it. */
-export async function serverFrom(configFile: string, name: string, environment: Environment): Promise<Server> {
+export function serverFrom(configFile: string, name: string, environment: Environment): Server {
   const home = environment['HOME'] ?? '/nonexistent';
-  const main = await loadMainConfiguration({ explicitPath: configFile, environment: {}, homeFolder: home });
-  const { global, servers } = await loadConfiguration(main, home);
+  const main = loadMainConfiguration({ explicitPath: configFile, environment: {}, homeFolder: home });
+  const { global, servers } = loadConfiguration(main, home);
   const config = servers.find((server) => server.name === name);
   if (config === undefined) throw new Error(`no server ${name}`);
   const { options } = config;
@@ -51,7 +51,7 @@ export async function lonelyServer(lines: string): Promise<LonelyServer> {
   const configFile = join(folder.path, 'main.conf');
   await mkdir(join(folder.path, 'home'));
   await writeFile(configFile, `[barman]\nbarman_home = FOLDER/home\n[main]\n${lines}\n`.replaceAll('FOLDER', folder.path));
-  const server = await serverFrom(configFile, 'main', { PATH: '/usr/bin:/bin' });
+  const server = serverFrom(configFile, 'main', { PATH: '/usr/bin:/bin' });
   return { server, folder: folder.path, [Symbol.asyncDispose]: async () => await folder[Symbol.asyncDispose]() };
 }
 

@@ -24,7 +24,7 @@ export async function loadTestConfiguration(files: string | Readonly<Record<stri
   }
   const request = { explicitPath: join(folder.path, 'main.conf'), environment: {}, homeFolder: folder.path };
   try {
-    return withServers(withoutFolder(await loadConfiguration(await loadMainConfiguration(request), folder.path), folder.path));
+    return withServers(withoutFolder(loadConfiguration(loadMainConfiguration(request), folder.path), folder.path));
   } catch (error) {
     if (error instanceof Error) error.message = error.message.replaceAll(folder.path, 'FOLDER');
     throw error;

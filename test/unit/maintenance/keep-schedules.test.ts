@@ -99,7 +99,7 @@ async function aWorld({ now, schedules, newest = {}, slow = [], backUp, backupsA
     lasting: new Map<string, () => void>(),
     load: () => {
       load?.();
-      return Promise.resolve(world.servers);
+      return world.servers;
     },
     newestBegun: (name: string) => Promise.resolve(newest[name] === undefined ? undefined : new Date(newest[name])),
     maintain: () => {
