@@ -59,7 +59,7 @@ export async function peekWals(layout: ServerLayout, first: WalName, count: numb
 export function requireWalName(text: string): WalName {
   const name = parseWalName(text);
   if (name !== undefined) return name;
-  throw new OperatorError('wal-name-invalid', `'${text}' is not a valid WAL file name`);
+  throw new OperatorError('wal-name-invalid', `'${text}' is not a valid wal file name`);
 }
 
 function isPowerOfTwo(number: number): boolean {

@@ -42,6 +42,7 @@ export function parseArguments(
     if (error instanceof CommanderError) {
       if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help')
         return new HelpWanted(helpOf(declaration, programName));
+      if (error.code === 'commander.missingArgument') throw usageError(declaration, programName, missingArguments(command));
       throw usageError(declaration, programName, `${error.message.replace(/^error: /, '')}${suggestionFor(words, declared)}`);
     }
     if (error instanceof OperatorError && error.code === 'usage' && !error.message.startsWith('usage:')) {
@@ -50,6 +51,12 @@ export function parseArguments(
     throw error instanceof Error ? error : new Error(`${verb}: ${String(error)}`);
   }
   return { options: new OptionValues(values), positionals: command.args };
+}
+
+/** All that are missing, in the words that Barman has for them. */
+function missingArguments({ registeredArguments, args }: Command): string {
+  const missing = registeredArguments.slice(args.length).filter(({ required }) => required);
+  return `the following arguments are required: ${missing.map((argument) => argument.name()).join(', ')}`;
 }
 
 /** Help of one verb. */
@@ -100,7 +107,7 @@ function store(values: Map<string, unknown>, option: OptionDeclaration, raw: unk
 
 function readValue(option: OptionDeclaration, text: string | undefined): unknown {
   if (text === undefined) return option.choices?.[0];
-  const name = `argument --${option.name}`;
+  const name = `argument --${option.name}${option.short === undefined ? '' : `/-${option.short}`}`;
   if (option.kind === 'count' && !/^\d+$/.test(text)) throw wrong(`${name}: '${text}' is not a valid non negative integer`);
   if (option.kind === 'positive' && !/^0*[1-9]\d*$/.test(text))
     throw wrong(`${name}: '${text}' is not a valid positive integer`);

@@ -65,7 +65,7 @@ export function parseGlobalOptions(argv: readonly string[], programName: string)
     if (option.choices?.includes(given) === false) {
       throw usage(
         programName,
-        `argument ${option.spellings.join('/')}: invalid choice: '${given}' (choose from ${option.choices.join(', ')})`,
+        `argument ${option.spellings.join('/')}: invalid choice: '${given}' (choose from ${option.choices.map((word) => `'${word}'`).join(', ')})`,
       );
     }
     found.set(option.key, given);

@@ -136,7 +136,7 @@ function requireStreaming(server: Server): string {
   if (!server.config.options.streaming_archiver) {
     throw new OperatorError(
       'configuration-invalid',
-      `Unable to start receive-wal process: streaming_archiver option set to off in the configuration of server ${server.config.name}`,
+      "Unable to start receive-wal process: streaming_archiver option set to 'off' in barman configuration file",
     );
   }
   return requireStreamingConninfo(server);

@@ -56,11 +56,17 @@ export function parseTarget(request: TargetRequest, zone?: AssumedZone, refuse: 
   read(request.targetName, parseName);
   if (request.isImmediate) targets.push({ kind: 'immediate' });
   const [target = { kind: 'none' } as const, second] = targets;
-  if (second !== undefined) refuse(invalid('you cannot specify multiple targets for the recovery operation'));
+  if (second !== undefined) refuse(invalid('You cannot specify multiple targets for the recovery operation'));
   const { targetTime, targetXid, targetLsn, targetName, targetTimeline } = request;
   const isPitr =
     request.isImmediate || [targetTime, targetXid, targetLsn, targetName, targetTimeline].some((asked) => asked !== undefined);
-  if (request.action !== undefined && !isPitr) refuse(invalid('--target-action needs a recovery target or --target-tli'));
+  if (request.action !== undefined && !isPitr)
+    refuse(
+      invalid(
+        "Can't enable recovery target action when PITR is not required",
+        'give a recovery target or --target-tli, or leave --target-action out',
+      ),
+    );
   if (request.isExclusive && !takesExclusive(target)) {
     warnings.push('--exclusive has no effect without --target-time, --target-xid or --target-lsn');
   }
@@ -108,6 +114,6 @@ function parseName(name: string): RecoveryTarget {
   return { kind: 'name', name };
 }
 
-function invalid(message: string): OperatorError {
-  return new OperatorError('target-invalid', message);
+function invalid(message: string, hint?: string): OperatorError {
+  return new OperatorError('target-invalid', message, hint === undefined ? {} : { hint });
 }

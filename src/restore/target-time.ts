@@ -68,7 +68,7 @@ function readTime(text: string, whole: string): Timestamp & { readonly hasZone: 
   } catch (error) {
     reason = error; // an offset that no zone has
   }
-  throw new OperatorError('target-invalid', `unable to parse the target time '${whole}'`, {
+  throw new OperatorError('target-invalid', `Unable to parse the target time parameter '${whole}'`, {
     hint: "write it as '2026-01-31 08:59:00+01:00'",
     cause: reason,
   });

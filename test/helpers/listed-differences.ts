@@ -4,7 +4,11 @@
  */
 export const listedDifferences = {
   /** Exit code and standard output are the same, and so is the kind of each message. */
-  errorText: 'The text of an error is our own; its exit code, and that it is one, are not',
+  errorText: 'its exit code, and that it is one, are not',
+  /** Exit code and the line with the mistake are the same. */
+  usageLine: 'The usage line before a mistake in a command line is a short one',
+  /** All but what the option adds is the same. */
+  debugMessages: 'What `-d` adds is told in our own words',
   /** The exit code is the same; Barman has begun to tell what it does. */
   refusedBefore: 'A target that cannot be reached is refused before a byte is copied',
   notYet: 'Object storage, snapshots and passive nodes are not available yet',

@@ -91,31 +91,59 @@ const alike: readonly string[] = [
   'check-wal-archive main',
   'lock-directory-cleanup',
   'put-wal nobody',
+  'get-wal main nonsense',
+  'restore --target-xid 1 --target-name x main latest /nonexistent/x',
+  'receive-wal main',
+  '-q show-backup main latest',
+  '-q check main',
+  '-q check nobody',
+  '-q check --nagios main',
+  '-q list-backups --minimal main',
+  '-q show-backup main 20200101T000000',
+  '-q get-wal --peek 3 main 000000010000000000000001',
+  '-q archive-wal main',
+  '-q -f json list-servers',
+  '-q -f json show-backup main 20200101T000000',
+  '--log-level ERROR list-servers',
+  '--color always list-backups main',
+  '--color never check main',
 ];
 
 const different: Readonly<Record<string, ListedDifference>> = {
-  'show-servers': 'errorText',
-  'show-backup main': 'errorText',
-  'list-files --target nothing main latest': 'errorText',
+  'show-servers': 'usageLine',
+  'show-backup main': 'usageLine',
+  'list-files --target nothing main latest': 'usageLine',
   'delete main nightly': 'errorText',
-  delete: 'errorText',
-  'get-wal main nonsense': 'errorText',
+  delete: 'usageLine',
   'backup --reuse-backup=sometimes main': 'errorText',
-  'backup --name latest main': 'errorText',
-  'backup --jobs 0 main': 'errorText',
-  'restore main latest': 'errorText',
-  'restore --target-xid 1 --target-name x main latest /nonexistent/x': 'errorText',
+  'backup --name latest main': 'usageLine',
+  'backup --jobs 0 main': 'usageLine',
+  'restore main latest': 'usageLine',
   'restore --target-action dance main latest /nonexistent/x': 'errorText',
   'restore --target-time nonsense main latest /nonexistent/x': 'refusedBefore',
   'restore --target-time 2000-01-01 main latest /nonexistent/x': 'refusedBefore',
   'restore --target-action shutdown main latest /nonexistent/x': 'refusedBefore',
-  'receive-wal main': 'errorText',
   'cron --nonsense': 'errorText',
   'config-update nonsense': 'errorText',
   'generate-manifest main latest': 'errorText',
   frobnicate: 'errorText',
-  '-f xml list-servers': 'errorText',
+  '-f xml list-servers': 'usageLine',
   '-c /nonexistent list-servers': 'errorText',
+  '--log-level error list-servers': 'usageLine',
+  '--color sometimes list-servers': 'usageLine',
+  '-d list-servers': 'debugMessages',
+  '-d status main': 'debugMessages',
+  '-d check main': 'debugMessages',
+  '-d show-backup main latest': 'debugMessages',
+  '-d list-files main oldest': 'debugMessages',
+  '-d archive-wal main': 'debugMessages',
+  '-d replication-status main': 'debugMessages',
+  '-d show-backup main 20200101T000000': 'debugMessages',
+  '-d -q list-servers': 'debugMessages',
+  '-d -f json list-backups main': 'debugMessages',
+  '-d -f json check main': 'debugMessages',
+  '-d -f json status main': 'debugMessages',
+  '-d -f json archive-wal main': 'debugMessages',
   'sync-info main': 'notYet',
   'sync-backup main latest': 'notYet',
   'status idle': 'inactive',
@@ -178,6 +206,14 @@ describeWithOracle('on one home that the real Barman made', () => {
         expect(mine.stdout).toBe(real.stdout);
         expect(kindOf(mine)).toBe(kindOf(real));
         break;
+      case 'usageLine':
+        expect(mine).toMatchObject({ exitCode: 2, stdout: real.stdout });
+        expect(mine.stderr).toMatch(/^usage: barman /);
+        expect(lastLine(mine.stderr)).toBe(lastLine(real.stderr));
+        break;
+      case 'debugMessages':
+        expect(withoutNews(comparable(withoutDebug(mine)))).toEqual(withoutNews(comparable(withoutDebug(real))));
+        break;
       case 'refusedBefore':
         expect(mine.exitCode).toBe(real.exitCode);
         expect(mine.stdout).toBe('');
@@ -234,6 +270,16 @@ function comparable(result: ProgramResult): ProgramResult {
     .replaceAll(/\d+\.\d\d\/hour/g, 'RATE/hour');
   return { ...result, stdout, stderr: result.stderr.replaceAll(/^HINT: .*\n/gm, '') };
 }
+
+/** The answer without what `-d` adds to it. */
+function withoutDebug({ stdout, stderr, ...result }: ProgramResult): ProgramResult {
+  const answer = stdout.startsWith('{') ? (JSON.parse(stdout) as Record<string, unknown>) : undefined; // an object by its brace
+  const kept = Object.entries(answer ?? {}).filter(([key]) => key !== '_DEBUG');
+  const rest = answer === undefined ? stdout : JSON.stringify(Object.fromEntries(kept));
+  return { ...result, stdout: rest, stderr: stderr.replaceAll(/^DEBUG: .*\n/gm, '') };
+}
+
+const lastLine = (text: string): string | undefined => text.trimEnd().split('\n').at(-1);
 
 /** How a failure begins, in the words that scripts look for; Barman has other words for a failure that nobody expected. */
 function kindOf({ stderr }: ProgramResult): string | undefined {

@@ -111,7 +111,7 @@ function backupName(text: string): string {
   };
   if (text.trim() === '') wrong('a backup name cannot be empty');
   if (/^\d{8}T\d{6}$/.test(text)) wrong(`'${text}' has the form of a backup id`);
-  if (reservedBackupWords.some((word) => word === text)) wrong(`'${text}' is a reserved word`);
+  if (reservedBackupWords.some((word) => word === text)) wrong(`Backup name '${text}' is not allowed: reserved word`);
   if (/[\0-\x1f]/.test(text) || text !== text.trim()) wrong('a backup name is one line without blanks around it');
   return text;
 }

@@ -101,16 +101,16 @@ test('several servers stand before nothing else', () => {
 });
 
 test.each([
-  [['main'], "missing required argument 'backup_id'"],
+  [['main'], 'the following arguments are required: backup_id'],
   [['main', 'latest', 'more'], 'too many arguments'],
   [['main', 'latest', '--none'], "unknown option '--none'"],
   [['main', 'latest', '-k'], "unknown option '-k'"],
   [['main', 'latest', '--na'], 'ambiguous option: --na could match --nagios, --name'],
   [['main', 'latest', '--no'], 'ambiguous option: --no could match --no-retry, --no-wait'],
   [['main', 'latest', '--name'], 'argument missing'],
-  [['main', 'latest', '--jobs', '0'], "argument --jobs: '0' is not a valid positive integer"],
-  [['main', 'latest', '--jobs=-1'], "argument --jobs: '-1' is not a valid positive integer"],
-  [['main', 'latest', '--para', 'x'], "argument --jobs: 'x' is not a valid positive integer"],
+  [['main', 'latest', '--jobs', '0'], "argument --jobs/-j: '0' is not a valid positive integer"],
+  [['main', 'latest', '--jobs=-1'], "argument --jobs/-j: '-1' is not a valid positive integer"],
+  [['main', 'latest', '--para', 'x'], "argument --jobs/-j: 'x' is not a valid positive integer"],
   [['main', 'latest', '--retry-times', '1.5'], "argument --retry-times: '1.5' is not a valid non negative integer"],
   [['main', 'latest', '--target', 'half'], "argument --target: invalid choice: 'half' (choose from 'full', 'standalone')"],
   [['main', 'latest', '--check=maybe'], "argument --check: invalid choice: 'maybe' (choose from 'yes', 'no')"],

@@ -61,10 +61,10 @@ test('there may be no verb at all', () => {
 
 test.each([
   [['-c'], 'argument -c/--config: expected one argument'],
-  [['-f', 'xml'], "argument -f/--format: invalid choice: 'xml' (choose from console, json)"],
+  [['-f', 'xml'], "argument -f/--format: invalid choice: 'xml' (choose from 'console', 'json')"],
   [
     ['--log-level=debug'],
-    "argument --log-level: invalid choice: 'debug' (choose from NOTSET, DEBUG, INFO, WARNING, ERROR, CRITICAL)",
+    "argument --log-level: invalid choice: 'debug' (choose from 'NOTSET', 'DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')",
   ],
   [['--colour', 'blue'], "argument --color/--colour: invalid choice: 'blue'"],
   [['--co', 'x'], 'ambiguous option: --co'],

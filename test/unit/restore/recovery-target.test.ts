@@ -21,14 +21,14 @@ describe('a target', () => {
 
   test.each([
     ['two at once', { targetXid: '1', isImmediate: true }, 'multiple targets'],
-    ['no time', { targetTime: 'yesterday' }, 'unable to parse'],
-    ['a day that does not exist', { targetTime: '2026-02-30 10:00:00' }, 'unable to parse'],
+    ['no time', { targetTime: 'yesterday' }, 'Unable to parse'],
+    ['a day that does not exist', { targetTime: '2026-02-30 10:00:00' }, 'Unable to parse'],
     ['a transaction with a quote', { targetXid: "1' x" }, 'no transaction id'],
     ['a bad LSN', { targetLsn: 'zzz' }, 'no LSN'],
     ['a name with a newline', { targetName: 'a\nb' }, 'control characters'],
     ['an empty name', { targetName: '' }, 'cannot be empty'],
     ['a name longer than PostgreSQL takes', { targetName: 'x'.repeat(64) }, 'at most 63 bytes'],
-    ['an action without a target', { action: 'pause' as const }, '--target-action needs'],
+    ['an action without a target', { action: 'pause' as const }, 'recovery target action when PITR is not required'],
   ])('is refused: %s', (_, request, message) => {
     expect(() => parseTarget({ ...nothing, ...request })).toThrow(message);
   });
