@@ -34,7 +34,7 @@ interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-/** statfs(2) of btrfs, where every copy can be a clone. */
+/** statfs(2) of btrfs, where each subvolume has a device number of its own. */
 const btrfsMagic = 0x9123683e;
 /** Our own host answers sooner. */
 const answerMs = 3000;
@@ -72,7 +72,7 @@ export function localPlace({ programPath, environment, signal }: Surroundings): 
     },
     isWritable,
     sizesBelow,
-    spaceAt,
+    spaceAt: async (path) => await spaceAt(path, environment),
     folderOfProcess,
     listensOn: async (socketPath) => await takesConnections({ path: socketPath }),
     listensOnPort: async (port, address) => await takesConnections({ port, host: reachable(address) }),
@@ -133,15 +133,23 @@ async function sizesBelow(path: string): Promise<ReadonlyMap<string, number>> {
   return sizes;
 }
 
-async function spaceAt(path: string): Promise<FreeSpace> {
+async function spaceAt(path: string, environment: Environment): Promise<FreeSpace> {
   try {
     const [{ dev }, { bavail, bsize, type }] = await Promise.all([stat(path), statfs(path)]);
-    return { fileSystem: String(dev), freeBytes: bavail * bsize, canShare: type === btrfsMagic };
+    const fileSystem = type === btrfsMagic ? await mountedFrom(path, environment) : String(dev);
+    return { fileSystem, freeBytes: bavail * bsize };
   } catch (error) {
     if (!['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '') || dirname(path) === path)
       throw cannot(`look at ${path}`, error);
-    return await spaceAt(dirname(path));
+    return await spaceAt(dirname(path), environment);
   }
+}
+
+/** The device that all subvolumes of a file system share, with their space. */
+async function mountedFrom(path: string, environment: Environment): Promise<string> {
+  const result = await runProgram(['df', '--output=source', '--', path], { environment });
+  if (result.exitCode !== 0) throw failureOf(result, 'df');
+  return result.stdout;
 }
 
 async function folderOfProcess(pid: number): Promise<string | undefined> {

@@ -13,8 +13,6 @@ export interface FreeSpace {
   /** The same text for two paths on one file system. */
   readonly fileSystem: string;
   readonly freeBytes: number;
-  /** Two copies on it may share their blocks, so a copy needs no space of its own. */
-  readonly canShare: boolean;
 }
 
 /**

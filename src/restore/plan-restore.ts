@@ -7,6 +7,7 @@ import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatLongTime } from '../shared/timestamp.ts';
 import { type BackupSource, dataFolder, sourceOf, tablespaceFolder } from './backup-source.ts';
+import { canClone } from './can-clone.ts';
 import { type BackupChoice, chooseBackup, namedBackup } from './choose-backup.ts';
 import { configuredZone } from './configured-zone.ts';
 import type { ArchiveFacts } from './judge-backup.ts';
@@ -119,7 +120,7 @@ async function planChosen(aim: Aim, { refusals, warnings }: Told, context: Conte
   const staging = await refusals.take(() => planStaging({ source, request, totalBytes, wal, segmentSize }));
   if (staging === undefined) return undefined;
   const { stagingPath, isDelta } = request;
-  const spaceQuestion = { here: aim.here, place, placeName: aim.placeName, source, places, trees, staged: staging };
+  const spaceQuestion = { here: aim.here, place, placeName: aim.placeName, source, places, trees, staged: staging, canClone };
   const spaces = await planSpaces({ ...spaceQuestion, walBytes: wal.bytes, stagingPath, isDelta });
   for (const space of spaces) if (space.neededBytes > space.freeBytes) refusals.add(tooSmall(space), 'space');
   await refuseMissingMeans({ request, source, staging, place, here: aim.here, reader: aim.reader }, refusals);

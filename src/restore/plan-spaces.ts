@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { type BackupSource, dataFolder } from './backup-source.ts';
 import type { Place } from './place.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import type { StagingPlan } from './plan-staging.ts';
 import type { PlannedSpace, PlannedTree } from './restore-plan.ts';
+import { controlFile } from './restored-files.ts';
 
 interface SpaceQuestion {
   /** This host, where the catalog is. */
@@ -18,24 +20,26 @@ interface SpaceQuestion {
   /** On either host. */
   readonly stagingPath: string;
   readonly isDelta: boolean;
+  /** Whether a copy of a file of this host in a folder of it shares its blocks. */
+  readonly canClone: (file: string, folder: string) => Promise<boolean>;
 }
 
 interface Demand {
   readonly isHere: boolean;
   readonly path: string;
   readonly bytes: number;
-  /** A copy of what lies there may share its blocks. */
+  /** A file of what is copied there, in whole files. */
   readonly clonedFrom?: string;
 }
 
 /** What is needed and free on each file system that a restore writes to, on both hosts. */
 export async function planSpaces(question: SpaceQuestion): Promise<readonly PlannedSpace[]> {
-  const { here, place, placeName } = question;
+  const { here, place, placeName, canClone } = question;
   const byFileSystem = new Map<string, PlannedSpace>();
   for (const { isHere, path, bytes, clonedFrom } of await demandsOf(question)) {
     const host = isHere ? 'local' : placeName;
-    const { fileSystem, freeBytes, canShare } = await (isHere ? here : place).spaceAt(path);
-    const sharesBlocks = canShare && clonedFrom !== undefined && (await here.spaceAt(clonedFrom)).fileSystem === fileSystem;
+    const { fileSystem, freeBytes } = await (isHere ? here : place).spaceAt(path);
+    const sharesBlocks = clonedFrom !== undefined && (await canClone(clonedFrom, path));
     const key = `${host} ${fileSystem}`;
     const before = byFileSystem.get(key);
     byFileSystem.set(key, {
@@ -56,7 +60,12 @@ async function demandsOf(question: SpaceQuestion): Promise<readonly Demand[]> {
   const demands: Demand[] = [];
   for (const tree of trees) {
     const bytes = isDelta ? await growthOf(tree, question) : tree.bytes;
-    demands.push({ isHere, path: tree.destination, bytes, ...(isCloned ? { clonedFrom: dataFolder(source.leaf) } : {}) });
+    demands.push({
+      isHere,
+      path: tree.destination,
+      bytes,
+      ...(isCloned ? { clonedFrom: join(dataFolder(source.leaf), controlFile) } : {}),
+    });
   }
   if (places.wal.kind !== 'fetched') demands.push({ isHere, path: places.wal.folder, bytes: walBytes });
   if (staged.here !== undefined) demands.push({ isHere: true, path: stagingPath, bytes: staged.here });

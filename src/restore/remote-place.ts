@@ -8,7 +8,6 @@ import { watched, writtenReader } from './watched-program.ts';
 
 /** What a script of ours ends with for a path that is not there. */
 const missing = 44;
-const isBtrfs = 'btrfs';
 /** `/proc/net/unix`: a listening socket has the flag `__SO_ACCEPTCON`, 00010000; its path, blanks and all, ends the line. */
 const listeningScript = `wanted=" $1" awk '
   $4 == "00010000" && substr($0, length($0) - length(ENVIRON["wanted"]) + 1) == ENVIRON["wanted"] { found = 1 }
@@ -87,11 +86,10 @@ export function remotePlace(host: Host, signal: AbortSignal): Place {
       );
     },
     spaceAt: async (path) => {
-      const text =
-        'p=$1; while [ ! -e "$p" ]; do p=$(dirname -- "$p"); done; df -P -B1 -- "$p" | tail -n 1; stat -f -c %T -- "$p"';
-      const [line = '', type = ''] = (await asking(`tell the free space of ${path}`, text, path))?.split('\n') ?? [];
+      const text = 'p=$1; while [ ! -e "$p" ]; do p=$(dirname -- "$p"); done; df -P -B1 -- "$p" | tail -n 1';
+      const line = (await asking(`tell the free space of ${path}`, text, path)) ?? '';
       const [, device = '', free] = /^(.*?)\s+\d+\s+\d+\s+(\d+)\s+\d+%/.exec(line) ?? [];
-      return { fileSystem: device, freeBytes: Number(free ?? 0), canShare: type.trim() === isBtrfs };
+      return { fileSystem: device, freeBytes: Number(free ?? 0) };
     },
     folderOfProcess: async (pid) => {
       const text = `[ -d "/proc/$1" ] || exit ${String(missing)}; readlink "/proc/$1/cwd" || echo unknown`;
