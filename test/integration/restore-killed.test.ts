@@ -3,9 +3,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createGpgHome, type GpgHome } from '../helpers/gpg-home.ts';
 import { describeEachPostgres, requirePostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
+import { encryptBackup, packBackup } from '../helpers/pack-backup.ts';
 import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import type { RunningProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
@@ -20,6 +23,10 @@ interface Story {
   readonly plain: string;
   readonly packed: string;
   readonly chained: string;
+  readonly sealed: string;
+  /** An encrypted incremental backup on a plain one. */
+  readonly sealedChain: string;
+  readonly gpg: GpgHome;
 }
 
 async function tell(major: number, opened: Opened): Promise<Story> {
@@ -37,10 +44,18 @@ async function tell(major: number, opened: Opened): Promise<Story> {
   const plain = await backUp();
   await cluster.query('UPDATE story SET i = -i');
   const chained = await backUp('--incremental', plain);
+  await cluster.query('UPDATE story SET i = -i');
+  await cluster.query('UPDATE story SET i = -i');
+  const sealedChain = await backUp('--incremental', plain);
   await home.writeServer('main', { ...server, backup_compression: 'gzip', backup_compression_format: 'tar' });
   const packed = await backUp();
+  const sealed = await backUp();
+  const gpg = await opened.add(createGpgHome());
+  await packBackup(home, sealedChain);
+  for (const id of [sealed, sealedChain]) await encryptBackup(home, gpg, id);
+  await home.writeServer('main', { ...server, encryption_passphrase_command: `cat ${gpg.passphraseFile}` });
   await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
-  return { home, plain, packed, chained };
+  return { home, plain, packed, chained, sealed, sealedChain, gpg };
 }
 
 describeEachPostgres(
@@ -66,10 +81,10 @@ describeEachPostgres(
     }
 
     /** The same command says what to remove; when that is gone, it finishes and nothing else is left. */
-    async function expectWayOut(all: readonly string[], place: Awaited<ReturnType<typeof newPlace>>): Promise<void> {
+    async function expectWayOut(all: readonly string[], place: Awaited<ReturnType<typeof newPlace>>, env = {}): Promise<void> {
       const { dataDir, fast, staging } = place;
       expect(existsSync(join(dataDir, 'global/pg_control'))).toBe(false);
-      const again = await runPgcellar(all, { home: story.home });
+      const again = await runPgcellar(all, { home: story.home, env });
       if (again.exitCode !== 0) {
         expect(again.stderr).toMatch(/^ERROR: the (?:destination|place of tablespace fast) \S+ is not empty/);
         const hints = again.stderr.matchAll(
@@ -80,7 +95,7 @@ describeEachPostgres(
           expect([dataDir, fast]).toContain(path);
           await rm(path, { recursive: true });
         }
-        await runWell(all, { home: story.home });
+        await runWell(all, { home: story.home, env });
       }
       expect(existsSync(join(dataDir, 'global/pg_control'))).toBe(true);
       expect((await readdir(dataDir)).filter((name) => name.startsWith('.pgcellar'))).toEqual([]);
@@ -129,41 +144,59 @@ describeEachPostgres(
       const hold = () => join(folder.path, 'hold');
       const staged = ['--staging-location', 'remote'];
 
+      async function killNow(program: RunningProgram, dataDir: string): Promise<void> {
+        program.killGroup('SIGKILL');
+        await program.ended;
+        // what runs there ends when nobody listens any more
+        await waitFor('nothing works there any more', async () => {
+          const commands = (await story.home.processes()).map(({ command }) => command);
+          return !commands.some(
+            (command) => command.includes(dataDir) && /stand-ins\/(?:tar|rsync|pg_combinebackup)/.test(command),
+          );
+        });
+        await rm(hold());
+        await rm(`${hold()}.reached`);
+      }
+
       test.each([
         { stage: 'while it sends', of: 'plain', where: 'here', when: 'spawn .*rsync .*/data/?$', more: [] },
         { stage: 'while it unpacks there', of: 'packed', where: 'there', when: 'tar --extract', more: staged },
         { stage: 'while it combines there', of: 'chained', where: 'there', when: 'pg_combinebackup --output', more: staged },
+        { stage: 'while it decrypts here', of: 'sealed', where: 'gpg', when: '--decrypt .*base.tar', more: staged },
+        { stage: 'while it sends it', of: 'sealed', where: 'there', when: 'rsync --server', more: staged },
+        { stage: 'when a part is sent', of: 'sealedChain', where: 'here', when: 'spawn .*rsync .*/packed', more: staged },
+        {
+          stage: 'while it combines there',
+          of: 'sealedChain',
+          where: 'there',
+          when: 'pg_combinebackup --output',
+          more: staged,
+        },
         { stage: 'while it sends WAL', of: 'packed', where: 'here', when: 'spawn .*rsync .*pg_wal', more: staged },
         { stage: 'while it writes settings', of: 'plain', where: 'there', when: 'sync -- .*recovery.signal', more: atEnd },
         { stage: 'while it syncs', of: 'chained', where: 'there', when: 'sync -f', more: [] },
       ] as const)('killed $stage ($of)', async ({ of, where, when, more }) => {
-        const { home } = story;
+        const { home, gpg } = story;
         const place = await newPlace();
         const all = [...place.words, ...more, '--remote-ssh-command', sshd.sshCommand, 'main', story[of], place.dataDir];
+        const keys = { GNUPGHOME: gpg.path };
         if (where === 'here') {
-          const env = { NODE_OPTIONS: `--require ${join(import.meta.dirname, '../helpers/kill-when.cjs')}`, KILL_WHEN: when };
+          const hook = `--require ${join(import.meta.dirname, '../helpers/kill-when.cjs')}`;
+          const env = { ...keys, NODE_OPTIONS: hook, KILL_WHEN: when };
           expect(await runPgcellar(all, { home, env })).toMatchObject({ signal: 'SIGKILL' });
         } else {
           await writeFile(hold(), when);
-          await using program = await spawnPgcellar(all, { home });
+          const env = { ...keys, HOLD_BELOW: place.staging };
+          const path = where === 'gpg' ? [join(folder.path, 'stand-ins', 'gpg')] : [];
+          await using program = await spawnPgcellar(all, { home, env, path });
           await waitFor('the stage is reached', () => existsSync(`${hold()}.reached`));
-          program.killGroup('SIGKILL');
-          await program.ended;
-          // what runs there ends when nobody listens any more
-          await waitFor('nothing works there any more', async () => {
-            const commands = (await home.processes()).map(({ command }) => command);
-            return !commands.some(
-              (command) => command.includes(place.dataDir) && /stand-ins\/(?:tar|pg_combinebackup)/.test(command),
-            );
-          });
-          await rm(hold());
-          await rm(`${hold()}.reached`);
+          await killNow(program, place.dataDir);
         }
         await waitFor(
           'nothing writes any more',
           async () => !(await home.processes()).some(({ command }) => /rsync|stand-ins/.test(command)),
         );
-        await expectWayOut(all, place);
+        await expectWayOut(all, place, keys);
       });
 
       test('what another program of this host stages there is left alone, what a killed one has left goes', async () => {
@@ -174,11 +207,8 @@ describeEachPostgres(
         {
           await using program = await spawnPgcellar(all, { home });
           await waitFor('it unpacks there', () => existsSync(`${hold()}.reached`));
-          program.killGroup('SIGKILL');
-          await program.ended;
+          await killNow(program, place.dataDir);
         }
-        await rm(hold());
-        await rm(`${hold()}.reached`);
         const [left = ''] = await readdir(place.staging);
         expect(left).toMatch(/^pgcellar-restore-.*-\d+-[0-9a-f]{16}$/);
         const living = left.replace(/-\d+-[0-9a-f]{16}$/, `-${String(process.pid)}-${'0'.repeat(16)}`);
@@ -195,6 +225,7 @@ describeEachPostgres(
       const real = {
         tar: '/usr/bin/tar',
         sync: '/usr/bin/sync',
+        rsync: '/usr/bin/rsync',
         pg_combinebackup: join(requirePostgres(major).clientsDir, 'pg_combinebackup'),
       };
       const stand = join(folder.path, 'stand-ins');
@@ -212,6 +243,16 @@ exec '${path}' "$@"
         programs[name] = join(stand, name);
         await writeFile(join(stand, name), script, { mode: 0o755 });
       }
+      await mkdir(join(stand, 'gpg'));
+      // a plan asks gpg, too: nothing is staged then
+      const script = `#!/bin/sh
+if [ -e '${hold}' ] && [ -n "$(ls -A "$HOLD_BELOW")" ] && printf '%s' "$*" | grep -Eq -e "$(cat '${hold}')"; then
+  touch '${hold}.reached'
+  while [ -e '${hold}' ]; do sleep 0.05; done
+fi
+exec /usr/bin/gpg "$@"
+`;
+      await writeFile(join(stand, 'gpg', 'gpg'), script, { mode: 0o755 });
       return programs;
     }
   },

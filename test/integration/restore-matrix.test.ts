@@ -1,11 +1,12 @@
 // One story for each version of PostgreSQL, backed up in every form. Each form is restored to each kind of target, and each of both here and to another host
 // through a real sshd, staged on either side; every restored server is started and holds what was committed there.
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGpgHome, type GpgHome } from '../helpers/gpg-home.ts';
 import { describeEachPostgres, describeWithOracle, requirePostgres, testedMajors } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
+import { encryptBackup, packBackup } from '../helpers/pack-backup.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
@@ -66,15 +67,15 @@ async function tell(major: number, opened: Opened): Promise<Story> {
   if (major >= 17) {
     await take('incremental', { words: ['--incremental', backups.get('plain') ?? ''] });
     await take('packed-chain', { words: ['--incremental', backups.get('incremental') ?? ''] });
-    await pack(home, backups.get('packed-chain') ?? '');
+    await packBackup(home, backups.get('packed-chain') ?? '');
   }
   if (major >= 15) {
     await take('zstd', { more: { ...packed, backup_compression: 'zstd' } });
     await take('lz4', { more: { ...packed, backup_compression: 'lz4' } });
   }
   await home.writeServer('main', { ...serverOf(cluster), encryption_passphrase_command: `cat ${gpg.passphraseFile}` });
-  await encrypt(home, gpg, backups.get('encrypted') ?? '');
-  if (major >= 17) await encrypt(home, gpg, backups.get('packed-chain') ?? '');
+  await encryptBackup(home, gpg, backups.get('encrypted') ?? '');
+  if (major >= 17) await encryptBackup(home, gpg, backups.get('packed-chain') ?? '');
 
   const early = await load.mark();
   await commitMore(load);
@@ -98,43 +99,6 @@ async function backUp(home: TestHome, words: readonly string[]): Promise<string>
   // ids are seconds
   await waitFor('the next second', () => id !== new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, ''));
   return id;
-}
-
-/** As Barman does it since 3.14, which this one is not. */
-async function encrypt(home: TestHome, gpg: GpgHome, id: string): Promise<void> {
-  const folder = home.server('main', 'base', id, 'data');
-  for (const name of await readdir(folder)) {
-    if (!name.includes('.tar')) continue;
-    const path = join(folder, name);
-    await gpg.gpg([
-      '--recipient',
-      gpg.keyId,
-      '--trust-model',
-      'always',
-      '--compress-level',
-      '0',
-      '--output',
-      `${path}.gpg`,
-      '--encrypt',
-      path,
-    ]);
-    await runProgram(['rm', path]);
-  }
-  const record = home.server('main', 'meta', `${id}-backup.info`);
-  await writeFile(
-    record,
-    (await readFile(record, 'utf8')).replace(/^encryption=.*\n/m, '').replace(/^end_offset/m, 'encryption=gpg\nend_offset'),
-  );
-}
-
-/** As pg_basebackup writes a tar; the oracle makes no incremental backups in that format. */
-async function pack(home: TestHome, id: string): Promise<void> {
-  const folder = home.server('main', 'base', id);
-  const script = `cd "$1" && mkdir tar && tar -C data --exclude=./backup_manifest -czf tar/base.tar.gz . && mv data/backup_manifest tar/ &&
-for oid in [0-9]*; do tar -C "$oid" -czf "tar/$oid.tar.gz" . && rm -r "$oid" && mkdir "$oid" || exit 1; done && rm -r data && mv tar data`;
-  expect(await runProgram(['sh', '-c', script, 'sh', folder])).toMatchObject({ exitCode: 0, stderr: '' });
-  const record = home.server('main', 'meta', `${id}-backup.info`);
-  await writeFile(record, (await readFile(record, 'utf8')).replace(/^compression=.*$/m, 'compression=gzip'));
 }
 
 async function commitMore(load: WriteLoad): Promise<void> {
