@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { codecFor, decompress } from '../compression/all-codecs.ts';
 import { levelFor } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, type ClearContent, formOf, readClear, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
+import { copyToDescriptor } from '../shared/copy-to-descriptor.ts';
 import { fillFile } from '../shared/fill-file.ts';
 import type { Log } from '../shared/log.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
@@ -22,6 +24,8 @@ interface ServeOptions {
   readonly form: WalForm;
   /** Opened only when a file was found; left open. */
   readonly output: () => Promise<NodeJS.WritableStream>;
+  /** The open file or pipe that `output` writes to: a file that goes out as it lies is written there directly. */
+  readonly descriptor?: number | undefined;
 }
 
 /**
@@ -29,14 +33,15 @@ interface ServeOptions {
  * @returns the path that was sent
  * @throws OperatorError `wal-not-found`
  */
-export async function serveWal({ server, name, allowsPartial, form, output }: ServeOptions, log: Log): Promise<string> {
+export async function serveWal(options: ServeOptions, log: Log): Promise<string> {
+  const { server, name, allowsPartial, form } = options;
   const storage = storageOf(server);
   for (const path of walCandidates(server.layout, name, { allowsPartial })) {
     const storageHere = path.startsWith(`${server.layout.wals}/`) ? storage : arrivalsOf(storage);
     if (await hasVanished(path, storageHere)) continue;
     log.debug(`sending ${name} from ${path}`);
     await readClear(path, storageHere, async (content) => {
-      await send({ content, form: formFor(path, form), output: await output(), storage: storageHere });
+      await send(content, { ...options, form: formFor(path, form), storage: storageHere });
     });
     return path;
   }
@@ -49,25 +54,38 @@ function formFor(path: string, form: WalForm): WalForm {
   return form === 'plain' ? 'plain' : 'stored';
 }
 
-interface SendOptions {
-  readonly content: ClearContent;
-  readonly form: WalForm;
-  readonly output: NodeJS.WritableStream;
+interface SendOptions extends Pick<ServeOptions, 'form' | 'output' | 'descriptor'> {
   readonly storage: WalStorage;
 }
 
-async function send({ content, form, output, storage }: SendOptions): Promise<void> {
+async function send(content: ClearContent, options: SendOptions): Promise<void> {
+  const { form, output, storage } = options;
   if (form === 'stored' || form === (content.compression ?? 'plain')) {
-    await pipeline(content.open(), output, { end: false });
+    await sendAsItIs(content, options);
   } else if (form === 'plain') {
-    await decompress(content, content.compression, { to: output, surroundings: storage });
+    await decompress(content, content.compression, { to: await output(), surroundings: storage });
   } else {
-    await sendRecompressed({ content, form, output, storage });
+    await sendRecompressed(content, form, options);
   }
 }
 
+async function sendAsItIs(content: ClearContent, { output, descriptor }: SendOptions): Promise<void> {
+  const { path } = content;
+  if (path === undefined || descriptor === undefined) {
+    await pipeline(content.open(), await output(), { end: false });
+    return;
+  }
+  const { size } = await stat(path);
+  const start = copyToDescriptor(path, descriptor);
+  if (start < size) await pipeline(createReadStream(path, { start }), await output(), { end: false });
+}
+
 /** Through files of their own folder: the codecs read files, and a damaged source must fail before the first byte goes out. */
-async function sendRecompressed({ content, form, output, storage }: SendOptions): Promise<void> {
+async function sendRecompressed(
+  content: ClearContent,
+  form: 'gzip' | 'bzip2',
+  { output, storage }: SendOptions,
+): Promise<void> {
   const codec = codecFor(form);
   if (codec === undefined) throw new OperatorError('usage', `${form} is no output compression`);
   await using folder = await makeScratchFolder('wal');
@@ -77,7 +95,7 @@ async function sendRecompressed({ content, form, output, storage }: SendOptions)
   });
   const compressed = join(folder.path, 'compressed');
   await codec.compress(plain, compressed, levelFor(codec, 'medium'), storage);
-  await pipeline(createReadStream(compressed), output, { end: false });
+  await pipeline(createReadStream(compressed), await output(), { end: false });
 }
 
 async function hasVanished(path: string, storage: WalStorage): Promise<boolean> {

@@ -12,13 +12,13 @@ import type { WalName } from '../wal/wal-name.ts';
 export async function writeWalFile(
   folder: string,
   name: WalName,
-  fill: (output: NodeJS.WritableStream) => Promise<void>,
+  fill: (output: NodeJS.WritableStream, descriptor: number) => Promise<void>,
 ): Promise<string> {
   const path = join(folder, name);
   const temporary = join(folder, `.${name}.${String(process.pid)}.tmp`);
   const file = await openNew(temporary, path);
   try {
-    await fillOpenFile(file, fill);
+    await fillOpenFile(file, async (output) => await fill(output, file.fd));
     await file.sync();
     await file.close();
     await rename(temporary, path);

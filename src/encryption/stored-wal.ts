@@ -39,6 +39,8 @@ export interface StoredForm {
 /** Content without encryption, and the compression it then has. */
 export interface ClearContent extends PackedContent {
   readonly compression: DetectedCompression | undefined;
+  /** The file in which it lies as it is; undefined for what is decrypted on the way. */
+  readonly path?: string;
 }
 
 /** How a server's archive is read, for one piece of work: the passphrase is kept no longer than this is. */
@@ -86,7 +88,7 @@ export function formOfHead(head: Buffer, custom: CustomCompression | undefined):
  */
 export async function readClear<T>(path: string, storage: WalStorage, use: (content: ClearContent) => Promise<T>): Promise<T> {
   const { compression, encryption } = await formOf(path, storage);
-  if (encryption === undefined) return await use({ ...contentOf(path), compression });
+  if (encryption === undefined) return await use({ ...contentOf(path), compression, path });
   const decryption = await startDecryption(path, await passphraseFor(path, storage), storage);
   return await useDecrypted(path, decryption, storage, use);
 }

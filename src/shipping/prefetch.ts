@@ -1,8 +1,11 @@
 import { tryLockFile } from '../shared/file-lock.ts';
+import { fastCiphers } from '../transport/prefer-fast-cipher.ts';
 import { fetchOneByOne } from './fetch-one-by-one.ts';
+import type { FetchOptions } from './fetch-wal.ts';
 import { Pauses } from './pauses.ts';
 import type { PrefetchOptions } from './prefetch-options.ts';
 import { receiveRow } from './receive-row.ts';
+import { loginWords } from './remote-host.ts';
 import { announce, emptySpool, removeOldSpools } from './spool.ts';
 import { SpoolWatch } from './spool-watch.ts';
 
@@ -21,13 +24,19 @@ export async function prefetch(options: PrefetchOptions): Promise<void> {
   const watch = await SpoolWatch.begin(options);
   if (watch === undefined) return;
   try {
-    await fill(options, watch);
+    await fill({ ...options, fetch: await withFastCipher(options.fetch) }, watch);
     announce(spool, []);
     await watch.waitUntilEmpty();
   } finally {
     watch.close();
     await emptySpool(spool);
   }
+}
+
+/** For gigabytes of WAL it pays to ask for a cipher that costs less. */
+async function withFastCipher(fetch: FetchOptions): Promise<FetchOptions> {
+  const ciphers = await fastCiphers(loginWords(fetch.remote), fetch.environment);
+  return { ...fetch, remote: { ...fetch.remote, ciphers } };
 }
 
 async function fill(options: PrefetchOptions, watch: SpoolWatch): Promise<void> {

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
@@ -20,6 +20,9 @@ export interface RowEnd {
   /** The segment that comes next. */
   readonly next: SegmentName;
 }
+
+/** Bytes that one system call writes. */
+const writtenAtOnce = 1 << 20;
 
 /** Exit code of a Barman that does not know the verb. */
 const usageError = 2;
@@ -76,13 +79,35 @@ async function storeMembers(
   }
 }
 
+/** Written in large pieces: what comes is cut as the pipe cuts it, and to hand over each piece takes more than to write it. */
+async function storeMember(member: Entry, path: string): Promise<void> {
+  await using file = await open(path, 'w');
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of member) {
+    pieces.push(piece);
+    bytes += piece.length;
+    if (bytes < writtenAtOnce) continue;
+    await writeAll(file, pieces);
+    [pieces, bytes] = [[], 0];
+  }
+  if (bytes > 0) await writeAll(file, pieces);
+}
+
+/** @throws Error of the system call: also when the disk takes only a part, which it says with the next call */
+async function writeAll(file: FileHandle, pieces: readonly Buffer[]): Promise<void> {
+  const wanted = pieces.reduce((sum, { length }) => sum + length, 0);
+  const { bytesWritten } = await file.writev(pieces);
+  if (bytesWritten < wanted) await file.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
+}
+
 /** False when what comes is not wanted. */
 async function storeAll(members: AsyncIterable<Entry>, row: Row, { options, watch }: Storing): Promise<boolean> {
   const { spool, segmentSize } = options;
   for await (const member of members) {
     if (member.header.name !== String(row.next) || !(await watch.waitForRoom())) return false;
     const arriving = join(spool.work, row.next);
-    await pipeline(member, createWriteStream(arriving));
+    await storeMember(member, arriving);
     if (!(await publishSegment(arriving, row.next, options))) return false;
     row.next = nextSegment(row.next, segmentSize);
     announce(spool, [row.next]);

@@ -7,12 +7,23 @@ export interface RemoteHost {
   readonly configPath: string | undefined;
   /** `barman`, by which name pgcellar can be called too. */
   readonly program: string;
+  /** What ssh is to offer, where that is not left to it. */
+  readonly ciphers?: string | undefined;
 }
 
 /** Exit code of `ssh` for its own failures: no connection, no login. */
 export const sshFailure = 255;
 
 /** The command line up to the remote program (cli.md sections 13 and 14); ssh joins what follows with blanks for the remote shell. */
-export function sshWords({ user, host, port, program }: RemoteHost): string[] {
-  return ['ssh', ...(port === undefined ? [] : ['-p', String(port)]), '-q', '-T', `${user}@${host}`, program];
+export function sshWords(remote: RemoteHost): string[] {
+  return [...loginWords(remote), remote.program];
+}
+
+/** The command line up to the host. */
+export function loginWords({ user, host, port, ciphers }: RemoteHost): string[] {
+  const options = [
+    ...(port === undefined ? [] : ['-p', String(port)]),
+    ...(ciphers === undefined ? [] : ['-o', `Ciphers=${ciphers}`]),
+  ];
+  return ['ssh', ...options, '-q', '-T', `${user}@${host}`];
 }

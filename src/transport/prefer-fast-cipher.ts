@@ -1,29 +1,40 @@
 import type { Environment } from '../shared/environment.ts';
 import { runProgram } from './run-program.ts';
-import { parseSshCommand, type SshCommand } from './ssh-command.ts';
+import { parseSshCommand } from './ssh-command.ts';
 import { readIfThere } from './ssh-files.ts';
 import { parseSshSettings, settingOf } from './ssh-settings.ts';
 
-/**
- * The same `ssh_command`, offering the AES-GCM ciphers first where this processor has instructions for AES: OpenSSH prefers ChaCha20, which
- * takes two to four times the CPU of both hosts there, and for files by the gigabyte that is most of what a copy costs. All ciphers stay on
- * offer, in their order otherwise. An operator who chose the order, or a command that is not plain ssh, is left alone.
- */
+/** The same `ssh_command`, offering {@link fastCiphers}. A command that is not plain ssh is left alone. */
 export async function preferFastCipher(
   sshCommand: string,
   environment: Environment,
   processorFile = '/proc/cpuinfo',
 ): Promise<string> {
   const command = parseSshCommand(sshCommand);
-  if (!command.isPlain || !(await hasAesInstructions(processorFile))) return sshCommand;
+  const ciphers = command.isPlain ? await fastCiphers(command.words, environment, processorFile) : undefined;
+  return ciphers === undefined ? sshCommand : `${sshCommand} -o Ciphers=${ciphers}`;
+}
+
+/**
+ * The value of `Ciphers` that lets ssh offer AES-GCM first where this processor has instructions for AES: OpenSSH prefers ChaCha20, which
+ * takes two to four times the CPU of both hosts there, and for files by the gigabyte that is most of what a copy costs. All ciphers stay on
+ * offer, in their order otherwise.
+ * @param words ssh, its options and the host
+ * @returns undefined when there is nothing to gain, and when the operator chose the order
+ */
+export async function fastCiphers(
+  words: readonly string[],
+  environment: Environment,
+  processorFile = '/proc/cpuinfo',
+): Promise<string | undefined> {
+  if (!(await hasAesInstructions(processorFile))) return undefined;
+  const [ssh = 'ssh'] = words;
   const [wanted, usual] = await Promise.all([
-    ciphersOf(command.words, environment),
-    ciphersOf(bare(command), environment), // what ssh offers when nobody chose anything
+    ciphersOf(words, environment),
+    ciphersOf([ssh, '-F', 'none', 'host'], environment), // what ssh offers when nobody chose anything
   ]);
   const reordered = fastestFirst(wanted ?? '');
-  return wanted === undefined || wanted !== usual || reordered === wanted
-    ? sshCommand
-    : `${sshCommand} -o Ciphers=${reordered}`;
+  return wanted === undefined || wanted !== usual || reordered === wanted ? undefined : reordered;
 }
 
 /** A list of ciphers with those of AES-GCM first. */
@@ -31,10 +42,6 @@ function fastestFirst(ciphers: string): string {
   const names = ciphers.split(',');
   const isFast = (name: string): boolean => name.includes('-gcm@');
   return [...names.filter(isFast), ...names.filter((name) => !isFast(name))].join(',');
-}
-
-function bare({ words: [ssh = 'ssh'] }: SshCommand): string[] {
-  return [ssh, '-F', 'none', 'host'];
 }
 
 /** `Ciphers` as `ssh -G` tells it; undefined when it does not. */

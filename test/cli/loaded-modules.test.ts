@@ -32,8 +32,9 @@ describe('what runs once per WAL segment loads only what it needs', () => {
   afterAll(async () => await home[Symbol.asyncDispose]());
 
   test('get-wal', async () => {
-    const { rooms, packages } = await loadedBy(home, ['get-wal', 'main', '000000010000000000000002']);
+    const { rooms, packages, builtins } = await loadedBy(home, ['get-wal', 'main', '000000010000000000000002']);
     expect(packages).toEqual([]);
+    expect(slowBuiltins.filter((name) => builtins.includes(name))).toEqual([]);
     expect(Object.keys(rooms).filter((room) => heavyRooms.includes(room))).toEqual([]);
     expect(rooms).toMatchObject({ archive: ['find-wal.ts', 'serve-wal.ts'], catalog: ['archive-layout.ts'] });
     expect(rooms['postgres'] ?? []).not.toContain('connect.ts');

@@ -60,12 +60,13 @@ async function send({ application, servers: [server], options }: Invocation, nam
   const folder = options.text('output-directory');
   if (folder === undefined) {
     const output = () => Promise.resolve(application.stdout);
-    await serveWal({ server, name, allowsPartial, form, output }, context.log).catch(tellLostOutput);
+    await serveWal({ server, name, allowsPartial, form, output, descriptor: 1 }, context.log).catch(tellLostOutput);
     return;
   }
   const { writeWalFile } = await import('../write-wal-file.ts');
-  const path = await writeWalFile(folder, name, async (output) => {
-    await serveWal({ server, name, allowsPartial, form, output: () => Promise.resolve(output) }, context.log);
+  const path = await writeWalFile(folder, name, async (stream, descriptor) => {
+    const output = () => Promise.resolve(stream);
+    await serveWal({ server, name, allowsPartial, form, output, descriptor }, context.log);
   });
   context.messages.info(`Writing WAL '${name}' for server '${server.config.name}' into '${path}' file`);
 }
