@@ -18,7 +18,9 @@ export async function startStandby(primary: PostgresServer, settings: Settings =
     await promisify(execFile)(join(primary.clientsDir, 'pg_basebackup'), words);
     await giveToServer(folder.path);
     const installation = requirePostgres(primary.major);
-    const server = new PostgresServer({ installation, dataDir, folder, settings: { hot_standby: true, ...settings }, env: {} });
+    const conninfo = primary.conninfo({ user: 'streaming_barman' }); // a newer pg_basebackup writes words that an older server does not know
+    const given = { hot_standby: true, primary_conninfo: conninfo, ...settings };
+    const server = new PostgresServer({ installation, dataDir, folder, settings: given, env: {} });
     await server.start();
     await waitFor('the standby streams', async () => {
       return (await primary.value("SELECT count(*) FROM pg_stat_replication WHERE application_name = 'walreceiver'")) !== '0';
