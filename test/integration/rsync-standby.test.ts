@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeEachPostgres } from '../helpers/installations.ts';
 import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -16,95 +17,110 @@ import { createTemporaryFolder, type TemporaryFolder } from '../helpers/temporar
 import { waitFor } from '../helpers/wait-for.ts';
 import { writeScript } from '../unit/transport/scripts.ts';
 
-const major = 16;
-const opened = new Opened();
-let stage: RsyncStage;
-let standby: PostgresServer;
+describeEachPostgres(
+  (major) => {
+    const opened = new Opened();
+    let stage: RsyncStage;
+    let standby: PostgresServer;
 
-beforeAll(async () => {
-  stage = await setRsyncStage(major, opened);
-  const { home, cluster } = stage;
-  const id = await backUpByRsync(stage);
-  const folder = await opened.add(createTemporaryFolder('sb', { owner: 'server' }));
-  const { data, moved, tablespaces } = placesIn(folder);
-  await runWell(['restore', '--standby-mode', '--get-wal', ...moved, 'main', id, data], { home });
-  await appendFile(
-    join(data, 'postgresql.auto.conf'),
-    `restore_command = ''\nprimary_conninfo = '${cluster.conninfo({ user: 'streaming_barman' })}'\n`,
-  );
-  // it then waits at the end of a backup until its own archiver has the last segment, which only the primary can close
-  const settings = { archive_mode: 'always', archive_command: 'true' };
-  standby = await opened.add(startRestored({ dataDir: data, tablespaces, major, settings }));
-  await waitFor('the standby streams', async () => (await cluster.value('SELECT count(*) FROM pg_stat_replication')) === '2');
-  await configureRsync(stage, {
-    conninfo: standby.conninfo({ user: 'barman' }),
-    streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }),
-    primary_conninfo: cluster.conninfo({ user: 'barman' }),
-    wal_conninfo: cluster.conninfo({ user: 'barman' }),
-    wal_streaming_conninfo: cluster.conninfo({ user: 'streaming_barman' }),
-  });
-});
-afterAll(async () => opened.close());
+    beforeAll(async () => {
+      stage = await setRsyncStage(major, opened);
+      const { home, cluster } = stage;
+      const id = await backUpByRsync(stage);
+      const folder = await opened.add(createTemporaryFolder('sb', { owner: 'server' }));
+      const { data, moved, tablespaces } = placesIn(folder);
+      await runWell(['restore', '--standby-mode', '--get-wal', ...moved, 'main', id, data], { home });
+      await appendFile(
+        join(data, 'postgresql.auto.conf'),
+        `restore_command = ''\nprimary_conninfo = '${cluster.conninfo({ user: 'streaming_barman' })}'\n`,
+      );
+      // it then waits at the end of a backup until its own archiver has the last segment, which only the primary can close
+      const settings = { archive_mode: 'always', archive_command: 'true' };
+      standby = await opened.add(startRestored({ dataDir: data, tablespaces, major, settings }));
+      await waitFor(
+        'the standby streams',
+        async () => (await cluster.value('SELECT count(*) FROM pg_stat_replication')) === '2',
+      );
+      await configureRsync(stage, {
+        conninfo: standby.conninfo({ user: 'barman' }),
+        streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }),
+        primary_conninfo: cluster.conninfo({ user: 'barman' }),
+        wal_conninfo: cluster.conninfo({ user: 'barman' }),
+        wal_streaming_conninfo: cluster.conninfo({ user: 'streaming_barman' }),
+      });
+    });
+    afterAll(async () => opened.close());
 
-function placesIn(folder: TemporaryFolder) {
-  const places = Object.keys(stage.tablespaces).map((name, index) => ({ name, path: join(folder.path, `ts${String(index)}`) }));
-  return {
-    data: join(folder.path, 'data'),
-    moved: places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]),
-    tablespaces: places.map(({ path }) => path),
-  };
-}
+    function placesIn(folder: TemporaryFolder) {
+      const places = Object.keys(stage.tablespaces).map((name, index) => ({
+        name,
+        path: join(folder.path, `ts${String(index)}`),
+      }));
+      return {
+        data: join(folder.path, 'data'),
+        moved: places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]),
+        tablespaces: places.map(({ path }) => path),
+      };
+    }
 
-/** An rsync that tells that it was started, and begins when it may. */
-async function waitingRsync(name: string): Promise<{ path: string; started: string; go: string }> {
-  const path = await stage.home.makeFolder(name);
-  const [started, go] = [join(path, 'started'), join(path, 'go')];
-  await writeScript(path, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
-  return { path, started, go };
-}
+    /** An rsync that tells that it was started, and begins when it may. */
+    async function waitingRsync(name: string): Promise<{ path: string; started: string; go: string }> {
+      const path = await stage.home.makeFolder(name);
+      const [started, go] = [join(path, 'started'), join(path, 'go')];
+      await writeScript(path, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
+      return { path, started, go };
+    }
 
-test('a backup of a standby is complete, and has what the primary wrote before', async () => {
-  const { home, cluster } = stage;
-  await cluster.query("INSERT INTO near VALUES (-1, 'on the primary')");
-  await waitFor(
-    'the standby has the row',
-    async () => (await standby.value("SELECT count(*) FROM near WHERE t = 'on the primary'")) === '1',
-  );
-  const id = await backUpByRsync(stage);
-  expect(await newestRecord(stage.home)).toMatch(/^status=DONE$/m);
-  await using folder = await createTemporaryFolder('rs', { owner: 'server' });
-  const { data, moved, tablespaces } = placesIn(folder);
-  await runWell(['restore', ...moved, 'main', id, data], { home });
-  await using restored = await startRestored({ dataDir: data, tablespaces, major, wait: 'promoted' });
-  expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
-});
+    test('a backup of a standby is complete, and has what the primary wrote before', async () => {
+      const { home, cluster } = stage;
+      await cluster.query("INSERT INTO near VALUES (-1, 'on the primary')");
+      await waitFor(
+        'the standby has the row',
+        async () => (await standby.value("SELECT count(*) FROM near WHERE t = 'on the primary'")) === '1',
+      );
+      const id = await backUpByRsync(stage);
+      expect(await newestRecord(stage.home)).toMatch(/^status=DONE$/m);
+      await using folder = await createTemporaryFolder('rs', { owner: 'server' });
+      const { data, moved, tablespaces } = placesIn(folder);
+      await runWell(['restore', ...moved, 'main', id, data], { home });
+      await using restored = await startRestored({ dataDir: data, tablespaces, major, wait: 'promoted' });
+      expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
+    });
 
-/** A backup to which something happens while files are copied. */
-async function strike(title: string, happen: () => Promise<unknown>): Promise<ProgramResult> {
-  const { path, started, go } = await waitingRsync(title);
-  const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [path] });
-  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
-  await happen();
-  await writeFile(go, '');
-  return await running.ended;
-}
+    /** A backup to which something happens while files are copied. */
+    async function strike(title: string, happen: () => Promise<unknown>): Promise<ProgramResult> {
+      const { path, started, go } = await waitingRsync(title);
+      const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [path] });
+      await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+      await happen();
+      await writeFile(go, '');
+      return await running.ended;
+    }
 
-test('a primary that goes away while files are copied fails the backup instead of letting it wait for ever', async () => {
-  const { home, cluster } = stage;
-  const { exitCode, stderr } = await strike('primary-gone', async () => await cluster.stop('immediate'));
-  expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/^ERROR: .*cannot connect to PostgreSQL/m);
-  expect(await newestRecord(home)).toMatch(/^error=failure issuing stop of the backup \(cannot connect to PostgreSQL .*\)$/m);
-  expect(await newestRecord(home)).toMatch(/^status=FAILED$/m);
-  await cluster.start();
-  await startReceiver(home, cluster); // it ended with the server
-  await waitFor('the standby streams', async () => (await cluster.value('SELECT count(*) FROM pg_stat_replication')) === '2');
-});
+    test('a primary that goes away while files are copied fails the backup instead of letting it wait for ever', async () => {
+      const { home, cluster } = stage;
+      const { exitCode, stderr } = await strike('primary-gone', async () => await cluster.stop('immediate'));
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/^ERROR: .*cannot connect to PostgreSQL/m);
+      expect(await newestRecord(home)).toMatch(
+        /^error=failure issuing stop of the backup \(cannot connect to PostgreSQL .*\)$/m,
+      );
+      expect(await newestRecord(home)).toMatch(/^status=FAILED$/m);
+      await cluster.start();
+      await startReceiver(home, cluster); // it ended with the server
+      await waitFor(
+        'the standby streams',
+        async () => (await cluster.value('SELECT count(*) FROM pg_stat_replication')) === '2',
+      );
+    });
 
-test('a promotion while files are copied fails the backup in the words of the server', async () => {
-  const { exitCode, stderr } = await strike('promoted', async () => await standby.query('SELECT pg_promote()'));
-  expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/promoted/);
-  expect(await newestRecord(stage.home)).toMatch(/^error=failure issuing stop of the backup \(.*promoted.*\)$/m);
-  expect(await newestRecord(stage.home)).toMatch(/^status=FAILED$/m);
-});
+    test('a promotion while files are copied fails the backup in the words of the server', async () => {
+      const { exitCode, stderr } = await strike('promoted', async () => await standby.query('SELECT pg_promote()'));
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/promoted/);
+      expect(await newestRecord(stage.home)).toMatch(/^error=failure issuing stop of the backup \(.*promoted.*\)$/m);
+      expect(await newestRecord(stage.home)).toMatch(/^status=FAILED$/m);
+    });
+  },
+  [13, 16, 18],
+);
