@@ -110,7 +110,7 @@ async function copy(job: BackupJob, { host, sshCommand }: Way, session: BackupSe
   const jobs = request.jobs ?? options.parallel_jobs;
   const workers = jobs > 1 ? ` (${String(jobs)} jobs)` : '';
   context.messages.info(
-    `Starting backup copy via rsync${sshCommand === undefined ? '' : '/SSH'} for ${job.backup.id}${workers}`,
+    `Starting backup copy via ${sshCommand === undefined ? 'local rsync' : 'rsync/SSH'} for ${job.backup.id}${workers}`,
   );
   const startedMs = context.clock.elapsedMs();
   const copied = await copyCluster(

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeEachPostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { type ProgramResult, type RunningProgram, startProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
@@ -14,6 +14,8 @@ import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
+
+const mayMount = await canMount();
 
 describeEachPostgres(
   (major) => {
@@ -124,6 +126,23 @@ describeEachPostgres(
       await backup.ended;
     });
 
+    test.skipIf(!mayMount)('so is one that runs where its process cannot be seen, as in another container', async () => {
+      const aside = ['unshare', '--pid', '--fork', '--kill-child=SIGINT', await programPath(home), '-c', home.configFile];
+      await using backup = startProgram([...aside, 'backup', '--bwlimit', '4000', 'main'], { env: home.env() });
+      await waitFor('pg_basebackup copies', async () => (await copying()).length > 0, { explain: () => backup.stderr() });
+      const id = await newest();
+      await runWell(['cron'], { home });
+      for (const words of [
+        ['backup', 'main'],
+        ['delete', 'main', id],
+      ]) {
+        await using other = await spawnPgcellar(words, { home });
+        expect(await other.ended).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/is running/) as string });
+      }
+      expect(await field('status')).toBe('STARTED');
+      expect(await backup.ended).toMatchObject({ exitCode: 0 });
+    });
+
     test('a server that cannot be backed up keeps no other from it, and the exit code tells of the worst', async () => {
       await home.writeServer('aside', { ...streamingServer(cluster), conninfo: 'host=127.0.0.1 port=1 user=barman' });
       const before = await newest();
@@ -157,8 +176,8 @@ describeEachPostgres(
       });
     });
 
-    describe('a full disk', async () => {
-      test.skipIf(!(await canMount()))('fails the backup with the reason', async () => {
+    describe('a full disk', () => {
+      test.skipIf(!mayMount)('fails the backup with the reason', async () => {
         await using small = await mountSmallFileSystem({ sizeMib: 12 });
         await configure({ basebackups_directory: small.path });
         await using backup = await spawnPgcellar(['backup', 'main'], { home });

@@ -110,57 +110,82 @@ describe('reuse_backup', () => {
 });
 
 describeWithOracle('beside the real Barman', () => {
-  let theirs: string;
-  let ours: string;
-  beforeAll(async () => {
-    const { home, cluster } = stage;
-    await configureRsync(stage, { reuse_backup: 'link' });
-    ours = await backUpByRsync(stage);
-    await new Promise((resolve) => setTimeout(resolve, 1100)); // their ids count seconds too, and they do not look for a free one
-    const taken = await runOracle(['backup', 'main'], { home });
-    expect(taken).toMatchObject({ exitCode: 0 });
-    await cluster.query('SELECT pg_switch_wal()');
-    await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
-    theirs = (await readdir(home.server('main', 'base'))).toSorted().at(-1) ?? '';
-    for (const id of [ours, theirs]) await runWell(['check-backup', 'main', id], { home }); // their WAL may have come later than they
-  });
+  describe.each(['rsync', 'local-rsync'])('by %s', (method) => {
+    let theirs: Backup;
+    let ours: Backup;
+    beforeAll(async () => {
+      const { home, cluster } = stage;
+      await configureRsync(stage, { reuse_backup: 'link', backup_method: method });
+      ours = await taken(async () => ({ exitCode: 0, stdout: await runWell(['backup', '--wait', 'main'], { home }) }));
+      await new Promise((resolve) => setTimeout(resolve, 1100)); // their ids count seconds too, and they do not look for a free one
+      theirs = await taken(async () => await runOracle(['backup', 'main'], { home }));
+      await cluster.query('SELECT pg_switch_wal()');
+      await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+      for (const { id } of [ours, theirs]) await runWell(['check-backup', 'main', id], { home }); // their WAL may have come later than they
+    });
 
-  test('a record says what theirs says about the same cluster', async () => {
-    const [own, other] = [await record(ours), await record(theirs)];
-    const moving = /^(backup_label|begin_|end_|copy_stats|size|deduplicated_size|cluster_size|encryption)/;
-    const steady = (from: Map<string, string>) => [...from].filter(([key]) => !moving.test(key));
-    expect(steady(own)).toEqual(steady(other).filter(([key]) => own.has(key)));
-    const statistics = (from: Map<string, string>) => (from.get('copy_stats') ?? '').replaceAll(/\d+\.\d+(e-\d+)?|\b0\b/g, 'N');
-    expect(statistics(own)).toBe(statistics(other));
-  });
+    interface Backup {
+      readonly id: string;
+      readonly told: string;
+    }
 
-  test('a backup holds the files that theirs holds', async () => {
-    const names = async (id: string) =>
-      [...(await filesBelow(folderOf(id))).keys()].filter((path) => path !== 'backup.info').toSorted();
-    expect(await names(ours)).toEqual(await names(theirs));
-  });
+    async function taken(take: () => Promise<{ exitCode: number | undefined; stdout: string }>): Promise<Backup> {
+      const { exitCode, stdout } = await take();
+      expect(exitCode).toBe(0);
+      return { id: (await readdir(stage.home.server('main', 'base'))).toSorted().at(-1) ?? '', told: stdout };
+    }
 
-  test('our backup links to theirs', async () => {
-    const own = await backUpByRsync(stage);
-    const [before, after] = [await filesBelow(folderOf(theirs)), await filesBelow(folderOf(own))];
-    const linked = [...after].filter(([path, { inode }]) => before.get(path)?.inode === inode);
-    expect(linked.length / after.size).toBeGreaterThan(0.9);
-  });
+    test('what is told from begin to end is what they tell', () => {
+      const lines = ({ id, told }: Backup) =>
+        told
+          .slice(0, told.indexOf('\n', told.indexOf('Backup completed')))
+          .replaceAll(id, 'ID')
+          .replaceAll(/\d+ seconds?|less than one second/g, 'N seconds')
+          .replaceAll(/[\d.]+ [KM]iB|\d+\.\d+%/g, 'SIZE')
+          .replaceAll(/[\dA-F]+\/[\dA-F]+ \([\dA-F]{24}, [\dA-F]{8}\)/g, 'POSITION')
+          .replaceAll(/start time: [\d-]+ [\d:.]+/g, 'start time: TIME')
+          .split('\n');
+      expect(lines(ours)).toEqual(lines(theirs));
+    });
 
-  test.each(['theirs', 'ours'])('%s is restored by the other', async (which) => {
-    const { home, cluster } = stage;
-    await using folder = await createTemporaryFolder('rr', { owner: 'server' });
-    const places = Object.keys(stage.tablespaces).map((name, index) => ({
-      name,
-      path: join(folder.path, `ts${String(index)}`),
-    }));
-    const moved = places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]);
-    const data = join(folder.path, 'data');
-    const words = ['restore', ...moved, 'main', which === 'ours' ? ours : theirs, data];
-    if (which === 'theirs') await runWell(words, { home });
-    else expect(await runOracle(words, { home })).toMatchObject({ exitCode: 0 });
-    const tablespaces = places.map(({ path }) => path);
-    await using restored = await startRestored({ dataDir: data, tablespaces, major, wait: 'promoted' });
-    expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
+    test('a record says what theirs says about the same cluster', async () => {
+      const [own, other] = [await record(ours.id), await record(theirs.id)];
+      const moving = /^(backup_label|begin_|end_|copy_stats|size|deduplicated_size|cluster_size|encryption)/;
+      const steady = (from: Map<string, string>) => [...from].filter(([key]) => !moving.test(key));
+      expect(steady(own)).toEqual(steady(other).filter(([key]) => own.has(key)));
+      const statistics = (from: Map<string, string>) =>
+        (from.get('copy_stats') ?? '').replaceAll(/\d+\.\d+(e-\d+)?|\b0\b/g, 'N');
+      expect(statistics(own)).toBe(statistics(other));
+    });
+
+    test('a backup holds the files that theirs holds', async () => {
+      const names = async ({ id }: Backup) =>
+        [...(await filesBelow(folderOf(id))).keys()].filter((path) => path !== 'backup.info').toSorted();
+      expect(await names(ours)).toEqual(await names(theirs));
+    });
+
+    test('our backup links to theirs', async () => {
+      const own = await backUpByRsync(stage);
+      const [before, after] = [await filesBelow(folderOf(theirs.id)), await filesBelow(folderOf(own))];
+      const linked = [...after].filter(([path, { inode }]) => before.get(path)?.inode === inode);
+      expect(linked.length / after.size).toBeGreaterThan(0.9);
+    });
+
+    test.each(['theirs', 'ours'])('%s is restored by the other', async (which) => {
+      const { home, cluster } = stage;
+      await using folder = await createTemporaryFolder('rr', { owner: 'server' });
+      const places = Object.keys(stage.tablespaces).map((name, index) => ({
+        name,
+        path: join(folder.path, `ts${String(index)}`),
+      }));
+      const moved = places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]);
+      const data = join(folder.path, 'data');
+      const words = ['restore', ...moved, 'main', which === 'ours' ? ours.id : theirs.id, data];
+      if (which === 'theirs') await runWell(words, { home });
+      else expect(await runOracle(words, { home })).toMatchObject({ exitCode: 0 });
+      const tablespaces = places.map(({ path }) => path);
+      await using restored = await startRestored({ dataDir: data, tablespaces, major, wait: 'promoted' });
+      expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
+    });
   });
 });
