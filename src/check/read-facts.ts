@@ -7,7 +7,7 @@ import { identifySystem } from '../postgres/replication-commands.ts';
 import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
 import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
 import type { Environment } from '../shared/environment.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/host.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, StreamAccess } from './check.ts';
@@ -60,8 +60,9 @@ async function readRecords({ layout }: Server): Promise<Records> {
   try {
     return { ...(await readBackupRecords(layout)), recordsFailure: undefined };
   } catch (error) {
-    if (error instanceof OperatorError) return { backups: [], broken: [], recordsFailure: error };
-    throw error;
+    const recordsFailure = expectedFailureOf(error);
+    if (recordsFailure === undefined) throw error;
+    return { backups: [], broken: [], recordsFailure };
   }
 }
 

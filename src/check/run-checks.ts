@@ -1,6 +1,6 @@
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { expectedFailureOf } from '../shared/operator-error.ts';
 import { allChecks, checkTimeout } from './all-checks.ts';
 import type { Check, CheckFacts, CheckResult, CheckTools, Verdict } from './check.ts';
 import { failureRemedy } from './failure-remedy.ts';
@@ -81,8 +81,9 @@ async function verdictOf(check: Check, facts: CheckFacts, tools: CheckTools): Pr
   try {
     return await check.run(facts, tools);
   } catch (error) {
-    if (!(error instanceof OperatorError) || error.code === 'interrupted') throw error;
-    return failed(error.message, failureRemedy(error, facts.server));
+    const failure = expectedFailureOf(error); // a disk that fails is a matter of this line, not of all servers
+    if (failure === undefined || failure.code === 'interrupted') throw error;
+    return failed(failure.message, failureRemedy(failure, facts.server));
   }
 }
 

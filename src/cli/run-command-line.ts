@@ -23,32 +23,30 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   const [asked] = globals.words;
   if (verb === 'help' && asked !== undefined) return say(await helpOfVerb(asked, programName));
   const declaration = await declarationOf(verb, programName);
-  const parsed = declaration === undefined ? undefined : parseArguments(globals.words, declaration, programName);
+  if (declaration === undefined) return await helpWithoutVerb({ programName, script, globals });
+  const parsed = parseArguments(globals.words, declaration, programName);
   if (parsed instanceof HelpWanted) return say(parsed.text);
-  const isSilent = declaration?.silencedBy !== undefined && parsed?.options.flag(declaration.silencedBy) === true;
-  const endsGracefully = declaration?.endsGracefully ?? false;
-  const isStrict = parsed?.options.flag('strict') ?? false;
+  const isSilent = declaration.silencedBy !== undefined && parsed.options.flag(declaration.silencedBy);
+  const endsGracefully = declaration.endsGracefully ?? false;
+  const isStrict = parsed.options.flag('strict');
   const failures: unknown[] = [];
   try {
-    if (parsed !== undefined) {
-      const early = {
-        ...parsed,
-        programName,
-        commands: allCommands,
-        places: placesFor(globals),
-        print: (text: string): void => {
-          standardOutput.write(text);
-        },
-      };
-      if (declaration?.runEarly !== undefined) {
-        await declaration.runEarly(early);
-        return 0;
-      }
-      await declaration?.beforeConfiguration?.(early);
+    const early = {
+      ...parsed,
+      programName,
+      commands: allCommands,
+      places: placesFor(globals),
+      print: (text: string): void => {
+        standardOutput.write(text);
+      },
+    };
+    if (declaration.runEarly !== undefined) {
+      await declaration.runEarly(early);
+      return 0;
     }
-    const listensToHangup = declaration?.listensToHangup ?? false;
+    await declaration.beforeConfiguration?.(early);
+    const listensToHangup = declaration.listensToHangup ?? false;
     const application = await assemble({ programName, script, globals, endsGracefully, listensToHangup, isSilent });
-    if (declaration === undefined || parsed === undefined) return say(await programHelp(programName));
     try {
       await run(application, declaration, parsed);
     } catch (error) {
@@ -59,6 +57,14 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   } catch (error) {
     return strictly(tellUsageError(error), isStrict, [error]);
   }
+}
+
+/** As `barman`, help asks for a configuration that can be read (cli.md section 1.1); who has none yet needs help most. */
+async function helpWithoutVerb({ programName, script, globals }: CommandLine): Promise<number> {
+  if (programName === 'barman') {
+    await assemble({ programName, script, globals, endsGracefully: false, listensToHangup: false, isSilent: false });
+  }
+  return say(await programHelp(programName));
 }
 
 /**

@@ -39,7 +39,7 @@ export function findConfigurationFile(request: ConfigurationRequest): string {
   const found = places.find((place) => existsSync(place));
   if (found !== undefined) return found;
   throw new OperatorError('configuration-missing', `no configuration file: none of ${places.join(', ')} exists`, {
-    hint: 'write one of them, or name a file with -c',
+    hint: 'write one of them, or name a file with -c; init --home FOLDER writes a first one',
   });
 }
 

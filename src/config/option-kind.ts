@@ -94,6 +94,20 @@ export const integer: OptionKind<number> = {
   },
 };
 
+/** A number of things or seconds: none is the least. */
+export const count: OptionKind<number> = {
+  label: 'integer, 0 or more',
+  empty: 'is-invalid',
+  read: (value) => (/^-0*[1-9]/.test(value) ? { problem: 'use a whole number that is not negative' } : integer.read(value)),
+};
+
+/** As {@link count}, one is the least. */
+export const positive: OptionKind<number> = {
+  label: 'integer, 1 or more',
+  empty: 'is-invalid',
+  read: (value) => (/^[+-]?0+$/.test(value) ? { problem: 'use a whole number that is not 0' } : count.read(value)),
+};
+
 /** `N` or `N` with `k Ki M Mi G Gi T Ti` (k is 1000, Ki is 1024), in bytes. */
 export const size: OptionKind<number> = {
   label: 'size',

@@ -3,6 +3,7 @@ import {
   absolutePath,
   command,
   compressionLevel,
+  count,
   cronExpression,
   encryptionKind,
   flag,
@@ -14,6 +15,7 @@ import {
   oneOf,
   path,
   pathOrUrl,
+  positive,
   rate,
   setOf,
   size,
@@ -88,7 +90,7 @@ const serverOptions = {
     summary: 'Take WAL that PostgreSQL or `put-wal` drops into the incoming folder; turned on when no archiver is configured.',
   },
   archiver_batch_size: {
-    kind: integer,
+    kind: count,
     scope: 'GSM',
     default: 0,
     summary: 'Most WAL files that one archiving run takes from the incoming folder; 0 is no limit.',
@@ -248,12 +250,12 @@ const serverOptions = {
   },
   bandwidth_limit: { kind: rate, scope: 'GSM', summary: 'Most kilobytes per second that a backup or a restore transfers.' },
   basebackup_retry_sleep: {
-    kind: integer,
+    kind: count,
     scope: 'GSM',
     default: 30,
     summary: 'Seconds between two attempts at copying a backup.',
   },
-  basebackup_retry_times: { kind: integer, scope: 'GSM', default: 0, summary: 'How often copying a backup is tried again.' },
+  basebackup_retry_times: { kind: count, scope: 'GSM', default: 0, summary: 'How often copying a backup is tried again.' },
   basebackups_directory: {
     kind: pathOrUrl,
     scope: 'S',
@@ -262,7 +264,7 @@ const serverOptions = {
     summary: 'Folder of the base backups, or a cloud destination.',
   },
   check_timeout: {
-    kind: integer,
+    kind: count,
     scope: 'GSM',
     default: 30,
     summary: 'Seconds after which the checks of one server are given up; 0 waits for ever.',
@@ -418,7 +420,7 @@ const serverOptions = {
     summary: 'Google Cloud zone of the instance.',
   },
   hook_timeout: {
-    kind: integer,
+    kind: count,
     scope: 'GSM',
     default: 0,
     isOurs: true,
@@ -439,7 +441,7 @@ const serverOptions = {
     summary: 'Folder into which `archive_command` drops WAL.',
   },
   keepalive_interval: {
-    kind: integer,
+    kind: count,
     scope: 'SM',
     default: 60,
     summary: 'Seconds between two keep-alive queries while a file-level backup runs; 0 sends none.',
@@ -452,7 +454,7 @@ const serverOptions = {
     scope: 'GSM',
     summary: 'Older name of `staging_path` with `staging_location = local`.',
   },
-  max_incoming_wals_queue: { kind: integer, scope: 'GSM', summary: '`check` fails when more WAL files wait to be archived.' },
+  max_incoming_wals_queue: { kind: count, scope: 'GSM', summary: '`check` fails when more WAL files wait to be archived.' },
   minimum_redundancy: {
     kind: integer,
     scope: 'GSM',
@@ -466,19 +468,19 @@ const serverOptions = {
     summary: 'Compress what `rsync` transfers.',
   },
   parallel_jobs: {
-    kind: integer,
+    kind: positive,
     scope: 'GSM',
     default: 1,
     summary: 'Parallel copies of an `rsync` backup or restore.',
   },
   parallel_jobs_start_batch_period: {
-    kind: integer,
+    kind: count,
     scope: 'GSM',
     default: 1,
     summary: 'Seconds in which at most one batch of parallel copies is started.',
   },
   parallel_jobs_start_batch_size: {
-    kind: integer,
+    kind: positive,
     scope: 'GSM',
     default: 10,
     summary: 'Parallel copies in one batch.',
@@ -545,7 +547,7 @@ const serverOptions = {
   },
   pre_wal_delete_script: { kind: command, scope: 'GS', summary: 'Command run once before a WAL file is deleted.' },
   primary_checkpoint_timeout: {
-    kind: integer,
+    kind: count,
     scope: 'SM',
     default: 0,
     summary: 'For backups from a standby: seconds to wait for a checkpoint of the primary before a WAL switch is forced there.',
@@ -634,7 +636,7 @@ const serverOptions = {
   },
   streaming_archiver: { kind: flag, scope: 'GSM', default: false, summary: 'Receive WAL with `pg_receivewal`.' },
   streaming_archiver_batch_size: {
-    kind: integer,
+    kind: count,
     scope: 'GSM',
     default: 0,
     summary: 'Most WAL files that one archiving run takes from the streaming folder; 0 is no limit.',

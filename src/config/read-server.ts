@@ -16,7 +16,7 @@ import { type Given, placeOf, type ReadingContext, readSetting } from './read-se
 import type { Section } from './sections.ts';
 import type { ModelConfig, RetentionSetting, ServerConfig, ServerName } from './server-config.ts';
 import { assumptionsAbout, problemsOf } from './server-problems.ts';
-import { foldersOf, repeatedFolders } from './shared-folders.ts';
+import { foldersOf, relativeFolders, repeatedFolders } from './shared-folders.ts';
 import { withoutSecret } from './without-secret.ts';
 
 /** What a server is laid over. */
@@ -43,7 +43,7 @@ export function readServer(section: Section, around: ServerSurroundings, context
   const layers = active.model === undefined ? [own, around.defaults] : [modelLayer(active.model), own, around.defaults];
   const resolved = resolve(name, layers, around.home);
   const assumed = assumptionsAbout(name, optionsOf(resolved));
-  context.notes.warnings.push(...assumed.warnings);
+  context.notes.warnings.push(...assumed.warnings, ...relativeFolders(name, assumed.options));
   const problems = [
     ...repeatedFolders(foldersOf(assumed.options)),
     ...(active.problem === undefined ? [] : [active.problem]),

@@ -77,6 +77,9 @@ export function refuseGlobalChange(global: Section, included: readonly Section[]
   }
 }
 
+/** In bytes; the longest name made of it is that of a lock file, and a name may have 255. */
+const longestName = 200;
+
 /**
  * Names become folders and parts of file names: what could reach outside, or hide, is refused.
  * @throws OperatorError `configuration-invalid`
@@ -84,6 +87,9 @@ export function refuseGlobalChange(global: Section, included: readonly Section[]
 export function refuseUnusableName(section: Section): void {
   const { name } = section;
   if (name === 'all') throw invalid(section, `a section cannot be named 'all', which means every server`, 'rename the section');
+  if (Buffer.byteLength(name) > longestName) {
+    throw invalid(section, `a section name has more than ${String(longestName)} bytes`, 'shorten it: it is part of file names');
+  }
   if (!/^\.|\/|\p{Cc}/u.test(name)) return;
   const shown = JSON.stringify(name);
   throw invalid(

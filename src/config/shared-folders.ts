@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import type { ServerOptions } from './options.ts';
-import type { ServerConfig } from './server-config.ts';
+import type { ServerConfig, ServerName } from './server-config.ts';
 
 const folderKeys = [
   'backup_directory',
@@ -23,6 +23,14 @@ export interface Folder {
 export function foldersOf(options: ServerOptions): readonly Folder[] {
   const local = folderKeys.filter((key) => !options[key].includes('://'));
   return local.map((key) => ({ key, realPath: realPathOf(resolve(options[key])) }));
+}
+
+/** A warning about the first folder whose place depends on where the program is started; the others mostly follow it. */
+export function relativeFolders(name: ServerName, options: ServerOptions): readonly string[] {
+  const found = folderKeys.find((key) => !isAbsolute(options[key]) && !options[key].includes('://'));
+  return found === undefined
+    ? []
+    : [`${found} of server '${name}' is no absolute path: it is another folder in each working directory`];
 }
 
 /** One problem for each folder that one server uses twice. */

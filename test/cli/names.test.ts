@@ -75,12 +75,15 @@ describe('the name it is called by', () => {
     expect(stdout.slice(0, begins.length).toLowerCase()).toBe(begins.toLowerCase());
   });
 
-  test.each([[[]], [['help']]])('the verb %j shows the help, and reads the configuration first', async (words) => {
+  test.each([[[]], [['help']]])('the verb %j shows the help, as barman only with a configuration', async (words) => {
     expect(await runPgcellar(words, { home })).toMatchObject({
       exitCode: 0,
       stdout: expect.stringMatching(/^usage: pgcellar /) as string,
     });
-    expect(await runPgcellar(['-c', '/none', ...words], { home, config: false })).toMatchObject({ exitCode: 1, stdout: '' });
+    const withoutConfiguration = ['-c', '/none', ...words];
+    expect(await runPgcellar(withoutConfiguration, { home, config: false })).toMatchObject({ exitCode: 0, stderr: '' });
+    const asBarman = await runPgcellar(withoutConfiguration, { home, config: false, as: 'barman' });
+    expect(asBarman).toMatchObject({ exitCode: 1, stdout: '' });
   });
 
   test.each([

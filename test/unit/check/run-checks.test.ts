@@ -292,6 +292,17 @@ describe('a server that cannot be reached', () => {
     expect(results.at(-1)?.name).toBe('archiver errors');
   });
 
+  test('a file that the system refuses is a line, too', async () => {
+    await using home = await lonelyServer(active);
+    const refused = Object.assign(new Error('EIO: i/o error, open'), { code: 'EIO' });
+    const { results } = await runChecks({
+      server: home.server,
+      tools: toolsWith({ archivePending: () => Promise.reject(refused) }),
+    });
+    expect(line(results, 'WAL archive')).toMatchObject({ isOk: false, hint: 'EIO: i/o error, open' });
+    expect(results.at(-1)?.name).toBe('archiver errors');
+  });
+
   test('any other error ends the checks', async () => {
     await using home = await lonelyServer(active);
     const archivePending = (): Promise<boolean> => Promise.reject(new TypeError('a bug'));

@@ -175,14 +175,27 @@ describe('included files', () => {
   });
 });
 
+test('a folder that depends on where the program is started is warned about', async () => {
+  const { warnings } = await loadTestConfiguration(
+    `[a]\n${sound}backup_directory = relative/path\n[b]\n${sound}errors_directory = x\n`,
+  );
+  expect(warnings).toEqual([
+    "backup_directory of server 'a' is no absolute path: it is another folder in each working directory",
+    "errors_directory of server 'b' is no absolute path: it is another folder in each working directory",
+  ]);
+});
+
 describe('section names', () => {
-  test.each(['all', '.', '..', '.hidden', 'a/b', '../up', 'a\u0007b'])('%j is refused with its file and line', async (name) => {
-    const loading = loadTestConfiguration(`[barman]\nbarman_home = /h\n\n[${name}]\n`);
-    await expect(loading).rejects.toMatchObject({
-      code: 'configuration-invalid',
-      message: expect.stringMatching(/^FOLDER\/main.conf:4: /) as string,
-    });
-  });
+  test.each(['all', '.', '..', '.hidden', 'a/b', '../up', 'a\u0007b', 'ä'.repeat(101)])(
+    '%j is refused with its file and line',
+    async (name) => {
+      const loading = loadTestConfiguration(`[barman]\nbarman_home = /h\n\n[${name}]\n`);
+      await expect(loading).rejects.toMatchObject({
+        code: 'configuration-invalid',
+        message: expect.stringMatching(/^FOLDER\/main.conf:4: /) as string,
+      });
+    },
+  );
 
   test('servers come sorted by name', async () => {
     const { servers } = await loadTestConfiguration(`[b]\n${sound}[a]\n${sound}[B]\n${sound}`);
