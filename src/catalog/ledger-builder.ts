@@ -4,19 +4,25 @@ import { TimelineBuilder } from './timeline-builder.ts';
 import type { WalEntry } from './wal-entry.ts';
 import { type WalForm, WalLedger } from './wal-ledger.ts';
 
+/** A line of the index is hardly shorter: name, size, time and compression. */
+const leastLineBytes = 45;
+
 /** A form's number has two bytes; there are a dozen combinations, so an index with more is none that anybody wrote. */
 const mostForms = 65_536;
 
 /** Makes a {@link WalLedger} of another one and entries that came after it. */
 export class LedgerBuilder {
   readonly #base: WalLedger;
+  readonly #most: number;
   readonly #timelines = new Map<number, TimelineBuilder>();
   readonly #others: Map<WalName, WalEntry>;
   readonly #forms: WalForm[];
   readonly #formNumbers: Map<string, number>;
 
-  constructor(base: WalLedger = new WalLedger()) {
+  /** @param more bytes of the index that may come: so that columns need not be copied again and again, each copy larger */
+  constructor(base: WalLedger = new WalLedger(), more = 0) {
     this.#base = base;
+    this.#most = base.segmentCount + Math.ceil(more / leastLineBytes);
     this.#others = new Map(base.parts.others);
     this.#forms = [...base.parts.forms];
     this.#formNumbers = new Map(this.#forms.map((form, number) => [keyOf(form), number]));
@@ -30,7 +36,8 @@ export class LedgerBuilder {
   }
 
   timeline(timeline: number): TimelineBuilder {
-    const known = this.#timelines.get(timeline) ?? new TimelineBuilder(timeline, this.#base.parts.timelines.get(timeline));
+    const known =
+      this.#timelines.get(timeline) ?? new TimelineBuilder(timeline, this.#base.parts.timelines.get(timeline), this.#most);
     this.#timelines.set(timeline, known);
     return known;
   }

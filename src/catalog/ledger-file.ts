@@ -17,6 +17,7 @@ export interface StoredLedger {
 const preambleBytes = 16;
 const magic = 0x70_67_63_6c;
 const format = 1;
+const blank = 0x20;
 
 interface Header {
   readonly end: number;
@@ -27,8 +28,8 @@ interface Header {
   readonly timelines: readonly { readonly timeline: number; readonly intervals: number; readonly segments: number }[];
 }
 
-/** The file's content: a header in JSON, then the columns of each timeline as they lie in memory. */
-export function encodeLedger({ ledger, end, checksum }: StoredLedger): Uint8Array {
+/** The file's content in pieces: a header in JSON, then the columns of each timeline as they lie in memory, uncopied. */
+export function encodeLedger({ ledger, end, checksum }: StoredLedger): readonly Uint8Array[] {
   const { timelines } = ledger;
   const header: Header = {
     end,
@@ -42,20 +43,18 @@ export function encodeLedger({ ledger, end, checksum }: StoredLedger): Uint8Arra
     })),
   };
   const text = Buffer.from(JSON.stringify(header));
-  const headerBytes = padded(text.length);
-  const columns = timelines.flatMap((wal) => columnsOf(wal.columns));
-  const content = new Uint8Array(
-    preambleBytes + headerBytes + columns.reduce((sum, { byteLength }) => sum + padded(byteLength), 0),
-  );
-  content.fill(0x20, preambleBytes, preambleBytes + headerBytes);
-  content.set(text, preambleBytes);
-  let at = preambleBytes + headerBytes;
-  for (const { buffer, byteOffset, byteLength } of columns) {
-    content.set(new Uint8Array(buffer, byteOffset, byteLength), at);
-    at += padded(byteLength);
-  }
-  new Uint32Array(content.buffer, 0, 4).set([magic, format, headerBytes, checksumOf(content.subarray(preambleBytes))]);
-  return content;
+  const content = [text, padding(text.length, blank), ...timelines.flatMap((wal) => columnsOf(wal.columns).flatMap(bytesOf))];
+  const sum = content.reduce((before, piece) => checksumOf(piece, before), 0);
+  const preamble = Uint32Array.of(magic, format, padded(text.length), sum);
+  return [new Uint8Array(preamble.buffer), ...content];
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array | Float64Array | Uint16Array): readonly Uint8Array[] {
+  return [new Uint8Array(buffer, byteOffset, byteLength), padding(byteLength, 0)];
+}
+
+function padding(bytes: number, filler: number): Uint8Array {
+  return new Uint8Array(padded(bytes) - bytes).fill(filler);
 }
 
 /** Undefined for anything that is not a whole ledger: it can be made again. @param content in a buffer of its own */

@@ -101,7 +101,7 @@ async function readOnOrAnew(index: IndexFile, known: StoredLedger, size: number)
 /** Reads the whole lines of the index behind what is known. What a crash tore at the end is left out: the next append cuts it off. */
 async function readOn({ file, path }: IndexFile, { ledger, end, checksum }: StoredLedger, size: number): Promise<StoredLedger> {
   if (size === end) return { ledger, end, checksum };
-  const builder = new LedgerBuilder(ledger);
+  const builder = new LedgerBuilder(ledger, size - end);
   let [at, sum, lines] = [end, checksum, 0];
   let buffer = Buffer.allocUnsafe(Math.min(chunkBytes, size - end));
   while (at < size) {

@@ -3,6 +3,8 @@ import { type SegmentFacts, type TimelineColumns, TimelineWal } from './timeline
 
 /** Of columns that are full: a million segments are 18 MB, so twice as much at a time would be a lot. */
 const growth = 1.25;
+/** Columns that are full with so many get the room that may be needed at once: what is not used of it takes no memory. */
+const many = 4096;
 
 /**
  * Collects the segments of one timeline; those in ascending order, which is how archives grow, cost next to nothing. What is built shares
@@ -21,8 +23,12 @@ export class TimelineBuilder {
   /** Sizes that a later line changed, by ascending number. */
   readonly #corrections: { readonly number: number; readonly bytes: number }[] = [];
 
-  constructor(timeline: number, known?: TimelineWal) {
+  readonly #most: number;
+
+  /** @param most segments that there may be in the end, more or less */
+  constructor(timeline: number, known?: TimelineWal, most = 0) {
     this.#timeline = timeline;
+    this.#most = most;
     if (known !== undefined) this.#take(known, 0, known.columns.intervals.length / 3);
   }
 
@@ -43,7 +49,18 @@ export class TimelineBuilder {
     const inOrder = new TimelineWal(this.#timeline, this.#columns());
     if (this.#late.size === 0) return inOrder;
     const late = [...this.#late.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    return new TimelineBuilder(this.#timeline).#merged(inOrder, late);
+    if (this.#replaceAll(inOrder, late)) return inOrder;
+    const most = inOrder.count + late.length;
+    return new TimelineBuilder(this.#timeline, undefined, most).#merged(inOrder, late);
+  }
+
+  /** Where all that came late is there already: as when a segment is archived again. The columns are changed as they lie. */
+  #replaceAll(inOrder: TimelineWal, late: readonly SegmentFacts[]): boolean {
+    const numbers = late.map(({ name }) => inOrder.numberOf(name)).filter((number) => number !== undefined);
+    if (numbers.length < late.length) return false;
+    for (const [index, facts] of late.entries()) this.#replace(numbers[index] ?? 0, facts);
+    this.#applyCorrections();
+    return true;
   }
 
   #merged(base: TimelineWal, late: readonly SegmentFacts[]): TimelineWal {
@@ -146,7 +163,7 @@ export class TimelineBuilder {
   #reserve(more: number): void {
     const needed = this.#count + more;
     if (needed <= this.#times.length) return;
-    const length = Math.max(needed, Math.ceil(this.#times.length * growth));
+    const length = Math.max(needed, needed < many ? 0 : this.#most, Math.ceil(this.#times.length * growth));
     this.#times = enlarged(this.#times, length);
     this.#forms = enlarged(this.#forms, length);
     this.#running = enlarged(this.#running, length + 1);

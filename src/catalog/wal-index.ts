@@ -83,7 +83,8 @@ export class WalIndex implements AsyncDisposable {
   async remove(names: ReadonlySet<WalName>): Promise<void> {
     const path = xlogdbPath(this.#layout);
     await using file = await open(path, 'r');
-    await this.#replace(linesWithout(file, names));
+    const { size } = await file.stat();
+    await this.#replace(linesWithout(file, names), size);
   }
 
   /**
@@ -108,14 +109,15 @@ export class WalIndex implements AsyncDisposable {
     if (known !== undefined) await store.mark(known, after);
   }
 
-  async #replace(pieces: AsyncIterable<Buffer>): Promise<void> {
+  /** @param most bytes that there may be, where that is known */
+  async #replace(pieces: AsyncIterable<Buffer>, most = 0): Promise<void> {
     const path = xlogdbPath(this.#layout);
     await mkdir(dirname(path), { recursive: true });
     // a fixed name: the lock is ours, and what a crash leaves is overwritten by the next run
     const temporary = `${path}.tmp`;
     const file = await open(temporary, 'w');
     try {
-      const known = await writePieces(file, path, pieces);
+      const known = await writePieces({ file, path, most }, pieces);
       await file.sync();
       await rename(temporary, path);
       await syncFolder(dirname(path));
@@ -134,9 +136,15 @@ export interface RebuildCounts {
   readonly walFiles: number;
 }
 
+interface NewIndex {
+  readonly file: FileHandle;
+  readonly path: string;
+  readonly most: number;
+}
+
 /** @param pieces whole lines */
-async function writePieces(file: FileHandle, path: string, pieces: AsyncIterable<Buffer>): Promise<StoredLedger> {
-  const builder = new LedgerBuilder();
+async function writePieces({ file, path, most }: NewIndex, pieces: AsyncIterable<Buffer>): Promise<StoredLedger> {
+  const builder = new LedgerBuilder(undefined, most);
   let [end, checksum, lines] = [0, 0, 0];
   for await (const piece of pieces) {
     await file.write(piece, 0, piece.length, end);

@@ -76,7 +76,7 @@ async function openForSync(path: string): Promise<FileHandle> {
  * Replaces or creates a file that can be made again from others, and that carries a checksum: nothing waits for the disk. What a kill
  * leaves under the temporary name is overwritten by the next time.
  */
-export async function writeDerivedFile(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeDerivedFile(path: string, content: string | Uint8Array | readonly Uint8Array[]): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.tmp`);
   await mkdir(dirname(path), { recursive: true });
   await writeFile(temporary, content);

@@ -66,7 +66,7 @@ test('a ledger answers what the index says, in whatever pieces it was read', () 
       for (const piece of pieces) ledger = add(ledger, piece.join(''));
       const expected = naiveAnswers(pieces.flat().join(''), asked);
       expect(answersOf(ledger, asked)).toEqual(expected);
-      const stored = decodeLedger(encodeLedger({ ledger, end: 1, checksum: 2 }));
+      const stored = decodeLedger(new Uint8Array(Buffer.concat(encodeLedger({ ledger, end: 1, checksum: 2 }))));
       expect(answersOf(stored!.ledger, asked)).toEqual(expected);
     }),
     { numRuns: 3000 },
