@@ -4,11 +4,14 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { requireOracle } from '../helpers/installations.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { programPath, settingsOf } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
-import { createTestHome, type TestHome } from '../helpers/test-home.ts';
+import { startCluster } from '../helpers/start-cluster.ts';
+import { createTestHome } from '../helpers/test-home.ts';
 import { writeCatalog, writtenBackups } from '../helpers/write-catalog.ts';
 import { type Bench, type BenchOptions, type BenchTable, type Contender, measureInTurn } from './measure.ts';
+import { PgBackRest } from './pgbackrest.ts';
 
 /** Relations of a database: some large, many small. */
 const largeFiles = 14;
@@ -16,7 +19,7 @@ const largeBytes = 105 * 1024 * 1024;
 const smallFiles = 1000;
 const smallBytes = 24 * 1024;
 
-/** Restores of a plain backup on this host, beside `cp -a` and the real Barman. */
+/** Restores of a plain backup on this host, beside `cp -a`, the real Barman, and pgBackRest where it is. */
 export const restoreBench: Bench = {
   name: 'restore',
   run: async (options) => [await measureLocalRestore(options)],
@@ -26,7 +29,8 @@ async function measureLocalRestore({ runs }: Pick<BenchOptions, 'runs'>): Promis
   const server = { conninfo: 'host=127.0.0.1 port=1', archiver: 'on', backup_method: 'postgres' };
   await using home = await createTestHome({ servers: { main: server }, global: { log_level: 'INFO' } });
   await writeCatalog(home, 'main');
-  const data = await fill(home, writtenBackups.secondTwin);
+  const data = home.server('main', 'base', writtenBackups.secondTwin, 'data');
+  await fill(data);
   const destination = join(home.folder, 'restored');
   const { env = {} } = settingsOf({ home });
   const contender = (argv: readonly string[], more: Partial<Contender> = {}): Contender => ({
@@ -39,6 +43,8 @@ async function measureLocalRestore({ runs }: Pick<BenchOptions, 'runs'>): Promis
     },
     ...more,
   });
+  await using cluster = await startCluster({ major: 15 });
+  const pgBackRest = await backUpWithPgBackRest(cluster, home.folder);
   const words = ['-c', home.configFile, 'restore', '--target-immediate', 'main', writtenBackups.secondTwin, destination];
   const size = largeFiles * largeBytes + smallFiles * smallBytes;
   return await measureInTurn(
@@ -50,12 +56,40 @@ async function measureLocalRestore({ runs }: Pick<BenchOptions, 'runs'>): Promis
         target: { atMost: 1.1, timesThatOf: 'cp -a, synced' },
       }),
       Barman: contender([requireOracle().program, ...words]),
+      ...(pgBackRest === undefined
+        ? {}
+        : {
+            'pgBackRest (syncs)': contender(pgBackRest.restore(destination), {
+              prepare: async () => {
+                await rm(destination, { recursive: true, force: true });
+                await mkdir(destination, { mode: 0o700 }); // it wants an empty one
+                await runProgram(['sync']);
+              },
+            }),
+          }),
     },
   );
 }
 
-async function fill(home: TestHome, id: string): Promise<string> {
-  const data = home.server('main', 'base', id, 'data');
+/** A backup of as many bytes in as many files, from a cluster that has them lying about; undefined without pgBackRest. */
+async function backUpWithPgBackRest(cluster: PostgresServer, folder: string): Promise<PgBackRest | undefined> {
+  const found = await PgBackRest.find(cluster, folder);
+  if (found === undefined) return undefined;
+  await fill(cluster.dataDir);
+  const words = [
+    '--type=full',
+    '--start-fast',
+    '--compress-type=none',
+    '--no-archive-check',
+    '--repo1-retention-full=1',
+    'backup',
+  ];
+  const { exitCode, stdout, stderr } = await runProgram(found.command(cluster.dataDir, ...words));
+  if (exitCode !== 0) throw new Error(`pgBackRest made no backup: ${stdout}${stderr}`);
+  return found;
+}
+
+async function fill(data: string): Promise<void> {
   const folder = join(data, 'base', '16384');
   await mkdir(folder, { recursive: true });
   const block = randomBytes(1024 * 1024);
@@ -66,5 +100,4 @@ async function fill(home: TestHome, id: string): Promise<string> {
     file.end();
     await finished(file);
   }
-  return data;
 }

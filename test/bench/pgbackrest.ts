@@ -8,6 +8,7 @@ const program = '/usr/bin/pgbackrest';
 /** Debian's pgBackRest, where it is installed, with a repository of its own. It knows PostgreSQL up to a release or two before today's. */
 export class PgBackRest {
   readonly #words: readonly string[];
+  readonly #connection: readonly string[];
 
   private constructor(cluster: PostgresServer, folder: string) {
     this.#words = [
@@ -18,10 +19,8 @@ export class PgBackRest {
       `--lock-path=${join(folder, 'pgbackrest-locks')}`,
       '--log-level-file=off',
       '--log-level-console=error',
-      `--pg1-port=${String(cluster.port)}`,
-      '--pg1-user=postgres',
-      `--pg1-socket-path=${cluster.socketDir}`,
     ];
+    this.#connection = [`--pg1-port=${String(cluster.port)}`, '--pg1-user=postgres', `--pg1-socket-path=${cluster.socketDir}`];
   }
 
   /** @param folder for its repository and locks */
@@ -36,8 +35,13 @@ export class PgBackRest {
     return exitCode === 0 ? found : undefined; // it may be too old for the server
   }
 
-  /** @param dataDir of the cluster, or where it is restored to */
+  /** What works with the running cluster. */
   command(dataDir: string, ...words: readonly string[]): string[] {
-    return [...this.#words, `--pg1-path=${dataDir}`, ...words];
+    return [...this.#words, ...this.#connection, `--pg1-path=${dataDir}`, ...words];
+  }
+
+  /** @param destination an empty folder */
+  restore(destination: string): string[] {
+    return [...this.#words, `--pg1-path=${destination}`, '--type=immediate', 'restore'];
   }
 }

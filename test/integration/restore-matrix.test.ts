@@ -120,6 +120,8 @@ interface Axis {
   readonly since?: number;
   /** Nothing of it is ever staged. */
   readonly isPlain?: boolean;
+  /** Each target at one place only: it is a form of another one. */
+  readonly isBeside?: boolean;
 }
 
 const forms: readonly Axis[] = [
@@ -128,20 +130,23 @@ const forms: readonly Axis[] = [
   { form: 'zstd', since: 15 },
   { form: 'encrypted' },
   { form: 'incremental', since: 17 },
-  { form: 'packed-chain', since: 17 },
+  { form: 'packed-chain', since: 17, isBeside: true },
 ];
 
-/**
- * Every form with every target, spread over the versions; each form and each target with every place, in each version as far as it goes. Gzip and lz4 beside.
- */
+/** Every form with every target, here and over ssh, spread over the versions; staging there in turn. Gzip and lz4 beside. */
 function cellsOf(major: number): readonly Cell[] {
-  const grid = forms.flatMap(({ form, since = 0, isPlain = false }, row) => {
+  const grid = forms.flatMap(({ form, since = 0, isPlain = false, isBeside = false }, row) => {
     const majors = testedMajors.filter((one) => one >= since);
     const possible = places.slice(0, isPlain ? 2 : 3);
+    const isTurn = (number: number) => majors[number % majors.length] === major;
     return targets.flatMap((target, column): Cell[] => {
-      if (majors[(row + column) % majors.length] !== major) return [];
       const turn = 2 * row + Math.floor(column / majors.length) + 1;
-      return [{ form, target, place: possible[turn % possible.length] ?? 'here' }];
+      const place = possible[turn % possible.length] ?? 'here';
+      const other = place === 'here' ? 'on another host' : 'here';
+      return [
+        ...(isTurn(row + column) ? [{ form, target, place }] : []),
+        ...(isTurn(row + column + 1) && !isBeside ? [{ form, target, place: other } as const] : []),
+      ];
     });
   });
   const beside: Cell[] = [
@@ -151,16 +156,39 @@ function cellsOf(major: number): readonly Cell[] {
   return [...grid, ...(major === 18 ? beside : [])];
 }
 
-test('every form meets every kind of target, and each of both every place', () => {
-  const all = testedMajors.flatMap(cellsOf);
-  const pairs = new Set(
-    all.flatMap(({ form, target, place }) => [`${form} ${target}`, `${form} ${place}`, `${target} ${place}`]),
-  );
-  for (const { form, isPlain = false } of forms) {
-    for (const target of targets) expect(pairs).toContain(`${form} ${target}`);
-    for (const place of places.slice(0, isPlain ? 2 : 3)) expect(pairs).toContain(`${form} ${place}`);
-  }
-  for (const target of targets) for (const place of places) expect(pairs).toContain(`${target} ${place}`);
+describe('among all restores that are tried', () => {
+  const all = testedMajors.flatMap((major) => cellsOf(major).map((cell) => ({ ...cell, major })));
+  const has = (wanted: Partial<(typeof all)[number]>) =>
+    all.some((cell) => Object.entries(wanted).every(([key, value]) => cell[key as keyof typeof cell] === value));
+
+  test('every form meets every kind of target, here and on another host', () => {
+    for (const { form, isBeside = false } of forms) {
+      for (const target of targets) {
+        const here = has({ form, target, place: 'here' });
+        const there = places.slice(1).some((place) => has({ form, target, place }));
+        expect({ form, target, isMet: isBeside ? here || there : here && there }).toEqual({ form, target, isMet: true });
+      }
+    }
+  });
+
+  test('every form and every target meets every place', () => {
+    for (const place of places) {
+      for (const target of targets) expect({ target, place, is: has({ target, place }) }).toEqual({ target, place, is: true });
+      for (const { form, isPlain = false } of forms) {
+        const isPossible = !isPlain || place !== 'on another host, staged there';
+        expect({ form, place, is: has({ form, place }) }).toEqual({ form, place, is: isPossible });
+      }
+    }
+  });
+
+  test('every version has every form that it can make, every target and every place', () => {
+    for (const major of testedMajors) {
+      for (const { form, since = 0 } of forms)
+        expect({ form, major, is: has({ form, major }) }).toEqual({ form, major, is: major >= since });
+      for (const target of targets) expect({ target, major, is: has({ target, major }) }).toEqual({ target, major, is: true });
+      for (const place of places) expect({ place, major, is: has({ place, major }) }).toEqual({ place, major, is: true });
+    }
+  });
 });
 
 function wordsFor({ target }: Pick<Cell, 'target'>, { early, late }: Story['marks']): readonly string[] {
