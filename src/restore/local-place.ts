@@ -26,6 +26,7 @@ import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
 import type { FoundEntry, FreeSpace, Place } from './place.ts';
 import { watched, writtenReader } from './watched-program.ts';
+import { watchedSync } from './watched-sync.ts';
 
 interface Surroundings {
   /** Where programs are looked for. */
@@ -84,10 +85,10 @@ export function localPlace({ programPath, environment, signal }: Surroundings): 
       if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
       return { ...result, argv };
     },
-    sync: async (paths) => {
+    sync: async (paths, onUnwritten = ignore) => {
       const program = await requireProgram('sync', programPath, 'making the restored files survive a power cut');
-      // one call for whole file systems is far cheaper than syncing file after file
-      const result = await runProgram([program, '-f', ...paths], { environment, signal });
+      const argv = watchedSync(program, paths);
+      const result = await runProgram(argv, { environment, signal, onStdout: writtenReader(onUnwritten) });
       if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
       if (result.exitCode !== 0) throw failureOf(result, 'sync');
     },

@@ -63,6 +63,9 @@ export interface Place {
    * @throws OperatorError `interrupted`
    */
   run(argv: readonly string[], onWritten?: (bytes: number) => void): Promise<ProgramResult>;
-  /** Makes all that was written below folders, or to files, survive a power cut. */
-  sync(paths: readonly string[]): Promise<void>;
+  /**
+   * Makes all that was written below folders, or to files, survive a power cut. At once, and then every second, `onUnwritten` gets the bytes that the host has
+   * still to write, those of everybody.
+   */
+  sync(paths: readonly string[], onUnwritten?: (bytes: number) => void): Promise<void>;
 }

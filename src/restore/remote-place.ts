@@ -5,6 +5,7 @@ import type { Host } from '../transport/host.ts';
 import { lastLines, type ProgramResult } from '../transport/program-result.ts';
 import type { FoundEntry, Place } from './place.ts';
 import { watched, writtenReader } from './watched-program.ts';
+import { watchedSync } from './watched-sync.ts';
 
 /** What a script of ours ends with for a path that is not there. */
 const missing = 44;
@@ -112,8 +113,10 @@ export function remotePlace(host: Host, signal: AbortSignal): Place {
       if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
       return { ...result, argv };
     },
-    sync: async (paths) => {
-      await changing('sync', 'sync -f -- "$@" || sync', ...paths);
+    sync: async (paths, onUnwritten = ignore) => {
+      const result = await host.run(watchedSync('sync', paths), { signal, onStdout: writtenReader(onUnwritten) });
+      if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      if (result.exitCode !== 0) throw refused(host, 'file-unwritable', 'sync', result);
     },
   };
 }

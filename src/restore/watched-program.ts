@@ -2,8 +2,11 @@
  * A shell around a program: it tells on standard output, once a second, how many bytes the program has written so far (`/proc/PID/io`), and ends it when nobody
  * listens any more: sshd does not end what runs when its connection is gone. What the program prints goes to standard error.
  */
-const script = `"$@" >&2 &
+const script = `program= ended=
+trap 'ended=yes; [ -z "$program" ] || kill "$program" 2>/dev/null' TERM HUP INT
+"$@" >&2 &
 program=$!
+[ -z "$ended" ] || kill "$program" 2>/dev/null # it was told to stop before it knew whom to tell
 (
   trap '' PIPE
   while sleep 1 >/dev/null 2>&1 && kill -0 "$program"; do
@@ -13,7 +16,6 @@ program=$!
   done
 ) 2>/dev/null &
 ticker=$!
-trap 'kill "$program" 2>/dev/null' TERM HUP INT
 wait "$program"
 code=$?
 wait "$program" 2>/dev/null # a signal ends the first wait

@@ -98,6 +98,17 @@ describe.each(Object.entries(places))('%s', (_, open) => {
     });
   });
 
+  test('syncs, and tells at once what its host has still to write', async () => {
+    await writeFile(join(folder, 'to sync'), Buffer.alloc(1e6));
+    const told: number[] = [];
+    await place.sync([folder, join(folder, 'to sync')], (bytes) => told.push(bytes));
+    for (const bytes of told) expect(bytes % 1024).toBe(0);
+    expect(told.length).toBeGreaterThan(0);
+    await expect(place.sync([join(folder, 'nowhere')])).rejects.toMatchObject({
+      message: expect.stringContaining('nowhere') as string,
+    });
+  });
+
   test('runs a program with its words as they are, and tells what it says and how it ends', async () => {
     const file = join(folder, 'words');
     const argv = ['sh', '-c', 'printf "[%s]" "$@" > "$0"; echo oops >&2; exit 7', file, 'a b', "it's", '*'];
