@@ -198,6 +198,67 @@ describe('the runs of rsync', () => {
   });
 });
 
+describe('the words of the command', () => {
+  test('--keepalive-interval asks something of the session while files are copied, which no timeout of the server then ends', async () => {
+    const { home, cluster } = stage;
+    await cluster.query("ALTER ROLE barman SET idle_session_timeout = '500ms'");
+    const [started, go] = [join(home.folder, 'keepalive-started'), join(home.folder, 'keepalive-go')];
+    const folder = await home.makeFolder('keepalive');
+    await writeScript(folder, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
+    const words = ['backup', '--wait', '--keepalive-interval', '1', 'main'];
+    const running = await spawnPgcellar(words, { home, path: [folder] });
+    await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+    const asked = async () => {
+      const sql = "SELECT state_change::text FROM pg_stat_activity WHERE application_name = 'barman' AND query = 'SELECT 1'";
+      return (await cluster.query<{ state_change: string }>(sql))[0]?.state_change;
+    };
+    const first = await waitFor('it is asked', asked);
+    await waitFor('it is asked again', async () => ![first, undefined].includes(await asked()));
+    await writeFile(go, '');
+    expect(await running.ended).toMatchObject({ exitCode: 0, stderr: '' });
+    await cluster.query('ALTER ROLE barman RESET idle_session_timeout');
+  });
+
+  test.each([
+    { method: 'rsync', word: '--immediate-checkpoint', isImmediate: true },
+    { method: 'rsync', word: '--no-immediate-checkpoint', isImmediate: false },
+    { method: 'postgres', word: '--immediate-checkpoint', isImmediate: true },
+    { method: 'postgres', word: '--no-immediate-checkpoint', isImmediate: false },
+  ])('$word is what a backup by $method asks of the server', async ({ method, word, isImmediate }) => {
+    const { home, cluster } = stage;
+    await cluster.query('ALTER SYSTEM SET log_checkpoints = on');
+    await cluster.query('SELECT pg_reload_conf()');
+    await cluster.query('CHECKPOINT'); // leaves nothing that could be written slowly
+    await configureRsync(stage, { backup_method: method, immediate_checkpoint: !isImmediate });
+    const before = (await cluster.log()).length;
+    await runWell(['backup', word, 'main'], { home });
+    const [, how] = /checkpoint starting: (.*)/.exec((await cluster.log()).slice(before)) ?? [];
+    expect(how).toMatch(isImmediate ? /^immediate force wait/ : /^force wait/);
+    await configureRsync(stage);
+  });
+
+  test('--no-retry wins over the configuration', async () => {
+    await configureRsync(stage, { basebackup_retry_times: 5, basebackup_retry_sleep: 0 });
+    const folder = await stage.home.makeFolder('failing');
+    const log = join(folder, 'log');
+    await writeScript(folder, 'rsync', `echo try >> ${log}; exit 12`);
+    expect((await runPgcellar(['backup', '--no-retry', 'main'], { home: stage.home, path: [folder] })).exitCode).toBe(1);
+    expect((await readFile(log, 'utf8')).split('try')).toHaveLength(2);
+    await configureRsync(stage);
+  });
+
+  test('--manifest and --no-manifest win over the configuration, and a manifest is one that can be verified', async () => {
+    const hasManifest = async (id: string) => (await readdir(dataOf(id))).includes('backup_manifest');
+    await configureRsync(stage, { autogenerate_manifest: true });
+    const id = await backUpByRsync(stage);
+    expect(await hasManifest(id)).toBe(true);
+    expect(await runWell(['verify-backup', 'main', id], { home: stage.home })).toMatch(/^backup successfully verified$/m);
+    expect(await hasManifest(await backUpByRsync(stage, ['--no-manifest']))).toBe(false);
+    await configureRsync(stage);
+    expect(await hasManifest(await backUpByRsync(stage, ['--manifest']))).toBe(true);
+  });
+});
+
 test('a relation of more than a gigabyte that is mostly holes stays so, with both its segments', async () => {
   const { cluster } = stage;
   await cluster.query('CREATE TABLE holes (n int)');
@@ -229,16 +290,21 @@ describe('a server', () => {
     });
   }
 
-  // with -s the words come on standard input; those of 3.0 have no --ignore-missing-args
-  const oldRsync = `exec bash -c 'words=(); while IFS= read -r -d "" word && [ -n "$word" ]; do words+=("$word"); done
+  // with -s the words come on standard input; 3.0 knows these, and no --ignore-missing-args
+  const oldRsync = `exec bash -c '[[ $3 =~ ^-[sLtprIRSzce.iLsfxCIvu]+$ ]] || { echo "rsync: $3: unknown option" >&2; exit 1; }
+words=(); while IFS= read -r -d "" word && [ -n "$word" ]; do words+=("$word"); done
 for word in "\${words[@]}"; do
-  if [ "$word" = --ignore-missing-args ]; then echo "rsync: --ignore-missing-args: unknown option" >&2; exit 1; fi
+  case "$word" in
+    --inplace|--files-from=-|--from0|--bwlimit=*) ;;
+    --*) echo "rsync: $word: unknown option" >&2; exit 1 ;;
+  esac
 done
 exec /usr/bin/rsync --server --sender "\${3/s/}" "\${words[@]:1}"' rsync "$@"`;
 
   test('whose rsync is older than 3.1 is backed up all the same', async () => {
     await withProgram('rsync', oldRsync, async () => {
       await expectRestorable(await backUpByRsync(stage));
+      await expectRestorable(await backUpByRsync(stage, ['--bwlimit', '400000', '--reuse-backup=link']));
     });
   });
 
