@@ -104,7 +104,7 @@ export async function writePlainWal(path: string, to: NodeJS.WritableStream, sto
  * The passphrase for an encrypted file.
  * @throws OperatorError `decryption-failed` when there is no way to it
  */
-export async function passphraseFor(path: string, { passphrase }: WalStorage): Promise<Uint8Array> {
+async function passphraseFor(path: string, { passphrase }: WalStorage): Promise<Uint8Array> {
   if (passphrase !== undefined) return await passphrase();
   throw new OperatorError('decryption-failed', `${path} is encrypted, and there is no encryption_passphrase_command`, {
     hint: 'set encryption_passphrase_command to a command that prints the passphrase of the key',

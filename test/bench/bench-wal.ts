@@ -1,4 +1,5 @@
 import { Opened } from '../helpers/opened.ts';
+import { makePgbenchWal } from './make-pgbench-wal.ts';
 import { makeWal } from './make-wal.ts';
 import type { Bench } from './measure.ts';
 import { benchArchiveCommand } from './wal-archive-command.ts';
@@ -11,6 +12,8 @@ const archivedSegments = 64;
 /** Of these each is sent by a program of its own. */
 const sentSegments = 12;
 const replayedSegments = 250;
+/** Half of each row is an md5: next to nothing can be saved on it. */
+const origin = 'md5 sums';
 
 /** Archiving and restoring real WAL: on the backup host, over ssh, and into a server that replays it. */
 export const walBench: Bench = {
@@ -19,11 +22,14 @@ export const walBench: Bench = {
     const opened = new Opened();
     try {
       const made = await opened.add(makeWal(replayedSegments));
+      const pgbench = await opened.add(makePgbenchWal(archivedSegments >> 1));
       const archived = made.segments.slice(0, archivedSegments);
       const sent = made.segments.slice(0, sentSegments);
       return [
-        await benchArchiving({ segments: archived, compression: '', runs }),
-        await benchArchiving({ segments: archived, compression: 'zstd', runs }),
+        await benchArchiving({ segments: archived, compression: '', origin, runs }),
+        await benchArchiving({ segments: archived, compression: 'zstd', origin, runs }),
+        await benchArchiving({ segments: pgbench.segments, compression: 'zstd', origin: 'pgbench', runs }),
+        await benchArchiving({ segments: pgbench.segments, compression: 'gzip', origin: 'pgbench', runs: Math.min(runs, 3) }),
         await benchArchiveCommand(sent, runs),
         await benchRestoreCommand(sent, runs),
         await benchReplay(made, { runs: Math.min(runs, 3), opponentRuns: isFull ? Math.min(runs, 3) : 1 }),

@@ -9,12 +9,18 @@ import { type BenchTable, type Contender, measureInTurn } from './measure.ts';
 interface ArchivingOptions {
   readonly segments: readonly string[];
   /** Empty for none. */
-  readonly compression: '' | 'zstd';
+  readonly compression: '' | 'gzip' | 'zstd';
+  /** Whose WAL that is. */
+  readonly origin: string;
   readonly runs: number;
 }
 
+/** With the level that is `medium` for Barman and for us. */
+const programs = { gzip: 'gzip -6', zstd: 'zstd -4' } as const;
+const targets = { '': 200, gzip: undefined, zstd: 25 } as const;
+
 /** `archive-wal` of what lies in `incoming`, beside the least that anybody has to do: a synced copy, or the compressing program. */
-export async function benchArchiving({ segments, compression, runs }: ArchivingOptions): Promise<BenchTable> {
+export async function benchArchiving({ segments, compression, origin, runs }: ArchivingOptions): Promise<BenchTable> {
   const main = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres', compression };
   await using home = await createTestHome({ servers: { main } });
   const { env = {} } = settingsOf({ home });
@@ -35,8 +41,8 @@ export async function benchArchiving({ segments, compression, runs }: ArchivingO
     compression === ''
       ? { 'cp and sync': shell('cp -p incoming/* wals && sync wals/*') }
       : {
-          'the program zstd -4': shell(
-            'for f in incoming/*; do zstd -q -4 -c "$f" > wals/"${f#*/}" || exit; done; sync wals/*',
+          [`the program ${programs[compression]}`]: shell(
+            `for f in incoming/*; do ${programs[compression]} -q -c "$f" > wals/"\${f#*/}" || exit; done; sync wals/*`,
           ),
         };
   // 3.13.3 has no zstd on Debian's Python
@@ -44,21 +50,22 @@ export async function benchArchiving({ segments, compression, runs }: ArchivingO
     compression === 'zstd' ? {} : { Barman: { ...archive(requireOracle().program), runs: Math.min(runs, 3) } };
   const [opponent = ''] = Object.keys(least);
   const name = compression === '' ? 'none' : compression;
-  const title = `archive-wal of ${String(segments.length)} segments, compression ${name}`;
+  const title = `archive-wal of ${String(segments.length)} segments of ${origin}, compression ${name}`;
   const table = await measureInTurn(
     { title, opponent, runs },
     { ...least, pgcellar: archive(await programPath(home)), ...barman },
   );
-  return { ...table, notes: rateNotes(table, segments.length, compression === '' ? 200 : 25) };
+  return { ...table, notes: rateNotes(table, segments.length, targets[compression]) };
 }
 
 /** Segments a second and core, by CPU time: what a machine does that is not waiting for its disk. */
-function rateNotes({ rows }: BenchTable, count: number, target: number): string[] {
+function rateNotes({ rows }: BenchTable, count: number, target: number | undefined): string[] {
   const rates = rows.map(({ name, cpuSeconds, wallMs }) => {
     const [perCore, perSecond] = [count / cpuSeconds.median, (count / wallMs.median) * 1000];
     return `${name} ${perCore.toFixed(0)} (by the clock, with the disk, ${perSecond.toFixed(0)})`;
   });
-  return [`Segments a second and core: ${rates.join(', ')}. Target of pgcellar: ${String(target)}.`];
+  const end = target === undefined ? '' : ` Target of pgcellar: ${String(target)}.`;
+  return [`Segments a second and core: ${rates.join(', ')}.${end}`];
 }
 
 async function fillIncoming(home: TestHome, segments: readonly string[]): Promise<void> {

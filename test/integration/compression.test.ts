@@ -1,8 +1,8 @@
 // Real WAL through every compression and through gpg: what is stored opens with the standard program of that name, and comes back to
 // the byte through get-wal and restore.
 import { createHash } from 'node:crypto';
-import { copyFile, link, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, link, readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forEachAtOnce } from '../../src/shared/for-each-at-once.ts';
@@ -19,6 +19,7 @@ import { startReceiver } from '../helpers/start-receiver.ts';
 import { startRestored } from '../helpers/start-restored.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+import { writePgbenchWal } from '../helpers/write-pgbench-wal.ts';
 
 const filters = {
   custom_compression_filter: 'printf MINE; gzip -1c',
@@ -78,26 +79,14 @@ describeEachPostgres(
     beforeAll(async () => {
       ring = await opened.add(createGpgHome());
       cluster = await opened.add(startCluster({ major, settings: { wal_keep_size: '1GB', max_wal_size: '64MB' } }));
-      const pgWal = join(cluster.dataDir, 'pg_wal');
-      const finished = async (): Promise<string[]> => {
-        const current = await cluster.value('SELECT pg_walfile_name(pg_current_wal_lsn())');
-        return (await readdir(pgWal)).filter((file) => /^[0-9A-F]{24}$/.test(file) && file < current).toSorted();
-      };
-      await pgbench('--initialize', '--scale', '5', '--quiet');
-      while ((await finished()).length < segmentCount) await pgbench('--client', '4', '--transactions', '1500');
       source = (await opened.add(createTemporaryFolder('wal'))).path;
-      for (const file of (await finished()).slice(0, segmentCount)) {
-        await copyFile(join(pgWal, file), join(source, file));
+      for (const path of await writePgbenchWal(cluster, segmentCount, 5)) {
+        const file = basename(path);
+        await copyFile(path, join(source, file));
         digests.set(file, digestOf(await readFile(join(source, file))));
       }
     });
     afterAll(() => opened.close());
-
-    async function pgbench(...words: readonly string[]): Promise<void> {
-      const argv = [join(cluster.clientsDir, 'pgbench'), '-h', '127.0.0.1', '-p', String(cluster.port), '-U', 'postgres'];
-      const { exitCode, stderr } = await runProgram([...argv, ...words, 'postgres']);
-      if (exitCode !== 0) throw new Error(`pgbench failed: ${stderr}`);
-    }
 
     const env = (): NodeJS.ProcessEnv => ({ GNUPGHOME: ring.path });
 
