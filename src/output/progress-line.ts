@@ -20,6 +20,8 @@ interface Stage {
 }
 
 const redrawMs = 200;
+/** Before so long, and before one percent, a rate says nothing about the time left. */
+const settledSeconds = 10;
 const eraseLine = '\r\u001B[K';
 
 /**
@@ -74,6 +76,7 @@ function lineOf({ label, totalBytes }: Stage, doneBytes: number, seconds: number
   const speed = rate === undefined ? [] : [`${formatSize(rate)}/s`];
   if (totalBytes === undefined || totalBytes <= 0) return [label, formatSize(doneBytes), ...speed].join('  ');
   const percent = Math.min(Math.floor((doneBytes / totalBytes) * 100), 100);
-  const left = rate === undefined || doneBytes >= totalBytes ? [] : [`${formatInterval((totalBytes - doneBytes) / rate)} left`];
+  const isTold = rate !== undefined && doneBytes < totalBytes && (percent >= 1 || seconds >= settledSeconds);
+  const left = !isTold ? [] : [`${formatInterval((totalBytes - doneBytes) / rate)} left`];
   return [label, `${String(percent)}%`, `${formatSize(doneBytes)} of ${formatSize(totalBytes)}`, ...speed, ...left].join('  ');
 }

@@ -24,7 +24,9 @@ function linesOf(plan: RestorePlan, planned: PlannedRestore): string[] {
   return [
     ...backupLines(planned),
     ...treeLines(planned),
-    ...planned.staging.map((one) => `\tStaging: ${formatSize(one.bytes)} at most in ${at(one)}`),
+    ...planned.staging
+      .filter(({ bytes }) => bytes > 0)
+      .map((one) => `\tStaging: ${formatSize(one.bytes)} at most in ${at(one)}`),
     ...spaceLines(planned),
     ...walLines(planned),
     `\tTimelines: ${timelineText(planned)}`,
@@ -69,7 +71,8 @@ function treeLines({ trees, source }: PlannedRestore): string[] {
 }
 
 function spaceLines({ spaces }: PlannedRestore): string[] {
-  return spaces.map(({ host, path, neededBytes, freeBytes, sharesBlocks }) => {
+  const asked = spaces.filter(({ neededBytes, sharesBlocks }) => neededBytes > 0 || sharesBlocks);
+  return asked.map(({ host, path, neededBytes, freeBytes, sharesBlocks }) => {
     const shares = sharesBlocks ? ' (files there share their blocks with the backup)' : '';
     return `\tSpace: ${formatSize(neededBytes)} needed, ${formatSize(freeBytes)} free at ${at({ host, path })}${shares}`;
   });
@@ -132,7 +135,8 @@ function timeText(stages: readonly PlannedStage[]): string {
   const unknown = stages.filter(({ seconds }) => seconds === undefined).map(({ stage }) => stage);
   const basis = known.every((stage) => stage.basis === 'earlier restores') ? 'earlier restores' : 'the copy of the backup';
   const rest = unknown.length === 0 ? '' : `; without ${unknown.join(' and ')}`;
-  return `about ${formatInterval(total)} (${parts}; by ${basis}${rest})`;
+  const seconds = Math.round(total);
+  return `${seconds < 1 ? '' : 'about '}${formatInterval(seconds)} (${parts}; by ${basis}${rest})`;
 }
 
 function jsonOf(plan: RestorePlan): JsonObject {

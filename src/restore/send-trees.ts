@@ -94,6 +94,11 @@ interface Tree {
   readonly isDataFolder: boolean;
 }
 
+interface SizedFile {
+  readonly path: string;
+  readonly size: number;
+}
+
 class Sender {
   readonly #sending: Sending;
   readonly #context: Context;
@@ -108,23 +113,22 @@ class Sender {
   async send(tree: Tree): Promise<void> {
     const { jobs, isDelta } = this.#sending;
     const { young, others } = await this.#filesOf(tree);
-    if (young.length > 0) await this.#sendLists(tree, [young], 'content');
+    if (young.length > 0) await this.#sendLists(tree, dealt(young, jobs), 'content');
     if (jobs > 1) await this.#sendLists(tree, dealt(others, jobs), 'size-and-time');
     await this.#run({ ...this.#jobFor(tree), deletes: isDelta });
   }
 
-  async #filesOf(tree: Tree): Promise<{ young: string[]; others: { path: string; size: number }[] }> {
+  async #filesOf(tree: Tree): Promise<{ young: SizedFile[]; others: SizedFile[] }> {
     const { safeHorizon, isDelta, jobs, places } = this.#sending;
     const horizonMs =
       isDelta && safeHorizon !== undefined ? Number(safeHorizon.epochMicros / 1000n) - 2000 : Number.POSITIVE_INFINITY;
-    const young: string[] = [];
-    const others: { path: string; size: number }[] = [];
+    const young: SizedFile[] = [];
+    const others: SizedFile[] = [];
     if (horizonMs === Number.POSITIVE_INFINITY && jobs === 1) return { young, others };
     const knownOids = new Set(places.tablespaces.map(({ oid }) => String(oid)));
     for await (const { path, stats } of walkTree({ ...tree, knownOids })) {
       if (!stats.isFile()) continue;
-      if (stats.mtimeMs >= horizonMs) young.push(path);
-      else others.push({ path, size: stats.size });
+      (stats.mtimeMs >= horizonMs ? young : others).push({ path, size: stats.size });
     }
     return { young, others };
   }
@@ -171,7 +175,7 @@ export function baseJob({ sshCommand, compresses, kilobytesPerSecond }: Sending)
 }
 
 /** As many lists of about the same size; the largest files are dealt first. */
-function dealt(files: readonly { readonly path: string; readonly size: number }[], count: number): string[][] {
+function dealt(files: readonly SizedFile[], count: number): string[][] {
   const lists = Array.from({ length: count }, () => ({ size: 0, paths: [] as string[] }));
   for (const { path, size } of files.toSorted((a, b) => b.size - a.size)) {
     const [smallest] = lists.toSorted((a, b) => a.size - b.size);

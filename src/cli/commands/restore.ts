@@ -30,7 +30,7 @@ export const restoreCommand: CommandDeclaration = {
       name: 'target-time',
       kind: 'text',
       metavar: 'time',
-      summary: 'stop at this time, as YYYY-MM-DD HH:MM:SS[.ffffff][+HH:MM]',
+      summary: 'stop at this time: YYYY-MM-DD HH:MM:SS[.ffffff], then +HH:MM or the name of a zone',
     },
     { name: 'target-xid', kind: 'text', metavar: 'xid', summary: 'stop at this transaction' },
     { name: 'target-lsn', kind: 'text', metavar: 'lsn', summary: 'stop at this WAL position' },

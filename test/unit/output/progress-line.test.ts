@@ -21,6 +21,17 @@ test('a stage shows how far it is, how fast, and how long it will take', () => {
   ]);
 });
 
+test('the time left is told when something is known about it: after a percent, or ten seconds', () => {
+  const { progress, stream, clock } = lineOf();
+  progress.begin({ label: 'copying', totalBytes: 300 * mebibyte });
+  clock.now = 1000;
+  progress.advance(mebibyte);
+  expect(stream.writes.at(-1)).toBe('\rcopying  0%  1.0 MiB of 300.0 MiB  1.0 MiB/s\u001B[K');
+  clock.now = 10_000;
+  progress.advance(2 * mebibyte);
+  expect(stream.writes.at(-1)).toBe('\rcopying  0%  2.0 MiB of 300.0 MiB  204.8 KiB/s  24 minutes, 50 seconds left\u001B[K');
+});
+
 test('without a total there is no percentage', () => {
   const { progress, stream, clock } = lineOf();
   progress.begin({ label: 'copying' });
