@@ -85,18 +85,31 @@ const longestName = 200;
  * @throws OperatorError `configuration-invalid`
  */
 export function refuseUnusableName(section: Section): void {
-  const { name } = section;
-  if (name === 'all') throw invalid(section, `a section cannot be named 'all', which means every server`, 'rename the section');
-  if (Buffer.byteLength(name) > longestName) {
-    throw invalid(section, `a section name has more than ${String(longestName)} bytes`, 'shorten it: it is part of file names');
+  const reason = reasonAgainstName(section.name);
+  if (reason !== undefined) throw invalid(section, reason, 'rename the section');
+}
+
+function reasonAgainstName(name: string): string | undefined {
+  if (name === 'all') return `a section cannot be named 'all', which means every server`;
+  if (Buffer.byteLength(name) > longestName) return `a section name has more than ${String(longestName)} bytes`;
+  if (!/^\.|\/|\p{Cc}/u.test(name)) return undefined;
+  return `the section name ${JSON.stringify(name)} has a slash or a control character, or begins with a dot`;
+}
+
+/**
+ * As {@link refuseUnusableName}, for the name of a server that is about to get a section.
+ * @throws OperatorError `configuration-invalid`
+ */
+export function refuseNameForNew(name: string): void {
+  const hint = 'choose another name';
+  const reason = reasonAgainstName(name);
+  if (reason !== undefined) throw new OperatorError('configuration-invalid', reason, { hint });
+  if ([...globalNames, 'DEFAULT'].includes(name)) {
+    throw new OperatorError('configuration-invalid', `[${name}] is no section of a server`, { hint });
   }
-  if (!/^\.|\/|\p{Cc}/u.test(name)) return;
-  const shown = JSON.stringify(name);
-  throw invalid(
-    section,
-    `the section name ${shown} has a slash or a control character, or begins with a dot`,
-    'rename the section',
-  );
+  if (name === '' || name.trim() !== name || name.includes(']')) {
+    throw new OperatorError('configuration-invalid', `the name ${JSON.stringify(name)} cannot be a section`, { hint });
+  }
 }
 
 /** A mistake at one place of a file. */

@@ -3,7 +3,7 @@ import { writeFileDurably } from '../shared/durable-file.ts';
 import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { GlobalOptions } from './options.ts';
-import { refuseUnusableName } from './sections.ts';
+import { refuseNameForNew } from './sections.ts';
 
 /** Lines of a section, in order; a value never spans lines. */
 export type SectionLines = readonly (readonly [key: string, value: string])[];
@@ -25,7 +25,7 @@ export async function writeServerFile(global: GlobalOptions, name: string, lines
       },
     );
   }
-  refuseUnusableName({ name, file: '(argument)', line: 1, settings: new Map() });
+  refuseNameForNew(name);
   const path = join(folder, `${name}.conf`);
   if (await pathExists(path)) {
     throw new OperatorError('file-unwritable', `${path} is there already`, {

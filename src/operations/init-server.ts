@@ -1,6 +1,8 @@
 import { remedyOf } from '../check/remedies.ts';
 import { fillRemedy, type RemedyStep } from '../check/remedy.ts';
+import { slotName as slotNameKind } from '../config/option-kind.ts';
 import type { GlobalOptions } from '../config/options.ts';
+import { refuseNameForNew } from '../config/sections.ts';
 import type { Server } from '../config/server.ts';
 import { type SectionLines, writeServerFile } from '../config/write-server-file.ts';
 import { type Conninfo, formatConninfo, parseConninfo } from '../postgres/conninfo.ts';
@@ -10,12 +12,17 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { checkServer } from './check-server.ts';
 import type { CheckReport } from './reports/server-reports.ts';
 
-interface NewServer {
+interface NamedServer {
   readonly name: string;
   readonly conninfo: string;
   readonly streamingConninfo: string | undefined;
-  readonly wal: 'streaming' | 'archive-command';
   readonly slotName: string;
+}
+
+interface NewServer extends NamedServer {
+  readonly wal: 'streaming' | 'archive-command';
+  /** Names of servers and models that are configured. */
+  readonly taken: readonly string[];
   readonly global: GlobalOptions;
   /** Reads the configuration again, for the server that is in it by now. */
   readonly load: () => Server;
@@ -35,19 +42,44 @@ export interface InitReport {
  * name; `file-unwritable`
  */
 export async function initServer(asked: NewServer, context: Context): Promise<InitReport> {
-  const conninfo = readConninfo('--conninfo', asked.conninfo);
-  const streaming =
-    asked.streamingConninfo === undefined
-      ? streamingRoleOf(conninfo)
-      : readConninfo('--streaming-conninfo', asked.streamingConninfo);
+  const { conninfo, streaming } = readNewServer(asked);
+  if (asked.taken.includes(asked.name)) {
+    throw new OperatorError('configuration-invalid', `a section [${asked.name}] is there already`, {
+      hint: `check ${asked.name} looks at the server as it is`,
+    });
+  }
   const path = await writeServerFile(asked.global, asked.name, linesFor(asked, conninfo, streaming));
   context.messages.info(`Wrote ${path}`);
   const check = await checkServer(asked.load(), undefined, context);
   return { check, path, onServer: await missingOnServer(check, conninfo, streaming) };
 }
 
+/**
+ * The connections of a new server. Writes nothing, so that a mistake leaves nothing behind.
+ * @throws OperatorError `configuration-invalid` as {@link initServer}, and for a name that cannot be a section or a slot
+ */
+export function readNewServer({ name, conninfo: text, streamingConninfo, slotName }: NamedServer): Connections {
+  refuseNameForNew(name);
+  const slot = slotNameKind.read(slotName);
+  if ('problem' in slot) throw new OperatorError('configuration-invalid', `--slot-name ${slotName}: ${slot.problem}`);
+  const conninfo = readConninfo('--conninfo', text);
+  const streaming =
+    streamingConninfo === undefined ? streamingRoleOf(conninfo) : readConninfo('--streaming-conninfo', streamingConninfo);
+  return { conninfo, streaming };
+}
+
+interface Connections {
+  readonly conninfo: Conninfo;
+  readonly streaming: Conninfo;
+}
+
 function readConninfo(option: string, text: string): Conninfo {
   const conninfo = parseConninfo(text);
+  if (conninfo.size === 0) {
+    throw new OperatorError('configuration-invalid', `${option} is empty`, {
+      hint: 'for example "host=db1 user=pgcellar dbname=postgres"',
+    });
+  }
   if (!conninfo.has('password')) return conninfo;
   const [host = 'localhost', port = '5432', user = '*'] = ['host', 'port', 'user'].map((key) => conninfo.get(key));
   throw new OperatorError('configuration-invalid', `${option} holds a password, which must not stand in a configuration file`, {

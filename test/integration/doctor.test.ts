@@ -48,6 +48,29 @@ test('init refuses what it cannot write down safely, and leaves nothing behind',
   await expect(stat(join(home.userHome, '.pgcellar.d', 'main.conf'))).rejects.toThrow('ENOENT');
 });
 
+test.each([
+  { title: 'a name for all servers', name: 'all', more: [], says: /'all'/ },
+  { title: 'the name of a global section', name: 'pgcellar', more: [], says: /no section of a server/ },
+  { title: 'the name of the defaults', name: 'DEFAULT', more: [], says: /no section of a server/ },
+  { title: 'a name that ends a section', name: 'a]b', more: [], says: /cannot be a section/ },
+  { title: 'a slot name with a dash', name: 'main', more: ['--slot-name', 'a-b'], says: /--slot-name a-b: .*letters/ },
+  { title: 'no connection at all', name: 'main', more: ['--conninfo', ' '], says: /--conninfo is empty/ },
+])('init refuses $title before it writes anything', async ({ name, more, says }) => {
+  const place = join(home.folder, 'never');
+  const words = ['init', name, '--conninfo', theConninfo(), '--home', place, ...more];
+  const { exitCode, stdout, stderr } = await runPgcellar(words, { home, config: false });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+  expect(stderr).toMatch(says);
+  await expect(stat(place)).rejects.toThrow('ENOENT');
+  await expect(stat(join(home.userHome, '.pgcellar.conf'))).rejects.toThrow('ENOENT');
+});
+
+test('init says which folder it cannot make', async () => {
+  const { exitCode, stderr } = await init(theConninfo(), '--home', '/dev/null/x');
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^ERROR: cannot make the folder \/dev\/null\/x: ENOTDIR\nHINT: /);
+});
+
 test('init without a configuration writes one that Barman can read too, and its SQL and lines let us in', async () => {
   const { stdout, exitCode } = await init(theConninfo(), '--home', join(home.folder, 'first'));
   expect(exitCode).toBe(1); // the check's result

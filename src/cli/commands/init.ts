@@ -42,7 +42,9 @@ export const initCommand: CommandDeclaration = {
     'init main --conninfo "host=db1 user=pgcellar dbname=postgres"',
     'init main --conninfo "host=db1 user=pgcellar dbname=postgres" --home /var/lib/pgcellar',
   ],
-  async beforeConfiguration({ options, places }) {
+  async beforeConfiguration({ options, places, positionals: [name = ''] }) {
+    const { readNewServer } = await import('../../operations/init-server.ts');
+    readNewServer(askedFor(name, options));
     const home = options.text('home');
     if (home === undefined) return;
     const { writeFirstConfiguration } = await import('../../config/write-first-configuration.ts');
@@ -54,11 +56,9 @@ export const initCommand: CommandDeclaration = {
     const { configuration, context, typed, writer, colours } = application;
     const report = await initServer(
       {
-        name,
-        conninfo: requireConninfo(options),
-        streamingConninfo: options.text('streaming-conninfo'),
+        ...askedFor(name, options),
         wal: options.text('wal') === 'archive-command' ? 'archive-command' : 'streaming',
-        slotName: options.text('slot-name') ?? 'pgcellar',
+        taken: [...configuration.servers, ...configuration.models].map(({ name }) => name),
         global: configuration.global,
         load: () => application.reloadServer(name),
       },
@@ -68,6 +68,15 @@ export const initCommand: CommandDeclaration = {
     if (report.check.results.some(({ isOk }) => !isOk)) application.failWith(1);
   },
 };
+
+function askedFor(name: string, options: OptionValues) {
+  return {
+    name,
+    conninfo: requireConninfo(options),
+    streamingConninfo: options.text('streaming-conninfo'),
+    slotName: options.text('slot-name') ?? 'pgcellar',
+  };
+}
 
 function requireConninfo(options: OptionValues): string {
   const conninfo = options.text('conninfo');
