@@ -5,6 +5,9 @@ import { messageOf } from '../shared/operator-error.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
 import type { BackupJob } from './backup-job.ts';
 
+/** For a server to leave backup mode. */
+const patienceMs = 30_000;
+
 interface SessionOptions {
   readonly isExclusive: boolean;
   /** 0 sends no queries to keep the session alive. */
@@ -70,25 +73,32 @@ export class BackupSession {
     return this.#hasEnded;
   }
 
-  /** Takes the server out of backup mode after a failure; what goes wrong then is only logged, the failure itself counts. */
+  /**
+   * Takes the server out of backup mode after a failure; what goes wrong then is only logged, the failure itself counts. A server that hangs
+   * is not waited for: the end of its session ends the backup.
+   */
   async abandon(): Promise<void> {
     this.#keepingAlive.abort();
-    const { connection, context, facts, server } = this.#job;
-    const { isExclusive } = this.#options;
     try {
-      if (this.#isEnding && !connection.lost.aborted) {
-        // the session is busy: the server has left backup mode, and waits for its WAL to be archived
-        await using other = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
-        await cancelBackend(other, this.#backendPid);
-      } else if (!connection.lost.aborted) {
-        await stopBackup(connection, { version: facts.version, isExclusive, waits: false });
-      } else if (isExclusive) {
-        // an exclusive backup survives its session, and would keep the server from starting after a crash
-        await using other = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
-        await stopBackup(other, { version: facts.version, isExclusive, waits: false });
-      }
+      await untilAborted(this.#leave(), AbortSignal.timeout(patienceMs));
     } catch (error) {
-      context.log.warning(`the failed backup was not stopped on the server: ${messageOf(error)}`);
+      this.#job.context.log.warning(`the failed backup was not stopped on the server: ${messageOf(error)}`);
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const { connection, facts, server } = this.#job;
+    const { isExclusive } = this.#options;
+    if (this.#isEnding && !connection.lost.aborted) {
+      // the session is busy: the server has left backup mode, and waits for its WAL to be archived
+      await using other = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
+      await cancelBackend(other, this.#backendPid);
+    } else if (!connection.lost.aborted) {
+      await stopBackup(connection, { version: facts.version, isExclusive, waits: false });
+    } else if (isExclusive) {
+      // an exclusive backup survives its session, and would keep the server from starting after a crash
+      await using other = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
+      await stopBackup(other, { version: facts.version, isExclusive, waits: false });
     }
   }
 

@@ -11,6 +11,7 @@ import type { Connection } from '../postgres/connect.ts';
 import { readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { untilAborted } from '../shared/until-aborted.ts';
 import { withRetries } from '../shared/with-retries.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
@@ -127,7 +128,7 @@ async function watchProgress({ observer }: CopyOptions, { context, name, until, 
   try {
     for (;;) {
       await context.clock.sleep(progressEveryMs, until);
-      const found = await readBackupProgress(observer, name);
+      const found = await untilAborted(readBackupProgress(observer, name), until); // it may hang
       if (found === undefined) continue;
       if (found.isWaitingForWal) onWaiting();
       if (!hasBegun) context.progress.begin({ label: 'Copying files', totalBytes: found.totalBytes });

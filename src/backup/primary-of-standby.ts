@@ -3,6 +3,7 @@ import { connectForQueries } from '../postgres/server-access.ts';
 import { readIsInRecovery, requestCheckpoint, switchWal, writeSomething } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { untilAborted } from '../shared/until-aborted.ts';
 import type { BackupJob } from './backup-job.ts';
 
 const switches = 10;
@@ -52,7 +53,7 @@ export async function closeSegmentsUntil(
 ): Promise<void> {
   try {
     for (let times = 0; times < switches; times++) {
-      await switchWal(primary);
+      await untilAborted(switchWal(primary), until);
       await context.clock.sleep(switchEverySeconds * 1000, until);
     }
     if (timeoutSeconds === 0) return;
@@ -60,8 +61,8 @@ export async function closeSegmentsUntil(
       `The standby still waits for WAL: a checkpoint on the primary follows in ${String(timeoutSeconds)} s`,
     );
     await context.clock.sleep(timeoutSeconds * 1000, until);
-    await requestCheckpoint(primary);
-    await closeSegment(primary);
+    await untilAborted(requestCheckpoint(primary), until);
+    await untilAborted(closeSegment(primary), until);
   } catch (error) {
     if (until.aborted) return;
     if (!(error instanceof OperatorError)) throw error;

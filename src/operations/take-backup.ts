@@ -11,6 +11,7 @@ import type { Server } from '../config/server.ts';
 import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
 import { readBackupFacts } from '../postgres/backup-facts.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
+import { afterGrace } from '../shared/after-grace.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
 import { pathExists } from '../shared/look.ts';
@@ -24,6 +25,9 @@ import { findParent, requireUsableParent } from './choose-parent.ts';
 import { purgeBeforeFirstBackup } from './first-backup-purge.ts';
 import { reapDeadBackups } from './reap-dead-backups.ts';
 import { runBackupJob } from './run-backup-job.ts';
+
+/** For a server to answer what it is asked after we were told to stop; one that hangs keeps nobody longer. */
+const goodbyeMs = 10_000;
 
 /**
  * Takes a base backup with the method that is configured (cli.md section 8.1, engine.md section 3). Whatever fails after the record exists
@@ -80,7 +84,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   await reapDeadBackups(server, context);
   const { conninfo } = server.config.options;
   if (conninfo === undefined) throw new OperatorError('configuration-invalid', `server ${server.config.name} has no conninfo`);
-  await using connection = await connectForQueries(conninfo, server.environment);
+  await using connection = await connectForQueries(conninfo, server.environment, afterGrace(context.signal, goodbyeMs));
   const facts = await readBackupFacts(connection);
   if (facts.systemid !== undefined) {
     await writeIdentityOnce(server.layout, { systemid: facts.systemid, version: String(Math.floor(facts.version / 10_000)) });

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { Client, type QueryResultRow } from 'pg';
 import type { Installation } from '../machine/cache-folder.mjs';
 import { serverUser } from '../machine/server-user.mjs';
+import { descendantsOf } from './descendants-of.ts';
 import { findFreePort } from './free-port.ts';
 import { inheritedMarks } from './marked-processes.ts';
 import type { TemporaryFolder } from './temporary-folder.ts';
@@ -104,6 +105,15 @@ export class PostgresServer implements AsyncDisposable {
   /** The postmaster dies as in a crash; its children notice and follow. */
   async kill(): Promise<void> {
     await this.#endWith('SIGKILL');
+  }
+
+  /** Stops all its processes where they are, as on a machine that hangs: connections stay, and nobody answers. */
+  async freeze(): Promise<void> {
+    for (const pid of [this.pid, ...(await descendantsOf(this.pid))]) process.kill(pid, 'SIGSTOP');
+  }
+
+  async thaw(): Promise<void> {
+    for (const pid of [...(await descendantsOf(this.pid)), this.pid]) process.kill(pid, 'SIGCONT');
   }
 
   async restart(mode: ShutdownMode = 'fast'): Promise<void> {

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { serverUser } from '../machine/server-user.mjs';
+import { descendantsOf } from './descendants-of.ts';
 import { findFreePort } from './free-port.ts';
 import { inheritedMarks } from './marked-processes.ts';
 import { runProgram } from './run-program.ts';
@@ -147,15 +148,6 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGTERM');
   await once(child, 'exit');
-}
-
-async function descendantsOf(pid: number): Promise<number[]> {
-  const children = (await readFile(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8').catch(() => ''))
-    .split(' ')
-    .filter((word) => word !== '')
-    .map(Number);
-  const below = await Promise.all(children.map(descendantsOf));
-  return [...children, ...below.flat()];
 }
 
 function killIfThere(pid: number): void {

@@ -78,6 +78,15 @@ describeEachPostgres(
       await expectFailed(await backup.ended, /^failure copying files \(interrupted by a signal\)$/);
     });
 
+    test('SIGINT does so while the server hangs', async () => {
+      await using backup = await beginSlowly();
+      await cluster.freeze();
+      backup.kill('SIGINT');
+      const result = await backup.ended;
+      await cluster.thaw();
+      await expectFailed(result, /^failure copying files \(interrupted by a signal\)$/);
+    });
+
     test('a signal ends the pause before the next attempt', async () => {
       await using backup = await beginSlowly('--retry-times', '3', '--retry-sleep', '600');
       process.kill(await copierOf(), 'SIGKILL');

@@ -79,6 +79,17 @@ describe('a backup that is struck while it copies', () => {
     await cluster.query('SELECT pg_reload_conf()');
   });
 
+  test('by SIGINT while the server hangs is FAILED without its answer', async () => {
+    const result = await strike(async (running) => {
+      await stage.cluster.freeze();
+      running.kill('SIGINT');
+      await running.ended;
+      await stage.cluster.thaw();
+    });
+    await waitFor('the server notices', async () => !(await isInBackupMode()));
+    await expectCleanFailure(result, /^failure copying files \(interrupted by a signal\)$/);
+  });
+
   test('by the loss of its session is FAILED at once, in the words of the connection', async () => {
     const result = await strike(async () => {
       await stage.cluster.query(
