@@ -7,6 +7,7 @@ import { receivewalArguments } from '../postgres/receivewal-arguments.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { quoteWords } from '../shared/shell-words.ts';
 import { lastLines } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
 import { parseSegmentName, type SegmentName, walKindOf } from '../wal/wal-name.ts';
@@ -41,6 +42,7 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
     isSynchronous,
   });
   const tell = (line: string): void => context.messages.info(`${server.config.name}: ${line}`);
+  context.log.debug(`running ${quoteWords(argv)}`);
   const result = await runProgram(argv, {
     environment: { ...environment, ...secrets },
     signal: context.signal,

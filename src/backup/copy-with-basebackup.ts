@@ -11,6 +11,7 @@ import type { Connection } from '../postgres/connect.ts';
 import { readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { quoteWords } from '../shared/shell-words.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
 import { withRetries } from '../shared/with-retries.ts';
 import { failureOf } from '../transport/program-result.ts';
@@ -90,6 +91,7 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
   };
   const watch = watchProgress(options, { context, name, until: watching.signal, onWaiting });
   try {
+    context.log.debug(`running ${quoteWords(argv)}`);
     const result = await runProgram(argv, {
       environment: { ...server.environment, ...secrets },
       signal: context.signal,

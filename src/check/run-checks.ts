@@ -52,7 +52,8 @@ export async function runChecks({ server, tools }: CheckingOptions): Promise<Che
   const isDone = await runWithin(timeoutSeconds, tools.context, work);
   if (!isDone) results.push(timedOut(server, timeoutSeconds, current));
   for (const result of results) {
-    if (!result.isOk) log[result.isCritical ? 'error' : 'info'](failureText(server, result));
+    if (result.isOk) log.debug(`check '${result.name}' of server '${server.config.name}' passes${inBrackets(result.hint)}`);
+    else log[result.isCritical ? 'error' : 'info'](failureText(server, result));
   }
   return { results, problems };
 }
@@ -95,6 +96,10 @@ function timedOut(server: Server, seconds: number, current: string): CheckResult
 
 function remedyFor(server: Server, { key, values }: NamedRemedy): Remedy {
   return fillRemedy(remedyOf(key), { ...valuesOfServer(server), ...values });
+}
+
+function inBrackets(hint: string | undefined): string {
+  return hint === undefined ? '' : ` (${hint})`;
 }
 
 function failureText({ config }: Server, { name, hint }: CheckResult): string {

@@ -106,6 +106,7 @@ async function runScript(script: string, { run, phase, isRetry, context }: Scrip
   const { server, event, variables, error = '' } = run;
   const { hook_timeout: timeoutSeconds } = server.config.options;
   const startedMs = context.clock.elapsedMs();
+  context.log.debug(`running ${phase}_${event}_${isRetry ? 'retry_' : ''}script`);
   const result = await runProgram(argvOf(script, timeoutSeconds), {
     environment: {
       ...server.environment,

@@ -7,6 +7,7 @@ import { verifybackupArguments } from '../postgres/verifybackup-arguments.ts';
 import type { Context } from '../shared/context.ts';
 import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { quoteWords } from '../shared/shell-words.ts';
 import { runProgram } from '../transport/run-program.ts';
 
 /** The first release whose `pg_verifybackup` reads tar files. */
@@ -35,7 +36,9 @@ export async function verifyBackup(server: Server, { backup, asked }: VerifyRequ
   const program = await findVerifier(server, backup, isTar);
   messages.info('Calling pg_verifybackup');
   const dataFolder = join(backupFolder(server.layout, backup.id), 'data');
-  const result = await runProgram(verifybackupArguments({ program: program.path, dataFolder, isTar }), {
+  const argv = verifybackupArguments({ program: program.path, dataFolder, isTar });
+  context.log.debug(`running ${quoteWords(argv)}`);
+  const result = await runProgram(argv, {
     environment: server.environment,
     signal: context.signal,
   });

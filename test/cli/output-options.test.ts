@@ -1,7 +1,7 @@
 // What the global options do to the output, seen from outside: -q, -d, colours on terminals and pipes, abbreviations, the log file while
 // somebody rotates it, and secrets that must stand nowhere.
 import { existsSync } from 'node:fs';
-import { readFile, rename } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeWithOracle } from '../helpers/installations.ts';
@@ -99,6 +99,21 @@ describe('-q and -d', () => {
     const [plain, debug] = [await run('list-backups', 'main'), await run('-d', 'list-backups', 'main')];
     expect(debug).toMatchObject({ exitCode: 0, stdout: plain.stdout });
   });
+});
+
+test('the log tells at DEBUG what ran and what was found well, and at INFO does not', async () => {
+  await using made = await createTestHome({ servers: { main: { ...server, pre_archive_script: 'exit 3' } } });
+  await writeCatalog(made, 'main');
+  for (const level of ['INFO', 'DEBUG']) {
+    const before = (await made.log().catch(() => '')).length;
+    await runPgcellar(['--log-level', level, 'check', 'main'], { home: made });
+    await writeFile(made.server('main', 'incoming', `00000001000000010000000${level === 'INFO' ? '1' : '2'}`), 'content');
+    await runPgcellar(['--log-level', level, 'archive-wal', 'main'], { home: made });
+    const written = (await made.log()).slice(before);
+    expect(written).toMatch(/ WARNING: pre_archive_script ended with 3/);
+    expect(/ DEBUG: check 'directories' of server 'main' passes$/m.test(written)).toBe(level === 'DEBUG');
+    expect(/ DEBUG: running pre_archive_script$/m.test(written)).toBe(level === 'DEBUG');
+  }
 });
 
 test('long options, global ones and those of a verb, may be abbreviated while that is clear', async () => {

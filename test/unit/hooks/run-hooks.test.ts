@@ -99,6 +99,7 @@ test('what a script says goes to the log, and its exit code changes nothing', as
   expect(await runPreHooks(run(home.server), context)).toBe('go-on');
   expect(context.logged.toSorted()).toEqual([
     'DEBUG: pre_backup script: out',
+    'DEBUG: running pre_backup_script',
     'WARNING: pre_backup script: err',
     'WARNING: pre_backup_script ended with 63, which is ignored',
   ]);
@@ -147,7 +148,9 @@ test('63 after the event is logged, and the plain script still runs', async () =
   await runPostHooks(run(home.server), context);
   expect(await linesOf(home)).toEqual(['after']);
   expect(context.logged).toEqual([
+    'DEBUG: running post_backup_retry_script',
     'ERROR: post_backup_retry_script asked to stop (exit code 63), which is ignored after the event',
+    'DEBUG: running post_backup_script',
   ]);
 });
 
@@ -175,6 +178,7 @@ test('a plain script that takes longer than hook_timeout only costs that time', 
   const context = { ...aHookContext(), ...realTime };
   await runPostHooks(run(home.server), context);
   expect(context.logged).toEqual([
+    'DEBUG: running post_backup_script',
     'ERROR: post_backup_script was ended after 1 s (hook_timeout)',
     'WARNING: post_backup_script ended with 124, which is ignored',
   ]);
