@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { OperatorError } from '../shared/operator-error.ts';
 import { type BackupSource, dataFolder } from './backup-source.ts';
 import type { Place } from './place.ts';
 import type { DestinationPlan } from './plan-destination.ts';
@@ -80,4 +81,13 @@ async function growthOf({ destination, bytes, sizes }: PlannedTree, { place }: S
   let growth = 0;
   for (const [path, size] of sizes) growth += Math.max(0, size - (there.get(path) ?? 0));
   return growth;
+}
+
+/** What is said against a file system that has too little room. */
+export function tooSmall({ host, path, neededBytes, freeBytes }: PlannedSpace): OperatorError {
+  const where = host === 'local' ? path : `${path} on ${host}`;
+  const short = `${String(neededBytes)} bytes are needed and ${String(freeBytes)} are free`;
+  return new OperatorError('destination-unusable', `there is too little space at ${where}: ${short}`, {
+    hint: 'make some space, or put tablespaces elsewhere with --tablespace NAME:FOLDER, staged files with --staging-path FOLDER',
+  });
 }

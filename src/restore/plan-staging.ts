@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { BackupSource, SourceMember } from './backup-source.ts';
 import type { WalPlan } from './plan-wals.ts';
 import type { RestoreRequest } from './restore-options.ts';
+import type { PlannedStaging } from './restore-plan.ts';
 import { findTarFiles } from './tar-files.ts';
 import { unpackedBytes } from './unpacked-size.ts';
 
@@ -96,4 +97,12 @@ function together(one: number | undefined, other: number | undefined): number | 
 
 function orNone(bytes: number): number | undefined {
   return bytes === 0 ? undefined : bytes;
+}
+
+/** Its folders, as a plan shows them. @param placeName what the host that is restored to is called */
+export function stagingFolders({ here, there }: StagingPlan, path: string, placeName: string): readonly PlannedStaging[] {
+  return [
+    ...(here === undefined ? [] : [{ host: 'local', path, bytes: here }]),
+    ...(there === undefined ? [] : [{ host: placeName, path, bytes: there }]),
+  ];
 }

@@ -126,6 +126,16 @@ describe('what cannot be done there', () => {
     expect(existsSync(join(there, 'climbed'))).toBe(false);
   });
 
+  test('folders that are named from the working folder of this host', async () => {
+    await pack(secondTwin);
+    await expectRefused(
+      ['main', secondTwin, 'data'],
+      /a folder of another host has to be named by its absolute path, not data\n/,
+    );
+    const words = ['--target-immediate', '--staging-wal-directory', 'wal', 'main', secondTwin, join(there, 'data')];
+    await expectRefused(words, /a folder of another host has to be named by its absolute path, not wal\n/);
+  });
+
   test('without ssh there is no other host', async () => {
     await pack(secondTwin);
     const words = ['restore', '--staging-location', 'remote', 'main', secondTwin, join(there, 'data')];

@@ -1,0 +1,139 @@
+import { readAnnotations } from '../catalog/annotations.ts';
+import type { Backup } from '../catalog/backup.ts';
+import type { Context } from '../shared/context.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { backupReason } from './backup-reason.ts';
+import { type BackupSource, sourceOf } from './backup-source.ts';
+import { canClone } from './can-clone.ts';
+import { chooseForAim } from './choose-for-aim.ts';
+import { judgeDestination } from './judge-destination.ts';
+import { type DestinationPlan, planDestination } from './plan-destination.ts';
+import { planReadableWals } from './plan-readable-wals.ts';
+import { planSpaces, tooSmall } from './plan-spaces.ts';
+import { planStages } from './plan-stages.ts';
+import { planStaging, type StagingPlan, stagingFolders } from './plan-staging.ts';
+import type { TimelinePlan } from './plan-timeline.ts';
+import { planTrees } from './plan-trees.ts';
+import type { WalPlan } from './plan-wals.ts';
+import { primaryAdvice } from './primary-advice.ts';
+import { type RecoverySettings, recoverySettings } from './recovery-settings.ts';
+import type { Refusals } from './refusals.ts';
+import { refuseImpossibleWays } from './refuse-impossible-ways.ts';
+import { refuseMissingMeans } from './refuse-missing-means.ts';
+import { refuseOldVersion } from './refuse-old-version.ts';
+import { refuseStart } from './refuse-start.ts';
+import type { RestoreAim, Told } from './restore-aim.ts';
+import type { PlannedRestore, PlannedSpace, PlannedTree } from './restore-plan.ts';
+import { readRates } from './restore-rates.ts';
+import { sourceConfiguration } from './source-configuration.ts';
+
+/** Chooses a backup and decides all that follows from it; undefined when there is none, or none that can be looked into. */
+export async function planChosen(aim: RestoreAim, told: Told, context: Context): Promise<PlannedRestore | undefined> {
+  const { server, request, backups, target } = aim;
+  const { refusals, warnings } = told;
+  const chosen = await chooseForAim(aim, refusals, context);
+  if (chosen === undefined) return undefined;
+  const { choice, facts } = chosen;
+  const { backup, timelines } = choice;
+  warnings.push(...choice.warnings);
+  await refuseBackup(aim, backup, refusals);
+  const places = await planPlaces(aim, backup, refusals);
+  const settings = settingsOf(aim, { backup, timelines, places });
+  const source = await refusals.take(() => sourceOf(backup, backups, server.layout));
+  if (source === undefined) return undefined;
+  refuseImpossibleWays(request, source, refusals.add);
+  const content = await refusals.take(() => aim.reader.read(source));
+  if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content.configuration, backup.version ?? 0));
+  const wal = await planReadableWals(aim, { backup, timelines, facts, refusals }, context);
+  const work = await planWork(aim, { source, places, trees: planTrees(places, source, content), wal }, refusals);
+  if (work === undefined) return undefined;
+  const recoveryFile = settings?.isAppended === true ? settings.fileName : undefined;
+  return {
+    backup,
+    reason: backupReason(request.backup, target),
+    passedOver: choice.passedOver,
+    source,
+    places,
+    timelines,
+    wal,
+    settings,
+    configuration: await sourceConfiguration(content, backup, recoveryFile),
+    ...work,
+  };
+}
+
+async function refuseBackup(aim: RestoreAim, backup: Backup, refusals: Refusals): Promise<void> {
+  refuseOldVersion(backup, aim, refusals.add);
+  const { goings } = await readAnnotations(aim.server.layout, [backup.id]);
+  if (goings.has(backup.id)) refusals.add(new OperatorError('backup-not-usable', `backup ${backup.id} is being deleted`));
+}
+
+async function planPlaces(aim: RestoreAim, backup: Backup, refusals: Refusals): Promise<DestinationPlan> {
+  const { server, request, place, isPitr } = aim;
+  const places = planDestination(server.layout, { request, backup, isPitr }, refusals.add);
+  await judgeDestination({ plan: places, place, layout: server.layout, backup, isDelta: request.isDelta }, refusals.add);
+  if (request.startsServer) await refuseStart({ ...aim, backup, destination: places.destination }, refusals);
+  return places;
+}
+
+interface Decided {
+  readonly backup: Backup;
+  readonly timelines: TimelinePlan;
+  readonly places: DestinationPlan;
+}
+
+function settingsOf(
+  { server, request, target, isPitr, backupHost }: RestoreAim,
+  { backup, timelines, places }: Decided,
+): RecoverySettings | undefined {
+  return recoverySettings({
+    version: backup.version ?? 0,
+    serverName: server.config.name,
+    target,
+    isPitr,
+    timelineSetting: timelines.setting,
+    wal: places.wal,
+    backupHost,
+    request,
+  });
+}
+
+/** What is moved, and where to. */
+interface Moved {
+  readonly source: BackupSource;
+  readonly places: DestinationPlan;
+  readonly trees: readonly PlannedTree[];
+  readonly wal: WalPlan;
+}
+
+type Work = Pick<PlannedRestore, 'trees' | 'spaces' | 'staging' | 'stages'>;
+
+async function planWork(aim: RestoreAim, moved: Moved, refusals: Refusals): Promise<Work | undefined> {
+  const { server, request, place, placeName, here, reader } = aim;
+  const { source, trees, wal } = moved;
+  const { xlogSegmentSize: segmentSize } = source.leaf.backup;
+  const totalBytes = trees.reduce((sum, { bytes }) => sum + bytes, 0);
+  const staging = await refusals.take(() => planStaging({ source, request, totalBytes, wal, segmentSize }));
+  if (staging === undefined) return undefined;
+  const spaces = await planRoom(aim, { ...moved, staging }, refusals);
+  await refuseMissingMeans({ request, source, staging, place, here, reader }, refusals);
+  const isSent = place.kind === 'remote' || request.isDelta;
+  const rates = await readRates(server.layout);
+  return {
+    trees,
+    spaces,
+    staging: stagingFolders(staging, request.stagingPath, placeName),
+    stages: planStages({ source, trees, walBytes: wal.bytes, place: placeName, isSent, staging, rates }),
+  };
+}
+
+async function planRoom(
+  { request: { stagingPath, isDelta }, here, place, placeName }: RestoreAim,
+  { source, places, trees, wal, staging }: Moved & { readonly staging: StagingPlan },
+  refusals: Refusals,
+): Promise<readonly PlannedSpace[]> {
+  const question = { here, place, placeName, source, places, trees, staged: staging, stagingPath, isDelta, canClone };
+  const spaces = await planSpaces({ ...question, walBytes: wal.bytes });
+  for (const space of spaces) if (space.neededBytes > space.freeBytes) refusals.add(tooSmall(space), 'space');
+  return spaces;
+}

@@ -1,0 +1,32 @@
+import type { Backup } from '../catalog/backup.ts';
+import type { Context } from '../shared/context.ts';
+import type { ArchiveFacts } from './judge-backup.ts';
+import type { TimelinePlan } from './plan-timeline.ts';
+import { planWals, type WalPlan } from './plan-wals.ts';
+import { readWaitingWals, type WaitingWal } from './read-archive-facts.ts';
+import type { Refusals } from './refusals.ts';
+import { requireReadableWals } from './require-readable-wals.ts';
+import type { RestoreAim } from './restore-aim.ts';
+
+interface WalAim {
+  readonly backup: Backup;
+  readonly timelines: TimelinePlan;
+  readonly facts: ArchiveFacts;
+  readonly refusals: Refusals;
+}
+
+const noWal: WalPlan = { copies: [], streamingPartial: undefined, range: undefined, holes: [], bytes: 0 };
+
+/** Says which WAL is copied, and refuses what of it cannot be read. */
+export async function planReadableWals(
+  aim: RestoreAim,
+  { backup, timelines, facts, refusals }: WalAim,
+  { signal }: Pick<Context, 'signal'>,
+): Promise<WalPlan> {
+  const { server, request, target, countsWaiting } = aim;
+  const waiting: readonly WaitingWal[] = countsWaiting ? await readWaitingWals(server.layout) : [];
+  const question = { server, request, backup, target, lineage: timelines.lineage, facts, waiting };
+  const wal = (await refusals.take(() => planWals(question, signal))) ?? noWal;
+  await refusals.take(() => requireReadableWals(server, wal.copies, waiting));
+  return wal;
+}
