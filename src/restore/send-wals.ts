@@ -40,17 +40,26 @@ export async function sendWals(sending: SendingWals, context: Context): Promise<
   context.progress.begin({ label: 'Copying WAL files', totalBytes: wal.bytes });
   try {
     for (let first = 0; first < total; first += walPortionFiles) {
-      await sendPortion(wal.copies.slice(first, first + walPortionFiles), sending, context);
+      const doneBytes = first * segmentSize;
+      await sendPortion({ copies: wal.copies.slice(first, first + walPortionFiles), doneBytes }, sending, context);
       context.progress.advance(Math.min(first + walPortionFiles, total) * segmentSize);
     }
-    if (wal.streamingPartial !== undefined) await sendPortion([], sending, context);
+    if (wal.streamingPartial !== undefined) {
+      await sendPortion({ copies: [], doneBytes: total * segmentSize }, sending, context);
+    }
   } finally {
     context.progress.end();
   }
   if (marksArchived) await markArchived(sending, context);
 }
 
-async function sendPortion(copies: readonly WalToCopy[], sending: SendingWals, context: Context): Promise<void> {
+interface Portion {
+  readonly copies: readonly WalToCopy[];
+  /** Of those before it. */
+  readonly doneBytes: number;
+}
+
+async function sendPortion({ copies, doneBytes }: Portion, sending: SendingWals, context: Context): Promise<void> {
   const { server, wal, spool, segmentSize, folder, sshCommand } = sending;
   const portion = join(spool, 'wal');
   await mkdir(portion, { recursive: true, mode: 0o700 });
@@ -64,9 +73,12 @@ async function sendPortion(copies: readonly WalToCopy[], sending: SendingWals, c
     const packed = copies.filter(isPacked);
     await copyWals({ server, wals: packed, streamingPartial, folder: portion, segmentSize, marksArchived: false }, quiet);
     const remote = { side: 'destination' as const, sshCommand };
+    const onProgress = (bytes: number): void => {
+      context.progress.advance(doneBytes + bytes);
+    };
     await runRsync(
       { ...sending, source: portion, destination: folder, remote, symbolicLinks: 'follow' },
-      { ...sending, environment: server.environment, isSourceStill: true },
+      { ...sending, environment: server.environment, isSourceStill: true, onProgress },
       context,
     );
   } finally {
