@@ -35,8 +35,11 @@ export async function refuseMissingMeans(means: Means, refusals: Refusals): Prom
   for (const member of members.slice(0, -1)) {
     if (member.form === 'tar') await refusals.take(() => reader.requireReadable(member));
   }
-  if (staging.here !== undefined) await refusals.take(() => requireFolder(here, request.stagingPath));
+  const { stagingPath } = request;
+  if (staging.here !== undefined) await refusals.take(() => requireFolder(here, stagingPath));
   if (!staging.isThere) return;
+  // a folder that is missing there is made
+  if (!(await place.isWritable(stagingPath))) refusals.add(noStaging(stagingPath, 'cannot be written to on the other host'));
   if (members.some(({ form }) => form === 'tar')) await need(place, 'tar', 'unpacking on the host that is restored to');
   for (const { backup } of members) {
     const { compression } = backup;
@@ -48,14 +51,15 @@ export async function refuseMissingMeans(means: Means, refusals: Refusals): Prom
 
 async function requireFolder(here: Place, path: string): Promise<void> {
   const kind = (await here.find(path))?.kind;
-  if (kind === 'folder' || kind === 'link') return;
-  throw new OperatorError(
-    'file-unwritable',
-    `cannot make a staging folder in ${path}: it is ${kind === undefined ? 'missing' : 'no folder'}`,
-    {
-      hint: 'name another one with --staging-path',
-    },
-  );
+  if (kind === undefined) throw noStaging(path, 'is missing');
+  if (kind !== 'folder' && kind !== 'link') throw noStaging(path, 'is no folder');
+  if (!(await here.isWritable(path))) throw noStaging(path, 'cannot be written to');
+}
+
+function noStaging(path: string, why: string): OperatorError {
+  return new OperatorError('file-unwritable', `cannot make a staging folder in ${path}: it ${why}`, {
+    hint: 'name another one with --staging-path',
+  });
 }
 
 function notThere(compression: string): OperatorError {

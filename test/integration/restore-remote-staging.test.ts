@@ -166,6 +166,16 @@ test.skipIf(!mounts)('too little space for what is staged is refused, on either 
   }
 });
 
+test.skipIf(!mounts)('a staging folder that cannot be written to is refused, on either host', async () => {
+  const small = await opened.add(mountSmallFileSystem({ sizeMib: 1 }));
+  expect(await runProgram(['mount', '-o', 'remount,ro', small.path])).toMatchObject({ exitCode: 0 });
+  await pack(secondTwin);
+  for (const location of ['local', 'remote']) {
+    const words = ['--staging-location', location, '--staging-path', small.path, 'main', secondTwin, join(there, 'data')];
+    await expectRefused(words, new RegExp(`cannot make a staging folder in ${small.path}: it cannot be written to`));
+  }
+});
+
 test('an interrupted restore leaves nothing in the staging folder', async () => {
   await pack(secondTwin);
   await writeFile(join(there, 'hold'), '');
