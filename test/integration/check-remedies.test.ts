@@ -2,7 +2,7 @@
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { allChecks } from '../../src/check/all-checks.ts';
+import { allChecks, checkTimeout } from '../../src/check/all-checks.ts';
 import { createGpgHome } from '../helpers/gpg-home.ts';
 import { requirePostgres } from '../helpers/installations.ts';
 import { mend, type PrintedStep } from '../helpers/mend.ts';
@@ -164,6 +164,22 @@ async function copyOfSegmentInto(folder: string): Promise<void> {
   await mkdir(inCatalog(folder), { recursive: true });
   await cp(path, inCatalog(folder, name));
 }
+
+test('check timeout: check-slow', async () => {
+  const section = healthy({ check_timeout: 1 });
+  await home.writeServer('main', section);
+  process.kill(cluster.pid, 'SIGSTOP'); // takes no connection
+  try {
+    const failure = (await failures({})).find(({ check }) => check === checkTimeout.name);
+    expect(failure?.remedy).toBe('check-slow');
+    setTimeout(() => process.kill(cluster.pid, 'SIGCONT'), 2000);
+    await mend(failure!.steps, { home, serverName: 'main', section, cluster });
+    expect(await failures({})).toEqual([]);
+  } finally {
+    process.kill(cluster.pid, 'SIGCONT');
+    await home.writeServer('main', healthy());
+  }
+});
 
 describe('the catalog', () => {
   mendsItself({
@@ -458,9 +474,10 @@ describe('a server that WAL comes from', () => {
       name: 'systemid coherence (WAL streaming)',
       section: () => from(cluster, { wal_streaming_conninfo: conninfo(other, 'user=streaming_barman') }),
     },
-    'slot-missing, slot-other': {
+    'slot-missing': {
       name: 'replication slot (WAL streaming)',
       section: () => from(cluster, { slot_name: 'slot_of_source' }),
+      breaks: stopReceivers,
       restores: stopReceivers,
     },
   });
