@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -266,6 +267,7 @@ function listenToSignals({
   listensToHangup,
 }: Pick<AssembleOptions, 'endsGracefully' | 'listensToHangup'>): AbortSignal {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // every server that is worked on listens: Node takes more than ten for a leak
   const stop = (): void => {
     controller.abort();
   };

@@ -68,6 +68,12 @@ test('a server that fails keeps no other from its turn', async () => {
   expect(stdout).toContain('Starting WAL archiving for server zz\n');
 });
 
+test('a check of them all says on standard error only what there is to say', async () => {
+  const { exitCode, stdout, stderr } = await runPgcellar(['check', '--nagios', 'all'], { home });
+  expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: '' });
+  expect(stdout).toMatch(/^PGCELLAR CRITICAL - 13 server out of 13 have issues /);
+});
+
 describe('what cron does is what the verbs do', () => {
   const settings = { ...server, retention_policy: 'REDUNDANCY 1' };
   const waiting = '20240305T020000';
