@@ -131,7 +131,9 @@ export const restoreCommand: CommandDeclaration = {
   ],
   async run({ application, servers: [server], positionals: [backup = '', destination = ''], options }) {
     if (server === undefined) return;
-    const { executeRestore, openSite, prepareRestore } = await import('../../operations/restore-backup.ts');
+    const { executeRestore } = await import('../../operations/restoring/execute-restore.ts');
+    const { openSite } = await import('../../operations/restoring/open-site.ts');
+    const { prepareRestore } = await import('../../operations/restoring/prepare-restore.ts');
     const { archiveWal } = await import('../../operations/archive-wal.ts');
     const { configuredStaging, restoreDefaults, stagingOf } = await import('../../restore/restore-options.ts');
     const { renderRestorePlan } = await import('../../output/render-restore-plan.ts');

@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { formatBackupInfo } from '../../catalog/backup-info.ts';
+import { storageOf } from '../../encryption/stored-wal.ts';
+import { fillDestination } from '../../restore/fill-destination.ts';
+import { type MangledConfiguration, mangleConfiguration, writeRecoverySettings } from '../../restore/mangle-configuration.ts';
+import type { PlannedRestore } from '../../restore/restore-plan.ts';
+import { syncWritten } from '../../restore/sync-written.ts';
+import { foldersWrittenTo, markFinished, markUnfinished } from '../../restore/unfinished-restore.ts';
+import type { Context } from '../../shared/context.ts';
+import { placeWals } from './place-wals.ts';
+import type { RestoreRun } from './restore-run.ts';
+
+/** Carries a plan out; what a failure leaves is explained. */
+export async function applyRestore(run: RestoreRun, context: Context): Promise<MangledConfiguration> {
+  try {
+    return await apply(run, context);
+  } catch (error) {
+    const { destination } = run.planned.places;
+    const left = run.plan.request.isDelta
+      ? 'the same command goes on'
+      : `before you try again, remove what is in ${foldersWrittenTo(run.planned.places).join(' and ')}`;
+    context.messages.warning(
+      `${destination} is incomplete and cannot be started, because it has no global/pg_control; ${left}`,
+    );
+    throw error;
+  }
+}
+
+async function apply(run: RestoreRun, context: Context): Promise<MangledConfiguration> {
+  const { server, plan, planned, place, stages } = run;
+  const { backup, places, settings, trees } = planned;
+  const { messages } = context;
+  if (!plan.request.isDelta) await markUnfinished(place, places);
+  messages.info('Copying the base backup.');
+  const totalBytes = trees.reduce((sum, { bytes }) => sum + bytes, 0);
+  const { programPath, environment } = server;
+  const building = { ...plan.request, ...planned, totalBytes, storage: storageOf(server), programPath, environment };
+  await using filled = await fillDestination({ ...building, place, request: plan.request }, stages, context);
+  await place.writeFile(join(places.destination, '.barman-recover.info'), Buffer.from(formatBackupInfo(backup)), 0o644);
+  await setManifestAside(run);
+  await placeWals(run, context);
+  if (settings !== undefined) messages.info('Generating recovery configuration');
+  messages.info('Identify dangerous settings in destination directory.');
+  const mangled = await mangleConfiguration(place, {
+    dataFolder: places.destination,
+    version: backup.version ?? 0,
+    recoveryFile: settings?.isAppended === true ? settings.fileName : undefined,
+  });
+  for (const file of mangled.linkedFiles) messages.warning(`${file} is a symbolic link, so its settings were not reviewed`);
+  if (settings !== undefined) await writeRecoverySettings(place, places.destination, settings);
+  await stages.run('sync', totalBytes + planned.wal.bytes, () => syncWritten(place, writtenFolders(planned), context));
+  await filled.finish();
+  if (!plan.request.isDelta) await markFinished(place, places.destination);
+  return mangled;
+}
+
+async function setManifestAside({ place, planned: { backup, places } }: RestoreRun): Promise<void> {
+  const manifest = join(places.destination, 'backup_manifest');
+  if ((await place.find(manifest)) !== undefined) await place.rename(manifest, `${manifest}.${backup.id}`);
+}
+
+function writtenFolders({ places }: PlannedRestore): readonly string[] {
+  const staged = places.wal.kind === 'staged' ? [places.wal.folder] : [];
+  return [places.destination, ...places.tablespaces.map(({ location }) => location), ...staged];
+}

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { copyWals, makeWalFolder } from '../../restore/copy-wals.ts';
+import type { Place } from '../../restore/place.ts';
+import { sendWals } from '../../restore/send-wals.ts';
+import { makeStaging } from '../../restore/staging.ts';
+import type { Context } from '../../shared/context.ts';
+import type { Host } from '../../transport/host.ts';
+import type { RestoreRun } from './restore-run.ts';
+
+/** Puts WAL where the restored server looks for it, on either host. */
+export async function placeWals(run: RestoreRun, context: Context): Promise<void> {
+  const { server, plan, planned, place, site, stages } = run;
+  const { backup, places, wal } = planned;
+  const serverFolder = join(places.destination, places.walFolderName);
+  await makeWalFolder(place, serverFolder);
+  await makeWalFolder(place, join(serverFolder, 'archive_status'));
+  if (places.wal.kind === 'fetched') return;
+  context.messages.info('Copying required WAL segments.');
+  const marksArchived = places.wal.kind === 'in-place';
+  if (marksArchived) context.messages.info('Generating archive status files');
+  const { folder } = places.wal;
+  const segmentSize = backup.xlogSegmentSize;
+  await makeWalFolder(place, folder);
+  if (plan.request.isDelta && places.wal.kind === 'staged') await emptyFolder(place, folder);
+  const { host } = site;
+  await stages.run('wal', wal.bytes, async () => {
+    const { copies: wals, streamingPartial } = wal;
+    if (host === undefined) await copyWals({ server, wals, streamingPartial, folder, segmentSize, marksArchived }, context);
+    else await sendWalsTo(host, { run, folder, segmentSize, marksArchived }, context);
+  });
+}
+
+interface WalSending {
+  readonly run: RestoreRun;
+  readonly folder: string;
+  readonly segmentSize: number;
+  readonly marksArchived: boolean;
+}
+
+async function sendWalsTo(host: Host, { run, ...where }: WalSending, context: Context): Promise<void> {
+  const { server, plan, planned } = run;
+  const { request } = plan;
+  await using spool = await makeStaging(request.stagingPath);
+  const { remoteSshCommand: sshCommand = '', usesNetworkCompression: compresses } = request;
+  await sendWals({ ...request, ...where, server, wal: planned.wal, host, sshCommand, spool: spool.path, compresses }, context);
+}
+
+/** What an earlier restore of the same cluster left there. */
+async function emptyFolder(place: Place, folder: string): Promise<void> {
+  for (const name of (await place.namesIn(folder)) ?? []) await place.remove(join(folder, name));
+}
