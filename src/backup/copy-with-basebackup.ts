@@ -8,6 +8,7 @@ import { type BackupCompression, compressionProblems } from '../postgres/basebac
 import { clientConnection } from '../postgres/client-connection.ts';
 import { type ClientProgram, requireClientProgram } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
+import { formatConninfo, parseConninfo, withKeepalives } from '../postgres/conninfo.ts';
 import { readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
@@ -72,7 +73,8 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
   const mappings: { location: string; folder: string }[] = [];
   for (const { oid, location } of tablespaces) mappings.push({ location, folder: await makeEmpty(join(folder, String(oid))) });
   const name = server.config.options.streaming_backup_name;
-  const { connection, secrets } = clientConnection(options.streamingConninfo, name);
+  const conninfo = formatConninfo(withKeepalives(parseConninfo(options.streamingConninfo)));
+  const { connection, secrets } = clientConnection(conninfo, name);
   const argv = basebackupArguments({
     program: program.path,
     programVersion: program.version,

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import type { Conninfo } from './conninfo.ts';
+import { type Conninfo, withKeepalives } from './conninfo.ts';
 import { readPassword } from './password-file.ts';
 
 /** One row: column names to what PostgreSQL sent, as text; null for NULL. */
@@ -144,7 +144,8 @@ function clientConfig(
     ssl,
     application_name: conninfo.get('application_name') ?? applicationName,
     connectionTimeoutMillis: 1000 * Number(conninfo.get('connect_timeout') ?? connectTimeoutSeconds),
-    keepAlive: true,
+    keepAlive: conninfo.get('keepalives') !== '0',
+    keepAliveInitialDelayMillis: 1000 * Number(withKeepalives(conninfo).get('keepalives_idle') ?? 0),
     ...(isReplication ? { replication: 'true' } : {}),
   };
 }

@@ -56,6 +56,14 @@ export function clientConninfo(conninfo: Conninfo, applicationName: string): Con
   return parameters;
 }
 
+const keepalives = { keepalives_idle: '30', keepalives_interval: '10', keepalives_count: '3' };
+
+/** The same parameters, and that a peer which is gone without a word is noticed in a minute: by default it takes two hours. */
+export function withKeepalives(conninfo: Conninfo): Conninfo {
+  if (conninfo.get('keepalives') === '0') return conninfo;
+  return new Map([...Object.entries(keepalives), ...conninfo]);
+}
+
 function quoteValue(value: string): string {
   if (/^[^\s'\\]+$/.test(value)) return value;
   return `'${value.replaceAll(/['\\]/g, '\\$&')}'`;

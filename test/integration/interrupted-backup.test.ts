@@ -11,11 +11,13 @@ import { type ProgramResult, type RunningProgram, startProgram } from '../helper
 import { runWell } from '../helpers/run-well.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
+import { canSplitNetwork, startFarNetwork } from '../helpers/start-far-network.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
 const mayMount = await canMount();
+const mayCut = await canSplitNetwork();
 
 describeEachPostgres(
   (major) => {
@@ -192,6 +194,39 @@ describeEachPostgres(
         await using backup = await spawnPgcellar(['backup', 'main'], { home });
         await expectFailed(await backup.ended, /^failure copying files \(pg_basebackup failed .*No space left on device/);
         await configure();
+      });
+    });
+
+    describe('a network that is cut', () => {
+      const strike = async (options: IniSection, begun: () => Promise<unknown>): Promise<ProgramResult> => {
+        await using network = await startFarNetwork(cluster);
+        const where = `${network.address} dbname=postgres keepalives_idle=1 keepalives_interval=1 keepalives_count=2`;
+        const conninfos = { conninfo: `${where} user=barman`, streaming_conninfo: `${where} user=streaming_barman` };
+        await configure({ ...conninfos, ...options });
+        const argv = [await programPath(home), '-c', home.configFile, 'backup', '--bwlimit', '1000', 'main'];
+        await using backup = startProgram(network.inside(argv), { env: home.env() });
+        await waitFor('it copies', begun, { explain: () => backup.stdout() + backup.stderr() });
+        await network.cut();
+        const result = await backup.ended;
+        await configure();
+        return result;
+      };
+
+      test.skipIf(!mayCut)('fails a backup by pg_basebackup', async () => {
+        const result = await strike({}, async () => (await copying()).length > 0);
+        expect(result.exitCode).toBe(1);
+        expect(await field('status')).toBe('FAILED');
+        expect(await field('error')).toMatch(/^failure copying files \(pg_basebackup failed .*timed out/);
+        await expectNothingRuns();
+      });
+
+      test.skipIf(!mayCut)('fails a backup by rsync, whose session is lost', async () => {
+        const options = { backup_method: 'local-rsync', backup_options: 'concurrent_backup', keepalive_interval: 0 };
+        const result = await strike(options, async () => (await field('status')) === 'STARTED');
+        expect(result.exitCode).toBe(1);
+        expect(await field('status')).toBe('FAILED');
+        expect(await field('error')).toMatch(/^failure copying files \(cannot connect to PostgreSQL .*ETIMEDOUT\)$/);
+        expect((await home.processes()).filter(({ command }) => command.includes('rsync'))).toEqual([]);
       });
     });
 

@@ -30,6 +30,7 @@ const programsForTests = [
     'libsnappy1v5',
     'tzdata',
     'procps',
+    'iproute2',
     'zsh',
     'fish',
     'man-db',
