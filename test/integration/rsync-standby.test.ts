@@ -45,6 +45,7 @@ describeEachPostgres(
         conninfo: standby.conninfo({ user: 'barman' }),
         streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }),
         primary_conninfo: cluster.conninfo({ user: 'barman' }),
+        verify_checksums: 'fail',
         wal_conninfo: cluster.conninfo({ user: 'barman' }),
         wal_streaming_conninfo: cluster.conninfo({ user: 'streaming_barman' }),
       });
