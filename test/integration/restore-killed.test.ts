@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGpgHome, type GpgHome } from '../helpers/gpg-home.ts';
 import { describeEachPostgres, requirePostgres } from '../helpers/installations.ts';
+import { findMarkedProcesses } from '../helpers/marked-processes.ts';
 import { Opened } from '../helpers/opened.ts';
 import { encryptBackup, packBackup } from '../helpers/pack-backup.ts';
 import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
@@ -114,7 +115,7 @@ describeEachPostgres(
       { stage: 'while it copies WAL for a target', of: 'packed', when: /(?:copyFile|open|mkdir) .*barman_wal\/?/, more: atEnd },
       { stage: 'while it reviews the settings', of: 'packed', when: /rename .*postgresql\.conf/, more: [] },
       { stage: 'while it writes the recovery settings', of: 'chained', when: /rename .*recovery\.signal/, more: atEnd },
-      { stage: 'while it syncs', of: 'plain', when: /spawn .*sync -f/, more: [] },
+      { stage: 'while it syncs', of: 'plain', when: /spawn [^]* \S*\/sync \//, more: [] },
       { stage: 'before the control file', of: 'chained', when: /rename .*restoring .*pg_control/, more: [] },
     ] as const)('killed $stage ($of)', async ({ of, when, more }) => {
       const { home } = story;
@@ -144,18 +145,26 @@ describeEachPostgres(
       const hold = () => join(folder.path, 'hold');
       const staged = ['--staging-location', 'remote'];
 
-      async function killNow(program: RunningProgram, dataDir: string): Promise<void> {
+      /** Command lines that match, of all that this file started, through sshd too. */
+      async function working(shape: RegExp): Promise<string[]> {
+        const found = await findMarkedProcesses('PGCELLAR_TEST_FILE', process.env['PGCELLAR_TEST_FILE'] ?? '');
+        return found.map(({ command }) => command).filter((command) => shape.test(command));
+      }
+
+      async function awaitEnd(): Promise<void> {
+        const shape = /stand-ins|(?:^|[ /])(?:tar|rsync|pg_combinebackup) -/;
+        await waitFor('nothing writes any more', async () => (await working(shape)).length === 0);
+      }
+
+      async function killNow(program: RunningProgram): Promise<void> {
         program.killGroup('SIGKILL');
         await program.ended;
-        // what runs there ends when nobody listens any more
-        await waitFor('nothing works there any more', async () => {
-          const commands = (await story.home.processes()).map(({ command }) => command);
-          return !commands.some(
-            (command) => command.includes(dataDir) && /stand-ins\/(?:tar|rsync|pg_combinebackup)/.test(command),
-          );
-        });
+        // what unpacks or combines there ends when nobody listens any more
+        const watched = /stand-ins\/(?:tar|pg_combinebackup)/;
+        await waitFor('nothing works there any more', async () => (await working(watched)).length === 0);
         await rm(hold());
         await rm(`${hold()}.reached`);
+        await awaitEnd();
       }
 
       test.each([
@@ -190,12 +199,9 @@ describeEachPostgres(
           const path = where === 'gpg' ? [join(folder.path, 'stand-ins', 'gpg')] : [];
           await using program = await spawnPgcellar(all, { home, env, path });
           await waitFor('the stage is reached', () => existsSync(`${hold()}.reached`));
-          await killNow(program, place.dataDir);
+          await killNow(program);
         }
-        await waitFor(
-          'nothing writes any more',
-          async () => !(await home.processes()).some(({ command }) => /rsync|stand-ins/.test(command)),
-        );
+        await awaitEnd();
         await expectWayOut(all, place, keys);
       });
 
@@ -207,7 +213,7 @@ describeEachPostgres(
         {
           await using program = await spawnPgcellar(all, { home });
           await waitFor('it unpacks there', () => existsSync(`${hold()}.reached`));
-          await killNow(program, place.dataDir);
+          await killNow(program);
         }
         const [left = ''] = await readdir(place.staging);
         expect(left).toMatch(/^pgcellar-restore-.*-\d+-[0-9a-f]{16}$/);
