@@ -18,7 +18,7 @@ export async function copyCluster(options: CopyClusterOptions, context: Context)
   const stop = new AbortController();
   const stoppable = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
   const items = (await Promise.all(options.items.map(withExistingReference))).map((item): ComingItem => {
-    const prepared = prepareItem(item, options, stoppable);
+    const prepared = options.begun.then(async () => await prepareItem(item, options, stoppable));
     return { item, prepared, times: { copySeconds: 0, serializedSeconds: 0 } };
   });
   const preparing = items.map(async ({ prepared }) => await prepared);

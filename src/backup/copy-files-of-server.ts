@@ -42,15 +42,17 @@ export async function copyFilesOfServer(job: BackupJob, sshCommand: string | und
   await using primary = await connectToPrimary(job);
   job.begin('issuing start backup command');
   if (isExclusive(job)) await endLeft(job, host);
-  const session = await begin(job);
+  const beginning = begin(job);
   try {
-    const copied = await copy(job, way, session);
+    const copied = await copy(job, way, beginning);
+    const session = await beginning;
     await verifyChecksums(job, copied, { host, signal: session.signal });
     await end(job, session, primary);
     job.begin('copying files');
     await syncCopied(copied, reuseOf(job) === 'copy');
   } catch (error) {
-    if (!session.hasEnded) await session.abandon();
+    const session = await beginning.catch(() => undefined); // then that is the error
+    if (session?.hasEnded === false) await session.abandon();
     throw job.connection.lost.aborted && !context.signal.aborted ? job.connection.lost.reason : error;
   }
 }
@@ -78,12 +80,16 @@ async function endLeft({ server, connection, facts, context }: BackupJob, host: 
   await endLeftExclusiveBackup({ serverName: server.config.name, connection, version, pgdata, host }, context);
 }
 
+function isCheckpointFast({ request, server }: BackupJob): boolean {
+  return request.isCheckpointFast ?? server.config.options.immediate_checkpoint;
+}
+
 async function begin(job: BackupJob): Promise<BackupSession> {
   const { server, request, context, facts } = job;
   const { options } = server.config;
   const session = await BackupSession.begin(job, {
     isExclusive: isExclusive(job),
-    isCheckpointFast: request.isCheckpointFast ?? options.immediate_checkpoint,
+    isCheckpointFast: isCheckpointFast(job),
     keepaliveSeconds: request.keepaliveSeconds ?? options.keepalive_interval,
   });
   const { lsn, timeline, time } = session.start;
@@ -101,20 +107,27 @@ async function begin(job: BackupJob): Promise<BackupSession> {
   return session;
 }
 
-async function copy(job: BackupJob, { host, sshCommand }: Way, session: BackupSession): Promise<CopiedItem[]> {
+/**
+ * Copies everything. Unless the begin of the backup may take minutes, rsync logs in meanwhile; nothing is looked at before the backup
+ * has begun.
+ */
+async function copy(job: BackupJob, { host, sshCommand }: Way, beginning: Promise<BackupSession>): Promise<CopiedItem[]> {
   const { server, request, facts } = job;
   const { options } = server.config;
-  const context = { ...job.context, signal: session.signal };
-  job.begin('copying files');
+  const context = { ...job.context, signal: AbortSignal.any([job.context.signal, job.connection.lost]) };
+  let startedMs = 0;
+  const begun = beginning.then(() => {
+    job.begin('copying files');
+    tellCopy(job, sshCommand);
+    startedMs = context.clock.elapsedMs();
+  });
+  begun.catch(() => undefined); // whoever waits for it meets the failure
+  if (!isCheckpointFast(job)) await begun;
   const before = reuseOf(job) === undefined ? undefined : await backupBefore(job);
-  const jobs = request.jobs ?? options.parallel_jobs;
-  const workers = jobs > 1 ? ` (${String(jobs)} jobs)` : '';
-  context.messages.info(
-    `Starting backup copy via ${sshCommand === undefined ? 'local rsync' : 'rsync/SSH'} for ${job.backup.id}${workers}`,
-  );
-  const startedMs = context.clock.elapsedMs();
+  const jobs = jobsOf(job);
   const copied = await copyCluster(
     {
+      begun,
       host,
       sshCommand,
       environment: server.environment,
@@ -147,6 +160,17 @@ async function copy(job: BackupJob, { host, sshCommand }: Way, session: BackupSe
   context.messages.info(`Copy done (time: ${formatInterval(totalSeconds)})`);
   job.change({ copyStats: copyStatistics({ items: times, totalSeconds, workers: jobs }) });
   return copied;
+}
+
+function jobsOf({ request, server }: BackupJob): number {
+  return request.jobs ?? server.config.options.parallel_jobs;
+}
+
+function tellCopy(job: BackupJob, sshCommand: string | undefined): void {
+  const jobs = jobsOf(job);
+  const workers = jobs > 1 ? ` (${String(jobs)} jobs)` : '';
+  const way = sshCommand === undefined ? 'local rsync' : 'rsync/SSH';
+  job.context.messages.info(`Starting backup copy via ${way} for ${job.backup.id}${workers}`);
 }
 
 /** The newest backup of files: others have nothing in common with what rsync would write. */

@@ -18,6 +18,8 @@ export interface CopyItem {
 }
 
 export interface CopyClusterOptions {
+  /** Resolves when the server is in backup mode: nothing is looked at before. */
+  readonly begun: Promise<void>;
   readonly host: Host;
   /** `ssh_command`; undefined when the server runs here. */
   readonly sshCommand: string | undefined;
