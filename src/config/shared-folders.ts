@@ -42,6 +42,7 @@ export function repeatedFolders(folders: readonly Folder[]): readonly string[] {
 
 /** One problem for each folder that several servers use. */
 export function sharedFolders(servers: readonly ServerConfig[]): readonly string[] {
+  if (servers.length < 2) return [];
   const all = servers.flatMap(({ name, options }) => foldersOf(options).map((folder) => ({ ...folder, server: name })));
   return [...grouped(all).entries()]
     .filter(([, users]) => new Set(users.map(({ server }) => server)).size > 1)
