@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BackupId, Tablespace } from '../catalog/backup.ts';
 import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
-import { basebackupArguments } from '../postgres/basebackup-arguments.ts';
+import { basebackupArguments, rateProblems } from '../postgres/basebackup-arguments.ts';
 import { type BackupCompression, compressionProblems } from '../postgres/basebackup-compression.ts';
 import { clientConnection } from '../postgres/client-connection.ts';
 import { type ClientProgram, requireClientProgram } from '../postgres/client-programs.ts';
@@ -60,9 +60,12 @@ export async function copyWithBasebackup(options: CopyOptions, context: Context)
   );
 }
 
-function refuseImpossible({ compression, serverVersion }: CopyOptions, program: ClientProgram): void {
-  if (compression === undefined) return;
-  const [problem] = compressionProblems(compression, { client: program.version, server: serverVersion });
+function refuseImpossible({ compression, serverVersion, kilobytesPerSecond }: CopyOptions, program: ClientProgram): void {
+  const versions = { client: program.version, server: serverVersion };
+  const [problem] = [
+    ...rateProblems(kilobytesPerSecond),
+    ...(compression === undefined ? [] : compressionProblems(compression, versions)),
+  ];
   if (problem !== undefined) throw new OperatorError('configuration-invalid', problem);
 }
 

@@ -37,6 +37,16 @@ export function basebackupArguments(options: BasebackupOptions): string[] {
   ];
 }
 
+/** What `pg_basebackup` takes for `--max-rate` (PostgreSQL manual, pg_basebackup). */
+const rates = { least: 32, most: 1_048_576 };
+
+/** Why its copy cannot be limited so, for who is to decide before anything is copied. @param kilobytesPerSecond 0 for no limit */
+export function rateProblems(kilobytesPerSecond: number): readonly string[] {
+  if (kilobytesPerSecond === 0 || (kilobytesPerSecond >= rates.least && kilobytesPerSecond <= rates.most)) return [];
+  const range = `${String(rates.least)} to ${String(rates.most)}`;
+  return [`pg_basebackup limits its rate to ${range} kilobytes a second, not to ${String(kilobytesPerSecond)}`];
+}
+
 /** The option splits at the first `=` that has no backslash before it. */
 function escapeEquals(path: string): string {
   return path.replaceAll('=', '\\=');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { basebackupArguments } from '../../../src/postgres/basebackup-arguments.ts';
+import { basebackupArguments, rateProblems } from '../../../src/postgres/basebackup-arguments.ts';
 import { receivewalArguments } from '../../../src/postgres/receivewal-arguments.ts';
 
 const base = {
@@ -31,6 +31,16 @@ test('a rate and a fast checkpoint are asked for when they are wanted', () => {
     '--max-rate=2048',
     '--checkpoint=fast',
   ]);
+});
+
+test.each([
+  [0, []],
+  [31, ['pg_basebackup limits its rate to 32 to 1048576 kilobytes a second, not to 31']],
+  [32, []],
+  [1_048_576, []],
+  [1_048_577, ['pg_basebackup limits its rate to 32 to 1048576 kilobytes a second, not to 1048577']],
+])('a rate of %i is judged as pg_basebackup would', (rate, problems) => {
+  expect(rateProblems(rate)).toEqual(problems);
 });
 
 test('an incremental backup names the manifest of its parent, and compression comes last', () => {
