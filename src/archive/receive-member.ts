@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,10 +29,12 @@ export async function receiveFile(
   const temporary = join(folder, `.${String(process.pid)}-${name}`);
   files.push({ name, temporary });
   const modifiedAt = modificationTime(entry.header);
+  const output = createWriteStream(temporary, { mode: 0o640 });
   try {
-    await pipeline(entry, createWriteStream(temporary, { mode: 0o640 }));
+    await pipeline(entry, output);
     await utimes(temporary, modifiedAt, modifiedAt);
   } catch (error) {
+    if (!output.closed) await once(output, 'close'); // an opening under way would outlive the cleaning up
     throw isOfOurDisk(error) ? unwritable(folder, name, error) : error;
   }
 }
