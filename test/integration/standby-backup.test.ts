@@ -107,7 +107,7 @@ describeEachPostgres(
         standby.reload();
         const checkpoint = 'SELECT checkpoint_lsn FROM pg_control_checkpoint()';
         const before = await primary.value(checkpoint);
-        const server = await serverFrom(home.configFile, 'main', home.env());
+        const server = serverFrom(home.configFile, 'main', home.env());
         const told: string[] = [];
         const context = quietContext({ clock: impatientClock });
         const messages = { ...context.messages, info: (text: string) => told.push(text) };
