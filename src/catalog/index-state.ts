@@ -1,5 +1,5 @@
+import { fstatSync, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { stat } from 'node:fs/promises';
 
 /** What the file system says of a file; when two are equal, nothing was done to the file in between, unless it was within a clock tick. */
 export interface FileState {
@@ -15,8 +15,9 @@ const tickNs = 20_000_000n;
 /** Where there are only whole seconds. */
 const coarseTickNs = 2_100_000_000n;
 
-export async function stateOf(file: string | FileHandle): Promise<FileState> {
-  const found = typeof file === 'string' ? await stat(file, { bigint: true }) : await file.stat({ bigint: true });
+/** At once: the thread pool would take longer than the kernel. @throws Error of the file system */
+export function stateOf(file: string | Pick<FileHandle, 'fd'>): FileState {
+  const found = typeof file === 'string' ? statSync(file, { bigint: true }) : fstatSync(file.fd, { bigint: true });
   return { dev: Number(found.dev), ino: Number(found.ino), size: Number(found.size), ctime: String(found.ctimeNs) };
 }
 

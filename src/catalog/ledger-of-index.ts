@@ -29,13 +29,13 @@ export async function readKnownLedger(layout: ServerLayout): Promise<WalLedger |
   try {
     const path = xlogdbPath(layout);
     await using file = await open(path, 'r');
-    const state = await stateOf(file);
+    const state = stateOf(file);
     const store = new LedgerStore(layout);
-    const fitting = await store.ledgerFor(state);
-    const stored = fitting === undefined ? undefined : await store.read();
+    const fitting = store.ledgerFor(state);
+    const stored = fitting === undefined ? undefined : store.read();
     if (stored === undefined || !isLedger(stored, fitting) || isOutgrown(stored, state)) return undefined;
     const { ledger } = await readOn({ file, path }, stored, state.size);
-    return isSameState(state, await stateOf(file)) ? ledger : undefined;
+    return isSameState(state, stateOf(file)) ? ledger : undefined;
   } catch (error) {
     if (isMissing(error) || (error instanceof OperatorError && error.code === 'wal-index-invalid')) return undefined; // told under the lock
     throw error;
@@ -50,8 +50,8 @@ export async function readLedgerUnderLock(layout: ServerLayout, log?: Context['l
   const store = new LedgerStore(layout);
   const path = xlogdbPath(layout);
   await using file = await open(path, 'r');
-  const state = await stateOf(file);
-  const stored = await store.read();
+  const state = stateOf(file);
+  const stored = store.read();
   const begins = stored !== undefined && (await isBeginOf(file, stored, { state, store }));
   const known = begins ? stored : nothing;
   const read = await readOnOrAnew({ file, path }, known, state.size);
@@ -68,7 +68,7 @@ async function isBeginOf(
   { state, store }: { readonly state: FileState; readonly store: LedgerStore },
 ): Promise<boolean> {
   if (state.size < stored.end) return false;
-  if (isLedger(stored, await store.ledgerFor(state))) return true;
+  if (isLedger(stored, store.ledgerFor(state))) return true;
   const buffer = Buffer.allocUnsafe(chunkBytes);
   let checksum = 0;
   for (let at = 0; at < stored.end; ) {

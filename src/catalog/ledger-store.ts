@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCheckedJson, parseCheckedJson } from '../shared/checked-json.ts';
 import type { Context } from '../shared/context.ts';
@@ -32,32 +32,25 @@ export class LedgerStore {
   }
 
   /** Undefined when there is none that is whole, for whatever reason: it is all in the index. */
-  async read(): Promise<StoredLedger | undefined> {
+  read(): StoredLedger | undefined {
     try {
-      await using file = await open(this.#ledgerPath, 'r');
-      const { size } = await file.stat();
-      const content = new Uint8Array(size); // of its own: the columns are views into it
-      let at = 0;
-      while (at < size) {
-        const { bytesRead } = await file.read(content, at, size - at, at);
-        if (bytesRead === 0) return undefined;
-        at += bytesRead;
-      }
-      return decodeLedger(content);
+      return decodeLedger(readFileSync(this.#ledgerPath));
     } catch {
       return undefined;
     }
   }
 
   /** Which ledger fits the index in this state; undefined when nothing says so for certain. */
-  async ledgerFor(state: FileState): Promise<LedgerIdentity | undefined> {
+  ledgerFor(state: FileState): LedgerIdentity | undefined {
+    let fd: number | undefined;
     try {
-      await using file = await open(this.#markPath, 'r');
-      const [noted, text] = [await stateOf(file), await file.readFile('utf8')];
-      const mark = parseMark(text);
+      fd = openSync(this.#markPath, 'r');
+      const [noted, mark] = [stateOf({ fd }), parseMark(readFileSync(fd, 'utf8'))];
       return mark !== undefined && isSameState(mark.state, state) && isSettled(state, noted) ? mark : undefined;
     } catch {
       return undefined;
+    } finally {
+      if (fd !== undefined) closeSync(fd);
     }
   }
 

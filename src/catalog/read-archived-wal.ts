@@ -75,7 +75,7 @@ async function readOne(
   { log }: ReadingContext,
 ): Promise<KnownHistory | undefined> {
   try {
-    const state = await stateOf(archivedWalPath(layout, name));
+    const state = stateOf(archivedWalPath(layout, name));
     if (known !== undefined && isSameState(known.state, state)) return known;
     const history = await readArchivedHistory(layout, name, surroundings);
     return { state, switches: history.map(({ timeline, switchLsn }) => [timeline, formatLsn(switchLsn)]) };

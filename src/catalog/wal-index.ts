@@ -71,12 +71,12 @@ export class WalIndex implements AsyncDisposable {
   async append(entries: readonly WalEntry[]): Promise<void> {
     if (entries.length === 0) return;
     await using file = await open(xlogdbPath(this.#layout), 'a+');
-    const before = await stateOf(file);
+    const before = stateOf(file);
     const whole = await endOfLastLine(file, before.size);
     if (whole < before.size) await file.truncate(whole);
     await file.appendFile(entries.map(formatWalEntry).join(''));
     await file.sync();
-    await this.#markAppended(before, await stateOf(file));
+    await this.#markAppended(before, stateOf(file));
   }
 
   /** Replaces the file durably by its other lines. @throws OperatorError `wal-index-invalid` naming the line */
@@ -105,7 +105,7 @@ export class WalIndex implements AsyncDisposable {
   /** What was known of the file is so still; where that was not certain, the next reader compares. */
   async #markAppended(before: FileState, after: FileState): Promise<void> {
     const store = new LedgerStore(this.#layout);
-    const known = await store.ledgerFor(before);
+    const known = store.ledgerFor(before);
     if (known !== undefined) await store.mark(known, after);
   }
 
@@ -123,7 +123,7 @@ export class WalIndex implements AsyncDisposable {
       await syncFolder(dirname(path));
       const store = new LedgerStore(this.#layout);
       await store.write(known);
-      await store.mark(known, await stateOf(file));
+      await store.mark(known, stateOf(file));
     } finally {
       await file.close();
     }
