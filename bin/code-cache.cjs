@@ -27,24 +27,29 @@ function requireCompiled(path) {
 }
 
 /**
- * Compiles a file and those beside it that it requires, runs `use` with its exports, and keeps what was compiled up to then.
+ * Compiles a file and those beside it that it requires, runs `use` with its exports, and keeps what was compiled up to then; `keep` does
+ * that for those that are loaded by now, so that what runs later is not in theirs.
  * @param home the folder that they are used in later: compiled code knows its file
  */
 async function writeCaches(path, use, home = dirname(path)) {
-  const compiled = [];
+  const waiting = new Map();
   const load = loader((file, text) => {
     const source = asFunction(text);
     const script = scriptOf(join(home, basename(file)), source);
-    compiled.push({ file, source, script });
+    waiting.set(file, { source, script });
     return script;
   });
-  await use(load(path), load);
-  for (const { file, source, script } of compiled) {
-    const length = Buffer.alloc(lengthBytes);
-    length.writeUInt32LE(source.length);
-    writeFileSync(`${cachePath(file)}.tmp`, Buffer.concat([length, source, script.createCachedData()]));
-    renameSync(`${cachePath(file)}.tmp`, cachePath(file));
-  }
+  const keep = () => {
+    for (const [file, { source, script }] of waiting) {
+      const length = Buffer.alloc(lengthBytes);
+      length.writeUInt32LE(source.length);
+      writeFileSync(`${cachePath(file)}.tmp`, Buffer.concat([length, source, script.createCachedData()]));
+      renameSync(`${cachePath(file)}.tmp`, cachePath(file));
+      waiting.delete(file);
+    }
+  };
+  await use(load(path), { load, keep });
+  keep();
 }
 
 /** Requires files, each once; what is not beside them as this file would. */

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileDurably } from '../shared/durable-file.ts';
-import { isMissing, namesIn, unreadable } from '../shared/look.ts';
+import { isMissing, namesIn, namesNowIn, unreadable } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
 import { formatBackupInfo, parseBackupInfo } from './backup-info.ts';
@@ -21,8 +22,8 @@ export interface BackupRecords {
 }
 
 const readAtOnce = 32;
-/** Fewer records than these are read as fast without a cache. */
-const worthCaching = 64;
+/** Fewer records than these are read at once and without a cache: to have other threads read them takes longer. */
+const many = 64;
 
 /**
  * Reads all records: `meta/ID-backup.info`, and `base/ID/backup.info` where older releases left one alone (catalog.md section 5.1).
@@ -30,11 +31,11 @@ const worthCaching = 64;
  * @throws OperatorError `file-unreadable` when a folder cannot be listed
  */
 export async function readBackupRecords(layout: ServerLayout): Promise<BackupRecords> {
-  const inMeta = await idsIn(metaFolder(layout), (name) => /^(.*)-backup\.info$/.exec(name)?.[1]);
+  const inMeta = idsIn(metaFolder(layout), (name) => /^(.*)-backup\.info$/.exec(name)?.[1]);
   const known = new Set(inMeta);
-  const older = (await idsIn(layout.base, (name) => name)).filter((id) => !known.has(id));
+  const older = idsIn(layout.base, (name) => name).filter((id) => !known.has(id));
   const ids = [...inMeta, ...older].toSorted();
-  const readings = ids.length < worthCaching ? await readAll(layout, ids) : await readThroughCache(layout, ids);
+  const readings = ids.length < many ? ids.map((id) => readNow(layout, id)) : await readThroughCache(layout, ids);
   const backups: Backup[] = [];
   const broken: BrokenRecord[] = [];
   for (const reading of readings) {
@@ -100,7 +101,7 @@ export function soundOf({ backups, broken: [first] }: BackupRecords): readonly B
  * @throws OperatorError `backup-info-invalid` or `file-unreadable`
  */
 export async function readBackupRecord(layout: ServerLayout, id: BackupId): Promise<Backup | undefined> {
-  for (const path of [backupInfoPath(layout, id), legacyBackupInfoPath(layout, id)]) {
+  for (const path of recordPaths(layout, id)) {
     const content = await readIfThere(path);
     if (content !== undefined) return parseBackupInfo(content, id, path);
   }
@@ -138,22 +139,47 @@ async function removeTemporaries(folder: string, prefix: string): Promise<void> 
 }
 
 async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<Reading> {
+  return await readBackupRecord(layout, id).catch((error: unknown) => brokenBy(error, id));
+}
+
+function readNow(layout: ServerLayout, id: BackupId): Reading {
   try {
-    return await readBackupRecord(layout, id);
+    for (const path of recordPaths(layout, id)) {
+      const content = readNowIfThere(path);
+      if (content !== undefined) return parseBackupInfo(content, id, path);
+    }
+    return undefined;
   } catch (error) {
-    if (error instanceof OperatorError) return { id, reason: error };
-    throw error;
+    return brokenBy(error, id);
   }
 }
 
-async function idsIn(folder: string, idOf: (name: string) => string | undefined): Promise<BackupId[]> {
-  const names = await namesIn(folder);
+function brokenBy(error: unknown, id: BackupId): BrokenRecord {
+  if (error instanceof OperatorError) return { id, reason: error };
+  throw error;
+}
+
+function recordPaths(layout: ServerLayout, id: BackupId): readonly string[] {
+  return [backupInfoPath(layout, id), legacyBackupInfoPath(layout, id)];
+}
+
+function idsIn(folder: string, idOf: (name: string) => string | undefined): BackupId[] {
+  const names = namesNowIn(folder);
   return names.map((name) => parseBackupId(idOf(name) ?? '')).filter((id) => id !== undefined);
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw unreadable(path, error);
+  }
+}
+
+function readNowIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw unreadable(path, error);

@@ -28,18 +28,24 @@ const nothing: StoredLedger = { ledger: new WalLedger(), end: 0, checksum: 0 };
 export async function readKnownLedger(layout: ServerLayout): Promise<WalLedger | undefined> {
   try {
     const path = xlogdbPath(layout);
-    await using file = await open(path, 'r');
-    const state = stateOf(file);
+    const state = stateOf(path);
     const store = new LedgerStore(layout);
     const fitting = store.ledgerFor(state);
     const stored = fitting === undefined ? undefined : store.read();
     if (stored === undefined || !isLedger(stored, fitting) || isOutgrown(stored, state)) return undefined;
-    const { ledger } = await readOn({ file, path }, stored, state.size);
-    return isSameState(state, stateOf(file)) ? ledger : undefined;
+    const ledger = state.size === stored.end ? stored.ledger : await withLinesSince(stored, path, state);
+    return isSameState(state, stateOf(path)) ? ledger : undefined;
   } catch (error) {
     if (isMissing(error) || (error instanceof OperatorError && error.code === 'wal-index-invalid')) return undefined; // told under the lock
     throw error;
   }
+}
+
+async function withLinesSince(stored: StoredLedger, path: string, state: FileState): Promise<WalLedger | undefined> {
+  await using file = await open(path, 'r');
+  if (!isSameState(state, stateOf(file))) return undefined;
+  const { ledger } = await readOn({ file, path }, stored, state.size);
+  return ledger;
 }
 
 /**

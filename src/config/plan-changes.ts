@@ -1,3 +1,4 @@
+import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type ChangeSet, valueText } from './change-queue.ts';
 import type { ConfigurationFiles } from './load-configuration.ts';
@@ -106,7 +107,7 @@ function refuseUnreadable({ scope, section }: Change, { key, wanted, place }: Wa
   if (kind === undefined) {
     throw invalid(`${place}: '${key.slice(0, 60)}' is not an option of a ${scope}`, 'docs/configuration.md lists them');
   }
-  if (/[\p{Cc}\u2028\u2029]/u.test(wanted)) {
+  if (hasControlCharacter(wanted) || /[\u2028\u2029]/.test(wanted)) {
     throw invalid(`${place}: the value of ${key} has a line break or a control character`, 'write it on one line');
   }
   const context = { notes: { warnings: [] as string[], logWarnings: [] as string[] }, homeFolder: '/' };

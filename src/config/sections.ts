@@ -1,3 +1,4 @@
+import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { interpolate } from './interpolate.ts';
 import type { IniEntry, IniFile } from './parse-ini.ts';
@@ -92,7 +93,7 @@ export function refuseUnusableName(section: Section): void {
 function reasonAgainstName(name: string): string | undefined {
   if (name === 'all') return `a section cannot be named 'all', which means every server`;
   if (Buffer.byteLength(name) > longestName) return `a section name has more than ${String(longestName)} bytes`;
-  if (!/^\.|\/|\p{Cc}/u.test(name)) return undefined;
+  if (!name.startsWith('.') && !name.includes('/') && !hasControlCharacter(name)) return undefined;
   return `the section name ${JSON.stringify(name)} has a slash or a control character, or begins with a dot`;
 }
 

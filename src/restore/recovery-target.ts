@@ -1,3 +1,4 @@
+import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
@@ -108,7 +109,7 @@ function parseLsnTarget(text: string): RecoveryTarget {
 
 function parseName(name: string): RecoveryTarget {
   if (name === '') throw invalid('the name of a restore point cannot be empty');
-  if (/\p{Cc}/u.test(name)) throw invalid('the name of a restore point cannot hold control characters');
+  if (hasControlCharacter(name)) throw invalid('the name of a restore point cannot hold control characters');
   if (Buffer.byteLength(name) > longestName)
     throw invalid(`the name of a restore point has at most ${String(longestName)} bytes: '${name}'`);
   return { kind: 'name', name };

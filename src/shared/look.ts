@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, readdirSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { OperatorError, systemCodeOf } from './operator-error.ts';
 
@@ -17,6 +17,16 @@ export async function pathExists(path: string): Promise<boolean> {
 export async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw unreadable(folder, error);
+  }
+}
+
+/** As {@link namesIn}, at once. */
+export function namesNowIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
   } catch (error) {
     if (isMissing(error)) return [];
     throw unreadable(folder, error);
