@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { copyToDescriptor } from '../../../src/shared/copy-to-descriptor.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';
 
-test.each([0, 1, 1 << 18, (1 << 18) + 1, 1_000_000])('a file of %i bytes goes whole into an open file', async (size) => {
+test.each([0, 1, 1 << 20, (1 << 20) + 1, 1_000_000])('a file of %i bytes goes whole into an open file', async (size) => {
   await using folder = await createTemporaryFolder('copy');
   const [from, to] = [join(folder.path, 'from'), join(folder.path, 'to')];
   const content = randomBytes(size);
@@ -21,7 +21,7 @@ test.each([0, 1, 1 << 18, (1 << 18) + 1, 1_000_000])('a file of %i bytes goes wh
 test('a pipe that does not wait takes what it holds, and the number says how much that is', async () => {
   await using folder = await createTemporaryFolder('copy');
   const [from, pipe] = [join(folder.path, 'from'), join(folder.path, 'pipe')];
-  const content = randomBytes(1_000_000);
+  const content = randomBytes(3_000_000);
   await writeFile(from, content);
   execFileSync('mkfifo', [pipe]);
   const descriptor = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
