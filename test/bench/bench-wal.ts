@@ -26,12 +26,12 @@ export const walBench: Bench = {
       const archived = made.segments.slice(0, archivedSegments);
       const sent = made.segments.slice(0, sentSegments);
       return [
-        await benchArchiving({ segments: archived, compression: '', origin, runs }),
-        await benchArchiving({ segments: archived, compression: 'zstd', origin, runs }),
-        await benchArchiving({ segments: pgbench.segments, compression: 'zstd', origin: 'pgbench', runs }),
-        await benchArchiving({ segments: pgbench.segments, compression: 'gzip', origin: 'pgbench', runs: Math.min(runs, 3) }),
+        await benchArchiving({ segments: archived, compression: '', origin, base: made.base, runs }),
+        await benchArchiving({ segments: archived, compression: 'zstd', origin, base: made.base, runs }),
+        await benchArchiving({ ...pgbench, compression: 'zstd', origin: 'pgbench', runs }),
+        await benchArchiving({ ...pgbench, compression: 'gzip', origin: 'pgbench', runs: Math.min(runs, 3) }),
         await benchArchiveCommand(sent, runs),
-        await benchRestoreCommand(sent, runs),
+        await benchRestoreCommand(sent, made.base, runs),
         await benchReplay(made, { runs: Math.min(runs, 3), opponentRuns: isFull ? Math.min(runs, 3) : 1 }),
       ];
     } finally {

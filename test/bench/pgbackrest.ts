@@ -7,10 +7,13 @@ const program = '/usr/bin/pgbackrest';
 
 /** Debian's pgBackRest, where it is installed, with a repository of its own. It knows PostgreSQL up to a release or two before today's. */
 export class PgBackRest {
+  /** Where its archived WAL lies. */
+  readonly archive: string;
   readonly #words: readonly string[];
   readonly #connection: readonly string[];
 
-  private constructor(cluster: PostgresServer, folder: string) {
+  private constructor(folder: string, connection: readonly string[]) {
+    this.archive = join(folder, 'pgbackrest', 'archive', 'main');
     this.#words = [
       program,
       '--stanza=main',
@@ -20,22 +23,31 @@ export class PgBackRest {
       '--log-level-file=off',
       '--log-level-console=error',
     ];
-    this.#connection = [`--pg1-port=${String(cluster.port)}`, '--pg1-user=postgres', `--pg1-socket-path=${cluster.socketDir}`];
+    this.#connection = connection;
   }
 
   /** @param folder for its repository and locks */
-  static async find(cluster: PostgresServer, folder: string): Promise<PgBackRest | undefined> {
+  static async find({ port, socketDir, dataDir }: PostgresServer, folder: string): Promise<PgBackRest | undefined> {
+    const connection = [`--pg1-port=${String(port)}`, '--pg1-user=postgres', `--pg1-socket-path=${socketDir}`];
+    return await PgBackRest.#begin(new PgBackRest(folder, connection), dataDir);
+  }
+
+  /** For WAL alone: the data folder of its cluster is enough. */
+  static async findForWal(dataDir: string, folder: string): Promise<PgBackRest | undefined> {
+    return await PgBackRest.#begin(new PgBackRest(folder, []), dataDir, '--no-online');
+  }
+
+  static async #begin(found: PgBackRest, dataDir: string, ...words: readonly string[]): Promise<PgBackRest | undefined> {
     try {
       await access(program);
     } catch {
       return undefined;
     }
-    const found = new PgBackRest(cluster, folder);
-    const { exitCode } = await runProgram(found.command(cluster.dataDir, 'stanza-create'));
+    const { exitCode } = await runProgram(found.command(dataDir, ...words, 'stanza-create'));
     return exitCode === 0 ? found : undefined; // it may be too old for the server
   }
 
-  /** What works with the running cluster. */
+  /** What works with the cluster. */
   command(dataDir: string, ...words: readonly string[]): string[] {
     return [...this.#words, ...this.#connection, `--pg1-path=${dataDir}`, ...words];
   }

@@ -1,10 +1,12 @@
 import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
+import { namesIn } from '../helpers/archived-wals.ts';
 import { requireOracle } from '../helpers/installations.ts';
 import { programPath, settingsOf } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
 import { type BenchTable, type Contender, measureInTurn } from './measure.ts';
+import { PgBackRest } from './pgbackrest.ts';
 
 interface ArchivingOptions {
   readonly segments: readonly string[];
@@ -12,6 +14,8 @@ interface ArchivingOptions {
   readonly compression: '' | 'gzip' | 'zstd';
   /** Whose WAL that is. */
   readonly origin: string;
+  /** Data folder of the cluster that they are of. */
+  readonly base: string;
   readonly runs: number;
 }
 
@@ -20,7 +24,7 @@ const programs = { gzip: 'gzip -6', zstd: 'zstd -4' } as const;
 const targets = { '': 200, gzip: undefined, zstd: 25 } as const;
 
 /** `archive-wal` of what lies in `incoming`, beside the least that anybody has to do: a synced copy, or the compressing program. */
-export async function benchArchiving({ segments, compression, origin, runs }: ArchivingOptions): Promise<BenchTable> {
+export async function benchArchiving({ segments, compression, origin, base, runs }: ArchivingOptions): Promise<BenchTable> {
   const main = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres', compression };
   await using home = await createTestHome({ servers: { main } });
   const { env = {} } = settingsOf({ home });
@@ -48,14 +52,52 @@ export async function benchArchiving({ segments, compression, origin, runs }: Ar
   // 3.13.3 has no zstd on Debian's Python
   const barman: Record<string, Contender> =
     compression === 'zstd' ? {} : { Barman: { ...archive(requireOracle().program), runs: Math.min(runs, 3) } };
+  const backRest = await PgBackRest.findForWal(base, home.folder);
   const [opponent = ''] = Object.keys(least);
   const name = compression === '' ? 'none' : compression;
   const title = `archive-wal of ${String(segments.length)} segments of ${origin}, compression ${name}`;
   const table = await measureInTurn(
     { title, opponent, runs },
-    { ...least, pgcellar: archive(await programPath(home)), ...barman },
+    {
+      ...least,
+      pgcellar: archive(await programPath(home)),
+      ...barman,
+      ...pushing(backRest, { base, home, compression, prepare }),
+    },
   );
   return { ...table, notes: rateNotes(table, segments.length, targets[compression]) };
+}
+
+interface Pushing {
+  readonly base: string;
+  readonly home: TestHome;
+  readonly compression: ArchivingOptions['compression'];
+  readonly prepare: () => Promise<void>;
+}
+
+/** pgBackRest is called once for each segment, as PostgreSQL does. */
+function pushing(
+  backRest: PgBackRest | undefined,
+  { base, home, compression, prepare }: Pushing,
+): Readonly<Record<string, Contender>> {
+  if (backRest === undefined) return {};
+  const { env = {} } = settingsOf({ home });
+  const type = { '': 'none', gzip: 'gz', zstd: 'zst' }[compression];
+  return {
+    pgBackRest: {
+      prepare: async () => {
+        await prepare();
+        for (const cluster of await namesIn(backRest.archive))
+          if (!cluster.startsWith('archive.info')) await rm(join(backRest.archive, cluster), { recursive: true });
+      },
+      work: async (meter) => {
+        for (const name of await namesIn(home.server('main', 'incoming'))) {
+          const path = home.server('main', 'incoming', name);
+          await meter.run({ argv: backRest.command(base, `--compress-type=${type}`, 'archive-push', path), env });
+        }
+      },
+    },
+  };
 }
 
 /** Segments a second and core, by CPU time: what a machine does that is not waiting for its disk. */

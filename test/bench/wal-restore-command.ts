@@ -3,14 +3,16 @@ import { basename, join } from 'node:path';
 import { namesIn } from '../helpers/archived-wals.ts';
 import { requireOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
-import { programPath } from '../helpers/run-pgcellar.ts';
+import { programPath, settingsOf } from '../helpers/run-pgcellar.ts';
+import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { helperOf, openShipSite, type ShipSite, type Whose } from '../helpers/ship-site.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { type BenchTable, type Contender, measureInTurn, type Target } from './measure.ts';
+import { PgBackRest } from './pgbackrest.ts';
 
 /** One call of `restore_command`: on the backup host itself, over ssh, and for a segment that was fetched ahead. */
-export async function benchRestoreCommand(segments: readonly string[], runs: number): Promise<BenchTable> {
+export async function benchRestoreCommand(segments: readonly string[], base: string, runs: number): Promise<BenchTable> {
   const opened = new Opened();
   try {
     const ours = await opened.add(openFilled('ours', segments));
@@ -37,12 +39,29 @@ export async function benchRestoreCommand(segments: readonly string[], runs: num
       'Barman get-wal': local(requireOracle().program),
       'pgcellar-wal-restore, over ssh': await remote(ours, 'ours'),
       'barman-wal-restore, over ssh': await remote(theirs, 'real Barman'),
+      ...(await getting(ours, segments, base)),
       'pgcellar-wal-restore, fetched ahead': { ...(await fetchedAhead(ours, name, segments)), target: { atMostMs: 10 } },
     };
     return await measureInTurn({ title: 'restore_command, one segment', opponent: 'cp', runs: Math.max(runs, 7) }, contenders);
   } finally {
     await opened.close();
   }
+}
+
+/** pgBackRest, from a repository on this host. @param base data folder of the cluster that the segments are of */
+async function getting(
+  { home, data }: ShipSite,
+  segments: readonly string[],
+  base: string,
+): Promise<Readonly<Record<string, Contender>>> {
+  const backRest = await PgBackRest.findForWal(base, home.folder);
+  if (backRest === undefined) return {};
+  for (const path of segments) await runProgram(backRest.command(base, '--compress-type=none', 'archive-push', path));
+  const words = ['archive-get', basename(segments[1] ?? ''), join(data, 'pg_wal', 'RECOVERYXLOG')];
+  const { env = {} } = settingsOf({ home });
+  return {
+    'pgBackRest archive-get': { work: async (meter) => await meter.run({ argv: backRest.command(base, ...words), env }) },
+  };
 }
 
 async function openFilled(whose: Whose, segments: readonly string[]): Promise<ShipSite> {
