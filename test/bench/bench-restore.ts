@@ -76,15 +76,7 @@ async function backUpWithPgBackRest(cluster: PostgresServer, folder: string): Pr
   const found = await PgBackRest.find(cluster, folder);
   if (found === undefined) return undefined;
   await fill(cluster.dataDir);
-  const words = [
-    '--type=full',
-    '--start-fast',
-    '--compress-type=none',
-    '--no-archive-check',
-    '--repo1-retention-full=1',
-    'backup',
-  ];
-  const { exitCode, stdout, stderr } = await runProgram(found.command(cluster.dataDir, ...words));
+  const { exitCode, stdout, stderr } = await runProgram(found.backUp(cluster.dataDir));
   if (exitCode !== 0) throw new Error(`pgBackRest made no backup: ${stdout}${stderr}`);
   return found;
 }

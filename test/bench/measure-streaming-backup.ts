@@ -1,7 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { requireOracle } from '../helpers/installations.ts';
-import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { programPath, settingsOf } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
@@ -62,19 +61,7 @@ export async function measureStreamingBackup({ runs }: Pick<BenchOptions, 'runs'
         target: { atMost: 1.1, timesThatOf: 'pg_basebackup', plusMs: 500 },
       }),
       Barman: contender([requireOracle().program, '-c', home.configFile, ...words]),
-      ...(pgBackRest === undefined ? {} : { pgBackRest: contender(fullBackupOf(cluster, pgBackRest)) }),
+      ...(pgBackRest === undefined ? {} : { pgBackRest: contender(pgBackRest.backUp(cluster.dataDir)) }),
     },
-  );
-}
-
-function fullBackupOf(cluster: PostgresServer, pgBackRest: PgBackRest): string[] {
-  return pgBackRest.command(
-    cluster.dataDir,
-    '--type=full',
-    '--start-fast',
-    '--compress-type=none',
-    '--no-archive-check',
-    '--repo1-retention-full=1',
-    'backup',
   );
 }

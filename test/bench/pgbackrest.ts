@@ -52,6 +52,12 @@ export class PgBackRest {
     return [...this.#words, ...this.#connection, `--pg1-path=${dataDir}`, ...words];
   }
 
+  /** A full backup of the running cluster, of which only the last one stays; its WAL is not waited for. */
+  backUp(dataDir: string): string[] {
+    const options = ['--type=full', '--start-fast', '--compress-type=none', '--no-archive-check', '--repo1-retention-full=1'];
+    return this.command(dataDir, ...options, 'backup');
+  }
+
   /** @param destination an empty folder */
   restore(destination: string): string[] {
     return [...this.#words, `--pg1-path=${destination}`, '--type=immediate', 'restore'];
