@@ -3,7 +3,6 @@ import { dirname } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
 import { codecFor } from '../compression/all-codecs.ts';
-import { levelFor } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
 import { encryptFile } from '../encryption/gpg.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
@@ -102,7 +101,7 @@ async function compress({ config: { options } }: Server, { source, to, storage }
       hint: 'and custom_decompression_filter to read the files again; until then WAL stays where it arrives',
     });
   }
-  await codec.compress(source, to, levelFor(codec, options.compression_level), storage);
+  await codec.compress(source, to, options.compression_level, storage);
   return codec.family;
 }
 

@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { codecFor, decompress } from '../compression/all-codecs.ts';
-import { levelFor } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, type ClearContent, formOf, readClear, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
 import { copyToDescriptor } from '../shared/copy-to-descriptor.ts';
@@ -94,7 +93,7 @@ async function sendRecompressed(
     await decompress(content, content.compression, { to, surroundings: storage });
   });
   const compressed = join(folder.path, 'compressed');
-  await codec.compress(plain, compressed, levelFor(codec, 'medium'), storage);
+  await codec.compress(plain, compressed, 'medium', storage);
   await pipeline(createReadStream(compressed), await output(), { end: false });
 }
 

@@ -51,8 +51,8 @@ export interface Codec {
     readonly medium: number;
     readonly high: number;
   };
-  /** Compresses `from` to the new file `to`; does not sync it. Leaves `from` as it is. */
-  compress(from: string, to: string, level: number, surroundings: CodecSurroundings): Promise<void>;
+  /** Compresses `from` to the new file `to`; does not sync it. Leaves `from` as it is. A level out of range is brought into it. */
+  compress(from: string, to: string, level: CompressionLevel, surroundings: CodecSurroundings): Promise<void>;
   /** Writes the plain content to the stream, and leaves the stream open. Rejects when the content is damaged. */
   decompress(from: PackedContent, to: NodeJS.WritableStream, surroundings: CodecSurroundings): Promise<void>;
 }
@@ -61,7 +61,7 @@ export interface Codec {
 export const noLevels: Codec['levels'] = { least: 0, most: 0, low: 0, medium: 0, high: 0 };
 
 /** A level for a codec: words as its table has them, numbers brought into its range. */
-export function levelFor(codec: Codec, level: CompressionLevel): number {
+export function levelFor(codec: Pick<Codec, 'levels'>, level: CompressionLevel): number {
   if (typeof level === 'string') return codec.levels[level];
   return Math.min(codec.levels.most, Math.max(codec.levels.least, level));
 }

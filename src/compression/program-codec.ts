@@ -1,17 +1,19 @@
 import { requireProgram } from '../transport/find-program.ts';
 import { failureOf, lastLines } from '../transport/program-result.ts';
-import { type Codec, type CodecSurroundings, damageIn } from './codec.ts';
+import { type Codec, type CodecSurroundings, damageIn, levelFor } from './codec.ts';
 import { filterFile } from './filter-file.ts';
 import { runFilter } from './run-filter.ts';
 
 interface ProgramCodecOptions extends Pick<Codec, 'name' | 'family' | 'levels'> {
   readonly magic: string;
   readonly compressWords: (level: number) => readonly string[];
+  /** For `medium`, where something suits WAL better than the level of that name. */
+  readonly mediumWords?: readonly string[];
   readonly decompressWords: readonly string[];
 }
 
 /** A codec that is the standard program of that name, reading standard input and writing standard output. */
-export function programCodec({ magic, compressWords, decompressWords, ...codec }: ProgramCodecOptions): Codec {
+export function programCodec({ magic, compressWords, mediumWords, decompressWords, ...codec }: ProgramCodecOptions): Codec {
   const argvOf = async (words: readonly string[], { path }: CodecSurroundings): Promise<string[]> => {
     return [await requireProgram(codec.name, path, `what is compressed with ${codec.name}`), ...words];
   };
@@ -19,7 +21,8 @@ export function programCodec({ magic, compressWords, decompressWords, ...codec }
     ...codec,
     magic: Buffer.from(magic, 'hex'),
     async compress(from, to, level, surroundings) {
-      const argv = await argvOf(compressWords(level), surroundings);
+      const words = (level === 'medium' ? mediumWords : undefined) ?? compressWords(levelFor(codec, level));
+      const argv = await argvOf(words, surroundings);
       const result = await filterFile({ argv, from, to, surroundings });
       if (result.exitCode !== 0) throw failureOf(result, `${codec.name} on ${from}`);
     },

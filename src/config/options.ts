@@ -340,7 +340,8 @@ const serverOptions = {
     kind: compressionLevel,
     scope: 'GSM',
     default: 'medium',
-    summary: 'Level for `compression`, brought into the range of the algorithm.',
+    summary:
+      'Level for `compression`, brought into the range of the algorithm; `medium` of zstd is not its level 4 but settings that suit WAL.',
   },
   conninfo: {
     kind: text,

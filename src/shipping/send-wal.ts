@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { codecFor } from '../compression/all-codecs.ts';
-import { type CompressionLevel, levelFor } from '../compression/codec.ts';
+import type { CompressionLevel } from '../compression/codec.ts';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
@@ -71,7 +71,7 @@ async function compressInto(folder: string, { walPath, compression, environment 
   }
   const target = join(folder, basename(walPath));
   const { size } = await stat(walPath);
-  await codec.compress(walPath, target, levelFor(codec, compression.level), {
+  await codec.compress(walPath, target, compression.level, {
     path: environment['PATH'] ?? '/usr/bin:/bin',
     environment,
   });

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { namesIn } from '../helpers/archived-wals.ts';
 import { requireOracle } from '../helpers/installations.ts';
@@ -28,30 +28,33 @@ export async function benchArchiving({ segments, compression, origin, base, runs
   const main = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres', compression };
   await using home = await createTestHome({ servers: { main } });
   const { env = {} } = settingsOf({ home });
+  const sizes: Record<string, number> = {};
   const prepare = async (): Promise<void> => await fillIncoming(home, segments);
-  const archive = (command: string): Contender => ({
+  const archive = (name: string, command: string): Contender => ({
     prepare,
     work: async (meter) => {
       await meter.run({ argv: [command, '-c', home.configFile, 'archive-wal', 'main'], env });
       const left = await readdir(home.server('main', 'incoming'));
       if (left.length > 0) throw new Error(`not archived: ${left.join(', ')}`);
+      sizes[name] = await sizeOfWals(home);
     },
   });
-  const shell = (line: string): Contender => ({
+  const shell = (name: string, line: string): Contender => ({
     prepare,
-    work: async (meter) => await meter.run({ argv: ['sh', '-c', `cd "$1" && ${line}`, 'sh', home.server('main')], env }),
+    work: async (meter) => {
+      await meter.run({ argv: ['sh', '-c', `cd "$1" && ${line}`, 'sh', home.server('main')], env });
+      sizes[name] = await sizeOfWals(home);
+    },
   });
-  const least: Record<string, Contender> =
-    compression === ''
-      ? { 'cp and sync': shell('cp -p incoming/* wals && sync wals/*') }
-      : {
-          [`the program ${programs[compression]}`]: shell(
-            `for f in incoming/*; do ${programs[compression]} -q -c "$f" > wals/"\${f#*/}" || exit; done; sync wals/*`,
-          ),
-        };
+  const least = ((): Record<string, Contender> => {
+    if (compression === '') return { 'cp and sync': shell('cp and sync', 'cp -p incoming/* wals && sync wals/*') };
+    const [program, label] = [programs[compression], `the program ${programs[compression]}`];
+    const each = `for f in incoming/*; do ${program} -q -c "$f" > wals/"\${f#*/}" || exit; done; sync wals/*`;
+    return { [label]: shell(label, each) };
+  })();
   // 3.13.3 has no zstd on Debian's Python
   const barman: Record<string, Contender> =
-    compression === 'zstd' ? {} : { Barman: { ...archive(requireOracle().program), runs: Math.min(runs, 3) } };
+    compression === 'zstd' ? {} : { Barman: { ...archive('Barman', requireOracle().program), runs: Math.min(runs, 3) } };
   const backRest = await PgBackRest.findForWal(base, home.folder);
   const [opponent = ''] = Object.keys(least);
   const name = compression === '' ? 'none' : compression;
@@ -60,12 +63,12 @@ export async function benchArchiving({ segments, compression, origin, base, runs
     { title, opponent, runs },
     {
       ...least,
-      pgcellar: archive(await programPath(home)),
+      pgcellar: archive('pgcellar', await programPath(home)),
       ...barman,
       ...pushing(backRest, { base, home, compression, prepare }),
     },
   );
-  return { ...table, notes: rateNotes(table, segments.length, targets[compression]) };
+  return { ...table, notes: [...rateNotes(table, segments.length, targets[compression]), ...sizeNotes(compression, sizes)] };
 }
 
 interface Pushing {
@@ -108,6 +111,20 @@ function rateNotes({ rows }: BenchTable, count: number, target: number | undefin
   });
   const end = target === undefined ? '' : ` Target of pgcellar: ${String(target)}.`;
   return [`Segments a second and core: ${rates.join(', ')}.${end}`];
+}
+
+/** What is left of the segments, where something compressed them. */
+function sizeNotes(compression: ArchivingOptions['compression'], sizes: Readonly<Record<string, number>>): string[] {
+  if (compression === '') return [];
+  const words = Object.entries(sizes).map(([name, bytes]) => `${name} ${(bytes / 1e6).toFixed(1)} MB`);
+  return [`Size of the archive: ${words.join(', ')}.`];
+}
+
+async function sizeOfWals(home: TestHome): Promise<number> {
+  const found = await readdir(home.server('main', 'wals'), { recursive: true, withFileTypes: true });
+  const files = found.filter((entry) => entry.isFile() && /^[0-9A-F]{24}$/.test(entry.name));
+  const sizes = await Promise.all(files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 async function fillIncoming(home: TestHome, segments: readonly string[]): Promise<void> {

@@ -6,7 +6,8 @@ import { finished } from 'node:stream/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { allCodecs, detectCompressionOf, writePlainContent } from '../../src/compression/all-codecs.ts';
-import { type Codec, contentOf, isDamage, levelFor } from '../../src/compression/codec.ts';
+import { type Codec, contentOf, isDamage } from '../../src/compression/codec.ts';
+import { zstd } from '../../src/compression/codecs/zstd.ts';
 import { customCodec } from '../../src/compression/custom-codec.ts';
 import { OperatorError } from '../../src/shared/operator-error.ts';
 import { runProgram } from '../helpers/run-program.ts';
@@ -36,7 +37,7 @@ const segment = Buffer.concat([
 describe.each([...allCodecs, customCodec(custom)])('$name', (codec) => {
   const program = programOf(codec) ?? 'none';
   const hasProgram = programOf(codec) !== undefined;
-  const medium = levelFor(codec, 'medium');
+  const medium = 'medium';
 
   /** For codecs whose files a standard program writes and opens; the others have no such test. */
   function testWithProgram(title: string, work: () => Promise<void>): void {
@@ -138,8 +139,9 @@ describe.each([...allCodecs, customCodec(custom)])('$name', (codec) => {
     await using folder = await createTemporaryFolder('codec');
     const from = join(folder.path, 'from');
     await writeFile(from, segment.subarray(0, 310_000));
-    const { least, most, low, high } = codec.levels;
-    for (const level of new Set([least, low, 0, medium, high, most].filter((each) => each >= least))) {
+    const { least, most, ...named } = codec.levels;
+    const numbers = new Set([least, 0, ...Object.values(named), most].filter((each) => each >= least));
+    for (const level of [...numbers, 'low', 'medium', 'high'] as const) {
       const to = join(folder.path, `level${String(level)}`);
       await codec.compress(from, to, level, surroundings);
       expect((await plainOf(to, folder.path)).length, `level ${String(level)}`).toBe(310_000);
@@ -156,4 +158,13 @@ describe.each([...allCodecs, customCodec(custom)])('$name', (codec) => {
     output.end();
     expect(Buffer.concat((await output.toArray()) as Buffer[]).toString()).toBe('plainplain'); // no encoding is set
   });
+});
+
+test('zstd at a level that is a number is what the program of that name does at it', async () => {
+  await using folder = await createTemporaryFolder('codec');
+  const { env, from, to } = { env: surroundings.environment, from: join(folder.path, 'from'), to: join(folder.path, 'to') };
+  await writeFile(from, segment);
+  await zstd.compress(from, to, zstd.levels.medium, surroundings);
+  const words = ['sh', '-c', 'zstd -q -c --single-thread -4 < from | cmp - to'];
+  expect(await runProgram(words, { cwd: folder.path, env })).toMatchObject({ exitCode: 0, stdout: '', stderr: '' });
 });
