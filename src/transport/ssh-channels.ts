@@ -11,6 +11,10 @@ const keptOutput = 64 * 1024;
 /** Commands over one open connection, each in a session of its own. */
 export function shellOver(client: NodeSSH, label: string): RemoteShell {
   const turns = new Turns(sessionsAtOnce);
+  let end = 'the connection was closed';
+  client.connection?.on('error', (error: Error) => {
+    end = error.message; // what runs over it ends now; nothing may: then nobody else listens
+  });
   return {
     get isOpen() {
       return client.isConnected();
@@ -18,7 +22,7 @@ export function shellOver(client: NodeSSH, label: string): RemoteShell {
     execute: async (command, options) =>
       await turns.take(async () => {
         try {
-          return await executeOver(client, command, options);
+          return await executeOver(client, command, { ...options, endOf: () => end });
         } catch (error) {
           throw error instanceof OperatorError ? error : sshFailed(label, messageOf(error), error);
         }
@@ -29,10 +33,15 @@ export function shellOver(client: NodeSSH, label: string): RemoteShell {
   };
 }
 
+type ExecuteOptions = Parameters<RemoteShell['execute']>[1] & {
+  /** Why the connection ended. */
+  readonly endOf: () => string;
+};
+
 async function executeOver(
   client: NodeSSH,
   line: string,
-  { input, signal, onStdout }: Parameters<RemoteShell['execute']>[1],
+  { input, signal, onStdout, endOf }: ExecuteOptions,
 ): Promise<ShellResult> {
   let stderr = '';
   const end = endedBy(signal);
@@ -54,7 +63,7 @@ async function executeOver(
     const result = await Promise.race([command, end.aborted]);
     if (result === 'aborted') return { exitCode: undefined, signal: 'SIGTERM', stderr };
     if (result.code !== null) return { exitCode: result.code, signal: undefined, stderr };
-    if (result.signal === null) throw new Error('the connection was closed');
+    if (result.signal === null) throw new Error(endOf());
     return { exitCode: undefined, signal: `SIG${result.signal}` as NodeJS.Signals, stderr }; // RFC 4254 names signals without their SIG
   } finally {
     end.forget();

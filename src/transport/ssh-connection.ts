@@ -34,7 +34,7 @@ export async function connectSsh(options: ConnectionOptions): Promise<RemoteShel
   const identity = await readIdentity(options);
   const offered: { verdict: HostKeyVerdict } = { verdict: 'known' };
   try {
-    await client.connect({
+    const connecting = client.connect({
       ...(await clientConfig(options, identity)),
       hostVerifier: (key: Buffer, accept: (isAccepted: boolean) => void) => {
         offered.verdict = judgeHostKey(identity.knownHosts, identity.name, key.toString('base64'));
@@ -43,6 +43,9 @@ export async function connectSsh(options: ConnectionOptions): Promise<RemoteShel
         });
       },
     });
+    // the library writes a packet in pieces, and each waits for an answer: held back, those of the login and of questions take 40 ms each
+    client.connection?.setNoDelay(true);
+    await connecting;
   } catch (error) {
     client.dispose();
     if (offered.verdict === 'needs-program') return undefined;
@@ -50,7 +53,6 @@ export async function connectSsh(options: ConnectionOptions): Promise<RemoteShel
     if (isConnectFailure(error)) throw sshFailed(options.label, messageOf(error), error);
     return undefined;
   }
-  client.connection?.setNoDelay(true); // questions are short and one waits for the other: held back, each would take 40 ms more
   return shellOver(client, options.label);
 }
 

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OperatorError } from '../../src/shared/operator-error.ts';
@@ -7,6 +9,7 @@ import { localHost } from '../../src/transport/local-host.ts';
 import { remoteHost } from '../../src/transport/remote-host.ts';
 import { type Sshd, startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 import { environment, writeScript } from '../unit/transport/scripts.ts';
 
 let sshd: Sshd;
@@ -142,6 +145,37 @@ describe('our own ssh client', () => {
     await using host = remoteHost({ sshCommand: sshd.sshCommand, environment });
     expect(await codeOf(host.run(['sh', '-c', 'kill "$PPID"; while echo still here; do sleep 0.1; done']))).toBe('ssh-failed');
     expect((await host.run(['echo', 'there'])).stdout).toBe('there\n');
+  });
+
+  test('logs in again when the connection was reset while nothing ran, and says so of what ran', async () => {
+    const between: Socket[] = [];
+    const proxy = createServer((socket) => {
+      const onward = connect(sshd.port, '127.0.0.1');
+      between.push(socket);
+      socket.on('close', () => onward.destroy());
+      socket.pipe(onward).pipe(socket);
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const words = `-p ${String(port)} -o HostKeyAlias=[127.0.0.1]:${String(sshd.port)}`;
+    await using host = remoteHost({ sshCommand: sshd.sshCommand.replace(`-p ${String(sshd.port)}`, words), environment });
+    try {
+      expect((await host.run(['echo', 'there'])).stdout).toBe('there\n');
+      between.pop()?.resetAndDestroy();
+      await waitFor('the reset is noticed', async () => (await codeOf(host.run(['true']))) === 'nothing was thrown');
+      const running = host.run(['sh', '-c', 'while echo still here; do sleep 0.1; done'], {
+        onStdout: () => {
+          between.pop()?.resetAndDestroy();
+        },
+      });
+      await expect(running).rejects.toMatchObject({
+        code: 'ssh-failed',
+        message: expect.stringMatching(/ECONNRESET/) as string,
+      });
+    } finally {
+      proxy.close();
+    }
   });
 
   test('refuses a host that is not known, and one with another key', async () => {
