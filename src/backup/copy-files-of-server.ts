@@ -19,22 +19,24 @@ import { walPositionText } from './wal-position-text.ts';
  * A backup of files between begin and end of the low-level interface (engine.md section 6): tablespaces, the data folder, configuration
  * files outside of it, the control file last. Whatever fails after the begin takes the server out of backup mode first.
  */
-export async function copyFilesOfServer(job: BackupJob, sshCommand: string | undefined): Promise<void> {
+export async function copyFilesOfServer(job: BackupJob): Promise<void> {
   const { context, host } = job;
   if (host === undefined) throw new Error('a method that copies files names the host that has them');
-  const way = { host, sshCommand };
   refuseImpossible(job);
   await using primary = await connectToPrimary(job);
   job.begin('issuing start backup command');
   if (isExclusive(job)) await endLeft(job, host);
   const beginning = begin(job);
   try {
-    const copied = await copyItems(job, way, beginning);
+    const copied = await copyItems(job, host, beginning);
     const session = await beginning;
     await verifyChecksums(job, copied, { host, signal: session.signal });
-    await end(job, session, primary);
+    const syncing = syncCopied(copied, reuseOf(job) === 'copy');
+    await end(job, session, primary).finally(async () => {
+      await Promise.allSettled([syncing]); // whatever the end says, nothing is written any more when this ends
+    });
     job.begin('copying files');
-    await syncCopied(copied, reuseOf(job) === 'copy');
+    await syncing;
   } catch (error) {
     const session = await beginning.catch(() => undefined); // then that is the error
     if (session?.hasEnded === false) await session.abandon();

@@ -1,9 +1,10 @@
-import { lstat, open, opendir, readdir } from 'node:fs/promises';
+import { lstatSync, opendirSync } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../shared/durable-file.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { forEachBriefly } from '../shared/for-each-briefly.ts';
 
-const filesAtOnce = 8;
+const entriesAtOnce = 256;
 
 export interface BackupSize {
   /** Bytes of all files. */
@@ -15,8 +16,8 @@ export interface BackupSize {
 /** Adds up the files below a folder; links are not followed (catalog.md section 11). */
 export async function measureBackup(folder: string): Promise<BackupSize> {
   const total = { size: 0, deduplicatedSize: 0 };
-  await forEachAtOnce(filesBelow(folder), filesAtOnce, async (path) => {
-    const { size, nlink } = await lstat(path);
+  await forEachBriefly(filesBelow(folder), (path) => {
+    const { size, nlink } = lstatSync(path);
     total.size += size;
     if (nlink === 1) total.deduplicatedSize += size;
   });
@@ -24,11 +25,16 @@ export async function measureBackup(folder: string): Promise<BackupSize> {
 }
 
 /** One after the other, so that their number is no matter. */
-async function* filesBelow(folder: string): AsyncGenerator<string> {
-  for await (const entry of await opendir(folder)) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* filesBelow(path);
-    else if (entry.isFile()) yield path;
+function* filesBelow(folder: string): Generator<string> {
+  const entries = opendirSync(folder, { bufferSize: entriesAtOnce });
+  try {
+    for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) yield* filesBelow(path);
+      else if (entry.isFile()) yield path;
+    }
+  } finally {
+    entries.closeSync();
   }
 }
 

@@ -1,7 +1,8 @@
-import { chmod, link, lstat, mkdir } from 'node:fs/promises';
+import { linkSync, lstatSync } from 'node:fs';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { forEachBriefly } from '../shared/for-each-briefly.ts';
 import { isMissing } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { Host } from '../transport/host.ts';
@@ -21,8 +22,6 @@ interface PrepareOptions {
   readonly reuse: 'copy' | 'link' | undefined;
   readonly horizonSeconds: number | undefined;
 }
-
-const filesAtOnce = 8;
 
 /**
  * Walks over an item on the server's host, decides what is sent, and makes its folders here, with hard links to what is reused by links.
@@ -55,9 +54,9 @@ async function planItem(
   horizonSeconds: number | undefined,
 ): Promise<CopyPlan> {
   const plan = emptyPlan(files);
-  await forEachAtOnce(numbersUpTo(files.length), filesAtOnce, async (index) => {
+  await forEachBriefly(numbersUpTo(files.length), (index) => {
     const file = files.at(index);
-    const reference = folder === undefined ? undefined : await lookAt(join(folder, file.path));
+    const reference = folder === undefined ? undefined : lookAt(join(folder, file.path));
     plan[fateOf(file, { reference, horizonSeconds })].add(index);
   });
   return plan;
@@ -67,9 +66,9 @@ function* numbersUpTo(count: number): Generator<number> {
   for (let index = 0; index < count; index++) yield index;
 }
 
-async function lookAt(path: string): Promise<ReferenceFile | undefined> {
+function lookAt(path: string): ReferenceFile | undefined {
   try {
-    const { size, mode, mtimeNs } = await lstat(path, { bigint: true });
+    const { size, mode, mtimeNs } = lstatSync(path, { bigint: true });
     return { size: Number(size), mode: Number(mode & 0o7777n), modifiedNs: mtimeNs };
   } catch (error) {
     if (!isMissing(error)) throw error;
@@ -89,11 +88,13 @@ async function makeFolders({ destination }: CopyItem, { folders }: SourceListing
 /** Hard links to what the backup before has. */
 async function linkReused({ reference, destination }: CopyItem, { reused }: CopyPlan): Promise<void> {
   if (reference === undefined) return;
-  await forEachAtOnce(reused, filesAtOnce, async ({ path }) => {
+  await forEachBriefly(reused, ({ path }) => {
     const to = join(destination, path);
-    await writing(to, async () => {
-      await link(join(reference, path), to);
-    });
+    try {
+      linkSync(join(reference, path), to);
+    } catch (error) {
+      throwUnlessThere(to, error);
+    }
   });
 }
 
@@ -101,9 +102,13 @@ async function writing(path: string, work: () => Promise<unknown>): Promise<void
   try {
     await work();
   } catch (error) {
-    if (systemCodeOf(error) === 'EEXIST') return; // an earlier attempt made it
-    throw new OperatorError('file-unwritable', `cannot write ${path}: ${systemCodeOf(error) ?? String(error)}`, {
-      cause: error,
-    });
+    throwUnlessThere(path, error);
   }
+}
+
+function throwUnlessThere(path: string, error: unknown): void {
+  if (systemCodeOf(error) === 'EEXIST') return; // an earlier attempt made it
+  throw new OperatorError('file-unwritable', `cannot write ${path}: ${systemCodeOf(error) ?? String(error)}`, {
+    cause: error,
+  });
 }
