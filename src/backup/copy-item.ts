@@ -21,8 +21,6 @@ export interface CopyClusterOptions {
   /** Resolves when the server is in backup mode: nothing is looked at before. */
   readonly begun: Promise<void>;
   readonly host: Host;
-  /** `ssh_command`; undefined when the server runs here. */
-  readonly sshCommand: string | undefined;
   readonly environment: Environment;
   readonly items: readonly CopyItem[];
   readonly reuse: 'copy' | 'link' | undefined;

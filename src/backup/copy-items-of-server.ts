@@ -14,29 +14,18 @@ import { copyStatistics, type ItemTimes } from './copy-statistics.ts';
 import { reuseOf } from './reuse-of.ts';
 import { safeHorizon } from './safe-horizon.ts';
 
-/** How the files are reached. */
-interface Way {
-  readonly host: Host;
-  /** `ssh_command`; undefined when the server runs here. */
-  readonly sshCommand: string | undefined;
-}
-
 /**
  * Copies everything. Unless the begin of the backup may take minutes, rsync logs in meanwhile; nothing is looked at before the backup
  * has begun.
  */
-export async function copyItems(
-  job: BackupJob,
-  { host, sshCommand }: Way,
-  beginning: Promise<BackupSession>,
-): Promise<CopiedItem[]> {
+export async function copyItems(job: BackupJob, host: Host, beginning: Promise<BackupSession>): Promise<CopiedItem[]> {
   const { server, request, facts } = job;
   const { options } = server.config;
   const context = { ...job.context, signal: AbortSignal.any([job.context.signal, job.connection.lost]) };
   let startedMs = 0;
   const begun = beginning.then(() => {
     job.begin('copying files');
-    tellCopy(job, sshCommand);
+    tellCopy(job, host);
     startedMs = context.clock.elapsedMs();
   });
   begun.catch(() => undefined); // whoever waits for it meets the failure
@@ -47,7 +36,6 @@ export async function copyItems(
     {
       begun,
       host,
-      sshCommand,
       environment: server.environment,
       items: itemsOf(job, before),
       reuse: reuseOf(job),
@@ -84,10 +72,10 @@ function jobsOf({ request, server }: BackupJob): number {
   return request.jobs ?? server.config.options.parallel_jobs;
 }
 
-function tellCopy(job: BackupJob, sshCommand: string | undefined): void {
+function tellCopy(job: BackupJob, { isRemote }: Host): void {
   const jobs = jobsOf(job);
   const workers = jobs > 1 ? ` (${String(jobs)} jobs)` : '';
-  const way = sshCommand === undefined ? 'local rsync' : 'rsync/SSH';
+  const way = isRemote ? 'rsync/SSH' : 'local rsync';
   job.context.messages.info(`Starting backup copy via ${way} for ${job.backup.id}${workers}`);
 }
 

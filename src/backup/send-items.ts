@@ -82,15 +82,15 @@ interface SendOptions extends CopyClusterOptions {
 }
 
 async function sendFiles({ of: { item }, kind, areSparse }: Run, options: SendOptions, context: Context): Promise<void> {
-  const { sshCommand, reuse, files } = options;
+  const { host, reuse, files } = options;
   const { reference, destination } = item;
   const isFromReference = kind === 'reused' && reference !== undefined;
-  const isRemote = sshCommand !== undefined && !isFromReference;
+  const login = isFromReference ? undefined : host.login;
   await runRsync(
     {
       source: isFromReference ? reference : item.source,
       destination,
-      remote: isRemote ? { side: 'source', sshCommand } : undefined,
+      remote: login === undefined ? undefined : { side: 'source', login },
       files,
       compares: kind === 'compared' ? 'content' : 'nothing',
       reuse: reuse === undefined || reference === undefined || isFromReference ? undefined : { kind: reuse, folder: reference },
@@ -98,7 +98,7 @@ async function sendFiles({ of: { item }, kind, areSparse }: Run, options: SendOp
       // an attempt that failed may have linked a file which then changed: writing in place would change the backup before
       writesInPlace: kind !== 'compared',
       keepsHoles: areSparse,
-      compresses: options.compresses && isRemote,
+      compresses: options.compresses && login !== undefined,
       kilobytesPerSecond: item.kilobytesPerSecond,
     },
     options,

@@ -39,6 +39,7 @@ export async function takeBackup(server: Server, request: BackupRequest, context
   refuseUnavailable(server, context);
   const parentId = request.incremental === undefined ? undefined : (await findParent(server, request.incremental)).backup.id;
   await using host = method.host(server); // one login for the check and for what the copy asks
+  host?.login?.begin(); // and one for rsync, which takes as long as the check
   await requireHealthyServer(server, { timeoutSeconds: request.checkTimeoutSeconds, host }, context);
   const backup = await copyUnderLock({ server, method, request, parentId, host, context });
   await archiveWal(server, { isQuiet: true }, context);

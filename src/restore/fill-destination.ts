@@ -82,13 +82,12 @@ async function buildStaged(filling: Filling, { staging, stages, context }: Stage
 
 async function sendingOf(filling: Filling, places: Building['places']): Promise<Sending> {
   const { place, request } = filling;
-  const sshCommand = request.remoteSshCommand;
   return {
     ...request,
     places,
     place,
-    sshCommand,
-    compresses: request.usesNetworkCompression && sshCommand !== undefined,
+    login: place.login,
+    compresses: request.usesNetworkCompression && place.login !== undefined,
     safeHorizon: request.isDelta ? await safeHorizon(filling) : undefined,
     totalBytes: filling.totalBytes,
     environment: filling.environment,

@@ -44,6 +44,7 @@ const answerMs = 3000;
 export function localPlace({ programPath, environment, signal }: Surroundings): Place {
   return {
     kind: 'local',
+    login: undefined,
     find,
     namesIn: async (path) => await unlessMissing(path, () => readdir(path)),
     realPath: realPathOf,

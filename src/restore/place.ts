@@ -1,5 +1,6 @@
 import type { ClientProgramName } from '../postgres/client-programs.ts';
 import type { ProgramResult } from '../transport/program-result.ts';
+import type { SharedLogin } from '../transport/shared-login.ts';
 
 /** What lies at a path of the host that is restored to. */
 export interface FoundEntry {
@@ -21,6 +22,8 @@ export interface FreeSpace {
  */
 export interface Place {
   readonly kind: 'local' | 'remote';
+  /** How programs like rsync reach it; undefined for this host. */
+  readonly login: SharedLogin | undefined;
   /** Without following a link at its end; undefined when nothing is there. */
   find(path: string): Promise<FoundEntry | undefined>;
   /** Names in a folder, hidden ones too; undefined when it does not exist. */

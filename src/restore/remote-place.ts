@@ -36,6 +36,7 @@ export function remotePlace(host: Host, signal: AbortSignal): Place {
   const exists = `[ -e "$1" ] || [ -L "$1" ] || exit ${String(missing)}; `;
   return {
     kind: 'remote',
+    login: host.login,
     find: async (path) => foundEntry(await asking(`look at ${path}`, `${exists}stat -c '%a %F' -- "$1"`, path)),
     namesIn: async (path) => {
       const text = `${exists}[ -d "$1" ] || { echo ENOTDIR >&2; exit 1; }; find -H "$1" -mindepth 1 -maxdepth 1 -print0`;

@@ -4,8 +4,8 @@ import type { Environment } from '../shared/environment.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
-import type { RsyncJob } from '../transport/rsync-arguments.ts';
-import { runRsync } from '../transport/run-rsync.ts';
+import { type RsyncTask, runRsync } from '../transport/run-rsync.ts';
+import type { SharedLogin } from '../transport/shared-login.ts';
 import type { Place } from './place.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import { controlFile, emptiedFolders, leftOutFiles } from './restored-files.ts';
@@ -15,8 +15,8 @@ export interface Sending {
   /** Where the trees are: in the catalog, or built in a staging folder; the tablespaces' `source` is theirs. */
   readonly places: Pick<DestinationPlan, 'source' | 'destination' | 'tablespaces'>;
   readonly place: Place;
-  /** The command that reaches the destination; undefined for this host. */
-  readonly sshCommand: string | undefined;
+  /** How the destination is reached; undefined for this host. */
+  readonly login: SharedLogin | undefined;
   /** Files that are there are brought to the state of the source, what is not in it is removed. */
   readonly isDelta: boolean;
   /** Files that were written to since then are compared by content; undefined compares by size and time only. */
@@ -136,7 +136,7 @@ class Sender {
   async #sendLists(
     tree: Tree,
     lists: readonly (readonly string[])[],
-    compares: NonNullable<RsyncJob['compares']>,
+    compares: NonNullable<RsyncTask['compares']>,
   ): Promise<void> {
     const { jobs, jobsStartBatchSize, jobsStartBatchPeriodSeconds } = this.#sending;
     let started = 0;
@@ -147,14 +147,14 @@ class Sender {
     });
   }
 
-  #jobFor({ source, destination, isDataFolder }: Tree): RsyncJob {
+  #jobFor({ source, destination, isDataFolder }: Tree): RsyncTask {
     const oids = this.#sending.places.tablespaces.map(({ oid }) => `/pg_tblspc/${String(oid)}`);
     const exclude = [...[...emptiedFolders].map((folder) => `/${folder}/*`), ...[...leftOutFiles].map((file) => `/${file}`)];
     const filters = isDataFolder ? { exclude, protect: [`/${controlFile}`, `/${asideWalFolder}`, ...oids] } : {};
     return { ...baseJob(this.#sending), source, destination, filters };
   }
 
-  async #run(job: RsyncJob): Promise<void> {
+  async #run(job: RsyncTask): Promise<void> {
     const before = this.#doneBytes;
     const onProgress = (bytes: number): void => {
       this.#doneBytes = Math.max(this.#doneBytes, before + bytes);
@@ -165,9 +165,9 @@ class Sender {
 }
 
 /** What all jobs of one restore have in common. */
-export function baseJob({ sshCommand, compresses, kilobytesPerSecond }: Sending): Omit<RsyncJob, 'source' | 'destination'> {
+export function baseJob({ login, compresses, kilobytesPerSecond }: Sending): Omit<RsyncTask, 'source' | 'destination'> {
   return {
-    remote: sshCommand === undefined ? undefined : { side: 'destination', sshCommand },
+    remote: login === undefined ? undefined : { side: 'destination', login },
     symbolicLinks: 'keep',
     compresses,
     kilobytesPerSecond,

@@ -16,7 +16,6 @@ interface SendingWals {
   readonly server: Server;
   readonly wal: WalPlan;
   readonly host: Host;
-  readonly sshCommand: string;
   /** On the other host. */
   readonly folder: string;
   readonly segmentSize: number;
@@ -60,7 +59,7 @@ interface Portion {
 }
 
 async function sendPortion({ copies, doneBytes }: Portion, sending: SendingWals, context: Context): Promise<void> {
-  const { server, wal, spool, segmentSize, folder, sshCommand } = sending;
+  const { server, wal, spool, segmentSize, folder, host } = sending;
   const portion = join(spool, 'wal');
   await mkdir(portion, { recursive: true, mode: 0o700 });
   try {
@@ -72,7 +71,8 @@ async function sendPortion({ copies, doneBytes }: Portion, sending: SendingWals,
     const streamingPartial = copies.length === 0 ? wal.streamingPartial : undefined;
     const packed = copies.filter(isPacked);
     await copyWals({ server, wals: packed, streamingPartial, folder: portion, segmentSize, marksArchived: false }, quiet);
-    const remote = { side: 'destination' as const, sshCommand };
+    const { login } = host;
+    const remote = login === undefined ? undefined : { side: 'destination' as const, login };
     const onProgress = (bytes: number): void => {
       context.progress.advance(doneBytes + bytes);
     };

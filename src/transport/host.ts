@@ -1,4 +1,5 @@
 import type { ProgramResult } from './program-result.ts';
+import type { SharedLogin } from './shared-login.ts';
 
 export interface HostCommandOptions {
   /** Written to standard input, which is then closed; without it standard input is empty. */
@@ -25,6 +26,8 @@ export interface Host extends AsyncDisposable {
   /** For messages: `this host`, or the host that the command names. */
   readonly label: string;
   readonly isRemote: boolean;
+  /** How programs like rsync reach it; undefined for this host. */
+  readonly login: SharedLogin | undefined;
   /** Runs a program to its end; an exit code is never an exception. */
   run(argv: readonly string[], options?: HostCommandOptions): Promise<ProgramResult>;
   /** Undefined when there is no such file. @throws OperatorError `file-unreadable` */

@@ -11,6 +11,7 @@ export function localHost(environment: Environment): Host {
   return {
     label: 'this host',
     isRemote: false,
+    login: undefined,
     run: (argv, { input, signal, onStdout } = {}) =>
       runProgram(argv, {
         environment,

@@ -27,12 +27,13 @@ export async function fastCiphers(
   environment: Environment,
   processorFile = '/proc/cpuinfo',
 ): Promise<string | undefined> {
-  if (!(await hasAesInstructions(processorFile))) return undefined;
   const [ssh = 'ssh'] = words;
-  const [wanted, usual] = await Promise.all([
+  const [isFaster, wanted, usual] = await Promise.all([
+    hasAesInstructions(processorFile), // some kernels ask each processor for that, which takes as long as the programs
     ciphersOf(words, environment),
     ciphersOf([ssh, '-F', 'none', 'host'], environment), // what ssh offers when nobody chose anything
   ]);
+  if (!isFaster) return undefined;
   const reordered = fastestFirst(wanted ?? '');
   return wanted === undefined || wanted !== usual || reordered === wanted ? undefined : reordered;
 }

@@ -6,9 +6,10 @@ import type { Host, HostCommandOptions } from './host.ts';
 import { lastLines } from './program-result.ts';
 import { readSshSettings } from './read-ssh-settings.ts';
 import type { RemoteShell, ShellResult } from './remote-shell.ts';
+import { SharedLogin } from './shared-login.ts';
 import { parseSshCommand, type SshCommand } from './ssh-command.ts';
 import { sshProgramShell } from './ssh-program-shell.ts';
-import { reasonForProgram } from './ssh-settings.ts';
+import { reasonForProgram, type SshSettings } from './ssh-settings.ts';
 
 interface RemoteHostOptions {
   /** `ssh_command` or `--remote-ssh-command`: the operator's truth about how the host is reached. */
@@ -26,34 +27,50 @@ const missing = 44;
  */
 export function remoteHost({ sshCommand, environment }: RemoteHostOptions): Host {
   const command = parseSshCommand(sshCommand);
+  let asking: Promise<SshSettings | undefined> | undefined;
+  const settings = (): Promise<SshSettings | undefined> => (asking ??= readSshSettings(command, environment));
+  const openShell = async (): Promise<RemoteShell> => await shellFor({ command, environment, settings: await settings() });
+  const login = new SharedLogin({ text: sshCommand, environment, settings });
   let opening: Promise<RemoteShell> | undefined;
   const shell = async (): Promise<RemoteShell> => {
-    const opened = await (opening ??= openShell(command, environment));
+    const opened = await (opening ??= openShell());
     // hours may lie between two commands, and sshd may have been restarted meanwhile
-    return opened.isOpen ? opened : await (opening = openShell(command, environment));
+    return opened.isOpen ? opened : await (opening = openShell());
   };
-  return new RemoteHost(command.label, shell, async () => {
+  return new RemoteHost({ label: command.label, login, shell }, async () => {
     const opened = await opening?.catch(() => undefined); // who needed it has heard why there is none
     opened?.close();
+    await login[Symbol.asyncDispose]();
   });
 }
 
-async function openShell(command: SshCommand, environment: Environment): Promise<RemoteShell> {
+interface ShellOptions {
+  readonly command: SshCommand;
+  readonly environment: Environment;
+  readonly settings: SshSettings | undefined;
+}
+
+async function shellFor({ command, environment, settings }: ShellOptions): Promise<RemoteShell> {
   const program = sshProgramShell(command, environment);
-  const settings = await readSshSettings(command, environment);
   if (settings === undefined || reasonForProgram(settings) !== undefined) return program; // its own words are better than ours
   const { connectSsh } = await import('./ssh-connection.ts');
   return (await connectSsh({ label: command.label, settings, environment })) ?? program;
 }
 
+interface HostParts extends Pick<RemoteHost, 'label' | 'login'> {
+  readonly shell: () => Promise<RemoteShell>;
+}
+
 class RemoteHost implements Host {
   readonly isRemote = true;
   readonly label: string;
+  readonly login: SharedLogin;
   readonly #shell: () => Promise<RemoteShell>;
   readonly #close: () => Promise<void>;
 
-  constructor(label: string, shell: () => Promise<RemoteShell>, close: () => Promise<void>) {
+  constructor({ label, login, shell }: HostParts, close: () => Promise<void>) {
     this.label = label;
+    this.login = login;
     this.#shell = shell;
     this.#close = close;
   }

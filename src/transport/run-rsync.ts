@@ -1,10 +1,16 @@
 import type { Context } from '../shared/context.ts';
 import type { Environment } from '../shared/environment.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { preferFastCipher } from './prefer-fast-cipher.ts';
 import { failureOf, type ProgramResult } from './program-result.ts';
 import { type RsyncJob, rsyncArguments } from './rsync-arguments.ts';
 import { runProgram } from './run-program.ts';
+import type { SharedLogin } from './shared-login.ts';
+
+/** What to copy, to or from which host. */
+export interface RsyncTask extends Omit<RsyncJob, 'remote'> {
+  /** The side that is not here; undefined when both are. */
+  readonly remote?: { readonly side: 'source' | 'destination'; readonly login: SharedLogin } | undefined;
+}
 
 interface RsyncOptions {
   /** Its PATH has rsync, and ssh when a host is reached. */
@@ -30,15 +36,14 @@ const vanished = 24;
  * all the time (engine.md section 6.4).
  * @throws OperatorError `command-failed` with rsync's words, `interrupted`, or `program-missing`
  */
-export async function runRsync(asked: RsyncJob, options: RsyncOptions, context: RsyncContext): Promise<void> {
-  const job = await withFastCipher(asked, options);
+export async function runRsync(task: RsyncTask, options: RsyncOptions, context: RsyncContext): Promise<void> {
   for (let retriesLeft = options.retryTimes; ; retriesLeft--) {
-    const result = await runOnce(job, options, context);
+    const result = await runOnce(task, options, context);
     if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
     if (options.isSourceStill === true ? result.exitCode === 0 : hasCopied(result)) return;
-    if (job.isOtherSideOld !== true && isFromOldRsync(result)) {
+    if (task.isOtherSideOld !== true && isFromOldRsync(result)) {
       context.log.info('the rsync of the other side is older than 3.1');
-      await runRsync({ ...asked, isOtherSideOld: true }, options, context);
+      await runRsync({ ...task, isOtherSideOld: true }, options, context);
       return;
     }
     if (result.exitCode === 127)
@@ -55,18 +60,15 @@ function isFromOldRsync({ exitCode, stderr }: ProgramResult): boolean {
   return exitCode !== 0 && /--ignore-missing-args: unknown option/.test(stderr);
 }
 
-async function withFastCipher(job: RsyncJob, { environment }: RsyncOptions): Promise<RsyncJob> {
-  const { remote } = job;
-  if (remote === undefined) return job;
-  return { ...job, remote: { ...remote, sshCommand: await preferFastCipher(remote.sshCommand, environment) } };
-}
-
 async function runOnce(
-  job: RsyncJob,
+  { remote, ...job }: RsyncTask,
   { environment, onProgress }: RsyncOptions,
   { log, signal }: RsyncContext,
 ): Promise<ProgramResult> {
-  const argv = rsyncArguments(job);
+  using lent = await remote?.login.lend(signal);
+  const argv = rsyncArguments(
+    remote === undefined || lent === undefined ? job : { ...job, remote: { side: remote.side, sshCommand: lent.sshCommand } },
+  );
   log.debug(`rsync ${job.source} to ${job.destination}`);
   return await runProgram(argv, {
     environment: { ...environment, LC_ALL: 'C' }, // its words are read below

@@ -9,6 +9,6 @@ export const localRsync: BackupMethod = {
   mode: fileLevelMode,
   host: ({ environment }) => localHost(environment),
   async copy(job) {
-    await copyFilesOfServer(job, undefined);
+    await copyFilesOfServer(job);
   },
 };

@@ -11,7 +11,7 @@ export const rsync: BackupMethod = {
   mode: fileLevelMode,
   host: (server) => remoteHost({ sshCommand: sshCommandOf(server), environment: server.environment }),
   async copy(job) {
-    await copyFilesOfServer(job, sshCommandOf(job.server));
+    await copyFilesOfServer(job);
   },
 };
 

@@ -41,8 +41,8 @@ async function sendWalsTo(host: Host, { run, ...where }: WalSending, context: Co
   const { server, plan, planned } = run;
   const { request } = plan;
   await using spool = await makeStaging(request.stagingPath);
-  const { remoteSshCommand: sshCommand = '', usesNetworkCompression: compresses } = request;
-  await sendWals({ ...request, ...where, server, wal: planned.wal, host, sshCommand, spool: spool.path, compresses }, context);
+  const compresses = request.usesNetworkCompression;
+  await sendWals({ ...request, ...where, server, wal: planned.wal, host, spool: spool.path, compresses }, context);
 }
 
 /** What an earlier restore of the same cluster left there. */
