@@ -1,10 +1,9 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { Header } from 'tar-stream';
 import { expectedFailureOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { storeAtOnce } from '../shared/store-at-once.ts';
 
 /** One member of a tar stream. */
 export type Entry = AsyncIterable<Buffer> & { readonly header: Header };
@@ -13,6 +12,8 @@ export type Entry = AsyncIterable<Buffer> & { readonly header: Header };
 export interface ReceivedFile {
   readonly name: string;
   readonly temporary: string;
+  /** In hexadecimal, of what was written; undefined as long as something is missing. */
+  sha256: string | undefined;
 }
 
 const mostChecksumBytes = 1024 * 1024;
@@ -27,14 +28,15 @@ export async function receiveFile(
   { entry, files }: { readonly entry: Entry; readonly files: ReceivedFile[] },
 ): Promise<void> {
   const temporary = join(folder, `.${String(process.pid)}-${name}`);
-  files.push({ name, temporary });
+  const file: ReceivedFile = { name, temporary, sha256: undefined };
+  files.push(file);
   const modifiedAt = modificationTime(entry.header);
-  const output = createWriteStream(temporary, { mode: 0o640 });
+  const hash = createHash('sha256');
   try {
-    await pipeline(entry, output);
+    await storeAtOnce(entry, temporary, { mode: 0o640, onPiece: (piece) => hash.update(piece) });
+    file.sha256 = hash.digest('hex');
     await utimes(temporary, modifiedAt, modifiedAt);
   } catch (error) {
-    if (!output.closed) await once(output, 'close'); // an opening under way would outlive the cleaning up
     throw isOfOurDisk(error) ? unwritable(folder, name, error) : error;
   }
 }

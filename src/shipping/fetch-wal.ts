@@ -1,9 +1,8 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import { detectCompressionOf, writePlainContent } from '../compression/all-codecs.ts';
 import type { Environment } from '../shared/environment.ts';
 import { fillFile } from '../shared/fill-file.ts';
+import { storeAtOnce } from '../shared/store-at-once.ts';
 import { startProgram } from '../transport/run-program.ts';
 import { type RemoteHost, sshWords } from './remote-host.ts';
 
@@ -80,24 +79,11 @@ function getWords({ form, allowsPartial }: FetchOptions): string[] {
 async function receive(words: readonly string[], path: string, options: FetchOptions): Promise<RemoteOutcome> {
   const running = await startProgram(remoteCall(words, options), { environment: options.environment });
   running.stdin.end();
-  const [stored] = await Promise.allSettled([store(running.stdout, path)]);
+  const sent = running.stdout as AsyncIterable<Buffer>; // no encoding is set
+  const [stored] = await Promise.allSettled([storeAtOnce(sent, path)]);
   const { exitCode = 255, stderr } = await running.ended;
   if (stored.status === 'rejected') throw stored.reason;
   return { exitCode, stderr };
-}
-
-/** At once: nothing else is to be done meanwhile, and each piece would take longer on its way through Node's threads than to be written. */
-async function store(from: Readable, path: string): Promise<void> {
-  const file = openSync(path, 'w', 0o666);
-  try {
-    for await (const chunk of from as AsyncIterable<Buffer>) writeAll(file, chunk);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function writeAll(file: number, chunk: Buffer): void {
-  for (let written = 0; written < chunk.length; ) written += writeSync(file, chunk, written);
 }
 
 async function ask(words: readonly string[], options: FetchOptions): Promise<RemoteOutcome & { readonly stdout: string }> {
