@@ -1,11 +1,15 @@
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeSSH } from 'node-ssh';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import type { RemoteShell, ShellResult } from './remote-shell.ts';
 import { sshFailed } from './ssh-program-shell.ts';
 
-/** An sshd allows ten sessions on one connection unless it is told otherwise (MaxSessions). */
+/** An sshd allows ten sessions on one connection unless it is told otherwise (MaxSessions): that is found out when it refuses one. */
 const sessionsAtOnce = 8;
+/** It may not have noticed yet that the session before has ended. */
+const triesForSession = 20;
+const betweenTriesMs = 50;
 const keptOutput = 64 * 1024;
 
 /** Commands over one open connection, each in a session of its own. */
@@ -19,18 +23,30 @@ export function shellOver(client: NodeSSH, label: string): RemoteShell {
     get isOpen() {
       return client.isConnected();
     },
-    execute: async (command, options) =>
-      await turns.take(async () => {
-        try {
-          return await executeOver(client, command, { ...options, endOf: () => end });
-        } catch (error) {
-          throw error instanceof OperatorError ? error : sshFailed(label, messageOf(error), error);
-        }
-      }),
+    execute: async (command, options) => {
+      for (let triesLeft = triesForSession; ; triesLeft--) {
+        const result = await turns.take(async () => {
+          try {
+            return await executeOver(client, command, { ...options, endOf: () => end });
+          } catch (error) {
+            if (isRefusedSession(error) && triesLeft > 0) return 'too-many';
+            throw error instanceof OperatorError ? error : sshFailed(label, messageOf(error), error);
+          }
+        });
+        if (result !== 'too-many') return result;
+        turns.lower();
+        await delay(betweenTriesMs);
+      }
+    },
     close: () => {
       client.dispose();
     },
   };
+}
+
+/** The number is that of RFC 4254 section 5.1, which OpenSSH also gives for one session too many. */
+function isRefusedSession(error: unknown): boolean {
+  return error instanceof Error && 'reason' in error && [2, 4].includes(Number(error.reason));
 }
 
 type ExecuteOptions = Parameters<RemoteShell['execute']>[1] & {
@@ -95,25 +111,30 @@ function endedBy(signal: AbortSignal | undefined): AbortPromise {
 
 /** Lets so many work at once, the others wait for their turn. */
 class Turns {
-  #free: number;
+  #limit: number;
+  #busy = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(count: number) {
-    this.#free = count;
+  constructor(limit: number) {
+    this.#limit = limit;
   }
 
   async take<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else
+    while (this.#busy >= this.#limit)
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
+    this.#busy++;
     try {
       return await work();
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
+      this.#busy--;
+      this.#waiting.shift()?.();
     }
+  }
+
+  /** One less from now on than were at work. */
+  lower(): void {
+    this.#limit = Math.max(1, Math.min(this.#limit - 1, this.#busy));
   }
 }

@@ -141,6 +141,26 @@ describe('our own ssh client', () => {
     expect((await logins()) - before).toBe(1);
   });
 
+  test.each([1, 2])('runs many programs where the server allows a connection %s at once', async (count) => {
+    await using narrow = await startSshd({ settings: { MaxSessions: String(count) } });
+    await using host = remoteHost({ sshCommand: narrow.sshCommand, environment });
+    for (const from of [0, 20]) {
+      const words = Array.from({ length: 20 }, (_, index) => String(from + index));
+      const results = await Promise.all(words.map(async (word) => await host.run(['echo', word])));
+      expect(results.map(({ stdout }) => stdout.trim())).toEqual(words);
+    }
+    expect((await narrow.log()).split('Accepted publickey')).toHaveLength(2);
+  });
+
+  test('tells that the server allows no programs at all', async () => {
+    await using closed = await startSshd({ settings: { MaxSessions: '0' } });
+    await using host = remoteHost({ sshCommand: closed.sshCommand, environment });
+    await expect(host.run(['true'])).rejects.toMatchObject({
+      code: 'ssh-failed',
+      message: expect.stringContaining('open failed') as string,
+    });
+  });
+
   test('logs in again when the connection broke between two commands', async () => {
     await using host = remoteHost({ sshCommand: sshd.sshCommand, environment });
     expect(await codeOf(host.run(['sh', '-c', 'kill "$PPID"; while echo still here; do sleep 0.1; done']))).toBe('ssh-failed');

@@ -22,6 +22,8 @@ interface SshdOptions {
   readonly programs?: Readonly<Record<string, string>>;
   /** More for the environment of a session. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Keywords of sshd_config(5) to what they are instead of the value they have otherwise. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface Sshd extends AsyncDisposable {
@@ -50,6 +52,7 @@ export async function startSshd({
   user = userInfo().username,
   programs = {},
   env = {},
+  settings = {},
 }: SshdOptions = {}): Promise<Sshd> {
   const folder = await createTemporaryFolder('sd');
   const clientFolder = await createTemporaryFolder('sc', { owner: client });
@@ -61,7 +64,13 @@ export async function startSshd({
     const keys = await makeKeys({ serverFolder: folder.path, clientFolder: clientFolder.path, client });
     const path = await linkPrograms(folder.path, programs);
     const port = await findFreePort();
-    const options = { folder: folder.path, user, port, env: { ...quickShell, PATH: path, ...inheritedMarks(), ...env } };
+    const options = {
+      folder: folder.path,
+      user,
+      port,
+      env: { ...quickShell, PATH: path, ...inheritedMarks(), ...env },
+      settings,
+    };
     let child = await start(options);
     const knownHostsFile = join(clientFolder.path, 'known_hosts');
     await writeFile(knownHostsFile, `[127.0.0.1]:${String(port)} ${keys.hostKey}`);
@@ -127,13 +136,15 @@ interface DaemonOptions {
   readonly user: string;
   readonly port: number;
   readonly env: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, string>>;
 }
 
-async function start({ folder, user, port, env }: DaemonOptions): Promise<ChildProcess> {
+async function start({ user, ...options }: DaemonOptions): Promise<ChildProcess> {
+  const { folder, port } = options;
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await mkdir('/run/sshd', { recursive: true, mode: 0o755 }); // sshd of root insists on it
   const config = join(folder, 'config');
-  await writeFile(config, configText({ folder, port, env, needsPam: await isLocked(user) }));
+  await writeFile(config, configText({ ...options, needsPam: await isLocked(user) }));
   await using log = await open(join(folder, 'log'), 'a');
   const argv = ['--pdeathsig=TERM', '--', '/usr/sbin/sshd', '-D', '-e', '-f', config];
   const child = spawn('setpriv', argv, { stdio: ['ignore', log.fd, log.fd] });
@@ -169,9 +180,10 @@ interface ConfigFacts extends Omit<DaemonOptions, 'user'> {
   readonly needsPam: boolean;
 }
 
-function configText({ folder, port, env, needsPam }: ConfigFacts): string {
+function configText({ folder, port, env, settings, needsPam }: ConfigFacts): string {
   const variables = Object.entries(env).map(([name, value]) => `"${name}=${value}"`);
   return [
+    ...Object.entries(settings).map(([keyword, value]) => `${keyword} ${value}`), // the first of a name counts
     `Port ${String(port)}`,
     'ListenAddress 127.0.0.1',
     `HostKey ${join(folder, 'host')}`,
