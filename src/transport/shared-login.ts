@@ -6,8 +6,8 @@ import { makeScratchFolder, type ScratchFolder } from '../shared/scratch-folder.
 import { untilAborted } from '../shared/until-aborted.ts';
 import { preferFastCipher } from './prefer-fast-cipher.ts';
 import { type RunningProgram, startProgram } from './run-program.ts';
-import { parseSshCommand, sshArgv } from './ssh-command.ts';
-import { type SshSettings, settingOf } from './ssh-settings.ts';
+import { parseSshCommand, type SshCommand, sshArgv } from './ssh-command.ts';
+import { isOn, type SshSettings, settingOf } from './ssh-settings.ts';
 
 interface SharedLoginOptions {
   /** As `ssh_command` has it. */
@@ -30,6 +30,9 @@ interface Master {
 }
 
 const lookEveryMs = 5;
+const goodbyeMs = 3000;
+/** `-M` and `-S`, alone or behind options of ssh(1) that take no value. */
+const controlFlag = /^-[46AaCfGgKkNnqsTtVvXxYy]*[MS]/;
 /** OpenSSH expands some characters of the path, and its socket gets a suffix of 17 first; an address of a socket has 108 at most. */
 const usableSocket = /^[\w./-]{1,88}$/;
 
@@ -101,7 +104,8 @@ export class SharedLogin implements AsyncDisposable {
 
   async #open(): Promise<Master | undefined> {
     const [settings, fast] = await Promise.all([this.#options.settings(), this.#fastCommand()]);
-    if (settings === undefined || settingOf(settings, 'controlpath') !== undefined) return undefined; // the operator shares logins already
+    const command = parseSshCommand(this.#options.text);
+    if (settings === undefined || isSharingOrdered(command, settings) || goesToBackground(settings)) return undefined;
     const folder = await makeScratchFolder('ssh').catch(() => undefined); // as on a full disk, which is no reason not to copy
     if (folder === undefined) return undefined;
     const socket = join(folder.path, 'login');
@@ -134,6 +138,18 @@ export class SharedLogin implements AsyncDisposable {
   }
 }
 
+/** The operator shares logins already, or says on the command line, where the first of a name counts, how that is to be. */
+function isSharingOrdered({ words }: SshCommand, settings: SshSettings): boolean {
+  const isOrder = (word: string): boolean =>
+    /^(?:-o\s*)?control(?:master|path|persist)\b/i.test(word) || controlFlag.test(word);
+  return settingOf(settings, 'controlpath') !== undefined || words.slice(1).some(isOrder);
+}
+
+/** A process that leaves us by itself would outlive us. */
+function goesToBackground(settings: SshSettings): boolean {
+  return isOn(settings, 'forkafterauthentication');
+}
+
 /** A connection that nobody uses for a while would be dropped by what lies between, and nobody told. */
 function keptAlive(settings: SshSettings): string[] {
   return settingOf(settings, 'serveraliveinterval') === '0' ? ['-o', 'ServerAliveInterval=15'] : [];
@@ -154,7 +170,11 @@ async function whenReady(parts: Omit<Master, 'hasEnded'>): Promise<Master | unde
 
 async function close(master: Master | undefined): Promise<void> {
   if (master === undefined) return;
-  master.running.kill('SIGTERM');
-  await master.running.ended;
+  const { running } = master;
+  running.kill('SIGTERM');
+  // it says goodbye to the host, which may be silent, and what it started may hold its output
+  const impatience = setTimeout(() => running.abandon(), goodbyeMs);
+  await running.ended;
+  clearTimeout(impatience);
   await master.folder[Symbol.asyncDispose]();
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -104,6 +104,10 @@ test('a login that was lost is made anew for the next program', async () => {
 
 test.each([
   { title: 'whose logins the operator shares', options: () => ['-o', `ControlPath=${join(folder.path, 'own')}`] },
+  { title: 'whose logins the operator wants to be kept', options: () => ['-o', 'ControlPersist=60'] },
+  { title: 'whose logins the operator wants to be kept, in one word', options: () => ['-oControlMaster=auto'] },
+  { title: 'for whom the operator asks for a shared login by a flag', options: () => ['-4M'] },
+  { title: 'whose ssh would leave us by itself', options: () => ['-o', 'ForkAfterAuthentication=yes'] },
   { title: 'that nobody can be logged in to', options: () => ['-o', 'IdentityFile=/nowhere', '-l', 'nobody'] },
   { title: 'whose ssh refuses its options', options: () => ['-o', 'Nonsense=yes'] },
 ])('a program that needs a host $title logs in for itself', async ({ options }) => {
@@ -113,6 +117,27 @@ test.each([
     expect(lent.sshCommand.startsWith(sshCommand)).toBe(true);
     expect(lent.sshCommand.slice(sshCommand.length)).not.toContain('ControlPath');
   });
+  expect(await leftFolders()).toEqual([]);
+});
+
+test('an option whose name begins with the letter of a flag keeps nobody from sharing', async () => {
+  await withLogin(`${sshd.ssh} -oServerAliveInterval=5 ${sshd.host}`, async (login) => {
+    using lent = await login.lend(signal);
+    expect(lent.sshCommand).toContain('ControlPath');
+  });
+});
+
+test('what a proxy command leaves running keeps nobody waiting at the end', async () => {
+  const proxy = await writeScript(
+    folder.path,
+    'proxy',
+    `sleep 30 & echo $! > ${join(folder.path, 'left')}; exec ${sshd.ssh} -W 127.0.0.1:${String(sshd.port)} ${sshd.host}`,
+  );
+  await withLogin(`${sshd.ssh} -o ProxyCommand=${proxy} ${sshd.host}`, async (login) => {
+    using lent = await login.lend(signal);
+    expect(lent.sshCommand).toContain('ControlPath');
+  });
+  process.kill(Number(await readFile(join(folder.path, 'left'), 'utf8'))); // throws when it is not there
   expect(await leftFolders()).toEqual([]);
 });
 
