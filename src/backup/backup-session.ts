@@ -54,15 +54,14 @@ export class BackupSession {
   }
 
   /**
-   * Ends the backup as PostgreSQL wants it: its WAL is archived then, where the server waits for that. For a standby that needs its primary,
-   * which is gone when `primaryLost` aborts: nobody would close the segment.
+   * Ends the backup as PostgreSQL wants it: its WAL is archived then, where the server waits for that.
+   * @param until aborts when that is not to be waited for any longer, at the latest with {@link signal}
    */
-  async end(primaryLost?: AbortSignal): Promise<Awaited<ReturnType<typeof stopBackup>>> {
+  async end(until: AbortSignal): Promise<Awaited<ReturnType<typeof stopBackup>>> {
     this.#keepingAlive.abort();
     this.#isEnding = true;
     const { connection, facts } = this.#job;
     const stopping = stopBackup(connection, { version: facts.version, isExclusive: this.#options.isExclusive, waits: true });
-    const until = primaryLost === undefined ? this.signal : AbortSignal.any([this.signal, primaryLost]);
     const stopped = await untilAborted(stopping, until);
     this.#hasEnded = true;
     return stopped;

@@ -1,4 +1,5 @@
 import type { Context } from '../shared/context.ts';
+import { endTogether } from '../shared/end-together.ts';
 import { pathExists } from '../shared/look.ts';
 import type { CopyClusterOptions, CopyItem } from './copy-item.ts';
 import { type PreparedItem, prepareItem } from './prepare-item.ts';
@@ -39,19 +40,4 @@ async function withExistingReference(item: CopyItem): Promise<CopyItem> {
 async function beginProgress(preparing: readonly Promise<PreparedItem>[], { progress }: Context): Promise<void> {
   const prepared = await Promise.all(preparing);
   progress.begin({ label: 'Copying files', totalBytes: prepared.reduce((sum, { plan }) => sum + bytesToSend(plan), 0) });
-}
-
-/** Waits for all work; the first that fails stops the rest, and is what is thrown. */
-async function endTogether(stop: AbortController, work: readonly Promise<void>[]): Promise<void> {
-  const failures: unknown[] = [];
-  const noted = work.map(async (one) => {
-    try {
-      await one;
-    } catch (error) {
-      failures.push(error);
-      stop.abort();
-    }
-  });
-  await Promise.all(noted);
-  if (failures.length > 0) throw failures[0];
 }

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { writeFileDurably } from '../shared/durable-file.ts';
+import { endTogether } from '../shared/end-together.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/host.ts';
 import { lsnFromBytes } from '../wal/lsn.ts';
 import { segmentAtLsn } from '../wal/wal-name.ts';
 import type { BackupJob } from './backup-job.ts';
 import { BackupSession } from './backup-session.ts';
+import type { CopiedItem } from './copy-cluster.ts';
 import { copyItems, isCheckpointFast } from './copy-items-of-server.ts';
 import { endLeftExclusiveBackup } from './end-left-exclusive-backup.ts';
 import { closeSegment, closeSegmentsUntil, closingOptionsOf, connectToPrimary } from './primary-of-standby.ts';
@@ -31,12 +33,7 @@ export async function copyFilesOfServer(job: BackupJob): Promise<void> {
     const copied = await copyItems(job, host, beginning);
     const session = await beginning;
     await verifyChecksums(job, copied, { host, signal: session.signal });
-    const syncing = syncCopied(copied, reuseOf(job) === 'copy');
-    await end(job, session, primary).finally(async () => {
-      await Promise.allSettled([syncing]); // whatever the end says, nothing is written any more when this ends
-    });
-    job.begin('copying files');
-    await syncing;
+    await endWhileSyncing(job, copied, { session, primary });
   } catch (error) {
     const session = await beginning.catch(() => undefined); // then that is the error
     if (session?.hasEnded === false) await session.abandon();
@@ -90,17 +87,43 @@ async function begin(job: BackupJob): Promise<BackupSession> {
   return session;
 }
 
-async function end(
-  job: BackupJob,
-  session: BackupSession,
-  primary: Awaited<ReturnType<typeof connectToPrimary>>,
-): Promise<void> {
+interface Ending {
+  readonly session: BackupSession;
+  readonly primary: Awaited<ReturnType<typeof connectToPrimary>>;
+}
+
+/**
+ * Both may take long: the server waits for its WAL to be archived, we wait for the disk. What fails first stops the other, and nothing is
+ * written any more when this ends.
+ */
+async function endWhileSyncing(job: BackupJob, copied: readonly CopiedItem[], { session, primary }: Ending): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([session.signal, stop.signal]);
+  let syncFailure: unknown;
+  const sync = async (): Promise<void> => {
+    try {
+      await syncCopied(copied, { areReusedCopies: reuseOf(job) === 'copy', signal });
+    } catch (error) {
+      syncFailure = error;
+      throw error;
+    }
+  };
+  try {
+    await endTogether(stop, [sync(), end(job, { session, primary }, signal)]);
+  } catch (error) {
+    if (error === syncFailure) job.begin('copying files'); // which the operator is to hear of, not of the end
+    throw error;
+  }
+}
+
+async function end(job: BackupJob, { session, primary }: Ending, signal: AbortSignal): Promise<void> {
   const { context, facts } = job;
   context.messages.info('Asking PostgreSQL server to finalize the backup.');
   job.begin('issuing stop of the backup');
   const closing = new AbortController();
   const closes = primary === undefined ? undefined : closeSegmentsUntil(primary, closingOptionsOf(job), closing.signal);
-  const stopped = await session.end(primary?.lost).finally(() => {
+  const until = primary === undefined ? signal : AbortSignal.any([signal, primary.lost]); // without it nobody would close the segment
+  const stopped = await session.end(until).finally(() => {
     closing.abort();
   });
   await closes;

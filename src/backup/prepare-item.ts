@@ -41,24 +41,28 @@ export async function prepareItem(item: CopyItem, options: PrepareOptions, conte
     context.messages.warning(
       `names below ${source} that are not UTF-8 are not backed up: ${listing.unreadable.join(', ')}; PostgreSQL makes no such names`,
     );
-  const plan = await planItem(item, listing, options.horizonSeconds);
+  const plan = await planItem(item, listing, { ...options, signal: context.signal });
   const analysisSeconds = (context.clock.elapsedMs() - startedMs) / 1000;
   await makeFolders(item, listing);
-  if (options.reuse === 'link') await linkReused(item, plan);
+  if (options.reuse === 'link') await linkReused(item, plan, context.signal);
   return { listing, plan, analysisSeconds };
 }
 
 async function planItem(
   { reference: folder }: CopyItem,
   { files }: SourceListing,
-  horizonSeconds: number | undefined,
+  { horizonSeconds, signal }: Pick<PrepareOptions, 'horizonSeconds'> & { readonly signal: AbortSignal },
 ): Promise<CopyPlan> {
   const plan = emptyPlan(files);
-  await forEachBriefly(numbersUpTo(files.length), (index) => {
-    const file = files.at(index);
-    const reference = folder === undefined ? undefined : lookAt(join(folder, file.path));
-    plan[fateOf(file, { reference, horizonSeconds })].add(index);
-  });
+  await forEachBriefly(
+    numbersUpTo(files.length),
+    (index) => {
+      const file = files.at(index);
+      const reference = folder === undefined ? undefined : lookAt(join(folder, file.path));
+      plan[fateOf(file, { reference, horizonSeconds })].add(index);
+    },
+    signal,
+  );
   return plan;
 }
 
@@ -86,16 +90,20 @@ async function makeFolders({ destination }: CopyItem, { folders }: SourceListing
 }
 
 /** Hard links to what the backup before has. */
-async function linkReused({ reference, destination }: CopyItem, { reused }: CopyPlan): Promise<void> {
+async function linkReused({ reference, destination }: CopyItem, { reused }: CopyPlan, signal: AbortSignal): Promise<void> {
   if (reference === undefined) return;
-  await forEachBriefly(reused, ({ path }) => {
-    const to = join(destination, path);
-    try {
-      linkSync(join(reference, path), to);
-    } catch (error) {
-      throwUnlessThere(to, error);
-    }
-  });
+  await forEachBriefly(
+    reused,
+    ({ path }) => {
+      const to = join(destination, path);
+      try {
+        linkSync(join(reference, path), to);
+      } catch (error) {
+        throwUnlessThere(to, error);
+      }
+    },
+    signal,
+  );
 }
 
 async function writing(path: string, work: () => Promise<unknown>): Promise<void> {

@@ -2,17 +2,31 @@ import { join } from 'node:path';
 import { syncFile, syncFolder } from '../shared/durable-file.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { isMissing } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
 import type { CopiedItem } from './copy-cluster.ts';
 import type { FileSelection } from './file-table.ts';
 import type { SourceFile } from './source-file.ts';
 
 const atOnce = 8;
 
-/** Makes what was copied survive a power cut; hard links to the backup before need it only for their folders. */
-export async function syncCopied(copied: readonly CopiedItem[], areReusedCopies: boolean): Promise<void> {
+interface SyncOptions {
+  /** What was taken from the backup before is copies, not hard links. */
+  readonly areReusedCopies: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes what was copied survive a power cut; hard links to the backup before need it only for their folders.
+ * @throws OperatorError `interrupted`
+ */
+export async function syncCopied(copied: readonly CopiedItem[], { areReusedCopies, signal }: SyncOptions): Promise<void> {
+  const goOn = (): void => {
+    if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+  };
   for (const { item, plan, listing } of copied) {
     const files = areReusedCopies ? [plan.sent, plan.compared, plan.reused] : [plan.sent, plan.compared];
     await forEachAtOnce(allOf(files), atOnce, async ({ path }) => {
+      goOn();
       try {
         await syncFile(join(item.destination, path));
       } catch (error) {
@@ -20,6 +34,7 @@ export async function syncCopied(copied: readonly CopiedItem[], areReusedCopies:
       }
     });
     await forEachAtOnce(listing.folders, atOnce, async ({ path }) => {
+      goOn();
       await syncFolder(join(item.destination, path));
     });
   }

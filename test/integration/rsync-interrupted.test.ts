@@ -33,7 +33,9 @@ async function hangingRsync(): Promise<{ path: string; started: string }> {
 async function strike(how: (running: RunningProgram) => unknown): Promise<ProgramResult> {
   const { path, started } = await hangingRsync();
   const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [path] });
-  await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+  // rsync is started while the server still begins the backup
+  const isCopying = () => existsSync(started) && running.stdout().includes('Starting backup copy');
+  await waitFor('rsync is started', isCopying, { explain: () => running.stderr() });
   expect(await isInBackupMode()).toBe(true);
   await how(running);
   return await running.ended;
@@ -74,6 +76,22 @@ describe('a backup that is struck while it copies', () => {
     await waitFor('the server waits', async () => (await cluster.value(waits)) === '1', { explain: () => running.stderr() });
     running.kill('SIGINT');
     await expectCleanFailure(await running.ended, /^failure issuing stop of the backup \(interrupted by a signal\)$/);
+    await waitFor('the session has ended', async () => (await cluster.value(waits)) === '0');
+    await cluster.query('ALTER SYSTEM RESET archive_command');
+    await cluster.query('SELECT pg_reload_conf()');
+  });
+
+  test('by a disk that cannot be synced while the server waits for its WAL to be archived is FAILED at once', async () => {
+    const { cluster, home } = stage;
+    const folder = await home.makeFolder('losing');
+    // a folder that is gone cannot be synced, as one on a disk that fails
+    const lose = 'for word; do last="$word"; done; [ ! -d "${last}pg_notify" ] || rmdir "${last}pg_notify"';
+    await writeScript(folder, 'rsync', `/usr/bin/rsync "$@"; code=$?; ${lose}; exit $code`);
+    await cluster.query("ALTER SYSTEM SET archive_command = 'false'");
+    await cluster.query('SELECT pg_reload_conf()');
+    const result = await runPgcellar(['backup', 'main'], { home, path: [folder] });
+    await expectCleanFailure(result, /^failure copying files \(ENOENT: .*pg_notify.*\)$/);
+    const waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'BackupWaitWalArchive'";
     await waitFor('the session has ended', async () => (await cluster.value(waits)) === '0');
     await cluster.query('ALTER SYSTEM RESET archive_command');
     await cluster.query('SELECT pg_reload_conf()');
