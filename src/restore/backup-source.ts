@@ -65,3 +65,8 @@ function requireParent(id: BackupId, chain: readonly Backup[], byId: ReadonlyMap
   if (!isCopyDone(parent)) throw unusable(`has the status ${parent.status}`);
   return parent;
 }
+
+/** Of the tablespaces that it has. */
+export function tablespaceOids({ backup }: SourceMember): readonly number[] {
+  return (backup.tablespaces ?? []).map(({ oid }) => oid);
+}

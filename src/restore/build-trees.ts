@@ -6,7 +6,7 @@ import { syncFolder } from '../shared/durable-file.ts';
 import type { Environment } from '../shared/environment.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { withRetries } from '../shared/with-retries.ts';
-import { type BackupSource, dataFolder, type SourceMember, tablespaceFolder } from './backup-source.ts';
+import { type BackupSource, dataFolder, type SourceMember, tablespaceFolder, tablespaceOids } from './backup-source.ts';
 import { type CombineMode, combineChain, type PlainMember } from './combine-chain.ts';
 import { copyControlFile, copyTree, linkTablespaces } from './copy-tree.ts';
 import { localPlace } from './local-place.ts';
@@ -103,7 +103,7 @@ export function modeFor(
 
 /** A plain member of a chain where it lies in the catalog. */
 export function plainMember(member: SourceMember): PlainMember {
-  const oids = (member.backup.tablespaces ?? []).map(({ oid }) => oid);
+  const oids = tablespaceOids(member);
   return { data: dataFolder(member), tablespaces: new Map(oids.map((oid) => [oid, tablespaceFolder(member, oid)])) };
 }
 
@@ -115,7 +115,7 @@ async function unpackForReading(
   context: Context,
 ): Promise<PlainMember> {
   const data = join(staging, member.backup.id, 'data');
-  const oids = (member.backup.tablespaces ?? []).map(({ oid }) => oid);
+  const oids = tablespaceOids(member);
   const tablespaces = new Map(oids.map((oid) => [oid, join(staging, member.backup.id, String(oid))]));
   const places = {
     source: dataFolder(member),

@@ -1,7 +1,7 @@
 import { type BackupSource, dataFolder, tablespaceFolder } from './backup-source.ts';
 import type { DestinationPlan } from './plan-destination.ts';
-import type { SourceContent } from './read-source-content.ts';
 import type { PlannedTree } from './restore-plan.ts';
+import type { SourceContent } from './source-content.ts';
 
 /**
  * The folders of the restored server with where they come from and what they hold.

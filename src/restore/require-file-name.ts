@@ -1,3 +1,4 @@
+import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 
 /**
@@ -5,7 +6,8 @@ import { OperatorError } from '../shared/operator-error.ts';
  * @throws OperatorError `target-invalid`
  */
 export function requireFileName(name: string | undefined): void {
-  if (name === undefined || (/^[^/\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..')) return;
+  if (name === undefined) return;
+  if (name !== '' && name !== '.' && name !== '..' && !name.includes('/') && !hasControlCharacter(name)) return;
   throw new OperatorError(
     'target-invalid',
     `--recovery-conf-filename takes the name of a file in the destination, not '${name}'`,

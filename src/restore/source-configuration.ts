@@ -1,6 +1,6 @@
 import type { Backup } from '../catalog/backup.ts';
 import { type MangledConfiguration, planConfiguration } from './mangle-configuration.ts';
-import type { SourceContent } from './read-source-content.ts';
+import type { SourceContent } from './source-content.ts';
 
 /**
  * What becomes of the configuration of a backup in the restored server.

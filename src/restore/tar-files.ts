@@ -1,8 +1,7 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissing } from '../shared/look.ts';
+import { namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { dataFolder, type SourceMember } from './backup-source.ts';
+import { dataFolder, type SourceMember, tablespaceOids } from './backup-source.ts';
 
 /** The tar files of a member: `base.tar`, `<oid>.tar`, with the suffixes of compression and encryption (catalog.md section 1.3). */
 export interface TarFiles {
@@ -29,15 +28,6 @@ export async function findTarFiles(member: SourceMember): Promise<TarFiles> {
       },
     );
   };
-  const oids = (member.backup.tablespaces ?? []).map(({ oid }) => oid);
+  const oids = tablespaceOids(member);
   return { data: find('base'), tablespaces: new Map(oids.map((oid) => [oid, find(String(oid))])) };
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }

@@ -1,0 +1,128 @@
+import { lstat } from 'node:fs/promises';
+import type { WalStorage } from '../encryption/stored-wal.ts';
+import { type SourceMember, tablespaceOids } from './backup-source.ts';
+import { combinedSizeIn, textOf } from './combined-size.ts';
+import { wholeName } from './incremental-size.ts';
+import type { FoundFile } from './mangle-configuration.ts';
+import { type ManifestSizes, readManifest } from './read-manifest.ts';
+import { readTar } from './read-tar.ts';
+import { emptiedFolders, leftOutFiles } from './restored-files.ts';
+import type { SourceContent, TreeSize, WantedContent } from './source-content.ts';
+import { findTarFiles, type TarFiles } from './tar-files.ts';
+
+/** Reads packed backups: manifests say what is in them where there are any, tar files what is not in a manifest. */
+export class PackedContent {
+  readonly #storage: WalStorage;
+  readonly #names: readonly string[];
+
+  constructor(storage: WalStorage, { names }: Pick<WantedContent, 'names'>) {
+    this.#storage = storage;
+    this.#names = names;
+  }
+
+  /** Measures the newest of them as it comes out of the chain. */
+  async read(members: readonly SourceMember[], leaf: SourceMember): Promise<SourceContent> {
+    const tars = await findTarFiles(leaf);
+    const isCounted = leaf.backup.parentBackupId !== null && (await isQuicklyRead(tars));
+    const configuration = new Map<string, FoundFile>();
+    const combined = new Map<string, number>();
+    await this.#readMembers(tars.data, '', { configuration, combined: isCounted ? combined : undefined });
+    for (const name of this.#names) if (!configuration.has(name)) configuration.set(name, { kind: 'missing' });
+    if (isCounted) {
+      for (const [oid, archive] of tars.tablespaces) {
+        await this.#readMembers(archive, `pg_tblspc/${String(oid)}/`, { configuration: undefined, combined });
+      }
+    }
+    const manifests = await Promise.all(members.map(readManifest));
+    const own = manifests.at(-1) ?? (await this.#countMembers(tars));
+    const sizes = restoredSizes(own, manifests, combined);
+    const data = sumOf(sizes, (path) => !path.startsWith('pg_tblspc/') && !isLeftOut(path));
+    const tablespaces = new Map(
+      tablespaceOids(leaf).map((oid) => [oid, sumOf(sizes, (path) => path.startsWith(`pg_tblspc/${String(oid)}/`))]),
+    );
+    return { data, tablespaces, configuration };
+  }
+
+  /** One pass over a tar file, which ends as soon as everything was found that is looked for. */
+  async #readMembers(archive: string, prefix: string, { configuration, combined }: Looking): Promise<void> {
+    await readTar(archive, this.#storage, async ({ path, kind, mode }, content) => {
+      // streamx readables give buffers
+      const chunks = content as AsyncIterable<Buffer>;
+      if (configuration !== undefined && this.#names.includes(path)) {
+        if (kind === 'file') configuration.set(path, { kind: 'file', text: await textOf(chunks), mode });
+        else configuration.set(path, { kind: kind === 'link' ? 'link' : 'other' });
+      } else if (combined !== undefined && kind === 'file') {
+        const size = await combinedSizeIn(`${prefix}${path}`, chunks);
+        if (size !== undefined) combined.set(`${prefix}${path}`, size);
+      }
+      const hasAll = configuration === undefined || configuration.size === this.#names.length;
+      return hasAll && combined === undefined ? 'stop' : undefined;
+    });
+  }
+
+  /** Before PostgreSQL 13 there is no manifest. */
+  async #countMembers({ data, tablespaces }: TarFiles): Promise<ManifestSizes> {
+    const sizes = new Map<string, number>();
+    const count = async (archive: string, prefix: string): Promise<void> => {
+      await readTar(archive, this.#storage, ({ path, kind, size }) => {
+        if (kind === 'file') sizes.set(`${prefix}${path}`, size);
+        return Promise.resolve(undefined);
+      });
+    };
+    await count(data, '');
+    for (const [oid, archive] of tablespaces) await count(archive, `pg_tblspc/${String(oid)}/`);
+    return sizes;
+  }
+}
+
+/** What a pass over a tar file collects; undefined is not looked for. */
+interface Looking {
+  readonly configuration: Map<string, FoundFile> | undefined;
+  /** What files come to that `pg_combinebackup` changes, by their paths in the manifest. */
+  readonly combined: Map<string, number> | undefined;
+}
+
+/** Reading more than that for the sake of numbers would take minutes: then they are estimates. */
+const mostCountedBytes = 2 ** 30;
+
+async function isQuicklyRead({ data, tablespaces }: TarFiles): Promise<boolean> {
+  const sizes = await Promise.all([data, ...tablespaces.values()].map(async (path) => (await lstat(path)).size));
+  return sizes.reduce((sum, size) => sum + size, 0) <= mostCountedBytes;
+}
+
+/**
+ * What each file of the newest manifest comes to. Of an incremental one that was not looked into it is said that it is as large as the newest whole one before
+ * it, more or less.
+ */
+function restoredSizes(
+  own: ManifestSizes,
+  manifests: readonly (ManifestSizes | undefined)[],
+  combined: ReadonlyMap<string, number>,
+): ReadonlyMap<string, TreeSize> {
+  const sizes = new Map<string, TreeSize>();
+  for (const [path, kept] of own) {
+    const whole = wholeName(path);
+    const known = combined.get(path);
+    if (known !== undefined) sizes.set(whole ?? path, { bytes: known, files: 1, isExact: true });
+    else if (whole === undefined)
+      sizes.set(path, { bytes: kept, files: 1, isExact: path !== 'backup_label' || manifests.length === 1 });
+    else {
+      const before = manifests.toReversed().find((manifest) => manifest?.has(whole) === true);
+      sizes.set(whole, { bytes: before?.get(whole) ?? kept, files: 1, isExact: false });
+    }
+  }
+  return sizes;
+}
+
+function sumOf(sizes: ReadonlyMap<string, TreeSize>, isWanted: (path: string) => boolean): TreeSize {
+  let sum: TreeSize = { bytes: 0, files: 0, isExact: true };
+  for (const [path, { bytes, files, isExact }] of sizes) {
+    if (isWanted(path)) sum = { bytes: sum.bytes + bytes, files: sum.files + files, isExact: sum.isExact && isExact };
+  }
+  return sum;
+}
+
+function isLeftOut(path: string): boolean {
+  const [first = ''] = path.split('/');
+  return leftOutFiles.has(path) || (emptiedFolders.has(first) && path !== first);
+}

@@ -1,0 +1,28 @@
+import type { FoundFile } from './mangle-configuration.ts';
+
+/** What a tree comes to in the restored server. */
+export interface TreeSize {
+  readonly bytes: number;
+  readonly files: number;
+  /** False when it can only be known by unpacking. */
+  readonly isExact: boolean;
+  /** Of each file by its path, where that was asked for and can be known. */
+  readonly sizes?: ReadonlyMap<string, number>;
+}
+
+/** What is in a backup, read without writing anything. */
+export interface SourceContent {
+  readonly data: TreeSize;
+  /** By oid. */
+  readonly tablespaces: ReadonlyMap<number, TreeSize>;
+  /** Configuration files that were asked for. */
+  readonly configuration: ReadonlyMap<string, FoundFile>;
+}
+
+/** What is wanted beyond bytes and numbers of files. */
+export interface WantedContent {
+  /** Configuration files. */
+  readonly names: readonly string[];
+  /** The size of each file by itself. */
+  readonly keepsSizes: boolean;
+}
