@@ -8,9 +8,12 @@ import { planArrivals } from './plan-arrivals.ts';
 import { rejectWal } from './reject-wal.ts';
 import { type LeftWal, type StoreOptions, storeWals } from './store-wals.ts';
 import { storeWithHooks } from './store-with-hooks.ts';
+import { type UnfinishedCopy, unfinishedCopy } from './unfinished-copy.ts';
 
 /** Failures that are told one by one in the log; of a common reason for all there can be thousands. */
 const mostToldFailures = 10;
+/** No copy of a segment stands still for so long and goes on. */
+const mostStillMs = 60_000;
 
 interface ArchivingOptions extends StoreOptions {
   readonly batchSize: number;
@@ -27,10 +30,13 @@ interface ArchivingOptions extends StoreOptions {
  */
 export async function archiveArrivals(options: ArchivingOptions, context: Context): Promise<number> {
   const { server, channel, batchSize } = options;
-  const plan = planArrivals(await listArrivals(server.layout, channel), channel, batchSize);
+  const copies = new CopyWatch(channelFolder(server.layout, channel), context);
+  const isUnfinished = (name: WalName): boolean => copies.isUnfinished(name);
+  const plan = planArrivals(await listArrivals(server.layout, channel), { channel, batchSize, isUnfinished });
   const fileCount = plan.archive.length + plan.unknown.length;
   options.onStart?.({ fileCount, limitedTo: plan.leftCount > 0 ? plan.archive.length : undefined });
-  const { left, stoppedAt } = await storeAll(plan.archive, options, context);
+  const { left: notStored, stoppedAt } = await storeAll(plan.archive, options, context);
+  const left = [...copies.cutOff, ...notStored];
   context.signal.throwIfAborted();
   if (stoppedAt !== undefined) {
     throwFor(left, context);
@@ -43,6 +49,37 @@ export async function archiveArrivals(options: ArchivingOptions, context: Contex
   }
   throwFor(left, context);
   return fileCount;
+}
+
+/** Looks for segments that somebody is still copying into the folder of a channel; the next run takes them when they are whole. */
+class CopyWatch {
+  readonly #folder: string;
+  readonly #context: Context;
+  /** Copies that do not go on. */
+  readonly cutOff: LeftWal[] = [];
+
+  constructor(folder: string, context: Context) {
+    this.#folder = folder;
+    this.#context = context;
+  }
+
+  isUnfinished(name: WalName): boolean {
+    const { clock, log } = this.#context;
+    const path = join(this.#folder, name);
+    const copy = unfinishedCopy(path, name);
+    if (copy === undefined) return false;
+    const standsStillMs = Math.abs(clock.now().getTime() - copy.changedAtMs);
+    if (standsStillMs > mostStillMs) this.cutOff.push({ name, error: cutOffCopy(path, copy) });
+    else log.debug(`${name} is still being copied: it has ${String(copy.bytes)} bytes`);
+    return true;
+  }
+}
+
+function cutOffCopy(path: string, { bytes, wholeBytes }: UnfinishedCopy): OperatorError {
+  const whole = wholeBytes === undefined ? '' : ` of ${String(wholeBytes)}`;
+  return new OperatorError('wal-not-archived', `${path} has ${String(bytes)}${whole} bytes, and nobody adds to it`, {
+    hint: 'whoever copied it was cut off: remove it when PostgreSQL still has the segment, whose archive_command then copies it again',
+  });
 }
 
 function throwFor(left: readonly LeftWal[], { log }: Context): void {

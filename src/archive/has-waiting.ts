@@ -8,7 +8,8 @@ import { type ArrivalChannel, planArrivals } from './plan-arrivals.ts';
 /** Whether a run of archive-wal would find something to do, seen from outside, without its lock. */
 export async function hasWaiting(layout: ServerLayout, channels: readonly ArrivalChannel[]): Promise<boolean> {
   for (const channel of channels) {
-    const { archive, unknown } = planArrivals(await listArrivals(layout, channel), channel, 0);
+    const rules = { channel, batchSize: 1, isUnfinished: () => false };
+    const { archive, unknown } = planArrivals(await listArrivals(layout, channel), rules);
     if (archive.length + unknown.length > 0) return true;
   }
   return await mayHaveStrays(layout);

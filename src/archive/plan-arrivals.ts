@@ -11,19 +11,28 @@ export interface Arrival {
 export interface ArrivalPlan {
   /** To be archived now, in this order. */
   readonly archive: readonly WalName[];
+  /** Of those before them, what somebody is still copying, or left half copied. */
+  readonly unfinished: readonly WalName[];
   /** No WAL at all: to the errors folder. */
   readonly unknown: readonly string[];
   /** Archivable files that the batch size leaves for the next run. */
   readonly leftCount: number;
 }
 
+interface ArrivalRules {
+  readonly channel: ArrivalChannel;
+  /** 0 is no limit. */
+  readonly batchSize: number;
+  /** Asked only as far as the batch goes; of what a receiver writes nothing is unfinished under its final name. */
+  readonly isUnfinished: (name: WalName) => boolean;
+}
+
 /**
  * What to do with the files of a channel (engine.md section 9.3). Of the receiver's folder the newest partial segment stays, because it
  * is being written; without one the newest segment stays, because the receiver finds there where to go on. Files are told apart before
  * they are counted, so a batch of one always makes progress.
- * @param batchSize 0 is no limit
  */
-export function planArrivals(arrivals: readonly Arrival[], channel: ArrivalChannel, batchSize: number): ArrivalPlan {
+export function planArrivals(arrivals: readonly Arrival[], { channel, batchSize, isUnfinished }: ArrivalRules): ArrivalPlan {
   const visible = arrivals.filter(({ name }) => !name.startsWith('.') && !name.endsWith('.tmp'));
   const unknown: string[] = [];
   const wals: WalName[] = [];
@@ -34,8 +43,13 @@ export function planArrivals(arrivals: readonly Arrival[], channel: ArrivalChann
   }
   const heldBack = channel === 'streaming' ? newestOfReceiver(wals) : undefined;
   const ready = wals.filter((name) => name !== heldBack);
-  const archive = batchSize > 0 ? ready.slice(0, batchSize) : ready;
-  return { archive, unknown, leftCount: ready.length - archive.length };
+  const archive: WalName[] = [];
+  const unfinished: WalName[] = [];
+  for (const name of ready) {
+    if (batchSize > 0 && archive.length >= batchSize) break;
+    (channel === 'file' && isUnfinished(name) ? unfinished : archive).push(name);
+  }
+  return { archive, unfinished, unknown, leftCount: ready.length - archive.length - unfinished.length };
 }
 
 function newestOfReceiver(wals: readonly WalName[]): WalName | undefined {

@@ -10,7 +10,7 @@ import { makeFolderDurably, syncFile } from '../shared/durable-file.ts';
 import { sizeAndTime } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
-import { type FileIdentity, identityOf } from './sealed-arrivals.ts';
+import { type FileIdentity, identityOf, movableIdentityOf } from './sealed-arrivals.ts';
 
 /** A WAL file that lies, whole and synced, beside its place in the archive under a temporary name. */
 export interface PreparedWal {
@@ -38,9 +38,10 @@ export async function prepareWal(server: Server, name: WalName, source: string):
   await makeFolderDurably(dirname(destination));
   await removeAll([compressed, encrypted]);
   try {
-    const identity = await identityOf(source);
+    const [identity, before] = [await identityOf(source), await movableIdentityOf(source)];
     const stored = await store(server, { source, compressed, encrypted });
     await syncFile(stored.temporary);
+    if ((await movableIdentityOf(source)) !== before) throw changedMeanwhile(source);
     const { size } = await sizeAndTime(stored.temporary);
     const { time } = await sizeAndTime(source);
     const { temporary, compression, encryption } = stored;
@@ -50,6 +51,11 @@ export async function prepareWal(server: Server, name: WalName, source: string):
     await removeAll([compressed, encrypted]); // on a full disk half a copy would only be in the way
     throw error;
   }
+}
+
+/** What was stored of it may be a part. */
+function changedMeanwhile(source: string): OperatorError {
+  return new OperatorError('wal-not-archived', `${source} changed while it was archived: the next run takes it`);
 }
 
 /** Removes what was prepared and will not be used. */

@@ -12,6 +12,7 @@ import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { walCandidates } from './find-wal.ts';
+import { unfinishedCopy } from './unfinished-copy.ts';
 
 /** In which form a WAL file goes out. */
 export type WalForm = 'plain' | 'stored' | 'gzip' | 'bzip2';
@@ -28,7 +29,8 @@ interface ServeOptions {
 }
 
 /**
- * Sends one WAL file. A candidate that vanishes before its first byte went out is passed over for the next one.
+ * Sends one WAL file. A candidate that vanishes before its first byte went out is passed over for the next one, and so is a segment that
+ * is still being copied: PostgreSQL ends a recovery with an error when it gets a part of one.
  * @returns the path that was sent
  * @throws OperatorError `wal-not-found`
  */
@@ -38,6 +40,7 @@ export async function serveWal(options: ServeOptions, log: Log): Promise<string>
   for (const path of walCandidates(server.layout, name, { allowsPartial })) {
     const storageHere = path.startsWith(`${server.layout.wals}/`) ? storage : arrivalsOf(storage);
     if (await hasVanished(path, storageHere)) continue;
+    if (path.startsWith(`${server.layout.incoming}/`) && unfinishedCopy(path, name) !== undefined) continue;
     log.debug(`sending ${name} from ${path}`);
     await readClear(path, storageHere, async (content) => {
       await send(content, { ...options, form: formFor(path, form), storage: storageHere });

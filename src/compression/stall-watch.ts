@@ -31,7 +31,8 @@ export class StallWatch implements Disposable {
   }
 
   async #look(): Promise<void> {
-    const now = await this.#options.progress();
+    // what cannot be looked at has just ended: its files are closed
+    const now = await this.#options.progress().catch(() => undefined);
     const isSame = now !== undefined && now === this.#last;
     this.#last = now;
     if (!isSame || this.hasStalled) return;

@@ -14,6 +14,9 @@ export interface RemoteHost {
 /** Exit code of `ssh` for its own failures: no connection, no login. */
 export const sshFailure = 255;
 
+/** Without it ssh waits for hours for a host that is gone without a word, and PostgreSQL with it: three such questions stay unanswered. */
+const aliveWords = ['-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=3'];
+
 /** The command line up to the remote program (cli.md sections 13 and 14); ssh joins what follows with blanks for the remote shell. */
 export function sshWords(remote: RemoteHost): string[] {
   return [...loginWords(remote), remote.program];
@@ -24,6 +27,7 @@ export function loginWords({ user, host, port, ciphers }: RemoteHost): string[] 
   const options = [
     ...(port === undefined ? [] : ['-p', String(port)]),
     ...(ciphers === undefined ? [] : ['-o', `Ciphers=${ciphers}`]),
+    ...aliveWords,
   ];
   return ['ssh', ...options, '-q', '-T', `${user}@${host}`];
 }

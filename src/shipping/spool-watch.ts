@@ -95,9 +95,13 @@ export class SpoolWatch {
   }
 
   async #look(): Promise<void> {
-    const isIdle = (await this.#count()) > 0 && this.#options.clock.elapsedMs() - this.#changedAtMs > idleMs;
-    if (isIdle || (await readServerRun(this.#options.dataFolder)) !== this.#run) this.#stopping.abort();
+    if (!(await this.#isWanted().catch(() => false))) this.#stopping.abort(); // nobody recovers in a folder that cannot be read
     this.#wake();
+  }
+
+  async #isWanted(): Promise<boolean> {
+    const isIdle = (await this.#count()) > 0 && this.#options.clock.elapsedMs() - this.#changedAtMs > idleMs;
+    return !isIdle && (await readServerRun(this.#options.dataFolder)) === this.#run;
   }
 
   async #count(): Promise<number> {

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { namesIn } from '../helpers/archived-wals.ts';
 import { describeWithOlderHelpers, describeWithOracle, requireOlderHelpers } from '../helpers/installations.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
-import { helperOf, openShipSite, type ShipSite, type Whose, type WhoseSide } from '../helpers/ship-site.ts';
+import { helperOf, makeDataFolder, openShipSite, type ShipSite, type Whose, type WhoseSide } from '../helpers/ship-site.ts';
+import { startSshd } from '../helpers/start-sshd.ts';
+import { createTestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { aSegment, nameOfSegment } from '../helpers/wal-segment.ts';
 
@@ -288,4 +290,27 @@ describe('restore_command', () => {
     expect((await site.run([restore, '127.0.0.1', 'main', nameOfSegment(1), 'pg_wal'])).exitCode).toBe(3);
     expect((await site.run([restore, '-z', '-j', '127.0.0.1', 'main', nameOfSegment(1), 'x'])).exitCode).toBe(2);
   });
+});
+
+test('a backup host that falls silent in the middle of a transfer is a broken connection for both helpers', async () => {
+  await using home = await createTestHome();
+  const program = join(home.folder, 'silent');
+  await writeFile(program, '#!/bin/bash\nhead -c 100000 /dev/zero\nkill -STOP $PPID\nexec sleep 1000\n', { mode: 0o755 });
+  await using sshd = await startSshd({ programs: { barman: program } });
+  const programs = await home.makeFolder('ssh');
+  // the same words, with seconds that a test can wait for
+  const quick = `exec /usr/bin/${sshd.ssh} "\${@//ServerAliveInterval=15/ServerAliveInterval=1}"`;
+  await writeFile(join(programs, 'ssh'), `#!/bin/bash\n${quick}\n`, { mode: 0o755 });
+  const data = await makeDataFolder(home, 'data');
+  await writeFile(join(data, 'pg_wal', nameOfSegment(1)), aSegment(1, { bytes: 16 << 20 }));
+  const settings = { env: home.env({ path: [programs] }), cwd: data };
+  const [archive, restore] = [await programPath(home, 'pgcellar-wal-archive'), await programPath(home, 'pgcellar-wal-restore')];
+  const to = ['-U', sshd.user];
+  const sent = runProgram([archive, ...to, '127.0.0.1', 'main', `pg_wal/${nameOfSegment(1)}`], settings);
+  const asked = [...to, '--retry-time', '0', '--strict', '127.0.0.1', 'main', nameOfSegment(2), 'pg_wal/RECOVERYXLOG'];
+  const fetched = runProgram([restore, ...asked], settings);
+  expect((await sent).exitCode).toBe(3);
+  expect((await fetched).exitCode).toBeGreaterThan(125);
+  expect(await namesIn(join(data, 'pg_wal'))).toEqual([nameOfSegment(1), 'archive_status']);
+  await sshd.stop(); // with its sessions that stand still
 });

@@ -1,7 +1,7 @@
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { archiveArrivals } from '../../../src/archive/archive-arrivals.ts';
 import type { ArrivalChannel } from '../../../src/archive/plan-arrivals.ts';
 import type { ArrivalOutcome } from '../../../src/archive/take-arrival.ts';
@@ -9,6 +9,7 @@ import { serverLockPath } from '../../../src/catalog/server-layout.ts';
 import type { Context } from '../../../src/shared/context.ts';
 import { isLockHeld } from '../../../src/shared/file-lock.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
+import { aSegment } from '../../helpers/wal-segment.ts';
 import { walOf } from '../catalog/a-backup.ts';
 import { stoppedClock } from '../check/check-setup.ts';
 import { aContext } from '../restore/restore-context.ts';
@@ -169,6 +170,63 @@ test('a file that cannot be prepared stays and is told at the end; all others ar
   const others = names.filter((name) => name !== broken);
   expect((await home.entries()).map(({ name }) => name)).toEqual(others);
   expect(await home.names('incoming')).toEqual([broken]);
+});
+
+describe('a segment that an archive_command like cp writes under its final name', () => {
+  const [segment, next] = [aSegment(2), aSegment(3)];
+  const ago = (seconds: number): Date => new Date(Date.parse(now) - seconds * 1000);
+
+  test.each([0, 40, 524_288])('stays as long as only %i of its bytes are there, and is archived whole', async (bytes) => {
+    await using home = await anArchiveServer('compression = gzip');
+    await home.write({ [`incoming/${two}`]: segment.subarray(0, bytes), [`incoming/${three}`]: next });
+    const path = join(home.layout.incoming, two);
+    await utimes(path, ago(5), ago(5));
+    const { outcomes, starts } = await archive(home, { batchSize: 1 });
+    expect(outcomes).toEqual([{ kind: 'archived', name: three }]);
+    expect(starts).toEqual([{ fileCount: 1, limitedTo: undefined }]);
+    expect(await home.names('incoming')).toEqual([two]);
+    await appendFile(path, segment.subarray(bytes));
+    await archive(home);
+    expect(await home.names('incoming')).toEqual([]);
+    expect(gunzipSync(await home.read(`wals/${folder}/${two}`)).equals(segment)).toBe(true);
+  });
+
+  test('is told when nobody adds to it any more, and holds up none of the others', async () => {
+    await using home = await anArchiveServer();
+    await home.write({ [`incoming/${two}`]: segment.subarray(0, 524_288), [`incoming/${three}`]: next });
+    await utimes(join(home.layout.incoming, two), ago(120), ago(120));
+    await expect(archive(home)).rejects.toMatchObject({
+      code: 'wal-not-archived',
+      message: expect.stringContaining(`${two} has 524288 of 1048576 bytes`) as string,
+    });
+    expect(await home.names('incoming')).toEqual([two]);
+    expect(await home.archived()).toEqual([`${folder}/${three}`]);
+    await home.write({ [`incoming/${two}`]: segment });
+    await archive(home);
+    expect((await home.read(`wals/${folder}/${two}`)).equals(segment)).toBe(true);
+  });
+
+  test('and that is there already is neither taken for another one nor dropped while it comes once more', async () => {
+    await using home = await anArchiveServer('compression = gzip');
+    await home.write({ [`incoming/${two}`]: segment });
+    await archive(home);
+    await home.write({ [`incoming/${two}`]: segment.subarray(0, 8192) });
+    await utimes(join(home.layout.incoming, two), ago(5), ago(5));
+    expect((await archive(home)).outcomes).toEqual([]);
+    expect(await home.names('incoming')).toEqual([two]);
+  });
+
+  test('and that changes while it is compressed stays, and nothing of it is kept', async () => {
+    const filter = 'custom_compression_filter = { cat; echo more >> FOLDER/grows; }';
+    await using home = await anArchiveServer(`compression = custom\n${filter}`);
+    await home.write({ [`incoming/${two}`]: 'not a page', [`incoming/${three}`]: next });
+    await symlink(join(home.layout.incoming, two), join(home.folder, 'grows'));
+    await expect(archive(home, { preparedAtOnce: 1 })).rejects.toMatchObject({
+      message: expect.stringContaining(`${two} changed while it was archived`) as string,
+    });
+    expect(await home.names('incoming')).toEqual([two]);
+    expect(await home.archived()).toEqual([`${folder}/${three}`]);
+  });
 });
 
 test('a program that is missing is named, and what comes compressed is archived', async () => {

@@ -17,6 +17,7 @@ interface Sketch {
   readonly channel: ArrivalChannel;
   readonly found: readonly string[];
   readonly batchSize?: number;
+  readonly unfinished?: readonly string[];
   readonly archive: readonly string[];
   readonly unknown?: readonly string[];
   readonly leftCount?: number;
@@ -108,8 +109,19 @@ test.each<Sketch>([
     unknown: ['000000010000000000000002'],
   },
   { title: 'an empty folder gives nothing to do', channel: 'streaming', found: [], archive: [] },
-])('$title', ({ channel, found, batchSize = 0, archive, unknown = [], leftCount = 0 }) => {
-  expect(planArrivals(arrivals(...found), channel, batchSize)).toEqual({ archive: archive.map(walOf), unknown, leftCount });
+  {
+    title: 'what is still being copied waits, and a batch goes on behind it',
+    channel: 'file',
+    found: ['1:2', '1:3', '1:4', '1:5'],
+    batchSize: 1,
+    unfinished: ['1:2'],
+    archive: ['1:3'],
+    leftCount: 2,
+  },
+])('$title', ({ channel, found, batchSize = 0, unfinished = [], archive, unknown = [], leftCount = 0 }) => {
+  const isUnfinished = (name: string): boolean => unfinished.map(walOf).some((half) => half === name);
+  const plan = planArrivals(arrivals(...found), { channel, batchSize, isUnfinished });
+  expect(plan).toEqual({ archive: archive.map(walOf), unfinished: unfinished.map(walOf), unknown, leftCount });
 });
 
 test('every visible file is archived, unknown, left or the one that is held back', () => {
@@ -117,9 +129,9 @@ test('every visible file is archived, unknown, left or the one that is held back
   const channels = fc.constantFrom<ArrivalChannel>('file', 'streaming');
   fc.assert(
     fc.property(fc.uniqueArray(names), channels, fc.nat({ max: 4 }), (found, channel, batchSize) => {
-      const plan = planArrivals(arrivals(...found), channel, batchSize);
+      const plan = planArrivals(arrivals(...found), { channel, batchSize, isUnfinished: (name) => name.endsWith('4') });
       const visible = found.filter((name) => !['.x', 'x.tmp'].includes(name)).length;
-      const placed = plan.archive.length + plan.unknown.length + plan.leftCount;
+      const placed = plan.archive.length + plan.unfinished.length + plan.unknown.length + plan.leftCount;
       expect(visible - placed).toBeLessThanOrEqual(channel === 'streaming' ? 1 : 0);
       expect(visible - placed).toBeGreaterThanOrEqual(0);
       if (plan.leftCount > 0) expect(plan.archive).toHaveLength(batchSize);

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { serveWal, type WalForm } from '../../../src/archive/serve-wal.ts';
 import { silentLog } from '../../../src/shared/log.ts';
 import { runProgram } from '../../helpers/run-program.ts';
+import { aSegment } from '../../helpers/wal-segment.ts';
 import { walOf } from '../catalog/a-backup.ts';
 import { type ArchiveServer, anArchiveServer } from './an-archive.ts';
 
@@ -98,6 +99,12 @@ test.each<{
     path: `streaming/${two}.partial`,
     content: 'piece',
   },
+  {
+    title: 'a segment that is still being copied is passed over',
+    files: { [`incoming/${two}`]: aSegment(2).subarray(0, 8192), [`streaming/${two}`]: 's' },
+    path: `streaming/${two}`,
+    content: 's',
+  },
   { title: 'an empty file goes out empty', files: { [archived]: '' }, path: archived, content: '' },
 ])('$title', async ({ files, asked, path, content }) => {
   await using home = await anArchiveServer();
@@ -118,6 +125,7 @@ test('a segment goes out in another compression than its own', async () => {
 test.each([
   { title: 'what is nowhere is not found, and no output is opened', files: {} },
   { title: 'a partial segment is not found unless it was asked for', files: { [`streaming/${two}.partial`]: 'piece' } },
+  { title: 'a segment that is still being copied is not found', files: { [`incoming/${two}`]: aSegment(2).subarray(0, 8192) } },
 ])('$title', async ({ files }) => {
   await using home = await anArchiveServer();
   await home.write(files);

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseFirstPage, segmentProblem } from '../../../src/shipping/wal-page.ts';
+import { segmentProblem } from '../../../src/shipping/wal-page.ts';
 import { parseSegmentName } from '../../../src/wal/wal-name.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';
 
@@ -19,18 +19,6 @@ function aPage(change: (bytes: Buffer) => void = () => undefined): Buffer {
   change(bytes);
   return bytes;
 }
-
-test('the first page of a segment tells timeline, position, cluster and segment size, in either byte order', () => {
-  expect(parseFirstPage(aPage())).toEqual({ timeline: 2, position: 3n * BigInt(segmentSize), systemid: 42n, segmentSize });
-  const big = Buffer.alloc(40);
-  big.writeUInt16BE(0xd118, 0);
-  big.writeUInt16BE(2, 2);
-  big.writeUInt32BE(7, 4);
-  big.writeUInt32BE(segmentSize, 32);
-  expect(parseFirstPage(big)?.timeline).toBe(7);
-  expect(parseFirstPage(Buffer.alloc(40))).toBeUndefined();
-  expect(parseFirstPage(Buffer.alloc(10))).toBeUndefined();
-});
 
 test.each([
   { title: 'the segment itself', change: () => undefined, systemid: 42n, problem: undefined },
