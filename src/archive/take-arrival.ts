@@ -6,7 +6,7 @@ import { WalIndex } from '../catalog/wal-index.ts';
 import type { Server } from '../config/server.ts';
 import { storageOf } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
-import { syncFolder } from '../shared/durable-file.ts';
+import { syncFile, syncFolder } from '../shared/durable-file.ts';
 import { pathExists } from '../shared/look.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
@@ -83,6 +83,7 @@ async function indexIfMissing(server: Server, name: WalName, destination: string
   if ((await index.ledger()).has(name)) return;
   const entry = describeWal(destination, name, storageOf(server).custom);
   if (entry === undefined) return;
+  await syncFile(destination);
   await syncFolder(dirname(destination));
   await index.append([entry]);
 }

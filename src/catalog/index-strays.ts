@@ -1,6 +1,6 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { CustomCompression } from '../compression/codec.ts';
-import { syncFolder } from '../shared/durable-file.ts';
+import { syncFile, syncFolder } from '../shared/durable-file.ts';
 import { namesIn, pathExists } from '../shared/look.ts';
 import { parseWalName, type WalName } from '../wal/wal-name.ts';
 import { archivedWalPath } from './archive-layout.ts';
@@ -26,9 +26,13 @@ export async function indexStrays(layout: ServerLayout, custom: CustomCompressio
   const missing = suspects.filter((name) => !ledger.has(name));
   const entries: WalEntry[] = [];
   for (const name of missing) {
-    const entry = describeWal(archivedWalPath(layout, name), name, custom);
-    if (entry !== undefined) entries.push(entry);
+    const path = archivedWalPath(layout, name);
+    const entry = describeWal(path, name, custom);
+    if (entry === undefined) continue;
+    await syncFile(path); // its source, where there is one, goes as soon as the index has the name
+    entries.push(entry);
   }
+  for (const folder of new Set(entries.map(({ name }) => dirname(archivedWalPath(layout, name))))) await syncFolder(folder);
   await syncFolder(layout.wals);
   await index.append(entries);
   return entries.map(({ name }) => name);

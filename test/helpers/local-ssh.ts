@@ -7,7 +7,7 @@ import type { TestHome } from './test-home.ts';
 const script = `#!/bin/sh
 unset NODE_OPTIONS KILL_AT KILL_IN TMPDIR
 while [ "$1" != "\${1#-}" ]; do
-	[ "$1" != -p ] || shift
+	case $1 in -p | -o) shift ;; esac
 	shift
 done
 shift

@@ -1,0 +1,47 @@
+'use strict';
+// Loaded before a program (NODE_OPTIONS=--require): notes in the file NOTES what it has done to the file system, one JSON array a line:
+// ["write", path], ["sync", path], ["rename", from, to], ["link", from, to], ["remove", path].
+const callbacks = require('node:fs');
+
+const { promises } = callbacks;
+const { appendFileSync, readlinkSync } = callbacks;
+const note = (...words) => appendFileSync(process.env.NOTES, `${JSON.stringify(words)}\n`);
+const pathOf = (descriptor) => readlinkSync(`/proc/self/fd/${descriptor}`);
+
+function noted(object, name, what) {
+  const original = object[name];
+  object[name] = async function (...words) {
+    const result = await original.apply(this, words);
+    note(...what.call(this, words));
+    return result;
+  };
+}
+
+noted(promises, 'rename', ([from, to]) => ['rename', from, to]);
+noted(promises, 'link', ([from, to]) => ['link', from, to]);
+noted(promises, 'copyFile', ([, to]) => ['write', to]);
+for (const name of ['rm', 'unlink']) noted(promises, name, ([path]) => ['remove', path]);
+
+/** Streams: told when they are begun, which is before what follows them. */
+for (const name of ['write', 'writev']) {
+  const original = callbacks[name];
+  callbacks[name] = function (descriptor, ...words) {
+    note('write', pathOf(descriptor));
+    return original.call(this, descriptor, ...words);
+  };
+}
+
+const handles = promises.open(__filename).then(async (handle) => {
+  const prototype = Object.getPrototypeOf(handle);
+  for (const name of ['appendFile', 'truncate', 'write', 'writeFile', 'writev'])
+    noted(prototype, name, function () {
+      return ['write', pathOf(this.fd)];
+    });
+  noted(prototype, 'sync', function () {
+    return ['sync', pathOf(this.fd)];
+  });
+  await handle.close();
+});
+handles.catch((error) => {
+  throw error;
+});
