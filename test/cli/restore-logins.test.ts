@@ -15,12 +15,11 @@ test('one login serves all questions of a plan; a run has one more for all that 
   await using sshd = await startSshd();
   await using folder = await createTemporaryFolder('lo');
   const dataDir = join(folder.path, 'data');
-  const logins = async () => (await sshd.log()).split('\n').filter((line) => line.includes('Accepted publickey')).length;
   const reach = ['--remote-ssh-command', sshd.sshCommand, '--tablespace', `fast:${join(folder.path, 'fast')}`];
   const words = ['restore', ...reach, 'main', writtenBackups.weekly, dataDir];
   await runWell([...words, '--dry-run'], { home });
-  expect(await logins()).toBe(1);
+  expect(await sshd.logins()).toBe(1);
   await runWell(words, { home });
-  expect(await logins()).toBe(1 + 2);
+  expect(await sshd.logins()).toBe(1 + 2);
   expect(existsSync(join(dataDir, 'global/pg_control'))).toBe(true);
 });

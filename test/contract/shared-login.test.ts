@@ -32,10 +32,9 @@ afterAll(async () => {
 });
 
 async function loginsDuring(work: () => Promise<void>): Promise<number> {
-  const logins = async (): Promise<number> => (await sshd.log()).split('Accepted publickey').length;
-  const before = await logins();
+  const before = await sshd.logins();
   await work();
-  return (await logins()) - before;
+  return (await sshd.logins()) - before;
 }
 
 /** The login of a host that is reached by that command, for as long as `work` takes. */

@@ -25,6 +25,10 @@ export interface ShipSite extends AsyncDisposable {
   run(argv: Words, options?: { readonly cwd?: string }): Promise<ProgramResult>;
   /** What {@link run} runs. */
   command(argv: Words): { readonly argv: readonly string[]; readonly env: NodeJS.ProcessEnv; readonly cwd: string };
+  /** How often a helper has logged in. */
+  logins(): Promise<number>;
+  /** Gives ssh more options, as its configuration would. */
+  addSshOptions(words: string): Promise<void>;
   stopSsh(): Promise<void>;
   restartSsh(): Promise<void>;
 }
@@ -37,7 +41,10 @@ export async function openShipSite(remote: WhoseSide, options: IniSection = {}):
   const sshd = await startSshd({ programs: { barman }, env: { BARMAN_CONFIG_FILE: home.configFile } });
   const programs = await home.makeFolder('ssh');
   const words = `-i ${sshd.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${sshd.knownHostsFile} -o BatchMode=yes`;
-  await writeFile(join(programs, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F none ${words} "$@"\n`, { mode: 0o755 });
+  const addSshOptions = async (more: string): Promise<void> => {
+    await writeFile(join(programs, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F none ${words} ${more} "$@"\n`, { mode: 0o755 });
+  };
+  await addSshOptions('');
   const argvOf = ([program = '', ...rest]: Words) => [program, '-U', sshd.user, '--port', String(sshd.port), ...rest];
   const settings = { env: home.env({ path: [programs] }) };
   const data = await makeDataFolder(home, 'data');
@@ -47,6 +54,8 @@ export async function openShipSite(remote: WhoseSide, options: IniSection = {}):
     makeDataFolder: async (name) => await makeDataFolder(home, name),
     run: async (argv, { cwd = data } = {}) => await runProgram(argvOf(argv), { ...settings, cwd }),
     command: (argv) => ({ argv: argvOf(argv), ...settings, cwd: data }),
+    logins: async () => await sshd.logins(),
+    addSshOptions,
     stopSsh: async () => await sshd.stop(),
     restartSsh: async () => await sshd.restart(),
     [Symbol.asyncDispose]: async () => {

@@ -38,6 +38,8 @@ export interface Sshd extends AsyncDisposable {
   readonly identityFile: string;
   readonly knownHostsFile: string;
   log(): Promise<string>;
+  /** How often somebody has logged in with a key. */
+  logins(): Promise<number>;
   /** Ends it with all its sessions, as a reboot of its host would. */
   stop(): Promise<void>;
   /** Starts it again, on the same port and with the same keys. */
@@ -74,6 +76,7 @@ export async function startSshd({
     let child = await start(options);
     const knownHostsFile = join(clientFolder.path, 'known_hosts');
     await writeFile(knownHostsFile, `[127.0.0.1]:${String(port)} ${keys.hostKey}`);
+    const log = async (): Promise<string> => await readFile(join(folder.path, 'log'), 'utf8');
     const ssh = `ssh -F none -p ${String(port)} -i ${keys.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${knownHostsFile} -o StrictHostKeyChecking=yes -o BatchMode=yes`;
     return {
       port,
@@ -83,7 +86,8 @@ export async function startSshd({
       sshCommand: `${ssh} ${user}@127.0.0.1`,
       identityFile: keys.identityFile,
       knownHostsFile,
-      log: async () => await readFile(join(folder.path, 'log'), 'utf8'),
+      log,
+      logins: async () => (await log()).split('\n').filter((line) => line.includes('Accepted publickey')).length,
       stop: async () => {
         const sessions = await descendantsOf(child.pid ?? 0);
         await end(child);
