@@ -81,6 +81,7 @@ async function receive(words: readonly string[], path: string, options: FetchOpt
   running.stdin.end();
   const sent = running.stdout as AsyncIterable<Buffer>; // no encoding is set
   const [stored] = await Promise.allSettled([storeAtOnce(sent, path)]);
+  if (stored.status === 'rejected') running.stdout.destroy(); // nobody takes what is sent any more: ssh would wait for that for ever
   const { exitCode = 255, stderr } = await running.ended;
   if (stored.status === 'rejected') throw stored.reason;
   return { exitCode, stderr };

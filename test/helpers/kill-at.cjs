@@ -42,6 +42,7 @@ for (const name of [...changing, 'writeFile']) counted(promises, name);
 counted(promises, 'open', writes);
 // streams and what has to be done at once
 for (const name of ['renameSync', 'writeFileSync']) counted(callbacks, name);
+counted(callbacks, 'openSync', writes);
 // in a long row of writes to one file, more and more are skipped: one is like the next
 let [row, written] = [0, -1];
 const isNews = (descriptor) => {
@@ -49,7 +50,7 @@ const isNews = (descriptor) => {
   written = descriptor;
   return (row & (row - 1)) === 0;
 };
-for (const name of ['write', 'writev']) counted(callbacks, name, isNews);
+for (const name of ['write', 'writev', 'writeSync']) counted(callbacks, name, isNews);
 counted(callbacks, 'open', writes);
 const handles = promises.open(__filename).then(async (handle) => {
   const prototype = Object.getPrototypeOf(handle);

@@ -5,7 +5,12 @@ const callbacks = require('node:fs');
 
 const { promises } = callbacks;
 const { appendFileSync, readlinkSync } = callbacks;
-const note = (...words) => appendFileSync(process.env.NOTES, `${JSON.stringify(words)}\n`);
+let isNoting = false;
+const note = (...words) => {
+  isNoting = true; // which writes, too
+  appendFileSync(process.env.NOTES, `${JSON.stringify(words)}\n`);
+  isNoting = false;
+};
 const pathOf = (descriptor) => readlinkSync(`/proc/self/fd/${descriptor}`);
 
 function noted(object, name, what) {
@@ -22,11 +27,11 @@ noted(promises, 'link', ([from, to]) => ['link', from, to]);
 noted(promises, 'copyFile', ([, to]) => ['write', to]);
 for (const name of ['rm', 'unlink']) noted(promises, name, ([path]) => ['remove', path]);
 
-/** Streams: told when they are begun, which is before what follows them. */
-for (const name of ['write', 'writev']) {
+/** Of streams, and at once: told when they are begun, which is before what follows them. */
+for (const name of ['write', 'writev', 'writeSync']) {
   const original = callbacks[name];
   callbacks[name] = function (descriptor, ...words) {
-    note('write', pathOf(descriptor));
+    if (!isNoting) note('write', pathOf(descriptor));
     return original.call(this, descriptor, ...words);
   };
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { namesIn } from '../helpers/archived-wals.ts';
@@ -290,6 +290,18 @@ describe('restore_command', () => {
     expect((await site.run([restore, '127.0.0.1', 'main', nameOfSegment(1), 'pg_wal'])).exitCode).toBe(3);
     expect((await site.run([restore, '-z', '-j', '127.0.0.1', 'main', nameOfSegment(1), 'x'])).exitCode).toBe(2);
   });
+});
+
+test('restore_command fails at once, and the backup host with it, when nothing can be written beside the destination', async () => {
+  await using site = await openShipSite('ours');
+  await mkdir(site.home.server('main', 'incoming'), { recursive: true });
+  await writeFile(site.home.server('main', 'incoming', nameOfSegment(1)), aSegment(1, { bytes: 16 << 20 }));
+  const words = [await helperOf(site, 'wal-restore'), '127.0.0.1', 'main', nameOfSegment(1), 'pg_wal/RECOVERYXLOG'];
+  const inTheWay = join(site.data, 'pg_wal', 'RECOVERYXLOG.arriving');
+  await mkdir(inTheWay);
+  expect(await site.run(words)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(inTheWay.slice(-13)) as string });
+  await rmdir(inTheWay);
+  expect(await site.run(words)).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
 test('a backup host that falls silent in the middle of a transfer is a broken connection for both helpers', async () => {
