@@ -6,7 +6,7 @@ import { subtreeOf } from '../catalog/plan-deletion.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { DeletionPass, interruptedDeletions } from './delete-backup.ts';
+import { DeletionPass, interruptedDeletions } from './deletion-pass.ts';
 import { judgeBackups } from './judge-backups.ts';
 import { planEnforcement } from './plan-enforcement.ts';
 

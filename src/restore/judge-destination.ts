@@ -1,22 +1,13 @@
 import { join } from 'node:path';
-import type { Backup } from '../catalog/backup.ts';
-import type { ServerLayout } from '../catalog/server-layout.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { type Folder, type Judging, unusable } from './judged-destination.ts';
 import type { Place } from './place.ts';
 import { type DestinationPlan, isWithin } from './plan-destination.ts';
 import { type Refuse, throwRefusal } from './refusals.ts';
-import { controlFile } from './restored-files.ts';
+import { refuseFullFolder } from './refuse-full-folder.ts';
+import { refuseForeignTablespace, refuseOtherCluster } from './refuse-other-cluster.ts';
+import { refuseRunningServer } from './refuse-running-server.ts';
 import { isUnfinishedNote, unfinishedFolders } from './unfinished-restore.ts';
-
-interface Judging {
-  readonly plan: DestinationPlan;
-  readonly place: Place;
-  /** Of the server; its folders are on this host. */
-  readonly layout: ServerLayout;
-  readonly backup: Pick<Backup, 'version' | 'systemid' | 'pgdata'>;
-  /** Files that are there are brought to the state of the backup. */
-  readonly isDelta: boolean;
-}
 
 /**
  * Looks at the folders of a plan: none may lie in the catalog, no server may run on them, and unless it is a delta restore each must be empty or missing,
@@ -34,23 +25,14 @@ export async function judgeDestination(judging: Judging, refuse: Refuse = throwR
     if (names === undefined) continue;
     if (path === plan.destination) {
       unfinished = (await unfinishedFolders(place, path)) ?? [];
-      await refuseRunning(judging, names, refuse);
+      await refuseRunningServer(judging, names, refuse);
       if (isDelta) await refuseOtherCluster(judging, names, refuse);
     } else if (isDelta && names.length > 0) await refuseForeignTablespace(judging, { path, what, names }, refuse);
     const isNoted = names.every(isUnfinishedNote); // a restore that was cut short before it wrote anything else
-    if (!isDelta && names.length > 0 && !isNoted) await refuseFull(judging, { path, what, names, unfinished }, refuse);
+    if (!isDelta && names.length > 0 && !isNoted) await refuseFullFolder(judging, { path, what, names, unfinished }, refuse);
   }
   if (plan.wal.kind === 'staged') await refuseUnremovable(plan.wal.folder, plan, place, refuse);
   if (place.kind === 'local') await refuseSource(judging, refuse);
-}
-
-interface Folder {
-  readonly path: string;
-  readonly what: string;
-}
-
-interface FullFolder extends Folder {
-  readonly names: readonly string[];
 }
 
 function foldersOf({ destination, tablespaces, wal }: DestinationPlan): readonly Folder[] {
@@ -95,139 +77,6 @@ async function namesIn(
   }
 }
 
-/** What lies at the top of a data folder, and what a restore adds there. */
-const clusterNames =
-  /^(?:global|base|log|pg_[a-z]+|PG_VERSION|backup_(?:label|manifest)(?:\..*)?|postgresql(?:\.auto)?\.conf(?:\.origin)?|current_logfiles|barman_wal|\.barman-recover\.info|\.pgcellar-(?:combined|restoring))$/;
-
-async function refuseFull(
-  { plan, place }: Judging,
-  { path, what, names, unfinished }: FullFolder & { readonly unfinished: readonly string[] },
-  refuse: Refuse,
-): Promise<void> {
-  const isUnfinished = unfinished.includes(path) || (await isHalfRestored(place, path, names));
-  const isCluster = names.includes('PG_VERSION') || names.some((name) => /^PG_\d+(?:\.\d+)?_\d+$/.test(name));
-  const shown = `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
-  const holds = isCluster && !isUnfinished ? `holds the files of a cluster: ${shown}` : `it has ${shown}`;
-  const isTablespace = what.startsWith('the place of tablespace');
-  const left = path === plan.destination ? await fullOnes(place, unfinished.length > 0 ? unfinished : [path]) : [path];
-  const wayOut = isTablespace
-    ? 'choose an empty or new folder with --tablespace NAME:FOLDER'
-    : 'choose an empty or new folder; only --delta-restore works on files that are there';
-  refuse(
-    unusable(
-      `${what} ${path} is not empty: ${holds}`,
-      isUnfinished
-        ? `a restore to ${path === plan.destination ? 'it' : plan.destination} did not come to its end: remove what it left in ${left.join(' and ')}, and try again`
-        : wayOut,
-    ),
-  );
-}
-
-/** One of Barman's, or of which the note is gone. */
-async function isHalfRestored(place: Place, path: string, names: readonly string[]): Promise<boolean> {
-  const isLike =
-    ['.barman-recover.info', 'base', 'PG_VERSION'].some((name) => names.includes(name)) ||
-    names.every((name) => clusterNames.test(name));
-  return isLike && (await place.find(join(path, controlFile))) === undefined;
-}
-
-async function fullOnes(place: Place, folders: readonly string[]): Promise<readonly string[]> {
-  const full: string[] = [];
-  for (const folder of folders) if (((await place.namesIn(folder)) ?? []).length > 0) full.push(folder);
-  return full;
-}
-
-/** `postmaster.pid`: process id, data folder, start, port, socket folder, address, one a line. */
-async function refuseRunning({ plan, place }: Judging, names: readonly string[], refuse: Refuse): Promise<void> {
-  if (!names.includes('postmaster.pid')) return;
-  const file = join(plan.destination, 'postmaster.pid');
-  const [pidText = '', , , port = '', socketFolder = '', address = ''] = (await place.readFile(file))
-    .toString('latin1')
-    .split('\n');
-  const pid = Math.abs(Number(pidText));
-  const folder = Number.isSafeInteger(pid) && pid > 0 ? await place.folderOfProcess(pid) : undefined;
-  if (folder !== undefined && (folder === 'unknown' || folder === (await place.realPath(plan.destination)))) {
-    refuse(
-      unusable(
-        `a PostgreSQL server runs on the destination ${plan.destination}: process ${String(pid)}, port ${port}`,
-        'stop it first',
-      ),
-    );
-    return;
-  }
-  const onSocket = socketFolder.startsWith('/') && (await place.listensOn(`${socketFolder}/.s.PGSQL.${port}`));
-  const isPort = /^[1-9]\d{0,4}$/.test(port) && address.trim() !== ''; // without an address it listened on the socket only
-  const onPort = !onSocket && isPort && (await place.listensOnPort(Number(port), address.trim()));
-  if (!onSocket && !onPort) return;
-  refuse(
-    unusable(
-      `a PostgreSQL server takes connections on port ${port}, which ${file} names`,
-      `stop it; if it is another server, remove ${file} first`,
-    ),
-  );
-}
-
-async function refuseOtherCluster({ plan, place, backup }: Judging, names: readonly string[], refuse: Refuse): Promise<void> {
-  if (names.length === 0) return;
-  const { destination } = plan;
-  if (!names.includes('PG_VERSION')) {
-    const isUnfinished = names.includes('.barman-recover.info');
-    if (isUnfinished) return;
-    refuse(
-      unusable(
-        `the destination ${destination} is not empty and holds no cluster, so there is nothing for --delta-restore to work on`,
-        'choose an empty folder, or the data folder of the cluster that was backed up',
-      ),
-    );
-    return;
-  }
-  const version = (await place.readFile(join(destination, 'PG_VERSION'))).toString('latin1').trim();
-  const wanted = majorText(backup.version ?? 0);
-  if (version !== wanted) {
-    refuse(
-      unusable(
-        `the destination ${destination} holds a cluster of PostgreSQL ${version}, the backup is of PostgreSQL ${wanted}`,
-        'choose another folder',
-      ),
-    );
-  }
-  if ((await place.find(join(destination, 'global/pg_control'))) === undefined) return;
-  const control = await place.readFile(join(destination, 'global/pg_control'));
-  const identifier = control.length < 8 ? undefined : String(control.readBigUInt64LE(0));
-  if (backup.systemid === null || identifier === backup.systemid) return;
-  refuse(
-    unusable(
-      `the destination ${destination} holds another cluster (system identifier ${identifier ?? 'unknown'}, that of the backup is ${backup.systemid})`,
-      'choose another folder',
-    ),
-    'other-cluster',
-  );
-}
-
-/** A tablespace may only be overwritten when the cluster at the destination is the one that uses it. */
-async function refuseForeignTablespace(
-  { plan, place }: Judging,
-  { path, what, names }: FullFolder,
-  refuse: Refuse,
-): Promise<void> {
-  if (plan.wal.kind === 'staged' && path === plan.wal.folder) {
-    if (isWithin(path, plan.destination)) return; // it belongs to the destination
-    refuse(unusable(`${what} ${path} is not empty`, 'choose an empty or new folder'));
-    return;
-  }
-  const real = await place.realPath(path);
-  for (const { oid } of plan.tablespaces) {
-    const target = await place.linkTarget(join(plan.destination, 'pg_tblspc', String(oid)));
-    if (target !== undefined && (await place.realPath(target)) === real) return;
-  }
-  refuse(
-    unusable(
-      `${what} ${path} is not used by the destination ${plan.destination} and is not empty: it has ${names.slice(0, 3).join(', ')}`,
-      'it may be the tablespace of another cluster: choose an empty folder with --tablespace NAME:FOLDER',
-    ),
-  );
-}
-
 /** The server that was backed up may be on this host, and its tablespaces are where a restore without relocation goes. */
 async function refuseSource({ plan, place, backup }: Judging, refuse: Refuse): Promise<void> {
   const { pgdata } = backup;
@@ -257,14 +106,4 @@ async function refuseUnremovable(staging: string, plan: DestinationPlan, place: 
     );
     return;
   }
-}
-
-/** What `PG_VERSION` holds: `17`, and `9.6` before PostgreSQL 10. */
-function majorText(version: number): string {
-  if (version >= 100_000) return String(Math.floor(version / 10_000));
-  return `${String(Math.floor(version / 10_000))}.${String(Math.floor(version / 100) % 100)}`;
-}
-
-function unusable(message: string, hint?: string): OperatorError {
-  return new OperatorError('destination-unusable', message, hint === undefined ? {} : { hint });
 }
