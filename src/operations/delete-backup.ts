@@ -9,6 +9,7 @@ import { tryLockFile } from '../shared/file-lock.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { DeletionPass } from './deletion-pass.ts';
 import { refuseKept } from './refuse-kept.ts';
+
 /**
  * Deletes a backup and all that is built on it (cli.md section 8.2), children first.
  * @throws OperatorError `backup-refused` when it is kept or redundancy needs it; `lock-busy`
