@@ -61,6 +61,7 @@ export class SharedLogin implements AsyncDisposable {
   /**
    * The command for a program that is started now. When there is nothing to share, it makes the program log in for itself, whose words
    * then say what is wrong.
+   * @param signal aborts when the program is told to end
    * @throws OperatorError `interrupted`
    */
   async lend(signal: AbortSignal): Promise<LentCommand> {
@@ -73,7 +74,16 @@ export class SharedLogin implements AsyncDisposable {
         const master = await untilAborted(this.#openMaster(), signal);
         if (master !== undefined) {
           const sshCommand = `${this.#options.text} -o ControlMaster=no -o ControlPath=${master.socket}`;
-          return { sshCommand, [Symbol.dispose]: giveBack };
+          // it holds the output of the program that uses it, for as long as the host is silent
+          const stop = (): void => void close(master);
+          signal.addEventListener('abort', stop, { once: true });
+          return {
+            sshCommand,
+            [Symbol.dispose]: () => {
+              signal.removeEventListener('abort', stop);
+              giveBack();
+            },
+          };
         }
         giveBack();
       } catch (error) {

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { splitWords } from '../../src/shared/shell-words.ts';
 import { remoteHost } from '../../src/transport/remote-host.ts';
+import { runProgram as runOurs } from '../../src/transport/run-program.ts';
 import type { SharedLogin } from '../../src/transport/shared-login.ts';
 import { Opened } from '../helpers/opened.ts';
 import { runProgram } from '../helpers/run-program.ts';
@@ -124,6 +125,51 @@ test('an option whose name begins with the letter of a flag keeps nobody from sh
     using lent = await login.lend(signal);
     expect(lent.sshCommand).toContain('ControlPath');
   });
+});
+
+/** Passes connections on to our sshd, until it is told to be silent. */
+async function startRelay(): Promise<AsyncDisposable & { readonly port: number; silence(): void }> {
+  const sockets: Socket[] = [];
+  const relay = createServer((near) => {
+    const far = connect(sshd.port, '127.0.0.1');
+    sockets.push(near, far);
+    near.pipe(far).pipe(near);
+    for (const socket of [near, far]) socket.on('error', () => undefined); // whoever is at its end has been killed
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  return {
+    port: (relay.address() as AddressInfo).port,
+    silence: () => {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      relay.close();
+      await once(relay, 'close');
+    },
+  };
+}
+
+test('a program that is told to end while the host is silent ends, and the login with it', async () => {
+  await using relay = await startRelay();
+  const known = `-o HostKeyAlias=[127.0.0.1]:${String(sshd.port)}`;
+  const sshCommand = `${sshd.ssh.replace(/-p \d+/, `-p ${String(relay.port)}`)} ${known} -o ServerAliveInterval=1000 ${sshd.host}`;
+  await withLogin(sshCommand, async (login) => {
+    const stop = new AbortController();
+    using lent = await login.lend(stop.signal);
+    expect(lent.sshCommand).toContain('ControlPath');
+    const { exitCode } = await runOurs([...splitWords(lent.sshCommand), 'echo started; exec sleep 5'], {
+      environment,
+      signal: stop.signal,
+      onStdoutLine: () => {
+        relay.silence();
+        stop.abort();
+      },
+    });
+    expect(exitCode).not.toBe(0);
+  });
+  expect(await leftFolders()).toEqual([]);
 });
 
 test('what a proxy command leaves running keeps nobody waiting at the end', async () => {
