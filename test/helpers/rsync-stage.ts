@@ -7,7 +7,7 @@ import { runWell } from './run-well.ts';
 import { startCluster } from './start-cluster.ts';
 import { startReceiver } from './start-receiver.ts';
 import { type Sshd, startSshd } from './start-sshd.ts';
-import { createTemporaryFolder } from './temporary-folder.ts';
+import { createTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from './test-home.ts';
 
 export interface RsyncStage {
@@ -65,4 +65,23 @@ export async function configureRsync({ home, cluster, sshd }: RsyncStage, more: 
 export async function backUpByRsync({ home }: RsyncStage, words: readonly string[] = []): Promise<string> {
   const text = await runWell(['-f', 'json', 'backup', '--wait', ...words, 'main'], { home });
   return (JSON.parse(text) as { backup_id: string }).backup_id; // the shape of cli.md section 8.1
+}
+
+interface RestorePlaces {
+  /** The data folder. */
+  readonly data: string;
+  /** Options of `restore` that say where the tablespaces go. */
+  readonly moved: readonly string[];
+  /** Where they go. */
+  readonly tablespaces: readonly string[];
+}
+
+/** Where the cluster of the stage is restored to, in a folder of the test. */
+export function restorePlaces({ tablespaces }: RsyncStage, { path }: TemporaryFolder): RestorePlaces {
+  const places = Object.keys(tablespaces).map((name, index) => ({ name, place: join(path, `ts${String(index)}`) }));
+  return {
+    data: join(path, 'data'),
+    moved: places.flatMap(({ name, place }) => ['--tablespace', `${name}:${place}`]),
+    tablespaces: places.map(({ place }) => place),
+  };
 }

@@ -5,7 +5,14 @@ import { addBoundaryRelation, boundaryChecksum, oddDatabase } from '../helpers/b
 import { describeEachPostgres, requirePostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
+import {
+  backUpByRsync,
+  configureRsync,
+  type RsyncStage,
+  restorePlaces,
+  rowChecksums,
+  setRsyncStage,
+} from '../helpers/rsync-stage.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startRestored } from '../helpers/start-restored.ts';
@@ -27,19 +34,9 @@ describe('rsync and local-rsync', () => {
         const { home, cluster } = stage;
         const id = await backUpByRsync(stage);
         await using folder = await createTemporaryFolder('rs', { owner: 'server' });
-        const places = Object.keys(stage.tablespaces).map((name, index) => ({
-          name,
-          path: join(folder.path, `ts${String(index)}`),
-        }));
-        const moved = places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]);
-        const data = join(folder.path, 'data');
+        const { data, moved, tablespaces } = restorePlaces(stage, folder);
         await runWell(['restore', ...moved, 'main', id, data], { home });
-        await using restored = await startRestored({
-          dataDir: data,
-          tablespaces: places.map(({ path }) => path),
-          major,
-          wait: 'promoted',
-        });
+        await using restored = await startRestored({ dataDir: data, tablespaces, major, wait: 'promoted' });
         expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
         expect(await boundaryChecksum(restored)).toBe(await boundaryChecksum(cluster));
         expect(await restored.value('SHOW data_checksums')).toBe('on');

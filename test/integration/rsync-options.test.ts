@@ -4,7 +4,14 @@ import { chmod, chown, open, readdir, readFile, rm, stat, writeFile } from 'node
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Opened } from '../helpers/opened.ts';
-import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
+import {
+  backUpByRsync,
+  configureRsync,
+  type RsyncStage,
+  restorePlaces,
+  rowChecksums,
+  setRsyncStage,
+} from '../helpers/rsync-stage.ts';
 import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startRestored } from '../helpers/start-restored.ts';
@@ -56,13 +63,9 @@ async function notingRsync(): Promise<{ path: string; runs: () => Promise<string
 
 async function expectRestorable(id: string): Promise<void> {
   await using folder = await createTemporaryFolder('rs', { owner: 'server' });
-  const places = Object.keys(stage.tablespaces).map((name, index) => ({ name, path: join(folder.path, `ts${String(index)}`) }));
-  const data = join(folder.path, 'data');
-  await runWell(['restore', ...places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]), 'main', id, data], {
-    home: stage.home,
-  });
+  const { data, moved, tablespaces } = restorePlaces(stage, folder);
+  await runWell(['restore', ...moved, 'main', id, data], { home: stage.home });
   const settings = { hba_file: join(data, 'hba.conf') };
-  const tablespaces = places.map(({ path }) => path);
   await using restored = await startRestored({ dataDir: data, tablespaces, major, settings, wait: 'promoted' });
   expect(await restored.query(rowChecksums)).toEqual(await stage.cluster.query(rowChecksums));
 }

@@ -5,7 +5,14 @@ import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeWithOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
-import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
+import {
+  backUpByRsync,
+  configureRsync,
+  type RsyncStage,
+  restorePlaces,
+  rowChecksums,
+  setRsyncStage,
+} from '../helpers/rsync-stage.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startRestored } from '../helpers/start-restored.ts';
@@ -174,16 +181,10 @@ describeWithOracle('beside the real Barman', () => {
     test.each(['theirs', 'ours'])('%s is restored by the other', async (which) => {
       const { home, cluster } = stage;
       await using folder = await createTemporaryFolder('rr', { owner: 'server' });
-      const places = Object.keys(stage.tablespaces).map((name, index) => ({
-        name,
-        path: join(folder.path, `ts${String(index)}`),
-      }));
-      const moved = places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]);
-      const data = join(folder.path, 'data');
+      const { data, moved, tablespaces } = restorePlaces(stage, folder);
       const words = ['restore', ...moved, 'main', which === 'ours' ? ours.id : theirs.id, data];
       if (which === 'theirs') await runWell(words, { home });
       else expect(await runOracle(words, { home })).toMatchObject({ exitCode: 0 });
-      const tablespaces = places.map(({ path }) => path);
       await using restored = await startRestored({ dataDir: data, tablespaces, major, wait: 'promoted' });
       expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
     });

@@ -7,13 +7,20 @@ import { describeEachPostgres } from '../helpers/installations.ts';
 import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { backUpByRsync, configureRsync, type RsyncStage, rowChecksums, setRsyncStage } from '../helpers/rsync-stage.ts';
+import {
+  backUpByRsync,
+  configureRsync,
+  type RsyncStage,
+  restorePlaces,
+  rowChecksums,
+  setRsyncStage,
+} from '../helpers/rsync-stage.ts';
 import { spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import type { ProgramResult } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { startRestored } from '../helpers/start-restored.ts';
-import { createTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.ts';
+import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { writeScript } from '../unit/transport/scripts.ts';
 
@@ -28,7 +35,7 @@ describeEachPostgres(
       const { home, cluster } = stage;
       const id = await backUpByRsync(stage);
       const folder = await opened.add(createTemporaryFolder('sb', { owner: 'server' }));
-      const { data, moved, tablespaces } = placesIn(folder);
+      const { data, moved, tablespaces } = restorePlaces(stage, folder);
       await runWell(['restore', '--standby-mode', '--get-wal', ...moved, 'main', id, data], { home });
       await appendFile(
         join(data, 'postgresql.auto.conf'),
@@ -52,18 +59,6 @@ describeEachPostgres(
     });
     afterAll(async () => opened.close());
 
-    function placesIn(folder: TemporaryFolder) {
-      const places = Object.keys(stage.tablespaces).map((name, index) => ({
-        name,
-        path: join(folder.path, `ts${String(index)}`),
-      }));
-      return {
-        data: join(folder.path, 'data'),
-        moved: places.flatMap(({ name, path }) => ['--tablespace', `${name}:${path}`]),
-        tablespaces: places.map(({ path }) => path),
-      };
-    }
-
     /** An rsync that tells that it was started, and begins when it may. */
     async function waitingRsync(name: string): Promise<{ path: string; started: string; go: string }> {
       const path = await stage.home.makeFolder(name);
@@ -82,7 +77,7 @@ describeEachPostgres(
       const id = await backUpByRsync(stage);
       expect(await newestRecord(stage.home)).toMatch(/^status=DONE$/m);
       await using folder = await createTemporaryFolder('rs', { owner: 'server' });
-      const { data, moved, tablespaces } = placesIn(folder);
+      const { data, moved, tablespaces } = restorePlaces(stage, folder);
       await runWell(['restore', ...moved, 'main', id, data], { home });
       await using restored = await startRestored({ dataDir: data, tablespaces, major, wait: 'promoted' });
       expect(await restored.query(rowChecksums)).toEqual(await cluster.query(rowChecksums));
@@ -123,5 +118,5 @@ describeEachPostgres(
       expect(await newestRecord(stage.home)).toMatch(/^status=FAILED$/m);
     });
   },
-  [13, 16, 18],
+  [13, 14, 15, 16, 17, 18],
 );
