@@ -1,3 +1,4 @@
+import { systemCodeOf } from '../../shared/operator-error.ts';
 import type { CommandDeclaration } from '../command.ts';
 
 export const sendWalsCommand: CommandDeclaration = {
@@ -11,6 +12,11 @@ export const sendWalsCommand: CommandDeclaration = {
     if (server === undefined) return;
     const { requireWalName } = await import('../../archive/find-wal.ts');
     const { sendWals } = await import('../../archive/send-wals.ts');
-    await sendWals(server, requireWalName(wanted), application.stdout);
+    await sendWals(server, requireWalName(wanted), application.stdout).catch(expectLostReader);
   },
 };
+
+/** A reader who goes away has all it wanted: recovery has ended, or goes on elsewhere. */
+function expectLostReader(error: unknown): void {
+  if (!['EPIPE', 'ECONNRESET'].includes(systemCodeOf(error) ?? '')) throw error;
+}

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { programPath } from '../helpers/run-pgcellar.ts';
 import { createTestHome } from '../helpers/test-home.ts';
@@ -42,4 +43,26 @@ test('get-wal gives all of a segment to a reader who is slower than a pipe that 
   closeSync(descriptor);
   expect(Buffer.concat(pieces).equals(content)).toBe(true);
   expect(await readFile(home.server('main', 'wals', '0000000100000000', name))).toHaveLength(length);
+});
+
+test('send-wals ends without a word when its reader goes away, and get-wal with an error', async () => {
+  await using home = await createTestHome({
+    servers: { main: { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' } },
+  });
+  await writeCatalog(home, 'main');
+  const names = ['000000010000000000000002', '000000010000000000000003'];
+  for (const name of names) await writeFile(home.server('main', 'wals', '0000000100000000', name), randomBytes(5_000_000));
+  const sentTo = async (verb: string): Promise<{ exitCode: number | null; stderr: string }> => {
+    const child = spawn(await programPath(home), ['-c', home.configFile, verb, 'main', names[0] ?? ''], { env: home.env() });
+    child.stdin.end();
+    const ended = once(child, 'exit') as Promise<[number | null]>;
+    const said = text(child.stderr);
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    return { exitCode: (await ended)[0], stderr: await said };
+  };
+  expect(await sentTo('send-wals')).toEqual({ exitCode: 0, stderr: '' });
+  expect(await readFile(home.logFile, 'utf8').catch(() => '')).not.toContain('EPIPE');
+  const message = 'ERROR: cannot write the WAL file to standard output: EPIPE\n';
+  expect(await sentTo('get-wal')).toEqual({ exitCode: 1, stderr: message });
 });
