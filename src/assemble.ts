@@ -269,7 +269,7 @@ function listenToSignals({
   const controller = new AbortController();
   setMaxListeners(0, controller.signal); // every server that is worked on listens: Node takes more than ten for a leak
   const stop = (): void => {
-    controller.abort();
+    controller.abort(new OperatorError('interrupted', 'interrupted by a signal'));
   };
   const endAtOnce = (): void => {
     standardError.write('ERROR: interrupted\n');

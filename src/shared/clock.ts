@@ -13,5 +13,11 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => new Date(),
   elapsedMs: () => Number(process.hrtime.bigint()) / 1e6, // `performance` takes a millisecond and more to load
-  sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }),
+  sleep: async (ms, signal) => {
+    try {
+      await delay(ms, undefined, signal === undefined ? {} : { signal });
+    } catch (error) {
+      throw signal?.aborted === true ? signal.reason : error; // an error of its own stands around the reason
+    }
+  },
 };

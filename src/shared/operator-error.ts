@@ -46,6 +46,7 @@ const refusals: ReadonlyMap<string, string> = new Map([
  */
 export function expectedFailureOf(error: unknown): OperatorError | undefined {
   if (error instanceof OperatorError) return error;
+  if (systemCodeOf(error) === 'ABORT_ERR' && error instanceof Error && error.cause instanceof OperatorError) return error.cause;
   const hint = refusals.get(systemCodeOf(error) ?? '');
   return hint === undefined ? undefined : new OperatorError('file-unreadable', messageOf(error), { hint, cause: error });
 }

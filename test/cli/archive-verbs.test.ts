@@ -1,9 +1,10 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { namesIn } from '../helpers/archived-wals.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar } from '../helpers/run-pgcellar.ts';
 import { startProgram } from '../helpers/run-program.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
@@ -117,6 +118,24 @@ describe('work that runs for a server', () => {
     const { exitCode, stderr } = await runPgcellar(['terminate-process', 'main', 'receive-wal'], { home });
     expect(exitCode).toBe(1);
     expect(stderr).toContain('no such process');
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('ends on %s with one line, after the files under way', async (signal) => {
+    const filter = { compression: 'custom', custom_compression_filter: 'sleep 1; cat' };
+    await using home = await createTestHome({ servers: { main: { ...server, ...filter } } });
+    const incoming = await home.makeFolder('home/main/incoming');
+    const names = Array.from({ length: 40 }, (_, number) => `${first.slice(0, 22)}${String(number + 10)}`);
+    for (const name of names) await writeFile(join(incoming, name), name);
+    const command = [await programPath(home), '-c', home.configFile, 'archive-wal', 'main'];
+    await using archiving = startProgram(command, { env: home.env() });
+    const folder = home.server('main', 'wals', first.slice(0, 16));
+    await waitFor('the first file is under way', async () => (await namesIn(folder)).length > 0);
+    archiving.kill(signal);
+    expect(await archiving.ended).toMatchObject({ exitCode: 1, stderr: 'ERROR: interrupted by a signal\n' });
+    const stored = await namesIn(folder);
+    expect(stored.length).toBeGreaterThan(0);
+    expect([...stored, ...(await namesIn(incoming))]).toEqual(names);
+    expect(await readFile(home.logFile, 'utf8')).not.toContain('AbortError');
   });
 
   test('lock-directory-cleanup removes the locks that nobody holds', async () => {
