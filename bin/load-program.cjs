@@ -1,8 +1,13 @@
 'use strict';
 const { join } = require('node:path');
 
-/** Loads the program that the build made, runs it, and leaves its exit code; `failure` is that of a bug of ours. */
-module.exports = (run, failure) => {
+/** Exit code of a failure that PostgreSQL must not take for a missing file (src/wal/restore-status.ts). */
+const recoveryMustStop = 200;
+
+/** Loads the program that the build made, runs it, and leaves its exit code; `usualFailure` is that of a bug of ours. */
+module.exports = (run, usualFailure) => {
+  const isStrict = process.argv.includes('--strict');
+  const failure = isStrict ? recoveryMustStop : usualFailure;
   const path = join(__dirname, '..', 'dist', 'cli', 'main.cjs');
   let program;
   try {
@@ -15,12 +20,20 @@ module.exports = (run, failure) => {
     process.exitCode = failure;
     return;
   }
+  const tell = (error) => process.stderr.write(`EXCEPTION: ${program.stackOf(error)}\n`);
+  if (isStrict) {
+    // Node itself would end with 1
+    process.on('uncaughtException', (error) => {
+      tell(error);
+      process.exit(failure);
+    });
+  }
   run(program)
     .then((exitCode) => {
       process.exitCode = exitCode;
     })
     .catch((error) => {
-      process.stderr.write(`EXCEPTION: ${program.stackOf(error)}\n`);
+      tell(error);
       process.exitCode = failure;
     });
 };

@@ -1,3 +1,4 @@
+import { recoveryMustStop } from '../wal/restore-status.ts';
 import type { Invoked } from './invoked.ts';
 import { parseGlobalOptions } from './parse-global-options.ts';
 import { standardOutput } from './standard-stream.ts';
@@ -18,7 +19,8 @@ export async function main({ programName, script, argv }: Invoked): Promise<numb
     if (globals.asksFor === 'version') return say(versionLine(programName));
     return await runCommandLine({ programName, script, globals });
   } catch (error) {
-    return tellUsageError(error);
+    const exitCode = tellUsageError(error);
+    return argv.includes('get-wal') && argv.includes('--strict') ? recoveryMustStop : exitCode;
   }
 }
 

@@ -2,6 +2,7 @@ import { type Application, assemble, placesFor } from '../assemble.ts';
 import { nearestWord } from '../shared/nearest-word.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 import { stackOf } from '../shared/stack-of.ts';
+import { recoveryMustStop } from '../wal/restore-status.ts';
 import { allCommands, findCommand, laterCommands } from './all-commands.ts';
 import type { CommandDeclaration } from './command.ts';
 import { HelpWanted, helpOf, parseArguments } from './parse-arguments.ts';
@@ -74,11 +75,8 @@ async function helpWithoutVerb({ programName, script, globals }: CommandLine): P
 function strictly(exitCode: number, isStrict: boolean, failures: readonly unknown[]): number {
   if (!isStrict || exitCode === 0) return exitCode;
   const isAbsent = failures.length > 0 && failures.every((error) => expectedFailureOf(error)?.code === 'wal-not-found');
-  return isAbsent ? exitCode : strictFailure;
+  return isAbsent ? exitCode : recoveryMustStop;
 }
-
-/** Above 125: PostgreSQL stops recovery with an error. */
-const strictFailure = 200;
 
 /** Tells what went wrong before there was an application to tell it, always as console text. */
 export function tellUsageError(error: unknown): number {

@@ -1,7 +1,8 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runProgram } from '../helpers/run-program.ts';
 import { createTestHome } from '../helpers/test-home.ts';
 
 const segment = '000000010000000000000001';
@@ -17,4 +18,48 @@ test('with --strict, a missing segment is told from everything that PostgreSQL m
   await home.writeFile('barman.conf', 'no section\n');
   expect(await get('main', segment)).toBe(1);
   expect(await get('--strict', 'main', segment)).toBeGreaterThan(125);
+});
+
+test.each([
+  ['an option that is none', ['get-wal', '--strict', '--bogus', 'main', segment]],
+  ['no segment', ['get-wal', '--strict', 'main']],
+  ['a name that is none', ['get-wal', '--strict', 'main', 'segment']],
+  ['options that exclude each other', ['get-wal', '--strict', '-z', '--keep-compression', 'main', segment]],
+  ['an option before the verb', ['--bogus', 'get-wal', '--strict', 'main', segment]],
+])('with --strict, %s is no missing segment', async (_, words) => {
+  await using home = await createTestHome({ servers: { main: server } });
+  expect((await runPgcellar(words, { home })).exitCode).toBeGreaterThan(125);
+});
+
+test.each([
+  ['an option that is none', ['--bogus', 'host', 'main', segment, 'there']],
+  ['a missing word', ['host', 'main', segment]],
+  ['options that exclude each other', ['-z', '-j', 'host', 'main', segment, 'there']],
+  ['a port that is no number', ['--port', 'ssh', 'host', 'main', segment, 'there']],
+])('with --strict, restore_command does not take %s for a missing segment', async (_, words) => {
+  await using home = await createTestHome();
+  const program = await programPath(home, 'pgcellar-wal-restore');
+  expect((await runProgram([program, ...words], { env: home.env() })).exitCode).toBe(2);
+  expect((await runProgram([program, '--strict', ...words], { env: home.env() })).exitCode).toBeGreaterThan(125);
+});
+
+test('with --strict, neither a bug nor a program that is just being installed is a missing segment', async () => {
+  await using home = await createTestHome({ servers: { main: server } });
+  const preload = join(home.folder, 'bug.cjs');
+  await home.writeFile(
+    'bug.cjs',
+    "process.on('newListener', (name) => name === 'uncaughtException' && setImmediate(() => { throw new Error('a bug'); }));",
+  );
+  const env = { NODE_OPTIONS: `--require ${preload}` };
+  const { exitCode, stderr } = await runPgcellar(['get-wal', '--strict', 'main', segment], { home, env });
+  expect({ exitCode, stderr }).toEqual({ exitCode: 200, stderr: expect.stringContaining('EXCEPTION: Error: a bug') as string });
+  const bin = join(home.folder, 'bin');
+  await cp(dirname(await realpath(await programPath(home))), bin, { recursive: true });
+  for (const words of [
+    ['pgcellar', 'get-wal', '--strict', 'main', segment],
+    ['pgcellar-wal-restore', '--strict', 'host', 'main', segment, 'there'],
+  ]) {
+    const unbuilt = await runProgram([join(bin, words[0] ?? ''), ...words.slice(1)], { env: home.env() });
+    expect(unbuilt).toMatchObject({ exitCode: 200, stderr: expect.stringContaining('pgcellar is not built') as string });
+  }
 });

@@ -36,7 +36,10 @@ describe('what runs once per WAL segment loads only what it needs', () => {
     expect(packages).toEqual([]);
     expect(slowBuiltins.filter((name) => builtins.includes(name))).toEqual([]);
     expect(Object.keys(rooms).filter((room) => heavyRooms.includes(room))).toEqual([]);
-    expect(rooms).toMatchObject({ archive: ['find-wal.ts', 'serve-wal.ts'], catalog: ['archive-layout.ts'] });
+    expect(rooms).toMatchObject({
+      archive: ['find-wal.ts', 'serve-wal.ts', 'unfinished-copy.ts'],
+      catalog: ['archive-layout.ts'],
+    });
     expect(rooms['postgres'] ?? []).not.toContain('connect.ts');
     expect(rooms['transport'] ?? []).not.toContain('ssh-connection.ts');
   });

@@ -7,6 +7,7 @@ import {
   parseHelperArguments,
 } from '../../shipping/helper-arguments.ts';
 import type { RemoteHost } from '../../shipping/remote-host.ts';
+import { recoveryMustStop } from '../../wal/restore-status.ts';
 import type { Invoked } from '../invoked.ts';
 import { standardError, standardOutput } from '../standard-stream.ts';
 import { versionLine } from '../version.ts';
@@ -36,7 +37,8 @@ export async function runHelper(
     return await work(parsed);
   } catch (error) {
     const isUsage = error instanceof OperatorError && error.code === 'usage';
-    return tell(isUsage ? error.message : `ERROR: ${messageOf(error)}`, usageFailure);
+    const isStrict = argv.includes('--strict') && declaration.options.some(({ name }) => name === 'strict');
+    return tell(isUsage ? error.message : `ERROR: ${messageOf(error)}`, isStrict ? recoveryMustStop : usageFailure);
   }
 }
 
