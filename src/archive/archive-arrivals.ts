@@ -66,7 +66,7 @@ class CopyWatch {
   isUnfinished(name: WalName): boolean {
     const { clock, log } = this.#context;
     const path = join(this.#folder, name);
-    const copy = unfinishedCopy(path, name);
+    const copy = unfinishedCopy(path);
     if (copy === undefined) return false;
     const standsStillMs = Math.abs(clock.now().getTime() - copy.changedAtMs);
     if (standsStillMs > mostStillMs) this.cutOff.push({ name, error: cutOffCopy(path, copy) });

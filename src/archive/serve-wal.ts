@@ -40,7 +40,7 @@ export async function serveWal(options: ServeOptions, log: Log): Promise<string>
   for (const path of walCandidates(server.layout, name, { allowsPartial })) {
     const storageHere = path.startsWith(`${server.layout.wals}/`) ? storage : arrivalsOf(storage);
     if (await hasVanished(path, storageHere)) continue;
-    if (path.startsWith(`${server.layout.incoming}/`) && unfinishedCopy(path, name) !== undefined) continue;
+    if (path.startsWith(`${server.layout.incoming}/`) && unfinishedCopy(path) !== undefined) continue;
     log.debug(`sending ${name} from ${path}`);
     await readClear(path, storageHere, async (content) => {
       await send(content, { ...options, form: formFor(path, form), storage: storageHere });

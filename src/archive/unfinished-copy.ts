@@ -1,23 +1,21 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { firstPageBytes, parseFirstPage } from '../wal/first-page.ts';
-import { segmentOf, type WalName } from '../wal/wal-name.ts';
 
-/** A segment of which a part is there. */
+/** A file of which a part is there. */
 export interface UnfinishedCopy {
   readonly bytes: number;
-  /** What the whole segment has; undefined before its first page is there. */
+  /** What the whole segment has; undefined as long as nothing of the file is there. */
   readonly wholeBytes: number | undefined;
   /** When the last of them came, in milliseconds since the epoch. */
   readonly changedAtMs: number;
 }
 
 /**
- * What of a plain segment is there, when it is not all of it: an `archive_command` like `cp` writes under the final name, and what is
- * taken from it half-way is lost although PostgreSQL is then told that it was archived. Undefined for what is whole, or no plain segment.
- * Looks at once: there can be thousands.
+ * What is there of a file of which more has to come: of a plain segment less than its first page tells, of any other file nothing. An
+ * `archive_command` like `cp` writes under the final name, and what is taken from it half-way is lost although PostgreSQL is then told
+ * that it was archived. Undefined for what is whole, as far as can be seen. Looks at once: there can be thousands.
  */
-export function unfinishedCopy(path: string, name: WalName): UnfinishedCopy | undefined {
-  if (segmentOf(name) !== name) return undefined;
+export function unfinishedCopy(path: string): UnfinishedCopy | undefined {
   const { head, bytes, changedAtMs } = lookAt(path) ?? {};
   if (head === undefined || bytes === undefined || changedAtMs === undefined) return undefined;
   const wholeBytes = parseFirstPage(head)?.segmentSize;

@@ -52,7 +52,7 @@ describe.each([
     home = await opened.add(createTestHome({ servers: { main } }));
     const incoming = await home.makeFolder('home/main/incoming');
     await chmod(incoming, 0o777); // PostgreSQL's user copies there
-    await cluster.query(`ALTER SYSTEM SET archive_command = 'cp %p ${incoming}/.%f && mv ${incoming}/.%f ${incoming}/%f'`);
+    await cluster.query(`ALTER SYSTEM SET archive_command = 'cp %p ${incoming}/%f'`);
     await cluster.query('SELECT pg_reload_conf()');
     await startReceiver(home, cluster);
   });

@@ -191,6 +191,19 @@ describe('a segment that an archive_command like cp writes under its final name'
     expect(gunzipSync(await home.read(`wals/${folder}/${two}`)).equals(segment)).toBe(true);
   });
 
+  test.each([
+    ['a history', '00000002.history', 0],
+    ['a label', `${two}.00000028.backup`, 0],
+    ['a partial segment', `${two}.partial`, 524_288],
+  ])('or %s stays as long as it has no content, or less than its first page tells', async (_, name, bytes) => {
+    await using home = await anArchiveServer();
+    await home.write({ [`incoming/${name}`]: segment.subarray(0, bytes) });
+    await utimes(join(home.layout.incoming, name), ago(5), ago(5));
+    expect((await archive(home)).outcomes).toEqual([]);
+    await home.write({ [`incoming/${name}`]: segment });
+    expect((await archive(home)).outcomes).toEqual([{ kind: 'archived', name }]);
+  });
+
   test('is told when nobody adds to it any more, and holds up none of the others', async () => {
     await using home = await anArchiveServer();
     await home.write({ [`incoming/${two}`]: segment.subarray(0, 524_288), [`incoming/${three}`]: next });
