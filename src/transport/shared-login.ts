@@ -75,7 +75,9 @@ export class SharedLogin implements AsyncDisposable {
         if (master !== undefined) {
           const sshCommand = `${this.#options.text} -o ControlMaster=no -o ControlPath=${master.socket}`;
           // it holds the output of the program that uses it, for as long as the host is silent
-          const stop = (): void => void close(master);
+          const stop = (): void => {
+            close(master).catch(() => undefined); // the end of the host meets it, too
+          };
           signal.addEventListener('abort', stop, { once: true });
           return {
             sshCommand,

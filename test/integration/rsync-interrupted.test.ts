@@ -11,6 +11,7 @@ import { type ProgramResult, type RunningProgram, runProgram } from '../helpers/
 import { runWell } from '../helpers/run-well.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
+import { startSshd } from '../helpers/start-sshd.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { writeScript } from '../unit/transport/scripts.ts';
 
@@ -197,6 +198,28 @@ test('a failing copy is tried again as often as is asked for', async () => {
   const result = await runPgcellar(words, { home: stage.home, path: [folder] });
   expect((await readFile(log, 'utf8')).split('try')).toHaveLength(4);
   await expectCleanFailure(result, /^failure copying files \(rsync failed \(exit code 12\): no way\)$/);
+});
+
+test('a copy whose sshd is restarted goes on after a new login', async () => {
+  await using sshd = await startSshd();
+  const folder = await stage.home.makeFolder('slow-once');
+  // the first run takes its time, so that it is struck in the middle
+  const slowOnce = `[ -e ${folder}/tried ] || { touch ${folder}/tried; exec /usr/bin/rsync --bwlimit=300 "$@"; }`;
+  await writeScript(folder, 'rsync', `${slowOnce}; exec /usr/bin/rsync "$@"`);
+  await configureRsync(stage, { ssh_command: sshd.sshCommand });
+  const words = ['backup', '--wait', '--retry-times', '3', '--retry-sleep', '1', 'main'];
+  const running = await spawnPgcellar(words, { home: stage.home, path: [folder] });
+  await waitFor('rsync copies', async () => {
+    return (await stage.home.processes()).some(({ command }) => /^ssh .*ControlPath=.* rsync --server/.test(command));
+  });
+  await waitFor('the backup has begun', () => running.stdout().includes('Starting backup copy'));
+  await sshd.stop();
+  await sshd.restart();
+  const { exitCode, stderr } = await running.ended;
+  expect(stderr).toMatch(/^WARNING: rsync failed \(exit code \d+\): .*; 3 attempts left, the next one in 1 s$/m);
+  expect(exitCode).toBe(0);
+  expect(await newestRecord(stage.home)).toMatch(/^status=DONE$/m);
+  await configureRsync(stage);
 });
 
 test.skipIf(!(await canMount()))('a full disk fails the backup with its reason', async () => {
