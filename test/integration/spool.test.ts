@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isAlive } from '../../src/shared/is-alive.ts';
+import { namesIn } from '../helpers/archived-wals.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { helperOf, openShipSite, type ShipSite, type Whose } from '../helpers/ship-site.ts';
@@ -76,8 +77,7 @@ class Recovery {
   }
 
   async waiting(): Promise<string[]> {
-    const folder = await this.place('ready');
-    return existsSync(folder) ? (await readdir(folder)).toSorted() : [];
+    return await namesIn(await this.place('ready')); // which goes for a moment when the spool is emptied
   }
 
   async waitUntilWaiting(...names: readonly string[]): Promise<void> {
