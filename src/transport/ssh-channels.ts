@@ -39,6 +39,8 @@ export function shellOver(client: NodeSSH, label: string): RemoteShell {
       }
     },
     close: () => {
+      // not end(): a host that is silent never answers it, and its open connection would keep this process running
+      client.connection?.destroy();
       client.dispose();
     },
   };

@@ -152,6 +152,30 @@ describe('our own ssh client', () => {
     expect((await narrow.log()).split('Accepted publickey')).toHaveLength(2);
   });
 
+  test('lets go of a host that has gone silent', async () => {
+    const sockets: Socket[] = [];
+    const relay = createServer({ allowHalfOpen: true }, (near) => {
+      const far = connect({ port: sshd.port, host: '127.0.0.1', allowHalfOpen: true });
+      sockets.push(near, far);
+      near.pipe(far).pipe(near);
+    });
+    relay.listen(0, '127.0.0.1');
+    await once(relay, 'listening');
+    const port = `-p ${String((relay.address() as AddressInfo).port)} -o HostKeyAlias=[127.0.0.1]:${String(sshd.port)}`;
+    const host = remoteHost({ sshCommand: sshd.sshCommand.replace(/-p \d+/, port), environment });
+    const open = () => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    try {
+      await host.run(['true']);
+      for (const socket of sockets) socket.unpipe().pause();
+      const before = open();
+      await host[Symbol.asyncDispose]();
+      await waitFor('the connection is closed', () => open() < before);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      relay.close();
+    }
+  });
+
   test('tells that the server allows no programs at all', async () => {
     await using closed = await startSshd({ settings: { MaxSessions: '0' } });
     await using host = remoteHost({ sshCommand: closed.sshCommand, environment });
