@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { namesIn } from '../helpers/archived-wals.ts';
 import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, setRsyncStage } from '../helpers/rsync-stage.ts';
@@ -12,6 +13,7 @@ import { runWell } from '../helpers/run-well.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { startSshd } from '../helpers/start-sshd.ts';
+import { untilCopying } from '../helpers/until-copying.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { writeScript } from '../unit/transport/scripts.ts';
 
@@ -34,9 +36,7 @@ async function hangingRsync(): Promise<{ path: string; started: string }> {
 async function strike(how: (running: RunningProgram) => unknown): Promise<ProgramResult> {
   const { path, started } = await hangingRsync();
   const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [path] });
-  // rsync is started while the server still begins the backup
-  const isCopying = () => existsSync(started) && running.stdout().includes('Starting backup copy');
-  await waitFor('rsync is started', isCopying, { explain: () => running.stderr() });
+  await untilCopying(running, started);
   expect(await isInBackupMode()).toBe(true);
   await how(running);
   return await running.ended;
@@ -208,11 +208,16 @@ test('a copy whose sshd is restarted goes on after a new login', async () => {
   await writeScript(folder, 'rsync', `${slowOnce}; exec /usr/bin/rsync "$@"`);
   await configureRsync(stage, { ssh_command: sshd.sshCommand });
   const words = ['backup', '--wait', '--retry-times', '3', '--retry-sleep', '1', 'main'];
+  const earlier = await namesIn(stage.home.server('main', 'base'));
   const running = await spawnPgcellar(words, { home: stage.home, path: [folder] });
   await waitFor('rsync copies', async () => {
-    return (await stage.home.processes()).some(({ command }) => /^ssh .*ControlPath=.* rsync --server/.test(command));
+    const [id] = (await namesIn(stage.home.server('main', 'base'))).filter((name) => !earlier.includes(name));
+    const found = await readdir(stage.home.server('main', 'base', id ?? 'none'), {
+      recursive: true,
+      withFileTypes: true,
+    }).catch(() => []);
+    return found.some((entry) => entry.isFile() && entry.name !== 'backup.info');
   });
-  await waitFor('the backup has begun', () => running.stdout().includes('Starting backup copy'));
   await sshd.stop();
   await sshd.restart();
   const { exitCode, stderr } = await running.ended;

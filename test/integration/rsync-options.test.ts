@@ -1,5 +1,4 @@
 // What options change in a file-level backup: exclusive ones, parallel runs, rates, compression, files outside the data folder, holes.
-import { existsSync } from 'node:fs';
 import { chmod, chown, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -17,6 +16,7 @@ import { runWell } from '../helpers/run-well.ts';
 import { startRestored } from '../helpers/start-restored.ts';
 import { startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
+import { untilCopying } from '../helpers/until-copying.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { serverUser } from '../machine/server-user.mjs';
 import { writeScript } from '../unit/transport/scripts.ts';
@@ -108,7 +108,7 @@ describe('an exclusive backup that a kill left on the server', () => {
     await rm(started, { force: true });
     await writeScript(folder, 'rsync', `touch ${started}; exec sleep 1000`);
     const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [folder] });
-    await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+    await untilCopying(running, started);
     running.kill('SIGKILL');
     await running.ended;
     expect(await isInBackup()).toBe('true');
@@ -141,7 +141,7 @@ describe('an exclusive backup that a kill left on the server', () => {
     const folder = await stage.home.makeFolder('waiting');
     await writeScript(folder, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
     const running = await spawnPgcellar(['backup', '--wait', 'main'], { home: stage.home, path: [folder] });
-    await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+    await untilCopying(running, started);
     expect(await runPgcellar(['cron'], { home: stage.home })).toMatchObject({ exitCode: 0, stderr: '' });
     expect(await isInBackup()).toBe('true');
     await writeFile(go, '');
@@ -210,7 +210,7 @@ describe('the words of the command', () => {
     await writeScript(folder, 'rsync', `touch ${started}; while [ ! -e ${go} ]; do sleep 0.1; done; exec /usr/bin/rsync "$@"`);
     const words = ['backup', '--wait', '--keepalive-interval', '1', 'main'];
     const running = await spawnPgcellar(words, { home, path: [folder] });
-    await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+    await untilCopying(running, started);
     const asked = async () => {
       const sql = "SELECT state_change::text FROM pg_stat_activity WHERE application_name = 'barman' AND query = 'SELECT 1'";
       return (await cluster.query<{ state_change: string }>(sql))[0]?.state_change;

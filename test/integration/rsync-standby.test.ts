@@ -1,5 +1,4 @@
 // File-level backups of a standby: the primary closes the segments; a promotion midway fails the backup cleanly.
-import { existsSync } from 'node:fs';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -21,6 +20,7 @@ import { runWell } from '../helpers/run-well.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { startRestored } from '../helpers/start-restored.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
+import { untilCopying } from '../helpers/until-copying.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { writeScript } from '../unit/transport/scripts.ts';
 
@@ -87,7 +87,7 @@ describeEachPostgres(
     async function strike(title: string, happen: () => Promise<unknown>): Promise<ProgramResult> {
       const { path, started, go } = await waitingRsync(title);
       const running = await spawnPgcellar(['backup', 'main'], { home: stage.home, path: [path] });
-      await waitFor('rsync is started', () => existsSync(started), { explain: () => running.stderr() });
+      await untilCopying(running, started);
       await happen();
       await writeFile(go, '');
       return await running.ended;
