@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerLayout } from '../catalog/server-layout.ts';
@@ -17,13 +18,16 @@ export interface SealedArrival {
 
 /** Of a file that stays where it is: the time of its last change of any kind is a part of it, because an inode is soon used again. */
 export async function identityOf(path: string): Promise<FileIdentity> {
-  const { ctimeNs } = await stat(path, { bigint: true });
-  return `${await movableIdentityOf(path)} ${String(ctimeNs)}`;
+  const found = await stat(path, { bigint: true });
+  return `${movableIdentityIn(found)} ${String(found.ctimeNs)}`;
 }
 
 /** Of a file that is going to be renamed. */
 export async function movableIdentityOf(path: string): Promise<FileIdentity> {
-  const { ino, size, mtimeNs } = await stat(path, { bigint: true });
+  return movableIdentityIn(await stat(path, { bigint: true }));
+}
+
+function movableIdentityIn({ ino, size, mtimeNs }: BigIntStats): FileIdentity {
   return [ino, size, mtimeNs].join(' ');
 }
 

@@ -65,40 +65,36 @@ export class SharedLogin implements AsyncDisposable {
    * @throws OperatorError `interrupted`
    */
   async lend(signal: AbortSignal): Promise<LentCommand> {
-    if (!this.#isLent) {
-      this.#isLent = true;
-      const giveBack = (): void => {
+    const master = this.#isLent ? undefined : await this.#claim(signal);
+    if (master === undefined) return { sshCommand: await this.#fastCommand(), [Symbol.dispose]: () => undefined };
+    // it holds the output of the program that uses it, for as long as the host is silent
+    const stop = (): void => {
+      close(master).catch(() => undefined); // the end of the host meets it, too
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    return {
+      sshCommand: `${this.#options.text} -o ControlMaster=no -o ControlPath=${master.socket}`,
+      [Symbol.dispose]: () => {
+        signal.removeEventListener('abort', stop);
         this.#isLent = false;
-      };
-      try {
-        const master = await untilAborted(this.#openMaster(), signal);
-        if (master !== undefined) {
-          const sshCommand = `${this.#options.text} -o ControlMaster=no -o ControlPath=${master.socket}`;
-          // it holds the output of the program that uses it, for as long as the host is silent
-          const stop = (): void => {
-            close(master).catch(() => undefined); // the end of the host meets it, too
-          };
-          signal.addEventListener('abort', stop, { once: true });
-          return {
-            sshCommand,
-            [Symbol.dispose]: () => {
-              signal.removeEventListener('abort', stop);
-              giveBack();
-            },
-          };
-        }
-        giveBack();
-      } catch (error) {
-        giveBack();
-        throw error;
-      }
-    }
-    return { sshCommand: await this.#fastCommand(), [Symbol.dispose]: () => undefined };
+      },
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await close(await this.#opening?.catch(() => undefined)); // who needed it has heard why there is none
+  }
+
+  /** Lends it from the first moment on, so that whoever comes meanwhile does not wait; not when there is nothing to lend. */
+  async #claim(signal: AbortSignal): Promise<Master | undefined> {
+    let master: Master | undefined;
+    this.#isLent = true;
+    try {
+      return (master = await untilAborted(this.#openMaster(), signal));
+    } finally {
+      this.#isLent = master !== undefined;
+    }
   }
 
   /** Hours may lie between two programs, and sshd may have been restarted meanwhile. */
