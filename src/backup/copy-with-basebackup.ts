@@ -13,6 +13,7 @@ import { readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { quoteWords } from '../shared/shell-words.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
 import { withRetries } from '../shared/with-retries.ts';
 import { failureOf } from '../transport/program-result.ts';
@@ -105,7 +106,7 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
         if (saysItWaits.test(line)) onWaiting();
       },
     });
-    if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    throwIfInterrupted(context.signal);
     if (result.exitCode !== 0) throw failureOf(result, 'pg_basebackup');
   } finally {
     watching.abort();

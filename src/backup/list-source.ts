@@ -1,4 +1,5 @@
 import { OperatorError } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import type { Host } from '../transport/host.ts';
 import { failureOf, lastLines } from '../transport/program-result.ts';
 import { type CopyRule, matcherOf } from './copy-rules.ts';
@@ -44,7 +45,7 @@ export async function listSource({ host, root, include, exclude, signal }: ListO
     signal,
     onStdout: (chunk) => entries.write(chunk),
   });
-  if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+  throwIfInterrupted(signal);
   if (result.exitCode !== 0 && !hasOnlyVanished(result.stderr)) throw listingFailed(host, root, result);
   return listing;
 }

@@ -1,5 +1,5 @@
 import type { Context } from '../shared/context.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { judgePage } from './judge-page.ts';
 import type { RelationFile } from './relation-file.ts';
 import { replacePage } from './replace-page.ts';
@@ -79,7 +79,7 @@ async function readOriginals(suspects: readonly Suspect[], { file, host, pageByt
     signal,
     onStdout: (chunk) => chunks.push(chunk),
   });
-  if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+  throwIfInterrupted(signal);
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const buffer = Buffer.from(new ArrayBuffer(length - (length % pageBytes)));
   let at = 0;

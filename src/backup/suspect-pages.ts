@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { isMissing } from '../shared/look.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import type { Host } from '../transport/host.ts';
 import { judgePage, type ReplayedWal } from './judge-page.ts';
 import type { RelationFile } from './relation-file.ts';
@@ -43,7 +43,7 @@ export async function* suspectPages(
   const buffer = Buffer.from(new ArrayBuffer(chunkBytes)); // of its own, so that it can be seen as words
   const words = wordsOf(buffer);
   for (let offset = 0; ; offset += chunkBytes) {
-    if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    throwIfInterrupted(signal);
     const { bytesRead } = await handle.file.read(buffer, 0, chunkBytes, offset);
     const suspects: Suspect[] = [];
     for (const { index, at } of pagesIn({ bytesRead, offset, pageBytes })) {

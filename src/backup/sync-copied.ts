@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { syncFile, syncFolder } from '../shared/durable-file.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { isMissing } from '../shared/look.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import type { CopiedItem } from './copy-cluster.ts';
 import type { FileSelection } from './file-table.ts';
 import type { SourceFile } from './source-file.ts';
@@ -20,13 +20,10 @@ interface SyncOptions {
  * @throws OperatorError `interrupted`
  */
 export async function syncCopied(copied: readonly CopiedItem[], { areReusedCopies, signal }: SyncOptions): Promise<void> {
-  const goOn = (): void => {
-    if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
-  };
   for (const { item, plan, listing } of copied) {
     const files = areReusedCopies ? [plan.sent, plan.compared, plan.reused] : [plan.sent, plan.compared];
     await forEachAtOnce(allOf(files), atOnce, async ({ path }) => {
-      goOn();
+      throwIfInterrupted(signal);
       try {
         await syncFile(join(item.destination, path));
       } catch (error) {
@@ -34,7 +31,7 @@ export async function syncCopied(copied: readonly CopiedItem[], { areReusedCopie
       }
     });
     await forEachAtOnce(listing.folders, atOnce, async ({ path }) => {
-      goOn();
+      throwIfInterrupted(signal);
       await syncFolder(join(item.destination, path));
     });
   }

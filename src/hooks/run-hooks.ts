@@ -1,6 +1,7 @@
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { type ProgramOptions, runProgram } from '../transport/run-program.ts';
 
 export type HookEvent = 'backup' | 'archive' | 'delete' | 'recovery' | 'wal_delete';
@@ -69,7 +70,7 @@ async function runPlain(run: HookRun, phase: Phase, context: HookContext): Promi
   const script = run.server.config.options[`${phase}_${run.event}_script`];
   if (script === undefined) return;
   const exitCode = await runScript(script, { run, phase, isRetry: false, context });
-  if (phase === 'pre' && context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+  if (phase === 'pre') throwIfInterrupted(context.signal);
   if (exitCode !== 0) context.log.warning(`${phase}_${run.event}_script ended with ${String(exitCode)}, which is ignored`);
 }
 

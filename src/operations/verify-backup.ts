@@ -8,6 +8,7 @@ import type { Context } from '../shared/context.ts';
 import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { quoteWords } from '../shared/shell-words.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { runProgram } from '../transport/run-program.ts';
 
 /** The first release whose `pg_verifybackup` reads tar files. */
@@ -42,7 +43,7 @@ export async function verifyBackup(server: Server, { backup, asked }: VerifyRequ
     environment: server.environment,
     signal: context.signal,
   });
-  if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+  throwIfInterrupted(context.signal);
   if (result.exitCode === 0) {
     messages.info(result.stdout.trimEnd());
     return;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { withRetries } from '../shared/with-retries.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import { controlFile, emptiedFolders, realFolders } from './restored-files.ts';
@@ -128,7 +129,7 @@ class Copier {
   }
 
   async #copyEntry(root: TreeRoot, { path, stats }: TreeEntry): Promise<void> {
-    if (this.#context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    throwIfInterrupted(this.#context.signal);
     const from = join(root.source, path);
     const to = join(root.destination, path);
     await doing(`copy ${from} to ${to}`, async () => {

@@ -7,6 +7,7 @@ import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '.
 import type { Context } from '../shared/context.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { walKindOf } from '../wal/wal-name.ts';
 import type { Place } from './place.ts';
 import { notThere } from './require-readable-wals.ts';
@@ -48,7 +49,7 @@ export async function copyWals(options: CopyOptions, context: Pick<Context, 'pro
   context.progress.begin({ label: 'Copying WAL files', totalBytes: copies.length * options.segmentSize });
   try {
     await forEachAtOnce(copies, filesAtOnce, async ({ from, restoredName, storage: storageHere }) => {
-      if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      throwIfInterrupted(context.signal);
       await copyWal({ from, to: join(folder, restoredName), storage: storageHere }, options);
       if (options.marksArchived) await writeFile(join(statusFolder, `${restoredName}.done`), '', { mode: 0o600 });
       context.progress.advance(++doneFiles * options.segmentSize);

@@ -21,6 +21,7 @@ import { writeFileDurably } from '../shared/durable-file.ts';
 import type { Environment } from '../shared/environment.ts';
 import { isAlive } from '../shared/is-alive.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { requireProgram } from '../transport/find-program.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
@@ -83,14 +84,14 @@ export function localPlace({ programPath, environment, signal }: Surroundings): 
       (await requireClientProgram(name, { path: programPath, environment, serverVersion, isSameMajor: true })).path,
     run: async (argv, onWritten = ignore) => {
       const result = await runProgram(watched(argv), { environment, signal, onStdout: writtenReader(onWritten) });
-      if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      throwIfInterrupted(signal);
       return { ...result, argv };
     },
     sync: async (paths, onUnwritten = ignore) => {
       const program = await requireProgram('sync', programPath, 'making the restored files survive a power cut');
       const argv = watchedSync(program, paths);
       const result = await runProgram(argv, { environment, signal, onStdout: writtenReader(onUnwritten) });
-      if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      throwIfInterrupted(signal);
       if (result.exitCode !== 0) throw failureOf(result, 'sync');
     },
   };

@@ -1,5 +1,6 @@
 import { requireClientOn } from '../postgres/remote-client-programs.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { programMissing } from '../transport/find-program.ts';
 import type { Host } from '../transport/host.ts';
 import { lastLines, type ProgramResult } from '../transport/program-result.ts';
@@ -20,7 +21,7 @@ const listeningPortScript = `cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep
 export function remotePlace(host: Host, signal: AbortSignal): Place {
   const script = async (text: string, ...words: string[]): Promise<ProgramResult> => {
     const result = await host.run(['sh', '-c', text, 'sh', ...words], { signal });
-    if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    throwIfInterrupted(signal);
     return result;
   };
   const changing = async (what: string, text: string, ...words: string[]): Promise<void> => {
@@ -111,12 +112,12 @@ export function remotePlace(host: Host, signal: AbortSignal): Place {
     requireClient: async (name, serverVersion) => await requireClientOn(host, name, serverVersion),
     run: async (argv, onWritten = ignore) => {
       const result = await host.run(watched(argv), { signal, onStdout: writtenReader(onWritten) });
-      if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      throwIfInterrupted(signal);
       return { ...result, argv };
     },
     sync: async (paths, onUnwritten = ignore) => {
       const result = await host.run(watchedSync('sync', paths), { signal, onStdout: writtenReader(onUnwritten) });
-      if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+      throwIfInterrupted(signal);
       if (result.exitCode !== 0) throw refused(host, 'file-unwritable', 'sync', result);
     },
   };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import type { Host } from '../transport/host.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runRsync } from '../transport/run-rsync.ts';
@@ -95,7 +95,7 @@ async function markArchived({ host, folder, wal }: SendingWals, { signal }: Pick
   const input = names.map((name) => `${name}.done\0`).join('');
   const script = 'mkdir -p -m 0700 -- "$1" && cd "$1" && xargs -0 -r touch --';
   const result = await host.run(['sh', '-c', script, 'sh', join(folder, 'archive_status')], { input, signal });
-  if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+  throwIfInterrupted(signal);
   if (result.exitCode !== 0) throw failureOf(result, `marking WAL as archived on ${host.label}`);
 }
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { WalStorage } from '../encryption/stored-wal.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { readTar, type TarMember } from './read-tar.ts';
 import { controlFile, emptiedFolders, heldControlFile, leftOutFiles, realFolders } from './restored-files.ts';
 import type { Throttle } from './throttle.ts';
@@ -38,7 +39,7 @@ export async function unpackTar(unpacking: Unpacking, context: UnpackContext): P
   const stale = unpacking.isRepeated === true ? new StaleFiles() : undefined;
   await makeFolder(unpacking.destination);
   await readTar(unpacking.archive, context.storage, async (member, content) => {
-    if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    throwIfInterrupted(context.signal);
     const target = targetOf(unpacking, member);
     if (target === undefined) return undefined;
     const path = join(unpacking.destination, target);
@@ -66,7 +67,7 @@ export async function checkTar(
   { storage, signal }: Pick<UnpackContext, 'storage' | 'signal'>,
 ): Promise<void> {
   await readTar(unpacking.archive, storage, (member) => {
-    if (signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    throwIfInterrupted(signal);
     targetOf(unpacking, member);
     return Promise.resolve(undefined);
   });

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { OperatorError } from './operator-error.ts';
+import { throwIfInterrupted } from './throw-if-interrupted.ts';
 
 /** So many system calls take less than a millisecond where the file system has their answers, and a short while where it has not. */
 const sliceLength = 64;
@@ -16,6 +16,6 @@ export async function forEachBriefly<T>(items: Iterable<T>, work: (item: T) => v
     if (--left > 0) continue;
     left = sliceLength;
     await nextTurn();
-    if (signal?.aborted === true) throw new OperatorError('interrupted', 'interrupted by a signal');
+    throwIfInterrupted(signal);
   }
 }

@@ -1,6 +1,7 @@
 import type { Context } from '../shared/context.ts';
 import type { Environment } from '../shared/environment.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { failureOf, type ProgramResult } from './program-result.ts';
 import { type RsyncJob, rsyncArguments } from './rsync-arguments.ts';
 import { runProgram } from './run-program.ts';
@@ -39,7 +40,7 @@ const vanished = 24;
 export async function runRsync(task: RsyncTask, options: RsyncOptions, context: RsyncContext): Promise<void> {
   for (let retriesLeft = options.retryTimes; ; retriesLeft--) {
     const result = await runOnce(task, options, context);
-    if (context.signal.aborted) throw new OperatorError('interrupted', 'interrupted by a signal');
+    throwIfInterrupted(context.signal);
     if (options.isSourceStill === true ? result.exitCode === 0 : hasCopied(result)) return;
     if (task.isOtherSideOld !== true && isFromOldRsync(result)) {
       context.log.info('the rsync of the other side is older than 3.1');
