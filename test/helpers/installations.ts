@@ -23,7 +23,7 @@ export function requirePostgres(major: number): Installation {
 
 /** @throws Error that says how to get it when the real Barman is not on this machine */
 export function requireOracle(): Oracle {
-  const { oracle } = readMachine();
+  const { olderBarman: oracle } = readMachine();
   if (oracle === undefined) throw new Error(`the real Barman is not here: ${reasonFor('Barman')}`);
   return oracle;
 }
@@ -51,7 +51,7 @@ export function describeEachPostgres(work: (major: number) => void, majors: read
 
 /** The same for tests that compare with the real Barman. */
 export function describeWithOracle(title: string, work: () => void): void {
-  describe.skipIf(readMachine().oracle === undefined && !isCi())(title, work);
+  describe.skipIf(readMachine().olderBarman === undefined && !isCi())(title, work);
 }
 
 /** The same for tests with the WAL helpers of an older Barman. */

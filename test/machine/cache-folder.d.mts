@@ -8,7 +8,7 @@ export interface Installation {
   readonly clientsDir: string;
 }
 
-/** The real Barman: `program` is a launcher that speaks as `barman`, beside it lie those of its WAL helpers. */
+/** A real Barman: `program` is a launcher that speaks as `barman`, beside it lie those of its WAL helpers. */
 export interface Oracle {
   readonly version: string;
   readonly program: string;
@@ -24,6 +24,8 @@ export interface OlderHelpers {
 export interface Machine {
   readonly postgres: readonly Installation[];
   readonly oracle?: Oracle;
+  /** The writer of older homes. */
+  readonly olderBarman?: Oracle;
   readonly olderHelpers?: OlderHelpers;
   readonly missing: readonly { readonly part: string; readonly reason: string }[];
 }

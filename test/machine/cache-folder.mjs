@@ -8,7 +8,7 @@ export function cacheFolder(env = process.env) {
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pgcellar-test');
 }
 
-/** The description that `prepareForTest` leaves; its shape is in cache-folder.d.mts. */
+/** The description that `prepareForTest` leaves; its shape is in cache-folder.d.mts, and its name changes with that. */
 export function machineFile(env = process.env) {
-  return join(cacheFolder(env), 'machine.json');
+  return join(cacheFolder(env), 'machine-2.json');
 }

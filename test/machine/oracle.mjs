@@ -1,38 +1,68 @@
 // A real Barman to compare with. It is run, never read: Barman is GPL-3.0 and nothing of its source may enter this project.
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
+import { pointAtOwnLibraries } from './own-libraries.mjs';
 import { PreparationError, runCommand, say, timed } from './run-command.mjs';
 import { ensureSystemPackages } from './system-packages.mjs';
 
+/** Grows when the way of unpacking changes: folders of another recipe are made again. */
 const recipe = '1';
-const suite = 'trixie';
+const machinePython = '/usr/bin/python3';
+const modules = 'usr/lib/python3/dist-packages';
 /** Program name to the module whose `main` it runs. */
-const helpers = {
+const programs = {
+  barman: 'barman.cli',
   'barman-wal-archive': 'barman.clients.walarchive',
   'barman-wal-restore': 'barman.clients.walrestore',
 };
+/** Whose Barman we are compared with; it brings the Python that it runs with. */
+const suite = 'forky';
+const oraclePackages = [
+  'python3-barman',
+  'barman',
+  'barman-cli',
+  'barman-cli-cloud',
+  'python3.14-minimal',
+  'python3-psycopg2',
+  'python3-dateutil',
+  'python3-boto3',
+];
+/** Whose Barman writes homes as they were before; the machine's own Python runs it. */
+const olderSuite = 'trixie';
 /** Whose helpers are still on many database hosts: Debian 12. */
-const olderSuite = 'bookworm';
+const oldestSuite = 'bookworm';
 
-/** Barman as the machine's own Python runs it: `{ version, program }`. */
+/** The Barman that we are compared with: `{ version, program }`. */
 export async function ensureOracle(cache) {
-  const programs = { barman: 'barman.cli', ...helpers };
-  const folder = await ensureBarman({ suite, folder: join(cache, 'barman'), programs });
-  const program = join(folder, 'bin', 'barman');
-  const version = versionIn(runCommand([program, '--version']), /^(\S+) Barman/m, program);
-  say(`Barman ${version} in ${program}`);
-  return { version, program };
+  await ensureSystemPackages(['patchelf']);
+  const folder = join(cache, `barman-${suite}`);
+  await ensureFolder({ suite, folder, fill: fillOracle });
+  return describe(folder, 'the oracle');
+}
+
+/** A Barman of some releases before, for homes as it writes them: `{ version, program }`. */
+export async function ensureOlderBarman(cache) {
+  const folder = join(cache, 'barman');
+  await ensureOnPython({ suite: olderSuite, folder });
+  return describe(folder, 'for older homes');
 }
 
 /** An older Barman: `{ version, folder }`, the folder of its WAL helpers and, for what they talk to, `barman`. */
 export async function ensureOlderHelpers(cache) {
-  const programs = { barman: 'barman.cli', ...helpers };
-  const folder = await ensureBarman({ suite: olderSuite, folder: join(cache, `barman-${olderSuite}`), programs });
+  const folder = join(cache, `barman-${oldestSuite}`);
+  await ensureOnPython({ suite: oldestSuite, folder });
   const program = join(folder, 'bin', 'barman-wal-archive');
   const version = versionIn(runCommand([program, '--version']), /(\d+\.\d+\S*)\s*$/, program);
   say(`helpers of Barman ${version} in ${join(folder, 'bin')}`);
   return { version, folder: join(folder, 'bin') };
+}
+
+function describe(folder, purpose) {
+  const program = join(folder, 'bin', 'barman');
+  const version = versionIn(runCommand([program, '--version']), /^(\S+) Barman/m, program);
+  say(`Barman ${version}, ${purpose}, in ${program}`);
+  return { version, program };
 }
 
 function versionIn(text, pattern, program) {
@@ -41,50 +71,69 @@ function versionIn(text, pattern, program) {
   return version;
 }
 
-async function ensureBarman({ suite, folder, programs }) {
+async function ensureOnPython({ suite, folder }) {
   await ensureSystemPackages(['python3', 'python3-psycopg2', 'python3-dateutil', 'python3-argcomplete']);
-  const stamp = join(folder, 'recipe');
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== recipe) {
-    await timed(`Barman from Debian ${suite}`, () =>
-      fillFolder(folder, (unfinished) => fillBarman(unfinished, { suite, folder })),
-    );
-  }
-  // the list may have grown since the folder was filled
-  for (const [name, module] of Object.entries(programs)) {
-    const path = join(folder, 'bin', name);
-    if (!existsSync(path)) writeLauncher({ path, module, folder });
-  }
-  return folder;
+  await ensureFolder({ suite, folder, fill: fillOnPython });
 }
 
-async function fillBarman(unfinished, { suite, folder }) {
+async function ensureFolder({ suite, folder, fill }) {
+  const stamp = join(folder, 'recipe');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe) return;
+  await timed(`Barman from Debian ${suite}`, () =>
+    fillFolder(folder, async (unfinished) => {
+      await fill({ unfinished, suite, folder });
+      writeFileSync(join(unfinished, 'recipe'), recipe);
+    }),
+  );
+}
+
+/** With a Python, libraries and a loader of its own, which start as any program does, and are no concern of Barman's children. */
+async function fillOracle({ unfinished, suite, folder }) {
+  const download = join(unfinished, 'download');
+  const files = await downloadPackages({ suite, names: oraclePackages, folder: download });
+  unpackPackages(files.filter(isNeeded), unfinished);
+  runCommand(['rm', '-rf', download, ...['usr/share', 'etc', 'var'].map((name) => join(unfinished, name))]);
+  const python = readdirSync(join(unfinished, 'usr/bin')).find((name) => /^python3\.\d+$/.test(name));
+  if (python === undefined) throw new PreparationError(`the packages of ${suite} came without a Python`);
+  const programs = [join('usr/bin', python)];
+  pointAtOwnLibraries({ root: unfinished, folder: unfinished, programs }); // so that it runs where it is for now
+  compile({ python: join(unfinished, 'usr/bin', python), unfinished, folder, libraries: [join('usr/lib', python), modules] });
+  pointAtOwnLibraries({ root: unfinished, folder, programs });
+  writeLaunchers({ python: join(folder, 'usr/bin', python), unfinished, folder });
+}
+
+/** Libraries, Python and Barman itself; what only a whole system needs stays away. */
+function isNeeded(file) {
+  return /^(lib|zlib|python3|barman|openssl|tzdata)/.test(basename(file)) && !/^libsystemd-shared/.test(basename(file));
+}
+
+async function fillOnPython({ unfinished, suite, folder }) {
   const download = join(unfinished, 'download');
   const files = await downloadPackages({ suite, names: ['python3-barman'], folder: download, withDependencies: false });
   unpackPackages(files, unfinished);
   runCommand(['rm', '-rf', download]);
-  runCommand([
-    '/usr/bin/python3',
-    '-m',
-    'compileall',
-    '-q',
-    '-s',
-    unfinished,
-    '-p',
-    folder,
-    join(unfinished, 'usr/lib/python3/dist-packages'),
-  ]);
-  mkdirSync(join(unfinished, 'bin'), { mode: 0o755 });
-  writeFileSync(join(unfinished, 'recipe'), recipe);
+  compile({ python: machinePython, unfinished, folder, libraries: [modules] });
+  writeLaunchers({ python: machinePython, unfinished, folder });
 }
 
-function writeLauncher({ path, module, folder }) {
-  const lines = [
-    '#!/usr/bin/python3',
-    'import sys',
-    `sys.path.insert(0, '${join(folder, 'usr/lib/python3/dist-packages')}')`,
-    `from ${module} import main`,
-    'sys.exit(main())',
-  ];
-  writeFileSync(path, `${lines.join('\n')}\n`);
-  chmodSync(path, 0o755);
+/** For whoever starts it: he may not write beside the modules, and without compiled ones a start takes several times as long. */
+function compile({ python, unfinished, folder, libraries }) {
+  const paths = libraries.map((name) => join(unfinished, name));
+  runCommand([python, '-m', 'compileall', '-q', '-s', unfinished, '-p', folder, ...paths]);
+}
+
+function writeLaunchers({ python, unfinished, folder }) {
+  mkdirSync(join(unfinished, 'bin'), { mode: 0o755 });
+  for (const [name, module] of Object.entries(programs)) {
+    const path = join(unfinished, 'bin', name);
+    const lines = [
+      `#!${python}`,
+      'import sys',
+      `sys.path.insert(0, '${join(folder, modules)}')`,
+      `from ${module} import main`,
+      'sys.exit(main())',
+    ];
+    writeFileSync(path, `${lines.join('\n')}\n`);
+    chmodSync(path, 0o755);
+  }
 }

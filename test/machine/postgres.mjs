@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
 import { ensureNpmServer } from './npm-server.mjs';
+import { pointAtOwnLibraries } from './own-libraries.mjs';
 import { PreparationError, runCommand, say, timed, tryCommand } from './run-command.mjs';
 import { asServerUser } from './server-user.mjs';
 import { ensureSystemPackages, hasCandidate, missingPackages, runAsRoot } from './system-packages.mjs';
@@ -91,7 +92,11 @@ async function fillServer({ major, suite, unfinished, folder }) {
   const download = join(unfinished, 'download');
   const files = await downloadPackages({ suite, names: [`postgresql-${major}`], folder: download });
   unpackPackages(files.filter(isNeeded), unfinished);
-  pointAtOwnLibraries({ major, unfinished, folder });
+  const binDir = join('usr/lib/postgresql', String(major), 'bin');
+  const programs = readdirSync(join(unfinished, binDir)).map((name) => join(binDir, name));
+  pointAtOwnLibraries({ root: unfinished, folder, programs });
+  // with it, PostgreSQL would look for the LLVM that was left out
+  runCommand(['rm', '-f', join(unfinished, 'usr/lib/postgresql', String(major), 'lib/llvmjit.so')]);
   runCommand([
     'rm',
     '-rf',
@@ -108,41 +113,6 @@ function isNeeded(file) {
   const name = basename(file);
   if (/^lib(llvm|z3-|perl|clang)|-(perl|jit)_/.test(name)) return false;
   return /^(lib|zlib|postgresql-|openssl)/.test(name);
-}
-
-/** The interpreter and libraries of the newer suite, by absolute path, for the programs and for all they load. */
-function pointAtOwnLibraries({ major, unfinished, folder }) {
-  const libraryFolders = ['usr/lib', 'lib'].flatMap((parent) => multiarchFolders(join(unfinished, parent), parent));
-  const interpreter = ['usr/lib64', 'lib64', ...libraryFolders].flatMap((parent) => interpretersIn(unfinished, parent))[0];
-  if (interpreter === undefined) throw new PreparationError(`PostgreSQL ${major} came without a dynamic loader`);
-  const rpath = libraryFolders.map((path) => join(folder, path)).join(':');
-  const programs = join(unfinished, 'usr', 'lib', 'postgresql', String(major), 'bin');
-  for (const name of readdirSync(programs)) {
-    const program = join(programs, name);
-    if (!isElf(program)) continue;
-    runCommand(['patchelf', '--set-interpreter', join(folder, interpreter), '--force-rpath', '--set-rpath', rpath, program]);
-  }
-  const jit = join(unfinished, 'usr', 'lib', 'postgresql', String(major), 'lib', 'llvmjit.so');
-  runCommand(['rm', '-f', jit]); // with it, PostgreSQL would look for the LLVM that was left out
-}
-
-function multiarchFolders(path, name) {
-  if (!existsSync(path)) return [];
-  return readdirSync(path)
-    .filter((entry) => /-linux-gnu/.test(entry))
-    .map((entry) => join(name, entry));
-}
-
-function interpretersIn(root, parent) {
-  const path = join(root, parent);
-  if (!existsSync(path)) return [];
-  return readdirSync(path)
-    .filter((name) => /^ld-linux.*\.so\.\d+$|^ld64\.so/.test(name))
-    .map((name) => join(parent, name));
-}
-
-function isElf(path) {
-  return readFileSync(path).subarray(0, 4).toString('latin1') === '\x7fELF';
 }
 
 function hasServer(binDir) {

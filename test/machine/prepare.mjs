@@ -1,4 +1,4 @@
-// Makes this machine ready: npm packages, the build, system packages, PostgreSQL 15, 17 and 18, a real Barman and older helpers of it.
+// Makes this machine ready: npm packages, the build, system packages, PostgreSQL 15, 17 and 18, a real Barman and older ones.
 //   node test/machine/prepare.mjs [--for demo|test]
 // Plain JavaScript that imports nothing but Node: it runs before `npm ci`. Every step is done once and can be repeated at any time.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { ensureBuild } from './build.mjs';
 import { cacheFolder, machineFile } from './cache-folder.mjs';
 import { withMachineLock } from './machine-lock.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
-import { ensureOlderHelpers, ensureOracle } from './oracle.mjs';
+import { ensureOlderBarman, ensureOlderHelpers, ensureOracle } from './oracle.mjs';
 import { ensureAnyPostgres, ensurePostgres, ensureServerAlone } from './postgres.mjs';
 import { PreparationError, say } from './run-command.mjs';
 import { ensureSystemPackages } from './system-packages.mjs';
@@ -95,8 +95,15 @@ async function prepareMachine() {
   }
   postgres.sort((one, other) => one.major - other.major);
   const oracle = await orMissing('Barman', missing, () => ensureOracle(cacheFolder()));
+  const olderBarman = await orMissing('an older Barman', missing, () => ensureOlderBarman(cacheFolder()));
   const olderHelpers = await orMissing('older helpers of Barman', missing, () => ensureOlderHelpers(cacheFolder()));
-  const machine = { postgres, ...(oracle && { oracle }), ...(olderHelpers && { olderHelpers }), missing };
+  const machine = {
+    postgres,
+    ...(oracle && { oracle }),
+    ...(olderBarman && { olderBarman }),
+    ...(olderHelpers && { olderHelpers }),
+    missing,
+  };
   writeMachineFile(machine);
   return machine;
 }
