@@ -118,19 +118,19 @@ const leftOutWhenNull: readonly RecordField[] = ['backupName', 'encryption', 'mo
  * @throws OperatorError `backup-info-invalid` naming the file, the line and the key
  */
 export function parseBackupInfo(content: string, backupId: BackupId, path: string): Backup {
-  const found: Partial<Record<RecordField, unknown>> = {};
-  content.split('\n').forEach((raw, index) => {
+  const found: Record<RecordField, unknown> & { id: BackupId } = emptyBackup(backupId);
+  for (const [index, raw] of content.split('\n').entries()) {
     const line = raw.trim();
-    if (line === '' || line.startsWith('#')) return;
+    if (line === '' || line.startsWith('#')) continue;
     const split = line.indexOf('=');
-    const where = `${path}:${String(index + 1)}`;
-    if (split === -1) throw invalid(`${where}: no "key=value" in a backup record`);
+    const where = () => `${path}:${String(index + 1)}`;
+    if (split === -1) throw invalid(`${where()}: no "key=value" in a backup record`);
     const key = line.slice(0, split).trim();
     const field = fieldOf.get(key);
-    if (field === undefined) throw invalid(`${where}: unknown key ${key} in a backup record`);
+    if (field === undefined) throw invalid(`${where()}: unknown key ${key} in a backup record`);
     found[field] = readField(field, line.slice(split + 1).trim(), where);
-  });
-  return { ...emptyBackup(backupId), ...(found as Partial<Backup>) }; // readField gives each field the type the table says
+  }
+  return found as Backup; // readField gives each field the type the table says
 }
 
 /** The record as it is written: keys in alphabetical order, null as `None`. */
@@ -161,13 +161,13 @@ export function recordFields(): readonly (readonly [string, RecordField])[] {
   return [...fieldOf].toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function readField(field: RecordField, value: string, where: string): unknown {
+function readField(field: RecordField, value: string, where: () => string): unknown {
   if (value === 'None') {
-    if (field === 'xlogSegmentSize' || field === 'status') throw invalid(`${where}: ${keyOf(field)} cannot be None`);
+    if (field === 'xlogSegmentSize' || field === 'status') throw invalid(`${where()}: ${keyOf(field)} cannot be None`);
     return field === 'serverName' ? '' : null;
   }
   const read = fields[field].read(value);
-  if (read === undefined) throw invalid(`${where}: ${keyOf(field)} cannot be read: ${value.slice(0, 60)}`);
+  if (read === undefined) throw invalid(`${where()}: ${keyOf(field)} cannot be read: ${value.slice(0, 60)}`);
   return read;
 }
 

@@ -5,8 +5,7 @@ import { deserialize, serialize } from 'node:v8';
 import { checksumOf } from '../shared/checksum.ts';
 import { writeDerivedFile } from '../shared/durable-file.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
-import { PythonTuple } from '../shared/python-literal.ts';
-import { type Backup, type BackupId, emptyBackup } from './backup.ts';
+import type { BackupId } from './backup.ts';
 import type { ServerLayout } from './server-layout.ts';
 
 /** State of a record's file: it is another one as soon as something was done to the file. */
@@ -18,24 +17,25 @@ export interface RecordState {
 
 interface CachedRecord {
   readonly state: RecordState;
-  readonly backup: Backup;
+  readonly text: string;
 }
 
 interface Stored {
-  readonly shape: string;
+  readonly format: number;
   readonly records: ReadonlyMap<BackupId, CachedRecord>;
 }
 
-/** Count it up when the same text is read into something else than before. */
-const format = 1;
+/** Count it up when something else is stored than before. */
+const format = 2;
 const checksumBytes = 4;
 /** As in the mark of the ledger: time stamps may stand still for a tick, or for a second where there are only whole seconds. */
 const tickMs = 20;
 const coarseTickMs = 2100;
 
 /**
- * Records as they were parsed, in `.pgcellar/backup-records`: reading and parsing thousands of files takes more time than everything
- * else that listings do. The file may be removed at any time.
+ * The text of all records in one file, `.pgcellar/backup-records`: to open, read and close thousands of files takes more time than
+ * everything else that listings do. It holds text and not what was read out of it, so that a record is the same with and without it. The
+ * file may be removed at any time.
  */
 export class BackupRecordCache {
   readonly #path: string;
@@ -60,17 +60,17 @@ export class BackupRecordCache {
     }
   }
 
-  /** The backup, when its file is certainly the one that was read then. */
-  find(id: BackupId, state: RecordState): Backup | undefined {
+  /** The text of a record, when its file is certainly the one that was read then. */
+  find(id: BackupId, state: RecordState): string | undefined {
     const known = this.#known.get(id);
     if (known === undefined || !isSameRecord(known.state, state) || !this.#isSettled(state)) return undefined;
     this.#next.set(id, known);
-    return known.backup;
+    return known.text;
   }
 
   /** @param state of the file before it was read */
-  add(backup: Backup, state: RecordState): void {
-    if (!hasTuple(backup)) this.#next.set(backup.id, { state, backup });
+  add(id: BackupId, text: string, state: RecordState): void {
+    this.#next.set(id, { state, text });
   }
 
   /** Keeps what was found and added since; optional work. */
@@ -105,7 +105,7 @@ export function isSameRecord(a: RecordState, b: RecordState): boolean {
 }
 
 function encode(records: ReadonlyMap<BackupId, CachedRecord>): Buffer {
-  const stored: Stored = { shape: shape(), records };
+  const stored: Stored = { format, records };
   const content = serialize(stored);
   const head = Buffer.alloc(checksumBytes);
   head.writeUInt32LE(checksumOf(content));
@@ -117,20 +117,5 @@ function decode(content: Buffer): ReadonlyMap<BackupId, CachedRecord> {
   const body = content.subarray(checksumBytes);
   if (content.readUInt32LE() !== checksumOf(body)) return new Map();
   const stored = deserialize(body) as Stored; // its checksum says that we wrote it
-  return stored.shape === shape() ? stored.records : new Map<BackupId, CachedRecord>();
-}
-
-/** A record of another release may have other fields. */
-function shape(): string {
-  return [format, ...Object.keys(emptyBackup('' as BackupId))].join(' '); // only its keys are looked at
-}
-
-/** Tuples in literals come back as something else. */
-function hasTuple({ copyStats, snapshotsInfo }: Backup): boolean {
-  const isTupled = (value: unknown): boolean => {
-    if (value instanceof PythonTuple) return true;
-    if (value instanceof Map) return [...value.values()].some(isTupled);
-    return Array.isArray(value) && value.some(isTupled);
-  };
-  return isTupled(copyStats) || isTupled(snapshotsInfo);
+  return stored.format === format ? stored.records : new Map<BackupId, CachedRecord>();
 }

@@ -35,10 +35,11 @@ export async function readBackupRecords(layout: ServerLayout): Promise<BackupRec
   const known = new Set(inMeta);
   const older = idsIn(layout.base, (name) => name).filter((id) => !known.has(id));
   const ids = [...inMeta, ...older].toSorted();
-  const readings = ids.length < many ? ids.map((id) => readNow(layout, id)) : await readThroughCache(layout, ids);
+  const texts = ids.length < many ? ids.map((id) => readNow(layout, id)) : await readThroughCache(layout, ids);
   const backups: Backup[] = [];
   const broken: BrokenRecord[] = [];
-  for (const reading of readings) {
+  for (const text of texts) {
+    const reading = text === undefined || 'reason' in text ? text : parseOrBroken(text);
     if (reading === undefined) continue;
     if ('reason' in reading) broken.push(reading);
     else backups.push(reading);
@@ -46,11 +47,18 @@ export async function readBackupRecords(layout: ServerLayout): Promise<BackupRec
   return { backups, broken };
 }
 
-type Reading = Backup | BrokenRecord | undefined;
+/** Content of the file that a record was found in. */
+interface RecordText {
+  readonly id: BackupId;
+  readonly path: string;
+  readonly content: string;
+}
+
+type TextReading = RecordText | BrokenRecord | undefined;
 
 /** One for each id, in their order. */
-async function readAll(layout: ServerLayout, ids: readonly BackupId[]): Promise<readonly Reading[]> {
-  const readings: Reading[] = [];
+async function readAll(layout: ServerLayout, ids: readonly BackupId[]): Promise<readonly TextReading[]> {
+  const readings: TextReading[] = [];
   for (let start = 0; start < ids.length; start += readAtOnce) {
     readings.push(...(await Promise.all(ids.slice(start, start + readAtOnce).map((id) => readOrBroken(layout, id)))));
   }
@@ -58,13 +66,13 @@ async function readAll(layout: ServerLayout, ids: readonly BackupId[]): Promise<
 }
 
 /** As {@link readAll}, but reads only the records that changed since the last time. */
-async function readThroughCache(layout: ServerLayout, ids: readonly BackupId[]): Promise<readonly Reading[]> {
+async function readThroughCache(layout: ServerLayout, ids: readonly BackupId[]): Promise<readonly TextReading[]> {
   const cache = await BackupRecordCache.open(layout);
   const states = new Map(ids.map((id) => [id, recordStateOf(backupInfoPath(layout, id))] as const));
-  const known = new Map<BackupId, Reading>();
+  const known = new Map<BackupId, TextReading>();
   for (const [id, state] of states) {
-    const backup = state === undefined ? undefined : cache.find(id, state);
-    if (backup !== undefined) known.set(id, backup);
+    const content = state === undefined ? undefined : cache.find(id, state);
+    if (content !== undefined) known.set(id, { id, content, path: backupInfoPath(layout, id) });
   }
   const changed = ids.filter((id) => !known.has(id));
   const readings = await readAll(layout, changed);
@@ -72,7 +80,7 @@ async function readThroughCache(layout: ServerLayout, ids: readonly BackupId[]):
     const [reading, before, after] = [readings[position], states.get(id), recordStateOf(backupInfoPath(layout, id))];
     known.set(id, reading);
     const isWhole = before !== undefined && after !== undefined && isSameRecord(before, after);
-    if (isWhole && reading !== undefined && !('reason' in reading)) cache.add(reading, before);
+    if (isWhole && reading !== undefined && 'content' in reading) cache.add(id, reading.content, before);
   }
   await cache.save();
   return ids.map((id) => known.get(id));
@@ -101,11 +109,8 @@ export function soundOf({ backups, broken: [first] }: BackupRecords): readonly B
  * @throws OperatorError `backup-info-invalid` or `file-unreadable`
  */
 export async function readBackupRecord(layout: ServerLayout, id: BackupId): Promise<Backup | undefined> {
-  for (const path of recordPaths(layout, id)) {
-    const content = await readIfThere(path);
-    if (content !== undefined) return parseBackupInfo(content, id, path);
-  }
-  return undefined;
+  const text = await readText(layout, id);
+  return text === undefined ? undefined : parseBackupInfo(text.content, id, text.path);
 }
 
 /**
@@ -138,17 +143,33 @@ async function removeTemporaries(folder: string, prefix: string): Promise<void> 
   for (const name of unfinished) await rm(join(folder, name), { force: true });
 }
 
-async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<Reading> {
-  return await readBackupRecord(layout, id).catch((error: unknown) => brokenBy(error, id));
+async function readText(layout: ServerLayout, id: BackupId): Promise<RecordText | undefined> {
+  for (const path of recordPaths(layout, id)) {
+    const content = await readIfThere(path);
+    if (content !== undefined) return { id, path, content };
+  }
+  return undefined;
 }
 
-function readNow(layout: ServerLayout, id: BackupId): Reading {
+async function readOrBroken(layout: ServerLayout, id: BackupId): Promise<TextReading> {
+  return await readText(layout, id).catch((error: unknown) => brokenBy(error, id));
+}
+
+function readNow(layout: ServerLayout, id: BackupId): TextReading {
   try {
     for (const path of recordPaths(layout, id)) {
       const content = readNowIfThere(path);
-      if (content !== undefined) return parseBackupInfo(content, id, path);
+      if (content !== undefined) return { id, path, content };
     }
     return undefined;
+  } catch (error) {
+    return brokenBy(error, id);
+  }
+}
+
+function parseOrBroken({ id, path, content }: RecordText): Backup | BrokenRecord {
+  try {
+    return parseBackupInfo(content, id, path);
   } catch (error) {
     return brokenBy(error, id);
   }

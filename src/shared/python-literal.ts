@@ -41,6 +41,9 @@ const escapes: Readonly<Record<string, string>> = {
   '"': '"',
   '\n': '',
 };
+const number = /[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/y;
+const blank = /\s/;
+const plainText = /[^'"\\]*/y;
 const words: readonly (readonly [string, PythonValue])[] = [
   ['None', null],
   ['True', true],
@@ -198,6 +201,10 @@ class LiteralReader {
   #textUntil(quote: string): string {
     let found = '';
     for (;;) {
+      plainText.lastIndex = this.#position;
+      const [plain = ''] = plainText.exec(this.#text) ?? [];
+      this.#position += plain.length;
+      found += plain;
       const character = this.#text.charAt(this.#position++);
       if (character === '') throw new NotALiteral();
       if (character === quote) return found;
@@ -225,13 +232,13 @@ class LiteralReader {
   }
 
   #wordOrNumber(): PythonValue {
-    const rest = this.#text.slice(this.#position);
-    const [number] = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?/.exec(rest) ?? [];
-    if (number !== undefined) {
-      this.#position += number.length;
-      return readNumber(number);
+    number.lastIndex = this.#position;
+    const [digits] = number.exec(this.#text) ?? [];
+    if (digits !== undefined) {
+      this.#position += digits.length;
+      return readNumber(digits);
     }
-    const found = words.find(([word]) => rest.startsWith(word));
+    const found = words.find(([word]) => this.#text.startsWith(word, this.#position));
     if (found === undefined) throw new NotALiteral();
     this.#position += found[0].length;
     return found[1];
@@ -248,7 +255,7 @@ class LiteralReader {
   }
 
   #skipBlanks(): void {
-    while (/\s/.test(this.#text.charAt(this.#position))) this.#position++;
+    while (this.#position < this.#text.length && blank.test(this.#text.charAt(this.#position))) this.#position++;
   }
 }
 
