@@ -6,7 +6,7 @@ import { configuredZone } from './configured-zone.ts';
 import type { SourceReader } from './read-source-content.ts';
 import { Refusals } from './refusals.ts';
 import type { RestoreRequest } from './restore-options.ts';
-import type { AssumedZone } from './target-time.ts';
+import type { ServerZone } from './target-time.ts';
 
 interface ZoneQuestion {
   readonly server: Server;
@@ -16,7 +16,7 @@ interface ZoneQuestion {
 }
 
 /** The zone of the server that is restored, from the configuration in its backup: that of the newest one when none is named. */
-export async function assumedZone({ server, request, reader, backups }: ZoneQuestion): Promise<AssumedZone | undefined> {
+export async function assumedZone({ server, request, reader, backups }: ZoneQuestion): Promise<ServerZone | undefined> {
   const quiet = new Refusals();
   const choosing = { serverName: server.config.name, backups };
   const wanted = request.backup === 'auto' ? 'latest' : request.backup;

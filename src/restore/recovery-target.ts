@@ -4,7 +4,7 @@ import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
 import { type Refuse, throwRefusal } from './refusals.ts';
 import type { RestoreRequest } from './restore-options.ts';
-import { type AssumedZone, parseTargetTime } from './target-time.ts';
+import { parseTargetTime, type ServerZone } from './target-time.ts';
 
 /** Where replay stops. */
 export type RecoveryTarget =
@@ -35,7 +35,7 @@ const longestName = 63;
  * @param zone that a time without one is read in; the host's when it is not known
  * @throws OperatorError `target-invalid`, or hands each reason to `refuse`
  */
-export function parseTarget(request: TargetRequest, zone?: AssumedZone, refuse: Refuse = throwRefusal): ParsedTarget {
+export function parseTarget(request: TargetRequest, zone?: ServerZone, refuse: Refuse = throwRefusal): ParsedTarget {
   const warnings: string[] = [];
   const targets: RecoveryTarget[] = [];
   const read = <T>(value: T | undefined, parse: (value: T) => RecoveryTarget): void => {

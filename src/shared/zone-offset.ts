@@ -1,5 +1,22 @@
-/** Whether the host knows a time zone of that name (`Europe/Berlin`, `UTC`). */
+/** Names of the time zone database without a slash. The runtime knows more, some of them with a meaning of its own: `BST` is Dhaka for it. */
+const plainNames = new Set(
+  [
+    'CET CST6CDT Cuba EET EST EST5EDT Egypt Eire GB GB-Eire GMT GMT+0 GMT-0 GMT0 Greenwich HST Hongkong Iceland Iran Israel Jamaica Japan',
+    'Kwajalein Libya MET MST MST7MDT NZ NZ-CHAT Navajo PRC PST8PDT Poland Portugal ROC ROK Singapore Turkey UCT UTC Universal W-SU WET Zulu',
+  ].flatMap((names) => names.toLowerCase().split(' ')),
+);
+
+/** Whether `name` is one of the time zone database (`Europe/Berlin`, `UTC`, `EST5EDT`), in any case, and the runtime knows it. */
 export function isZoneName(name: string): boolean {
+  return (plainNames.has(name.toLowerCase()) && isKnown(name)) || isAreaCity(name);
+}
+
+/** Whether `name` is a zone of the time zone database that is named by area and place. */
+export function isAreaCity(name: string): boolean {
+  return /^[A-Za-z]+\/[A-Za-z]/.test(name) && !/^SystemV\//i.test(name) && isKnown(name);
+}
+
+function isKnown(name: string): boolean {
   try {
     new Intl.DateTimeFormat('en-US', { timeZone: name });
     return true;

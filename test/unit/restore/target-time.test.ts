@@ -1,17 +1,31 @@
 import { describe, expect, test } from 'vitest';
 import { configuredZone } from '../../../src/restore/configured-zone.ts';
-import { parseTargetTime } from '../../../src/restore/target-time.ts';
+import { readPostgresZone } from '../../../src/restore/postgres-zone.ts';
+import { parseTargetTime, type ServerZone } from '../../../src/restore/target-time.ts';
 import { formatLongTime } from '../../../src/shared/timestamp.ts';
 
-const berlin = { name: 'Europe/Berlin', origin: 'postgresql.conf of backup 20260101T000000' };
-const shown = (text: string, zone?: typeof berlin) => formatLongTime(parseTargetTime(text, zone).time);
+const berlin: ServerZone = {
+  kind: 'known',
+  zone: { kind: 'named', name: 'Europe/Berlin' },
+  name: 'Europe/Berlin',
+  origin: 'timezone in postgresql.conf of backup 20260101T000000',
+  hasUsualAbbreviations: true,
+};
+const shown = (text: string, zone?: ServerZone) => formatLongTime(parseTargetTime(text, zone).time);
 
 describe('a target time', () => {
   test.each([
     ['with an offset', '2026-01-31 08:59:00-03:30', '2026-01-31 08:59:00-03:30'],
     ['in UTC', '2026-01-31 08:59:00 UTC', '2026-01-31 08:59:00+00:00'],
     ['with the name of a zone', '2026-07-31 08:59:00.25 America/New_York', '2026-07-31 08:59:00.250000-04:00'],
-    ['with a short name', '2026-07-31 08:59:00 CET', '2026-07-31 08:59:00+02:00'],
+    ['with an abbreviation', '2026-01-31 08:59:00 CET', '2026-01-31 08:59:00+01:00'],
+    ['with that of another zone', '2026-07-31 08:59:00 EDT', '2026-07-31 08:59:00-04:00'],
+    ['with halves of the day', '2026-07-31 8:59 PM UTC', '2026-07-31 20:59:00+00:00'],
+    ['as date(1) prints it', 'Fri Jul 31 08:59:00 AM CEST 2026', '2026-07-31 08:59:00+02:00'],
+    ['as date -R prints it', 'Fri, 31 Jul 2026 08:59:00 -0330', '2026-07-31 08:59:00-03:30'],
+    ['in the basic form of ISO 8601', '20260731T085900Z', '2026-07-31 08:59:00+00:00'],
+    ['with slashes, year first', '2026/7/31 8:9:1', '2026-07-31 08:09:01+02:00'],
+    ['to the nanosecond is rounded', '2026-07-31 08:59:00.9999996Z', '2026-07-31 08:59:01+00:00'],
     ['without a zone is in that of the server', '2026-07-31 08:59:00', '2026-07-31 08:59:00+02:00'],
     ['as C prints it is in that of the server', 'Fri Jul 31 08:59:00 2026', '2026-07-31 08:59:00+02:00'],
   ])('%s', (_, text, expected) => {
@@ -34,8 +48,48 @@ describe('a target time', () => {
     ]);
   });
 
-  test('in a zone that does not exist is refused', () => {
-    expect(() => parseTargetTime('2026-01-31 08:59:00 Mars/Olympus', berlin)).toThrow("no time zone is named 'Mars/Olympus'");
+  test.each(['BST', 'IST', 'CST', 'PST', 'AST', 'NST', 'SST', 'ART', 'ECT', 'Japan', 'UTC+3', 'Mars/Olympus'])(
+    "'%s' is no zone that is read in one way only",
+    (zone) => {
+      const tokyo: ServerZone = { ...berlin, zone: { kind: 'named', name: 'Asia/Tokyo' } };
+      expect(() => parseTargetTime(`2026-01-31 08:59:00 ${zone}`, tokyo)).toThrow(zone);
+      expect(() => parseTargetTime(`2026-01-31 08:59:00 ${zone}`, undefined)).toThrow(zone);
+    },
+  );
+
+  test.each([
+    ['America/Chicago', '2026-01-31 08:59:00 CST', '2026-01-31 08:59:00-06:00'],
+    ['Europe/London', '2026-07-31 08:59:00 BST', '2026-07-31 08:59:00+01:00'],
+    ['Asia/Jerusalem', '2026-01-31 08:59:00 IST', '2026-01-31 08:59:00+02:00'],
+    ['Europe/London', '2026-10-25 01:30:00 BST', '2026-10-25 01:30:00+01:00'],
+  ])('an ambiguous abbreviation is that of the clock of the server in %s', (name, text, expected) => {
+    expect(shown(text, { ...berlin, zone: { kind: 'named', name } })).toBe(expected);
+  });
+
+  test.each([
+    ['Europe/Berlin', '2026-06-15 14:00:00 CET', "'2026-06-15 14:00:00+01:00' or '2026-06-15 14:00:00+02:00'"],
+    ['Europe/Berlin', '2026-01-15 14:00:00 CEST', "'2026-01-15 14:00:00+02:00' or '2026-01-15 14:00:00+01:00'"],
+    ['Asia/Kolkata', '2026-01-15 14:00:00 IST', "'2026-01-15 14:00:00+02:00'"],
+  ])('an abbreviation that the server in %s does not show then is refused with offsets to write', (name, text, offsets) => {
+    const server: ServerZone = { ...berlin, zone: { kind: 'named', name } };
+    expect(() => parseTargetTime(text, server)).toThrow(expect.objectContaining({ hint: `write the offset as in ${offsets}` }));
+  });
+
+  test('without a zone is refused when that of the server cannot be read', () => {
+    const server: ServerZone = { kind: 'unreadable', reason: 'conf.d was not read' };
+    expect(() => parseTargetTime('2026-01-31 08:59:00', server)).toThrow('conf.d was not read');
+    expect(shown('2026-01-31 08:59:00+02', server)).toBe('2026-01-31 08:59:00+02:00');
+  });
+
+  test.each([
+    '01/02/2026 10:00',
+    '31.01.2026 10:00',
+    '26-01-31 10:00',
+    'Sun Jan 31 08:59:00 2026',
+    '2026-02-30 10:00',
+    'yesterday',
+  ])("'%s', which may mean several times or none, is refused", (text) => {
+    expect(() => parseTargetTime(text, berlin)).toThrow(`Unable to parse the target time parameter '${text}'`);
   });
 });
 
@@ -55,13 +109,31 @@ describe('the zone of a server', () => {
     ['is the last one of a file', "timezone = 'UTC'\ntimezone = 'Asia/Tokyo'\n", '', 'Asia/Tokyo', 'postgresql.conf'],
     ['is what ALTER SYSTEM set', "timezone = 'UTC'\n", "timezone = 'Asia/Tokyo'\n", 'Asia/Tokyo', 'postgresql.auto.conf'],
   ])('%s', (_, main, auto, name, file) => {
-    expect(inFiles(main, auto)).toEqual({ name, origin: `${file} of backup 20260101T000000` });
+    const origin = `timezone in ${file} of backup 20260101T000000`;
+    expect(inFiles(main, auto)).toMatchObject({ kind: 'known', zone: { kind: 'named', name }, name, origin });
+  });
+
+  test('is that which PostgreSQL takes when nothing sets it', () => {
+    expect(inFiles("#timezone = 'GMT'\nlog_timezone = 'Asia/Tokyo'\n")).toMatchObject({ kind: 'known', name: 'GMT' });
+  });
+
+  test('is unknown without configuration', () => {
+    expect(configuredZone([], '20260101T000000')).toBeUndefined();
+  });
+
+  test('cannot be read when only PostgreSQL understands it', () => {
+    expect(inFiles("timezone = 'CET-1CEST,M3.5.0,M10.5.0/3'\n")).toMatchObject({ kind: 'unreadable' });
   });
 
   test.each([
-    ['nothing sets it', "#timezone = 'GMT'\nlog_timezone = 'UTC'\n"],
-    ['only PostgreSQL understands it', "timezone = '<+03>-03'\n"],
-  ])('is unknown when %s', (_, main) => {
-    expect(inFiles(main)).toBeUndefined();
+    ['posix/Asia/Tokyo', { kind: 'named', name: 'Asia/Tokyo' }],
+    ['UTC+3', { kind: 'fixed', minutes: -180, abbreviation: 'UTC' }],
+    ['<+0530>-5:30', { kind: 'fixed', minutes: 330, abbreviation: '+0530' }],
+    ['-7', { kind: 'fixed', minutes: -420 }],
+    ['EST5EDT', { kind: 'named', name: 'EST5EDT' }],
+    ['right/Asia/Tokyo', undefined],
+    ['BST', undefined],
+  ])("'%s' is read as PostgreSQL does", (value, zone) => {
+    expect(readPostgresZone(value)).toEqual(zone);
   });
 });

@@ -31,6 +31,9 @@ test.each([
   ['Europe/Berlin', true],
   ['UTC', true],
   ['Mars/Olympus', false],
+  ['EST5EDT', true],
+  ['BST', false],
+  ['SystemV/AST4', false],
   ['', false],
 ])('%s is a name of a zone: %s', (name, is) => {
   expect(isZoneName(name)).toBe(is);
