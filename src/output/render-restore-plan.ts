@@ -104,11 +104,16 @@ function timelineText({ timelines }: PlannedRestore): string {
 function settingLines({ settings }: PlannedRestore): string[] {
   if (settings === undefined) return ['\tRecovery settings: none, the server starts as after a crash'];
   const signal = settings.signalName === undefined ? '' : `, and an empty ${settings.signalName}`;
-  return [`\tRecovery settings in ${settings.fileName}${signal}:`, ...settings.lines.map((line) => `\t  ${line}`)];
+  const others = settings.neutralised.length === 0 ? [] : [`\t  without effect: ${keysOf(settings.neutralised)}`];
+  return [`\tRecovery settings in ${settings.fileName}${signal}:`, ...settings.lines.map((line) => `\t  ${line}`), ...others];
+}
+
+function keysOf(lines: readonly string[]): string {
+  return lines.map((line) => line.replace(/ = .*/, '')).join(', ');
 }
 
 function configurationLines({ configuration }: PlannedRestore): string[] {
-  const { changes, warnings, missingFiles } = configuration;
+  const { changes, warnings, missingFiles, included } = configuration;
   const block = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : [`\t${title}:`, ...lines.map((line) => `\t  ${line}`)];
   return [
@@ -119,12 +124,14 @@ function configurationLines({ configuration }: PlannedRestore): string[] {
           `${file} line ${String(line)}: ${key} ${value === null ? 'is taken out' : `= ${value}`}`,
       ),
     ),
-    ...block(
-      'Settings to review',
-      warnings.map(({ file, line, key, value }) => `${file} line ${String(line)}: ${key} = ${value ?? ''}`),
-    ),
+    ...block('Settings of included files that have no effect', included.filter(({ hasEffect }) => !hasEffect).map(asWritten)),
+    ...block('Settings to review', [...warnings, ...included.filter(({ hasEffect }) => hasEffect)].map(asWritten)),
     ...block('Files that are not part of the backup', missingFiles),
   ];
+}
+
+function asWritten({ file, line, key, value }: PlannedRestore['configuration']['warnings'][number]): string {
+  return `${file} line ${String(line)}: ${key} = ${value ?? ''}`;
 }
 
 function timeText(stages: readonly PlannedStage[]): string {
@@ -224,11 +231,20 @@ function plannedJson(planned: PlannedRestore): JsonObject {
       until: until === undefined ? null : formatLsn(until),
     })),
     recovery_settings:
-      settings === undefined ? null : { file: settings.fileName, lines: settings.lines, signal: settings.signalName ?? null },
+      settings === undefined
+        ? null
+        : { file: settings.fileName, lines: [...settings.neutralised, ...settings.lines], signal: settings.signalName ?? null },
     configuration: {
       changes: configuration.changes.map(({ file, line, key, value }) => ({ file, line, key, value })),
       warnings: configuration.warnings.map(({ file, line, key, value }) => ({ file, line, key, value })),
       missing_files: configuration.missingFiles,
+      included: configuration.included.map(({ file, line, key, value, hasEffect }) => ({
+        file,
+        line,
+        key,
+        value,
+        has_effect: hasEffect,
+      })),
     },
     stages: stages.map(({ stage, bytes, seconds, basis }) => ({ stage, bytes, estimated_seconds: seconds ?? null, basis })),
   };

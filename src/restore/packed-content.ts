@@ -1,11 +1,13 @@
 import { lstat } from 'node:fs/promises';
+import { posix } from 'node:path';
 import type { WalStorage } from '../encryption/stored-wal.ts';
 import { type SourceMember, tablespaceOids } from './backup-source.ts';
 import { combinedSizeIn, textOf } from './combined-size.ts';
+import { type ConfigurationFolder, includedFiles } from './included-files.ts';
 import { wholeName } from './incremental-size.ts';
 import type { FoundFile } from './mangle-configuration.ts';
 import { type ManifestSizes, readManifest } from './read-manifest.ts';
-import { readTar } from './read-tar.ts';
+import { readTar, type TarMember } from './read-tar.ts';
 import { emptiedFolders, leftOutFiles } from './restored-files.ts';
 import type { SourceContent, TreeSize, WantedContent } from './source-content.ts';
 import { findTarFiles, type TarFiles } from './tar-files.ts';
@@ -14,10 +16,12 @@ import { findTarFiles, type TarFiles } from './tar-files.ts';
 export class PackedContent {
   readonly #storage: WalStorage;
   readonly #names: readonly string[];
+  readonly #dataFolder: string;
 
-  constructor(storage: WalStorage, { names }: Pick<WantedContent, 'names'>) {
+  constructor(storage: WalStorage, { names, dataFolder }: Pick<WantedContent, 'names' | 'dataFolder'>) {
     this.#storage = storage;
     this.#names = names;
+    this.#dataFolder = dataFolder;
   }
 
   /** Measures the newest of them as it comes out of the chain. */
@@ -26,11 +30,17 @@ export class PackedContent {
     const isCounted = leaf.backup.parentBackupId !== null && (await isQuicklyRead(tars));
     const configuration = new Map<string, FoundFile>();
     const combined = new Map<string, number>();
-    await this.#readMembers(tars.data, '', { configuration, combined: isCounted ? combined : undefined });
+    const others = new SmallFiles();
+    const looking = { configuration, others, combined: isCounted ? combined : undefined };
+    const isWhole = (await this.#readMembers(tars.data, '', looking)) === 'whole';
     for (const name of this.#names) if (!configuration.has(name)) configuration.set(name, { kind: 'missing' });
     if (isCounted) {
       for (const [oid, archive] of tars.tablespaces) {
-        await this.#readMembers(archive, `pg_tblspc/${String(oid)}/`, { configuration: undefined, combined });
+        await this.#readMembers(archive, `pg_tblspc/${String(oid)}/`, {
+          configuration: undefined,
+          others: undefined,
+          combined,
+        });
       }
     }
     const manifests = await Promise.all(members.map(readManifest));
@@ -40,24 +50,33 @@ export class PackedContent {
     const tablespaces = new Map(
       tablespaceOids(leaf).map((oid) => [oid, sumOf(sizes, (path) => path.startsWith(`pg_tblspc/${String(oid)}/`))]),
     );
-    return { data, tablespaces, configuration };
+    const readAll = async (): Promise<void> => {
+      await this.#readMembers(tars.data, '', { configuration: undefined, others, combined: undefined });
+    };
+    const folder = others.among(configuration, manifests.at(-1), isWhole ? undefined : readAll);
+    return { data, tablespaces, configuration, included: await includedFiles(folder, this.#dataFolder) };
   }
 
   /** One pass over a tar file, which ends as soon as everything was found that is looked for. */
-  async #readMembers(archive: string, prefix: string, { configuration, combined }: Looking): Promise<void> {
-    await readTar(archive, this.#storage, async ({ path, kind, mode }, content) => {
+  async #readMembers(archive: string, prefix: string, { configuration, others, combined }: Looking): Promise<'whole' | 'part'> {
+    let read: 'whole' | 'part' = 'whole';
+    await readTar(archive, this.#storage, async ({ path, kind, mode, size }, content) => {
       // streamx readables give buffers
       const chunks = content as AsyncIterable<Buffer>;
       if (configuration !== undefined && this.#names.includes(path)) {
         if (kind === 'file') configuration.set(path, { kind: 'file', text: await textOf(chunks), mode });
         else configuration.set(path, { kind: kind === 'link' ? 'link' : 'other' });
-      } else if (combined !== undefined && kind === 'file') {
-        const size = await combinedSizeIn(`${prefix}${path}`, chunks);
-        if (size !== undefined) combined.set(`${prefix}${path}`, size);
+      } else {
+        const whole = combined !== undefined && kind === 'file' ? await combinedSizeIn(`${prefix}${path}`, chunks) : undefined;
+        if (whole !== undefined) combined?.set(`${prefix}${path}`, whole);
+        else await others?.take({ path, kind, mode, size }, chunks);
       }
-      const hasAll = configuration === undefined || configuration.size === this.#names.length;
-      return hasAll && combined === undefined ? 'stop' : undefined;
+      const hasAll = configuration !== undefined && configuration.size === this.#names.length;
+      if (!hasAll || combined !== undefined) return undefined;
+      read = 'part';
+      return 'stop';
     });
+    return read;
   }
 
   /** Before PostgreSQL 13 there is no manifest. */
@@ -75,9 +94,56 @@ export class PackedContent {
   }
 }
 
+/** PostgreSQL's own folders, where no configuration lies. */
+const ownFolders = /^(?:base|global|log|pg_(?!conf)[a-z_]+)\//;
+const largestConfiguration = 2 ** 20;
+const mostConfigurations = 1000;
+
+/** What the configuration of a tar file may take in: small files that lie elsewhere than PostgreSQL's own, and the folders. */
+class SmallFiles {
+  readonly #files = new Map<string, FoundFile>();
+  readonly #folders = new Set<string>();
+
+  async take({ path, kind, mode, size }: Pick<TarMember, 'path' | 'kind' | 'mode' | 'size'>, content: AsyncIterable<Buffer>) {
+    if (ownFolders.test(path)) return;
+    if (kind === 'folder') this.#folders.add(path);
+    if (kind !== 'file' || size > largestConfiguration || this.#files.size >= mostConfigurations) return;
+    this.#files.set(path, { kind: 'file', text: await textOf(content), mode });
+  }
+
+  /** With the files that were looked for. @param readAll takes in what was not seen yet; undefined when all was */
+  among(
+    configuration: ReadonlyMap<string, FoundFile>,
+    manifest: ManifestSizes | undefined,
+    readAll: (() => Promise<void>) | undefined,
+  ): ConfigurationFolder {
+    let reading: Promise<void> | undefined;
+    const all = async (): Promise<void> => await (reading ??= readAll?.() ?? Promise.resolve());
+    const namesBelow = (paths: Iterable<string>, folder: string): string[] =>
+      [...paths].flatMap((path) => (posix.dirname(path) === folder ? [posix.basename(path)] : []));
+    return {
+      read: async (path) => {
+        const found = configuration.get(path) ?? this.#files.get(path);
+        if (found !== undefined || manifest?.has(path) === false) return found ?? { kind: 'missing' };
+        await all();
+        return this.#files.get(path) ?? { kind: 'missing' };
+      },
+      namesIn: async (path) => {
+        const listed = manifest === undefined ? [] : namesBelow(manifest.keys(), path);
+        if (listed.length > 0) return listed;
+        await all();
+        const names = namesBelow(this.#files.keys(), path);
+        return names.length > 0 || this.#folders.has(path) ? names : undefined;
+      },
+    };
+  }
+}
+
 /** What a pass over a tar file collects; undefined is not looked for. */
 interface Looking {
   readonly configuration: Map<string, FoundFile> | undefined;
+  /** What else the configuration may take in. */
+  readonly others: SmallFiles | undefined;
   /** What files come to that `pg_combinebackup` changes, by their paths in the manifest. */
   readonly combined: Map<string, number> | undefined;
 }

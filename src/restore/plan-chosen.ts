@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { readAnnotations } from '../catalog/annotations.ts';
 import type { Backup } from '../catalog/backup.ts';
 import type { Context } from '../shared/context.ts';
@@ -7,6 +8,7 @@ import { type BackupSource, sourceOf } from './backup-source.ts';
 import { canClone } from './can-clone.ts';
 import { chooseForAim } from './choose-for-aim.ts';
 import { judgeDestination } from './judge-destination.ts';
+import { refusalOf } from './mangle-configuration.ts';
 import { type DestinationPlan, planDestination } from './plan-destination.ts';
 import { planReadableWals } from './plan-readable-wals.ts';
 import { planSpaces, tooSmall } from './plan-spaces.ts';
@@ -25,7 +27,8 @@ import { refuseStart } from './refuse-start.ts';
 import type { RestoreAim, Told } from './restore-aim.ts';
 import type { PlannedRestore, PlannedSpace, PlannedTree } from './restore-plan.ts';
 import { readRates } from './restore-rates.ts';
-import { sourceConfiguration } from './source-configuration.ts';
+import { includedFromElsewhere, sourceConfiguration } from './source-configuration.ts';
+import type { SourceContent } from './source-content.ts';
 
 /** Chooses a backup and decides all that follows from it; undefined when there is none, or none that can be looked into. */
 export async function planChosen(aim: RestoreAim, told: Told, context: Context): Promise<PlannedRestore | undefined> {
@@ -43,11 +46,13 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   if (source === undefined) return undefined;
   refuseImpossibleWays(request, source, refusals.add);
   const content = await refusals.take(() => aim.reader.read(source));
-  if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content.configuration, backup.version ?? 0));
+  if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content, backup.version ?? 0));
+  warnings.push(...(await includedFromElsewhere(content?.included ?? [], aim.place)));
   const wal = await planReadableWals(aim, { backup, timelines, facts, refusals }, context);
   const work = await planWork(aim, { source, places, trees: planTrees(places, source, content), wal }, refusals);
   if (work === undefined) return undefined;
   const recoveryFile = settings?.isAppended === true ? settings.fileName : undefined;
+  if (recoveryFile !== undefined) refuseUnwritable(recoveryFile, content, places, refusals);
   return {
     backup,
     reason: backupReason(request.backup, target),
@@ -57,7 +62,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
     timelines,
     wal,
     settings,
-    configuration: await sourceConfiguration(content, backup, recoveryFile),
+    configuration: await sourceConfiguration({ content, backup, recoveryFile, standbyMode: request.standbyMode }),
     ...work,
   };
 }
@@ -74,6 +79,16 @@ async function planPlaces(aim: RestoreAim, backup: Backup, refusals: Refusals): 
   await judgeDestination({ plan: places, place, layout: server.layout, backup, isDelta: request.isDelta }, refusals.add);
   if (request.startsServer) await refuseStart({ ...aim, backup, destination: places.destination }, refusals);
   return places;
+}
+
+function refuseUnwritable(
+  file: string,
+  content: SourceContent | undefined,
+  { destination }: DestinationPlan,
+  refusals: Refusals,
+): void {
+  const refusal = refusalOf(content?.configuration.get(file) ?? { kind: 'missing' }, join(destination, file));
+  if (refusal !== undefined) refusals.add(refusal);
 }
 
 interface Decided {

@@ -1,8 +1,9 @@
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from '../shared/look.ts';
 import { dataFolder, type SourceMember, tablespaceFolder, tablespaceOids } from './backup-source.ts';
 import { combinedSize } from './combined-size.ts';
+import { type ConfigurationFolder, includedFiles } from './included-files.ts';
 import type { FoundFile } from './mangle-configuration.ts';
 import { controlFile } from './restored-files.ts';
 import type { SourceContent, TreeSize, WantedContent } from './source-content.ts';
@@ -21,7 +22,8 @@ export async function readPlainContent(leaf: SourceMember, wanted: WantedContent
   }
   const configuration = new Map<string, FoundFile>();
   for (const name of wanted.names) configuration.set(name, await readConfigurationFile(join(dataFolder(leaf), name)));
-  return { data: { ...data, bytes: data.bytes + control.size, files: data.files + 1 }, tablespaces, configuration };
+  const included = await includedFiles(configurationBelow(dataFolder(leaf)), wanted.dataFolder);
+  return { data: { ...data, bytes: data.bytes + control.size, files: data.files + 1 }, tablespaces, configuration, included };
 }
 
 /** Bytes that a file comes to; undefined for one that is not there afterwards, or is written anew. */
@@ -45,6 +47,16 @@ async function measure(
     if (keepsSizes) sizes.set(path, size);
   }
   return { bytes, files, isExact: true, ...(keepsSizes ? { sizes } : {}) };
+}
+
+function configurationBelow(folder: string): ConfigurationFolder {
+  return {
+    read: async (path) => await readConfigurationFile(join(folder, path)),
+    namesIn: async (path) => {
+      if ((await readConfigurationFile(join(folder, path))).kind !== 'other') return undefined;
+      return await readdir(join(folder, path)).catch(() => undefined);
+    },
+  };
 }
 
 async function readConfigurationFile(path: string): Promise<FoundFile> {

@@ -10,6 +10,8 @@ export interface RecoverySettings {
   /** File in the data folder, and whether it is one of the backup's that gets lines at its end. */
   readonly fileName: string;
   readonly isAppended: boolean;
+  /** Every recovery setting that this restore does not use, as it is when nothing is said. They stand before the others: PostgreSQL refuses a second target. */
+  readonly neutralised: readonly string[];
   readonly lines: readonly string[];
   /** Empty file that turns recovery on; none before PostgreSQL 12. */
   readonly signalName: 'recovery.signal' | 'standby.signal' | undefined;
@@ -39,8 +41,46 @@ export interface RecoveryWish {
   >;
 }
 
-/** Since this version recovery settings stand in the server's own configuration. */
-const signalsSince = 120_000;
+/** Since this version recovery settings stand in the server's own configuration, where any file that it takes in may set them. */
+export const signalsSince = 120_000;
+
+interface NeutralSetting {
+  readonly key: string;
+  readonly value: string;
+  /** The first version that does not know it any more. */
+  readonly until?: number;
+  /** What a standby needs of its configuration: whom it follows, and how. */
+  readonly isKeptByStandby?: true;
+}
+
+/** Of these PostgreSQL takes one. */
+export const targetSettings: readonly string[] = [
+  'recovery_target',
+  'recovery_target_time',
+  'recovery_target_xid',
+  'recovery_target_lsn',
+  'recovery_target_name',
+];
+
+const neutralSettings: readonly NeutralSetting[] = [
+  { key: 'restore_command', value: "''" },
+  { key: 'recovery_end_command', value: "''" },
+  { key: 'archive_cleanup_command', value: "''" },
+  ...targetSettings.map((key) => ({ key, value: "''" })),
+  { key: 'recovery_target_inclusive', value: 'on' },
+  { key: 'recovery_target_timeline', value: 'latest' },
+  { key: 'recovery_target_action', value: 'pause' },
+  { key: 'promote_trigger_file', value: "''", until: 160_000 },
+  { key: 'recovery_min_apply_delay', value: '0', isKeptByStandby: true },
+  { key: 'primary_conninfo', value: "''", isKeptByStandby: true },
+  { key: 'primary_slot_name', value: "''", isKeptByStandby: true },
+];
+
+/** Settings that a restore decides itself, whatever the configuration of the backup says about them. */
+export function decidedSettings(version: number, standbyMode: boolean): ReadonlySet<string> {
+  if (version < signalsSince) return new Set();
+  return new Set(neutralFor(version, standbyMode).map(({ key }) => key));
+}
 
 /** Settings of the restored server (engine.md section 12.8); undefined when there is nothing to say: it then starts as after a crash. */
 export function recoverySettings(wish: RecoveryWish): RecoverySettings | undefined {
@@ -49,14 +89,34 @@ export function recoverySettings(wish: RecoveryWish): RecoverySettings | undefin
   const lines = [...walLines(wish), ...targetLines(wish)];
   if (version < signalsSince) {
     const standby = request.standbyMode ? [setting('standby_mode', 'on')] : [];
-    return { fileName: 'recovery.conf', isAppended: false, lines: [...lines, ...standby], signalName: undefined };
+    return {
+      fileName: 'recovery.conf',
+      isAppended: false,
+      neutralised: [],
+      lines: [...lines, ...standby],
+      signalName: undefined,
+    };
   }
   return {
     fileName: request.recoveryConfFilename ?? 'postgresql.auto.conf',
     isAppended: true,
+    neutralised: neutralLines(wish, lines),
     lines,
     signalName: request.standbyMode ? 'standby.signal' : 'recovery.signal',
   };
+}
+
+function neutralLines({ version, request }: RecoveryWish, lines: readonly string[]): string[] {
+  const isSaid = (key: string): boolean => lines.some((line) => line.startsWith(`${key} = `));
+  return neutralFor(version, request.standbyMode)
+    .filter(({ key }) => !isSaid(key))
+    .map(({ key, value }) => `${key} = ${value}`);
+}
+
+function neutralFor(version: number, standbyMode: boolean): readonly NeutralSetting[] {
+  return neutralSettings.filter(
+    ({ until = Number.POSITIVE_INFINITY, isKeptByStandby }) => version < until && !(standbyMode && isKeptByStandby === true),
+  );
 }
 
 function walLines({ wal, serverName, backupHost, request }: RecoveryWish): string[] {

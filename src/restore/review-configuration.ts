@@ -89,6 +89,25 @@ export function readSettings(text: string): readonly { readonly key: string; rea
     .filter(({ key }) => key !== '');
 }
 
+/** What PostgreSQL takes a value for that is written so: quotes are taken off, a comment behind it is left out. */
+export function settingValue(written: string): string {
+  const [, quoted] = /^'((?:[^'\\]|''|\\.)*)'/s.exec(written) ?? [];
+  if (quoted === undefined) return decode(written.replace(/\s*#.*$/, ''));
+  return decode(quoted.replaceAll("''", "'").replaceAll(/\\(.)/gs, '$1'));
+}
+
+/** Settings of a file that the operator is told of when they have no effect or have to be looked at, by their line counted from 0. */
+export function notableSettings(
+  text: string,
+  decided: ReadonlySet<string>,
+): readonly (ReviewedLine & { readonly hasEffect: boolean })[] {
+  return text.split('\n').flatMap((written, line) => {
+    const { key, value } = parseSetting(written);
+    const isDecided = decided.has(key) || (Object.hasOwn(disabled, key) && isActive(key, value));
+    return isDecided || dangerous.has(key) ? [{ line, key, value: decode(value), hasEffect: !isDecided }] : [];
+  });
+}
+
 /** Key in lower case and the rest of the line; an empty key for a comment or an empty line. */
 function parseSetting(line: string): { readonly key: string; readonly value: string } {
   const [, key = '', value = ''] = /^\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=?\s*(.*?)\s*$/.exec(line) ?? [];

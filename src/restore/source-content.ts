@@ -1,3 +1,4 @@
+import type { IncludedFile } from './included-files.ts';
 import type { FoundFile } from './mangle-configuration.ts';
 
 /** What a tree comes to in the restored server. */
@@ -17,6 +18,8 @@ export interface SourceContent {
   readonly tablespaces: ReadonlyMap<number, TreeSize>;
   /** Configuration files that were asked for. */
   readonly configuration: ReadonlyMap<string, FoundFile>;
+  /** What `postgresql.conf` takes in, in the order of PostgreSQL. */
+  readonly included: readonly IncludedFile[];
 }
 
 /** What is wanted beyond bytes and numbers of files. */
@@ -25,4 +28,6 @@ export interface WantedContent {
   readonly names: readonly string[];
   /** The size of each file by itself. */
   readonly keepsSizes: boolean;
+  /** Where the data folder will be. */
+  readonly dataFolder: string;
 }

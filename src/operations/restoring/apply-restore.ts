@@ -2,8 +2,14 @@ import { join } from 'node:path';
 import { formatBackupInfo } from '../../catalog/backup-info.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
 import { fillDestination } from '../../restore/fill-destination.ts';
-import { type MangledConfiguration, mangleConfiguration, writeRecoverySettings } from '../../restore/mangle-configuration.ts';
+import {
+  isConfiguredElsewhere,
+  type MangledConfiguration,
+  mangleConfiguration,
+  writeRecoverySettings,
+} from '../../restore/mangle-configuration.ts';
 import type { PlannedRestore } from '../../restore/restore-plan.ts';
+import { hasTargets } from '../../restore/source-configuration.ts';
 import { syncWritten } from '../../restore/sync-written.ts';
 import { foldersWrittenTo, markFinished, markUnfinished } from '../../restore/unfinished-restore.ts';
 import type { Context } from '../../shared/context.ts';
@@ -44,6 +50,8 @@ async function apply(run: RestoreRun, context: Context): Promise<MangledConfigur
   const mangled = await mangleConfiguration(place, {
     dataFolder: places.destination,
     version: backup.version ?? 0,
+    isConfiguredElsewhere: isConfiguredElsewhere(backup),
+    hasIncludedTargets: hasTargets(planned.configuration.included),
     recoveryFile: settings?.isAppended === true ? settings.fileName : undefined,
   });
   for (const file of mangled.linkedFiles) messages.warning(`${file} is a symbolic link, so its settings were not reviewed`);

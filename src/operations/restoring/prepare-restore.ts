@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import type { Server } from '../../config/server.ts';
 import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
@@ -34,7 +35,11 @@ export async function prepareRestore(
   tellUnavailable(server, context);
   const archives = !request.skipsArchiving && server.config.isActive && !server.config.isPassive;
   const names = configurationFiles(request.recoveryConfFilename);
-  const reader = new SourceReader(storageOf(server), { names, keepsSizes: request.isDelta });
+  const reader = new SourceReader(storageOf(server), {
+    names,
+    keepsSizes: request.isDelta,
+    dataFolder: resolve(request.destination),
+  });
   const planning = {
     server,
     request,

@@ -68,7 +68,9 @@ test('a link is not followed', async () => {
   expect(
     (await mangleConfiguration(aPlace(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined })).linkedFiles,
   ).toEqual(['postgresql.conf']);
-  expect(await readdir(folder.path)).toEqual(['elsewhere', 'postgresql.conf']);
+  expect(await readdir(folder.path)).toEqual(['elsewhere', 'postgresql.auto.conf', 'postgresql.conf']);
+  expect(await read('elsewhere')).toBe("archive_command = 'x'\n");
+  expect(await read('postgresql.auto.conf')).toContain('archive_command = false\n'); // wherever it is turned on
 });
 
 test('settings are appended after an empty line, in UTF-8, with a signal', async () => {
@@ -76,6 +78,7 @@ test('settings are appended after an empty line, in UTF-8, with a signal', async
   const settings = {
     fileName: 'postgresql.auto.conf',
     isAppended: true,
+    neutralised: [],
     lines: ["a = 'ä'", 'b = 1'],
     signalName: 'recovery.signal' as const,
   };
@@ -87,7 +90,13 @@ test('settings are appended after an empty line, in UTF-8, with a signal', async
 test('settings never go through a link', async () => {
   await write({ elsewhere: 'x' });
   await symlink(join(folder.path, 'elsewhere'), join(folder.path, 'postgresql.auto.conf'));
-  const settings = { fileName: 'postgresql.auto.conf', isAppended: true, lines: ['a = 1'], signalName: undefined };
+  const settings = {
+    fileName: 'postgresql.auto.conf',
+    isAppended: true,
+    neutralised: [],
+    lines: ['a = 1'],
+    signalName: undefined,
+  };
   await expect(writeRecoverySettings(aPlace(), folder.path, settings)).rejects.toMatchObject({ code: 'destination-unusable' });
   expect(await read('elsewhere')).toBe('x');
 });

@@ -25,7 +25,7 @@ test.each([
     ['postgresql.conf', file(conf)],
     ['postgresql.auto.conf', file(auto)],
   ]);
-  const advice = primaryAdvice(configuration, 170_000);
+  const advice = primaryAdvice({ configuration, included: [] }, 170_000);
   expect(advice).toEqual(says);
   expect(advice).not.toContain('secret');
 });
@@ -34,5 +34,5 @@ test('before PostgreSQL 12 it stood in a file that a restore writes anew', () =>
   const configuration = new Map([
     ['postgresql.conf', { kind: 'file' as const, text: "primary_conninfo = 'host=a'\n", mode: 0o600 }],
   ]);
-  expect(primaryAdvice(configuration, 110_000)).toContain('recovery.conf has no primary_conninfo');
+  expect(primaryAdvice({ configuration, included: [] }, 110_000)).toContain('recovery.conf has no primary_conninfo');
 });
