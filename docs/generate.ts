@@ -3,10 +3,12 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { checkReference } from './generate-checks.ts';
 import { commandReference } from './generate-commands.ts';
 import { configurationReference } from './generate-configuration.ts';
+import { connectionStringReference } from './generate-connection-strings.ts';
 import { manPages } from './generate-man.ts';
 
 await writeFile(new URL('checks.md', import.meta.url), checkReference());
 await writeFile(new URL('commands.md', import.meta.url), await commandReference());
+await writeFile(new URL('connection-strings.md', import.meta.url), connectionStringReference());
 await writeFile(new URL('configuration.md', import.meta.url), configurationReference());
 
 const man = new URL('man/', import.meta.url);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { sqlStateOf } from '../postgres/connect.ts';
 import { type Conninfo, formatConninfo, parseConninfo, withoutPassword } from '../postgres/conninfo.ts';
 import { localAddressTowards } from '../postgres/local-address.ts';
+import { PasswordMissing } from '../postgres/password-file.ts';
 import type { Environment } from '../shared/environment.ts';
 import { expectedFailureOf, messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { mendedBy, type NamedRemedy, type RemedyKey } from './remedies.ts';
@@ -92,10 +93,9 @@ export function better(conninfo: Conninfo, values: Readonly<Record<string, strin
   return formatConninfo(new Map([...withoutPassword(conninfo).conninfo, ...Object.entries(values)]));
 }
 
-/** A failure to connect within a failure to connect is about the password: the server asked for one, and the file has none. */
 function stateOf(error: unknown): string | undefined {
   const cause = error instanceof OperatorError ? error.cause : error;
-  if (cause instanceof OperatorError) return '28P01';
+  if (cause instanceof PasswordMissing) return '28P01';
   return sqlStateOf(error) ?? systemCodeOf(cause);
 }
 

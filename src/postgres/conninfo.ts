@@ -3,24 +3,35 @@ import { OperatorError } from '../shared/operator-error.ts';
 /** Connection parameters by libpq's names, in the order they were written. */
 export type Conninfo = ReadonlyMap<string, string>;
 
-const pair = /^([A-Za-z_]\w*)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(?!')((?:[^\s\\]|\\.)*))(?=\s|$)\s*/s;
-
 /**
- * Reads a connection string: blank separated `key=value` with libpq's quoting, or a `postgresql://` URI (PostgreSQL manual, chapter
- * "libpq", Connection Strings).
+ * Reads a connection string as libpq does: blank separated `key=value` with its quoting, or a `postgresql://` URI (PostgreSQL manual,
+ * chapter "libpq", Connection Strings). Which keywords there are, and which values they take, is not looked at.
  * @throws OperatorError `configuration-invalid`; the message never repeats the text, which may hold a password
  */
 export function parseConninfo(text: string): Conninfo {
-  if (/^postgres(ql)?:\/\/\S*$/.test(text.trim())) return parseUri(text.trim());
+  const uri = /^postgres(?:ql)?:\/\/(.*)$/s.exec(text.trim())?.[1];
+  return uri === undefined ? parsePairs(text) : parseUri(uri);
+}
+
+/** Keyword, equals sign, and a value in quotes or up to the next blank; nothing need follow a closing quote. */
+const pair = /^([^= \t-\r]+)[ \t-\r]*=[ \t-\r]*(?:'((?:[^'\\]|\\.)*)'|(?!')((?:[^ \t-\r\\]|\\.)*)\\?)[ \t-\r]*/s;
+
+function parsePairs(text: string): Conninfo {
   const parameters = new Map<string, string>();
-  let rest = text.trim();
+  let rest = text.replace(/^[ \t-\r]+/, '');
   while (rest !== '') {
     const [whole = '', key = '', quoted, plain] = pair.exec(rest) ?? [];
     if (whole === '') throw unreadable();
-    parameters.set(key, (quoted ?? plain ?? '').replaceAll(/\\(.)/gs, '$1'));
+    store(parameters, key, (quoted ?? plain ?? '').replaceAll(/\\(.)/gs, '$1'));
     rest = rest.slice(whole.length);
   }
   return parameters;
+}
+
+/** `requiressl` is what libpq still takes for a `sslmode` of its first years. */
+function store(parameters: Map<string, string>, key: string, value: string): void {
+  if (key === 'requiressl') parameters.set('sslmode', value.startsWith('1') ? 'require' : 'prefer');
+  else parameters.set(key, value);
 }
 
 /** Whether libpq could read a connection string. Says nothing about the keys. */
@@ -69,43 +80,47 @@ function quoteValue(value: string): string {
   return `'${value.replaceAll(/['\\]/g, '\\$&')}'`;
 }
 
+/** What follows `postgresql://`, in the order in which libpq looks at it. */
 function parseUri(text: string): Conninfo {
-  const [, , user, password, hosts = '', database = '', query = ''] =
-    /^postgres(ql)?:\/\/(?:([^:@/?]*)(?::([^@/?]*))?@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(text) ?? [];
   const parameters = new Map<string, string>();
+  const [, user, password, rest = ''] = /^(?:([^:@/]*)(?::([^@/]*))?@)?(.*)$/s.exec(text) ?? [];
+  const parts = /^((?:\[[^\]]*\]|[^/?[])*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest);
+  if (parts === null) throw unreadable();
+  const [, hosts = '', database, query = ''] = parts;
   const set = (key: string, value: string | undefined): void => {
     if (value !== undefined && value !== '') parameters.set(key, decode(value));
   };
-  const addresses = hosts.split(',').map((host) => /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(host) ?? []);
-  set(
-    'host',
-    addresses
-      .map(([, host = '']) => host.replaceAll(/[[\]]/g, ''))
-      .join(',')
-      .replace(/^,*$/, ''),
-  );
-  set(
-    'port',
-    addresses
-      .map(([, , port = '']) => port)
-      .join(',')
-      .replace(/^,*$/, ''),
-  );
+  const addresses = hosts.split(',').map(splitAddress);
+  set('host', listOf(addresses.map(({ host }) => host)));
+  set('port', listOf(addresses.map(({ port }) => port)));
   set('user', user);
   set('password', password);
   set('dbname', database);
-  for (const pair of query.split('&')) {
-    const [key = '', value = ''] = pair.split('=');
-    if (key === 'ssl' && value === 'true') set('sslmode', 'require');
-    else if (key !== '') set(key, value);
+  for (const part of query === '' ? [] : query.replace(/&$/, '').split('&')) {
+    const [key = '', value, ...more] = part.split('=');
+    if (value === undefined || more.length > 0) throw unreadable();
+    if (key === 'ssl' && value === 'true') parameters.set('sslmode', 'require');
+    else store(parameters, decode(key), decode(value));
   }
-  if (parameters.size === 0) throw unreadable();
   return parameters;
 }
 
+function splitAddress(text: string): { readonly host: string; readonly port: string } {
+  const [, inBrackets, plain = '', port = ''] = /^(?:\[([^\]]+)\]|([^:[]*))(?::(.*))?$/s.exec(text) ?? [];
+  if (inBrackets === undefined && plain === '' && port === '' && !/^:?$/.test(text)) throw unreadable();
+  return { host: inBrackets ?? plain, port };
+}
+
+function listOf(values: readonly string[]): string {
+  return values.join(',').replace(/^,*$/, '');
+}
+
+/** As PostgreSQL 18: a blank within is written `%20`, those around a value do not count. */
 function decode(value: string): string {
+  const text = value.replaceAll(/^ +| +$/g, '');
+  if (text.includes(' ') || text.includes('%00')) throw unreadable();
   try {
-    return decodeURIComponent(value);
+    return decodeURIComponent(text);
   } catch (error) {
     if (error instanceof URIError) throw unreadable();
     throw error;

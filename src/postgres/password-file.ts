@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Environment } from '../shared/environment.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import type { Conninfo } from './conninfo.ts';
+
+/** The server asks for a password, and there is none for it. */
+export class PasswordMissing extends OperatorError {}
 
 /** What a line of the file is compared with. */
 export interface PasswordKey {
@@ -16,17 +16,15 @@ export interface PasswordKey {
 const defaultSocketFolders = new Set(['/var/run/postgresql', '/tmp']);
 
 /**
- * The password for a connection from libpq's password file: `passfile`, `PGPASSFILE` or `~/.pgpass` (PostgreSQL manual, chapter "libpq", The
- * Password File). As for libpq, a file that others may read counts as none.
+ * The password for a connection from libpq's password file (PostgreSQL manual, chapter "libpq", The Password File). As for libpq, a file that others may read counts as none.
  * @throws OperatorError `connection-failed` that says which line is missing, or why the file does not count
  */
-export async function readPassword(key: PasswordKey, conninfo: Conninfo, environment: Environment): Promise<string> {
-  const path = conninfo.get('passfile') ?? environment['PGPASSFILE'] ?? join(environment['HOME'] ?? '/', '.pgpass');
+export async function readPassword(key: PasswordKey, path: string): Promise<string> {
   const text = await readPrivateFile(path);
   const found = text === undefined ? undefined : findPassword(text, key);
   if (found !== undefined) return found;
   const { host, port, user } = key;
-  throw new OperatorError('connection-failed', `it asks for a password, and ${path} has none for it`, {
+  throw new PasswordMissing('connection-failed', `it asks for a password, and ${path} has none for it`, {
     hint: `add the line ${nameOf(host)}:${port}:*:${user}:PASSWORD to ${path}, mode 0600`,
   });
 }
@@ -50,7 +48,7 @@ async function readPrivateFile(path: string): Promise<string | undefined> {
     if ((mode & 0o077) === 0) return await readFile(path, 'utf8');
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return undefined;
-    throw new OperatorError(
+    throw new PasswordMissing(
       'connection-failed',
       `it asks for a password, and ${path} cannot be read: ${systemCodeOf(error) ?? ''}`,
       {
@@ -58,7 +56,7 @@ async function readPrivateFile(path: string): Promise<string | undefined> {
       },
     );
   }
-  throw new OperatorError(
+  throw new PasswordMissing(
     'connection-failed',
     `it asks for a password, and ${path} does not count because others may read it`,
     {

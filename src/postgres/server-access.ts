@@ -1,10 +1,15 @@
 import type { Environment } from '../shared/environment.ts';
 import { type Connection, connect } from './connect.ts';
-import { parseConninfo } from './conninfo.ts';
+import { withService } from './service-file.ts';
 
-/** Opens a connection for queries. @throws OperatorError `connection-failed`, or `configuration-invalid` for an unreadable string */
+/** Opens a connection for queries. @throws OperatorError `connection-failed`, or `configuration-invalid` for a string that asks for what cannot be had */
 export async function connectForQueries(conninfo: string, environment: Environment, signal?: AbortSignal): Promise<Connection> {
-  const connection = await connect({ conninfo: parseConninfo(conninfo), environment, applicationName: 'barman', signal });
+  const connection = await connect({
+    conninfo: withService(conninfo, environment),
+    environment,
+    applicationName: 'barman',
+    signal,
+  });
   await connection.query("SET datestyle TO 'ISO'"); // instants come as text
   return connection;
 }
@@ -16,5 +21,11 @@ export async function connectForReplication(
   applicationName = 'barman',
   signal?: AbortSignal,
 ): Promise<Connection> {
-  return await connect({ conninfo: parseConninfo(conninfo), environment, applicationName, isReplication: true, signal });
+  return await connect({
+    conninfo: withService(conninfo, environment),
+    environment,
+    applicationName,
+    isReplication: true,
+    signal,
+  });
 }

@@ -13,6 +13,8 @@ function aPrimary(answer: (sql: string) => string = () => '0/1000000') {
       return Promise.resolve([{ value: answer(sql) }]);
     },
     lost: new AbortController().signal,
+    node: { entry: { host: 'db', hostaddr: '', port: 5432 }, address: undefined },
+    keyPid: undefined,
     close: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

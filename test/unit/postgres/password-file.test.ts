@@ -2,6 +2,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { passwordFile, readParameters } from '../../../src/postgres/connection-parameters.ts';
 import { findPassword, readPassword } from '../../../src/postgres/password-file.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';
 
@@ -49,12 +50,12 @@ test.each([
   const below = (name: string): string => join(folder.path, name);
   const parameters = new Map(conninfo.map(([name, value]) => [name, below(value)]));
   const variables = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, below(value)]));
-  expect(await readPassword(key, parameters, variables)).toBe('secret');
+  expect(await readPassword(key, passwordFile(readParameters(parameters, variables)))).toBe('secret');
 });
 
 test('a missing line is told as it has to be written', async () => {
   await using folder = await createTemporaryFolder('pw');
-  const failure = readPassword(key, new Map(), { HOME: folder.path });
+  const failure = readPassword(key, join(folder.path, '.pgpass'));
   await expect(failure).rejects.toMatchObject({
     message: `it asks for a password, and ${folder.path}/.pgpass has none for it`,
     hint: `add the line db1:5432:*:barman:PASSWORD to ${folder.path}/.pgpass, mode 0600`,
@@ -66,5 +67,5 @@ test('a file that others may read does not count, and says so', async () => {
   const path = join(folder.path, '.pgpass');
   await writeFile(path, '*:*:*:*:secret');
   await chmod(path, 0o640);
-  await expect(readPassword(key, new Map(), { HOME: folder.path })).rejects.toMatchObject({ hint: `chmod 0600 ${path}` });
+  await expect(readPassword(key, join(folder.path, '.pgpass'))).rejects.toMatchObject({ hint: `chmod 0600 ${path}` });
 });
