@@ -118,19 +118,43 @@ const leftOutWhenNull: readonly RecordField[] = ['backupName', 'encryption', 'mo
  * @throws OperatorError `backup-info-invalid` naming the file, the line and the key
  */
 export function parseBackupInfo(content: string, backupId: BackupId, path: string): Backup {
-  const found: Record<RecordField, unknown> & { id: BackupId } = emptyBackup(backupId);
-  for (const [index, raw] of content.split('\n').entries()) {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#')) continue;
-    const split = line.indexOf('=');
-    const where = () => `${path}:${String(index + 1)}`;
-    if (split === -1) throw invalid(`${where()}: no "key=value" in a backup record`);
-    const key = line.slice(0, split).trim();
-    const field = fieldOf.get(key);
-    if (field === undefined) throw invalid(`${where()}: unknown key ${key} in a backup record`);
-    found[field] = readField(field, line.slice(split + 1).trim(), where);
+  return new RecordReader().read(content, backupId, path);
+}
+
+/** Line of a record, and what it says; no field for blanks and comments. */
+interface ReadLine {
+  readonly raw: string;
+  readonly field: RecordField | undefined;
+  readonly value: unknown;
+}
+
+/** Reads many records: a line that was the same in the record before, as most of them are, is not read again. */
+export class RecordReader {
+  readonly #before: ReadLine[] = [];
+
+  /** As {@link parseBackupInfo}. */
+  read(content: string, backupId: BackupId, path: string): Backup {
+    const backup: Record<RecordField, unknown> & { readonly id: BackupId } = emptyBackup(backupId);
+    const lines = content.split('\n');
+    for (let index = 0; index < lines.length; index++) {
+      const raw = lines[index] ?? '';
+      let line = this.#before[index];
+      if (line?.raw !== raw) line = this.#before[index] = readLine(raw, () => `${path}:${String(index + 1)}`);
+      if (line.field !== undefined) backup[line.field] = line.value;
+    }
+    return backup as Backup; // readLine gives each field the type the table says
   }
-  return found as Backup; // readField gives each field the type the table says
+}
+
+function readLine(raw: string, where: () => string): ReadLine {
+  const line = raw.trim();
+  if (line === '' || line.startsWith('#')) return { raw, field: undefined, value: undefined };
+  const split = line.indexOf('=');
+  if (split === -1) throw invalid(`${where()}: no "key=value" in a backup record`);
+  const key = line.slice(0, split).trim();
+  const field = fieldOf.get(key);
+  if (field === undefined) throw invalid(`${where()}: unknown key ${key} in a backup record`);
+  return { raw, field, value: readField(field, line.slice(split + 1).trim(), where) };
 }
 
 /** The record as it is written: keys in alphabetical order, null as `None`. */

@@ -5,7 +5,7 @@ import { syncFolder, writeFileDurably } from '../shared/durable-file.ts';
 import { isMissing, namesIn, namesNowIn, unreadable } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
-import { formatBackupInfo, parseBackupInfo } from './backup-info.ts';
+import { formatBackupInfo, parseBackupInfo, RecordReader } from './backup-info.ts';
 import { BackupRecordCache, isSameRecord, recordStateOf } from './backup-record-cache.ts';
 import { backupFolder, backupInfoPath, legacyBackupInfoPath, metaFolder, type ServerLayout } from './server-layout.ts';
 
@@ -36,10 +36,11 @@ export async function readBackupRecords(layout: ServerLayout): Promise<BackupRec
   const older = idsIn(layout.base, (name) => name).filter((id) => !known.has(id));
   const ids = [...inMeta, ...older].toSorted();
   const texts = ids.length < many ? ids.map((id) => readNow(layout, id)) : await readThroughCache(layout, ids);
+  const reader = new RecordReader();
   const backups: Backup[] = [];
   const broken: BrokenRecord[] = [];
   for (const text of texts) {
-    const reading = text === undefined || 'reason' in text ? text : parseOrBroken(text);
+    const reading = text === undefined || 'reason' in text ? text : parseOrBroken(text, reader);
     if (reading === undefined) continue;
     if ('reason' in reading) broken.push(reading);
     else backups.push(reading);
@@ -167,9 +168,9 @@ function readNow(layout: ServerLayout, id: BackupId): TextReading {
   }
 }
 
-function parseOrBroken({ id, path, content }: RecordText): Backup | BrokenRecord {
+function parseOrBroken({ id, path, content }: RecordText, reader: RecordReader): Backup | BrokenRecord {
   try {
-    return parseBackupInfo(content, id, path);
+    return reader.read(content, id, path);
   } catch (error) {
     return brokenBy(error, id);
   }
