@@ -10,7 +10,7 @@ const rooms = {
   encryption: ['transport', 'compression'],
   postgres: ['wal', 'transport'],
   catalog: ['wal', 'compression', 'encryption'],
-  retention: ['(catalog)'],
+  retention: ['catalog'],
   config: ['retention', 'postgres', '(catalog)'],
   hooks: ['config', '(catalog)', 'transport'],
 };

@@ -82,7 +82,7 @@ function tellCopy(job: BackupJob, { isRemote }: Host): void {
 /** The newest backup of files: others have nothing in common with what rsync would write. */
 async function backupBefore({ server, backup }: BackupJob): Promise<Backup | undefined> {
   const records = await readSoundRecords(server.layout);
-  return records.findLast((one) => isCopyDone(one) && one.id < backup.id && one.mode?.startsWith('rsync') === true);
+  return records.findLast((one) => isCopyDone(one) && one.id !== backup.id && one.mode?.startsWith('rsync') === true);
 }
 
 function itemsOf(job: BackupJob, before: Backup | undefined): CopyItem[] {

@@ -7,6 +7,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
 import { formatBackupInfo, parseBackupInfo, RecordReader } from './backup-info.ts';
 import { BackupRecordCache, isSameRecord, recordStateOf } from './backup-record-cache.ts';
+import { byAge } from './by-age.ts';
 import { backupFolder, backupInfoPath, legacyBackupInfoPath, metaFolder, type ServerLayout } from './server-layout.ts';
 
 /** A record that is there and cannot be used. */
@@ -15,7 +16,7 @@ export interface BrokenRecord {
   readonly reason: OperatorError;
 }
 
-/** Every record of a server, oldest first. */
+/** Every record of a server, oldest first, as {@link byAge} has it. */
 export interface BackupRecords {
   readonly backups: readonly Backup[];
   readonly broken: readonly BrokenRecord[];
@@ -31,10 +32,7 @@ const many = 64;
  * @throws OperatorError `file-unreadable` when a folder cannot be listed
  */
 export async function readBackupRecords(layout: ServerLayout): Promise<BackupRecords> {
-  const inMeta = idsIn(metaFolder(layout), (name) => /^(.*)-backup\.info$/.exec(name)?.[1]);
-  const known = new Set(inMeta);
-  const older = idsIn(layout.base, (name) => name).filter((id) => !known.has(id));
-  const ids = [...inMeta, ...older].toSorted();
+  const ids = idsOf(layout);
   const texts = ids.length < many ? ids.map((id) => readNow(layout, id)) : await readThroughCache(layout, ids);
   const reader = new RecordReader();
   const backups: Backup[] = [];
@@ -45,7 +43,18 @@ export async function readBackupRecords(layout: ServerLayout): Promise<BackupRec
     if ('reason' in reading) broken.push(reading);
     else backups.push(reading);
   }
-  return { backups, broken };
+  return { backups: byAge(backups), broken };
+}
+
+/** The greatest id that anything has: a record, read or not, or a folder of a backup. @throws OperatorError `file-unreadable` */
+export function greatestBackupId(layout: ServerLayout): BackupId | undefined {
+  return idsOf(layout).at(-1);
+}
+
+/** Every id that may have a record, ascending. */
+function idsOf(layout: ServerLayout): readonly BackupId[] {
+  const inMeta = idsIn(metaFolder(layout), (name) => /^(.*)-backup\.info$/.exec(name)?.[1]);
+  return [...new Set([...inMeta, ...idsIn(layout.base, (name) => name)])].toSorted();
 }
 
 /** Content of the file that a record was found in. */

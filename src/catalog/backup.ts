@@ -5,7 +5,7 @@ import { defaultSegmentSize, type SegmentName } from '../wal/wal-name.ts';
 
 declare const backupIdBrand: unique symbol;
 
-/** `YYYYMMDDTHHMMSS`, local time of the backup host at the start of the backup; plain string order is age (catalog.md section 3). */
+/** `YYYYMMDDTHHMMSS`, local time of the backup host at the start of the backup (catalog.md section 3): a name, and no proof of age. */
 export type BackupId = string & { readonly [backupIdBrand]: true };
 
 /** The six words of catalog.md section 5.5; a record with any other word is hidden by Barman, and broken for us. */
@@ -68,6 +68,16 @@ export interface Backup {
 /** Reads a backup id; undefined when the text has another shape. */
 export function parseBackupId(text: string): BackupId | undefined {
   return /^\d{8}T\d{6}$/.test(text) ? (text as BackupId) : undefined; // its shape was just tested
+}
+
+/** The id one second later; undefined at the end of the calendar. */
+export function idAfter(id: BackupId): BackupId | undefined {
+  const [, date = '', hour = '', rest = ''] = /^(\d{8})T(\d\d)(\d{4})$/.exec(id) ?? [];
+  const day = `${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}`;
+  const time = new Date(`${day}T${hour}:${rest.slice(0, 2)}:${rest.slice(2)}Z`).getTime(); // a calendar without a zone
+  return Number.isNaN(time)
+    ? undefined
+    : parseBackupId(new Date(time + 1000).toISOString().slice(0, 19).replaceAll(/[-:]/g, ''));
 }
 
 /** Its files are complete: DONE or WAITING_FOR_WALS (catalog.md section 3, COPY_DONE). */

@@ -1,9 +1,10 @@
 import type { Backup, BackupId } from './backup.ts';
+import { byAge } from './by-age.ts';
 
 /** Ids of the backups that are built directly on each other one, oldest first, by what their own records say. */
 export function childrenByParent(backups: readonly Backup[]): ReadonlyMap<BackupId, readonly BackupId[]> {
   const children = new Map<BackupId, BackupId[]>();
-  for (const { id, parentBackupId } of backups.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+  for (const { id, parentBackupId } of byAge(backups)) {
     if (parentBackupId === null) continue;
     children.set(parentBackupId, [...(children.get(parentBackupId) ?? []), id]);
   }

@@ -1,4 +1,5 @@
 import { type Backup, backupTypeOf, isCopyDone, parseBackupId } from './backup.ts';
+import { byAge } from './by-age.ts';
 
 /** Words that stand for a backup and therefore cannot be its name (cli.md section 3). */
 export const reservedBackupWords = [
@@ -44,15 +45,17 @@ export function findBackup(backups: readonly Backup[], wanted: string): FoundBac
   }
 }
 
-/** Copy-done neighbours of a backup in the order of ids. */
+/** Copy-done neighbours of a backup, which may be one of the backups or not. @param backups oldest first */
 export function neighboursOf(
   backups: readonly Backup[],
   backup: Backup,
 ): { readonly previous: Backup | undefined; readonly next: Backup | undefined } {
-  const usable = backups.filter(isCopyDone);
+  const known = backups.findIndex(({ id }) => id === backup.id);
+  const ordered = known === -1 ? byAge([...backups, backup]) : backups;
+  const place = known === -1 ? ordered.indexOf(backup) : known;
   return {
-    previous: usable.findLast(({ id }) => id < backup.id),
-    next: usable.find(({ id }) => id > backup.id),
+    previous: ordered.findLast((one, number) => number < place && isCopyDone(one)),
+    next: ordered.find((one, number) => number > place && isCopyDone(one)),
   };
 }
 

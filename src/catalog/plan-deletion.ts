@@ -1,6 +1,7 @@
 import { type SegmentName, segmentOf, timelineOf, walKindOf } from '../wal/wal-name.ts';
 import type { KeepTarget } from './annotations.ts';
 import { type Backup, type BackupId, isCopyDone } from './backup.ts';
+import { byAge } from './by-age.ts';
 import type { WalEntry } from './wal-entry.ts';
 
 /** Which WAL goes with a backup (catalog.md sections 16.3 and 16.4). */
@@ -8,14 +9,18 @@ export type WalDeletion =
   | { readonly kind: 'none'; readonly reason: string }
   | {
       readonly kind: 'older-than';
-      /** First segment that stays on any timeline that is not protected. */
+      /** First segment that stays on its timeline: on it no backup that stays begins earlier. Timelines before it go, unless they are protected. */
       readonly limit: SegmentName;
       readonly limitTimeline: number;
+      /** The lowest timeline that a backup begins on which stays: recovery from there may go along any later one. */
+      readonly lowestTimeline: number;
       /** Timelines that other backups live on. */
       readonly protectedTimelines: ReadonlySet<number>;
       /** Begin and end of backups that are kept standalone. */
       readonly protectedRanges: readonly SegmentRange[];
     };
+
+type WalOlderThan = Extract<WalDeletion, { kind: 'older-than' }>;
 
 interface SegmentRange {
   readonly first: SegmentName;
@@ -45,13 +50,25 @@ export class WalDeletionPlanner {
   readonly #newer: number[];
   /** How many live on each timeline. */
   readonly #living = new Map<number, number>();
+  /** What is there and may need WAL, by the timeline that its begin WAL names, in the order of these names. */
+  readonly #begins = new Map<number, Backup[]>();
+  readonly #gone = new Set<BackupId>();
 
   constructor(facts: DeletionFacts) {
     this.#facts = facts;
     this.#numbers = new Map(facts.backups.map(({ id }, number) => [id, number]));
     this.#older = facts.backups.map((_backup, number) => number - 1);
     this.#newer = facts.backups.map((_backup, number) => number + 1);
-    for (const backup of facts.backups) this.#count(backup, 1);
+    for (const backup of facts.backups) {
+      this.#count(backup, 1);
+      if (backup.beginWal === null || !mayNeedWal(backup)) continue;
+      const timeline = timelineOf(backup.beginWal);
+      const begins = this.#begins.get(timeline);
+      if (begins === undefined) this.#begins.set(timeline, [backup]);
+      else begins.push(backup);
+    }
+    for (const begins of this.#begins.values())
+      begins.sort(({ beginWal: a }, { beginWal: b }) => ((a ?? '') < (b ?? '') ? 1 : -1));
   }
 
   /**
@@ -61,15 +78,24 @@ export class WalDeletionPlanner {
   plan(going: Backup): WalDeletion {
     const { keeps, looksPastStandalone } = this.#facts;
     const protectedRanges: SegmentRange[] = [];
+    const passed = new Set([going.id]);
     for (const older of this.#from(going, this.#older)) {
       if (!mayNeedWal(older)) continue;
       if (keeps.get(older.id) !== 'standalone') return { kind: 'none', reason: `backup ${older.id} is older and needs it` };
       if (!looksPastStandalone) return { kind: 'none', reason: `backup ${older.id} is kept standalone` };
+      passed.add(older.id);
       if (older.beginWal !== null && older.endWal !== null) protectedRanges.push({ first: older.beginWal, last: older.endWal });
     }
-    const limit = this.#nextDone(going)?.beginWal ?? going.beginWal;
-    if (limit === null) return { kind: 'none', reason: 'nothing says where the WAL that stays begins' };
-    return olderThan(limit, { timelines: this.#timelinesBeside(going), protectedRanges });
+    const next = this.#nextDone(going)?.beginWal ?? going.beginWal;
+    if (next === null) return { kind: 'none', reason: 'nothing says where the WAL that stays begins' };
+    const first = this.#firstBegin(timelineOf(next), passed);
+    const limit = first !== undefined && first < next ? first : next;
+    const staying = [...this.#begins.keys()].filter((timeline) => this.#firstBegin(timeline, passed) !== undefined);
+    return olderThan(limit, {
+      timelines: this.#timelinesBeside(going),
+      protectedRanges,
+      lowestTimeline: Math.min(timelineOf(limit), ...staying),
+    });
   }
 
   /** From now on the backup is gone. */
@@ -80,6 +106,15 @@ export class WalDeletionPlanner {
     if (older >= 0) this.#newer[older] = newer;
     if (newer < this.#older.length) this.#older[newer] = older;
     this.#count(gone, -1);
+    this.#gone.add(gone.id);
+  }
+
+  /** Begin of the first backup that is there on a timeline, but for those that are passed over. */
+  #firstBegin(timeline: number, passed: ReadonlySet<BackupId>): SegmentName | undefined {
+    const begins = this.#begins.get(timeline) ?? []; // the first one is the last of them, which is quickly dropped
+    for (let last = begins.at(-1); last !== undefined && this.#gone.has(last.id); last = begins.at(-1)) begins.pop();
+    const first = begins.findLast(({ id }) => !this.#gone.has(id) && !passed.has(id));
+    return first?.beginWal ?? undefined;
   }
 
   #nextDone(going: Backup): Backup | undefined {
@@ -116,11 +151,15 @@ function mayNeedWal(backup: Backup): boolean {
 /** What the first backup of a server makes useless: everything before its begin WAL (catalog.md section 16.5). */
 export function planFirstBackupPurge(backups: readonly Backup[], first: Backup): WalDeletion {
   if (first.beginWal === null) return { kind: 'none', reason: 'the backup has no begin WAL' };
-  const older = backups.find((backup) => mayNeedWal(backup) && backup.id < first.id);
+  const others = backups.filter((backup) => backup.id !== first.id);
+  const ordered = byAge([...others, first]);
+  const limit = first.beginWal;
+  const older =
+    ordered.slice(0, ordered.indexOf(first)).find(mayNeedWal) ??
+    others.find((backup) => mayNeedWal(backup) && backup.beginWal !== null && backup.beginWal < limit);
   if (older !== undefined) return { kind: 'none', reason: `backup ${older.id} is older` };
-  const others = backups.filter((backup) => backup.id !== first.id && isLiving(backup));
-  const timelines = others.map(({ timeline }) => timeline).filter((timeline) => timeline !== null);
-  return olderThan(first.beginWal, { timelines, protectedRanges: [] });
+  const timelines = others.filter(isLiving).flatMap(({ timeline }) => timeline ?? []);
+  return olderThan(limit, { timelines, protectedRanges: [], lowestTimeline: timelineOf(limit) });
 }
 
 /** Whether an entry of the index stays. */
@@ -128,6 +167,7 @@ export function isWalKept({ name }: Pick<WalEntry, 'name'>, plan: WalDeletion): 
   if (plan.kind === 'none' || walKindOf(name) === 'history') return true;
   const timeline = timelineOf(name);
   if (plan.protectedTimelines.has(timeline)) return true;
+  if (timeline !== plan.limitTimeline && timeline > plan.lowestTimeline) return true;
   const segment = segmentOf(name);
   if (segment === undefined) return true;
   if (plan.protectedRanges.some(({ first, last }) => segment >= first && segment <= last)) return true;
@@ -136,11 +176,14 @@ export function isWalKept({ name }: Pick<WalEntry, 'name'>, plan: WalDeletion): 
 
 function olderThan(
   limit: SegmentName,
-  { timelines, protectedRanges }: { timelines: readonly number[]; protectedRanges: readonly SegmentRange[] },
+  {
+    timelines,
+    ...others
+  }: Pick<WalOlderThan, 'protectedRanges' | 'lowestTimeline'> & { readonly timelines: readonly number[] },
 ): WalDeletion {
   const limitTimeline = timelineOf(limit);
   const protectedTimelines = new Set(timelines.filter((timeline) => timeline !== limitTimeline));
-  return { kind: 'older-than', limit, limitTimeline, protectedTimelines, protectedRanges };
+  return { kind: 'older-than', limit, limitTimeline, protectedTimelines, ...others };
 }
 
 function isLiving({ status }: Backup): boolean {

@@ -161,7 +161,7 @@ function windowsOf(reaches: readonly Reach[], standalone: ReadonlySet<BackupId>)
     const counted = joined.length > 0 ? joined : own;
     const [some] = counted;
     if (some === undefined) return [];
-    const oldest = counted.reduce((found, reach) => (reach.placed.backup.id < found.placed.backup.id ? reach : found), some);
+    const oldest = counted.reduce((found, reach) => (reach.placed.begin < found.placed.begin ? reach : found), some);
     const newest = counted.reduce((found, reach) => (isLater(reach, found) ? reach : found), some);
     const { id, endTime } = oldest.placed.backup;
     return [{ timeline, from: { backupId: id, time: endTime }, to: newest.to }];

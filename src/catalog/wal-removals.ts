@@ -50,7 +50,8 @@ export class WalRemovals {
   }
 
   #add(plan: Removal, number: number): void {
-    const key = JSON.stringify([[...plan.protectedTimelines].toSorted((a, b) => a - b), plan.protectedRanges]);
+    const { protectedTimelines, protectedRanges, lowestTimeline } = plan;
+    const key = JSON.stringify([[...protectedTimelines].toSorted((a, b) => a - b), protectedRanges, lowestTimeline]);
     const group = this.#groups.get(key);
     if (group === undefined) {
       this.#groups.set(key, { furthest: plan, limits: [plan.limit], numbers: [number] });

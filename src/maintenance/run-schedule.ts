@@ -1,4 +1,5 @@
 import { readBackupRecords } from '../catalog/backup-records.ts';
+import { instantOfId } from '../catalog/by-age.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
@@ -41,7 +42,7 @@ export async function runSchedule(options: RunScheduleOptions, context: Context)
         servers = options.reload();
         return scheduledOf(servers, context);
       },
-      newestBegun: async (name) => await newestBegun(named(name)),
+      newestBegun: async (name) => await newestBegun(named(name), context.clock.now()),
       maintain: async () => await runOwn(['cron'], options),
       backUp: async (name, planned) => await backUpOnce(named(name), planned, options, context),
       tell: (state) => {
@@ -97,7 +98,7 @@ export async function listSchedules(
   const reports: ScheduleReport[] = [];
   for (const { name, schedule } of scheduledOf(servers, context)) {
     const server = servers.find(({ config }) => config.name === name);
-    const newest = server === undefined ? undefined : await newestBegun(server);
+    const newest = server === undefined ? undefined : await newestBegun(server, now);
     const next: Date[] = [];
     while (next.length < shownTimes) next.push(schedule.nextAfter(next.at(-1) ?? now));
     reports.push({ name, text: schedule.text, next, isMissed: firstPlanned(schedule, newest, now) <= now });
@@ -105,19 +106,14 @@ export async function listSchedules(
   return reports;
 }
 
-/** When the newest backup of a server was begun, whatever became of it. */
-async function newestBegun({ layout }: Server): Promise<Date | undefined> {
+/** When the newest backup of a server was begun, whatever became of it. A time to come is that of a clock that was set back since. */
+async function newestBegun({ layout }: Server, now: Date): Promise<Date | undefined> {
   const { backups } = await readBackupRecords(layout);
   const begun = backups.map(({ id, beginTime }) =>
     beginTime === null ? instantOfId(id) : new Date(epochSeconds(beginTime) * 1000),
   );
-  return begun.reduce<Date | undefined>((newest, time) => (newest === undefined || time > newest ? time : newest), undefined);
-}
-
-/** An id is local time; a record has nothing better before its copy begins. */
-function instantOfId(id: string): Date {
-  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)$/.exec(id) ?? [];
-  return new Date(`${year ?? ''}-${month ?? ''}-${day ?? ''}T${hour ?? ''}:${minute ?? ''}:${second ?? ''}`);
+  const past = begun.filter((time) => time <= now);
+  return past.reduce<Date | undefined>((newest, time) => (newest === undefined || time > newest ? time : newest), undefined);
 }
 
 async function backUpOnce(
@@ -129,7 +125,7 @@ async function backUpOnce(
   const { name } = server.config;
   await using lock = await tryLockFile(serverLockPath(server.layout, 'schedule'));
   if (lock === undefined || (await isLockHeld(serverLockPath(server.layout, 'backup')))) return 'busy';
-  const newest = await newestBegun(server);
+  const newest = await newestBegun(server, context.clock.now());
   if (newest !== undefined && newest >= planned) return 'already-taken';
   context.messages.info(`Starting the backup of server ${name} that was planned for ${planned.toISOString()}`);
   await runOwn(['backup', name], options);

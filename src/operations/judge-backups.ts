@@ -6,7 +6,10 @@ import { planRetention, type Verdict } from '../retention/plan-retention.ts';
 import type { RetentionPolicy } from '../retention/retention-policy.ts';
 import type { Context } from '../shared/context.ts';
 
-/** What the retention policy of a server says about its backups, newest first; undefined when no policy is enforced. */
+/**
+ * What the retention policy of a server says about its backups, newest first; undefined when no policy is enforced.
+ * @param backups oldest first
+ */
 export async function judgeBackups(
   server: Server,
   backups: readonly Backup[],
@@ -16,7 +19,7 @@ export async function judgeBackups(
   return retention.kind === 'enforced' ? await judgeBackupsBy(retention.policy, server, backups, context) : undefined;
 }
 
-/** What a policy would say about the backups of a server, newest first. */
+/** What a policy would say about the backups of a server, newest first. @param backups oldest first */
 export async function judgeBackupsBy(
   policy: RetentionPolicy,
   server: Server,
@@ -35,7 +38,7 @@ export async function judgeBackupsBy(
 /** The newest full backups whose files are gone, up to the first that has its files: the last good one. */
 async function lostBefore(server: Server, backups: readonly Backup[]): Promise<ReadonlySet<BackupId>> {
   const lost = new Set<BackupId>();
-  for (const backup of backups.toSorted((a, b) => (a.id < b.id ? 1 : -1))) {
+  for (const backup of backups.toReversed()) {
     if (backup.status !== 'DONE' || backup.parentBackupId !== null) continue;
     if (!(await isOrphan(server.layout, backup))) break;
     lost.add(backup.id);

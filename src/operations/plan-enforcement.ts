@@ -38,9 +38,12 @@ export function planEnforcement({ backups, keeps, verdicts }: EnforcementFacts):
 /** Backups by what they are built on. */
 class Tree {
   readonly #parents: ReadonlyMap<BackupId, BackupId | null>;
+  readonly #numbers: ReadonlyMap<BackupId, number>;
   readonly #unfinished = new Set<BackupId>();
 
+  /** @param backups oldest first */
   constructor(backups: readonly Backup[]) {
+    this.#numbers = new Map(backups.map(({ id }, number) => [id, number]));
     this.#parents = new Map(backups.map(({ id, parentBackupId }) => [id, parentBackupId]));
     for (const { id, status } of backups) {
       if (['EMPTY', 'STARTED', 'SYNCING'].includes(status)) for (const each of this.#line(id)) this.#unfinished.add(each);
@@ -52,11 +55,16 @@ class Tree {
     return this.#unfinished.has(id);
   }
 
-  /** A child is always younger than its parent. */
   order(a: BackupId, b: BackupId): number {
-    const [rootA, rootB] = [this.#line(a).at(-1) ?? a, this.#line(b).at(-1) ?? b];
-    if (rootA !== rootB) return rootA < rootB ? -1 : 1;
-    return a < b ? 1 : -1;
+    const [lineA, lineB] = [this.#line(a), this.#line(b)];
+    const [rootA, rootB] = [lineA.at(-1) ?? a, lineB.at(-1) ?? b];
+    if (rootA !== rootB) return this.#age(rootA) - this.#age(rootB) || (rootA < rootB ? -1 : 1);
+    return lineB.length - lineA.length || this.#age(b) - this.#age(a);
+  }
+
+  /** The oldest one has the smallest; what is not there is older than all. */
+  #age(id: BackupId): number {
+    return this.#numbers.get(id) ?? -1;
   }
 
   /** A backup and what it is built on, itself first. */

@@ -2,11 +2,11 @@ import { methodNamed } from '../backup/all-methods.ts';
 import { BackupJob } from '../backup/backup-job.ts';
 import type { BackupMethod } from '../backup/backup-method.ts';
 import type { BackupRequest } from '../backup/backup-request.ts';
-import { type Backup, type BackupId, newBackup, parseBackupId } from '../catalog/backup.ts';
-import { readBackupRecord, readBackupRecords } from '../catalog/backup-records.ts';
+import { type Backup, type BackupId, idAfter, newBackup, parseBackupId } from '../catalog/backup.ts';
+import { greatestBackupId, readBackupRecords } from '../catalog/backup-records.ts';
 import { ancestorsOf } from '../catalog/families.ts';
 import { writeIdentityOnce } from '../catalog/identity.ts';
-import { backupFolder, serverLockPath } from '../catalog/server-layout.ts';
+import { serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
 import { readBackupFacts } from '../postgres/backup-facts.ts';
@@ -14,7 +14,6 @@ import { connectForQueries } from '../postgres/server-access.ts';
 import { afterGrace } from '../shared/after-grace.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
-import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatCompactTime, localTimestamp } from '../shared/timestamp.ts';
 import type { Host } from '../transport/host.ts';
@@ -93,7 +92,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   const chosen = parentId === undefined ? undefined : await findParent(server, parentId);
   if (chosen !== undefined) await requireUsableParent(server, chosen, { connection, facts });
   const backup = newBackup({
-    id: await freeBackupId(server, context),
+    id: newBackupId(server, context),
     serverName: server.config.name,
     mode: method.mode(server.config),
     backupName: request.name ?? null,
@@ -124,13 +123,19 @@ async function lookForWals(server: Server, id: BackupId, context: Context): Prom
   );
 }
 
-/** Local time to the second; when that id is taken (two backups within a second, or the hour that DST repeats) the next one. */
-async function freeBackupId(server: Server, { clock }: Pick<Context, 'clock'>): Promise<BackupId> {
-  for (;;) {
-    const id = parseBackupId(formatCompactTime(localTimestamp(clock.now())));
-    if (id === undefined) throw new OperatorError('backup-failed', 'the clock of this host shows no usable date');
-    if ((await readBackupRecord(server.layout, id)) === undefined && !(await pathExists(backupFolder(server.layout, id))))
-      return id;
-    await clock.sleep(250);
-  }
+/**
+ * Local time to the second. An id that is not greater than all others (two backups within a second, the hour that daylight saving time
+ * repeats, a clock that was set back, another time zone) gives way to the second after the greatest one: other programs take the order of
+ * ids for age.
+ */
+function newBackupId({ layout }: Server, { clock }: Pick<Context, 'clock'>): BackupId {
+  const id = parseBackupId(formatCompactTime(localTimestamp(clock.now())));
+  if (id === undefined) throw new OperatorError('backup-failed', 'the clock of this host shows no usable date');
+  const greatest = greatestBackupId(layout);
+  if (greatest === undefined || id > greatest) return id;
+  const next = idAfter(greatest);
+  if (next !== undefined) return next;
+  throw new OperatorError('backup-failed', `no id is left after that of backup ${greatest}`, {
+    hint: 'move what has that name away from the folders meta and base',
+  });
 }

@@ -1,4 +1,5 @@
 import type { Backup, BackupId } from '../catalog/backup.ts';
+import { byAge } from '../catalog/by-age.ts';
 import { formatRetentionPolicy, type RetentionPolicy, windowDays } from './retention-policy.ts';
 
 /** A backup's standing (catalog.md section 15); `-` is a backup that is not DONE. */
@@ -42,6 +43,8 @@ export interface RetentionFacts {
   readonly lost?: ReadonlySet<BackupId>;
 }
 
+type JudgingFacts = RetentionFacts & { readonly ends: ReadonlyMap<BackupId, bigint> };
+
 interface Standing {
   readonly status: RetentionStatus;
   readonly reason: string;
@@ -72,14 +75,16 @@ const dayMicros = 86_400_000_000n;
  */
 export function planRetention(facts: RetentionFacts): readonly Verdict[] {
   const known = facts.backups.filter(({ status }) => status !== 'EMPTY');
-  const newestFirst = known.toSorted((a, b) => (a.id < b.id ? 1 : -1));
+  const oldestFirst = byAge(known);
+  const newestFirst = oldestFirst.toReversed();
+  const judging = { ...facts, ends: endsOf(oldestFirst, facts.now) };
   const byId = new Map(known.map((backup) => [backup.id, backup]));
   const roots = newestFirst.filter(({ parentBackupId }) => parentBackupId === null);
   const lastGood = roots.find(({ id, status }) => status === 'DONE' && facts.lost?.has(id) !== true);
   const walk: Walk = { counted: 0, isWindowCovered: false, earliestEnd: undefined };
   const standings = new Map<BackupId, Standing>();
   for (const root of roots) {
-    const standing = standingOf(root, facts, walk);
+    const standing = standingOf(root, judging, walk);
     standings.set(root.id, root === lastGood ? heldBack(standing) : standing);
   }
   return newestFirst.map((backup) => verdictOf(backup, standings, byId));
@@ -98,7 +103,7 @@ function verdictOf(backup: Backup, standings: ReadonlyMap<BackupId, Standing>, b
   return { id, status: standing.children, reason: `it begins from ${root.id}: ${standing.reason}`, outlook };
 }
 
-function standingOf(backup: Backup, facts: RetentionFacts, walk: Walk): Standing {
+function standingOf(backup: Backup, facts: JudgingFacts, walk: Walk): Standing {
   if (backup.status !== 'DONE') {
     return { status: '-', reason: `its status is ${backup.status}`, outlook: { kind: 'never' }, children: '-' };
   }
@@ -106,7 +111,7 @@ function standingOf(backup: Backup, facts: RetentionFacts, walk: Walk): Standing
   const verdict =
     policy.kind === 'redundancy' ? byRedundancy(policy, facts.minimumRedundancy, walk) : byWindow(backup, policy, facts, walk);
   walk.counted += 1;
-  const end = backup.endTime?.epochMicros;
+  const end = facts.ends.get(backup.id);
   if (end !== undefined && (walk.earliestEnd === undefined || end < walk.earliestEnd)) walk.earliestEnd = end;
   return kept(verdict, facts.keeps.get(backup.id));
 }
@@ -123,11 +128,11 @@ function byRedundancy(policy: Redundancy, minimum: number, walk: Walk): Standing
   return alike('OBSOLETE', `newer backups are enough for ${rule}`, { kind: 'now' });
 }
 
-function byWindow(backup: Backup, policy: RecoveryWindow, facts: RetentionFacts, walk: Walk): Standing {
+function byWindow(backup: Backup, policy: RecoveryWindow, facts: JudgingFacts, walk: Walk): Standing {
   const rule = formatRetentionPolicy(policy);
   const missing = facts.minimumRedundancy - walk.counted;
   if (!walk.isWindowCovered) {
-    walk.isWindowCovered = endedBefore(backup, windowStartMicros(policy, facts.now));
+    walk.isWindowCovered = endedBefore(facts.ends.get(backup.id), windowStartMicros(policy, facts.now));
     const reason = walk.isWindowCovered ? `${rule} is recovered from it` : `inside ${rule}`;
     return alike('VALID', reason, outlookInside(policy, walk.earliestEnd, missing));
   }
@@ -173,8 +178,26 @@ function windowMicros(policy: RecoveryWindow): bigint {
   return BigInt(windowDays(policy)) * dayMicros;
 }
 
-function endedBefore(backup: Backup, micros: bigint): boolean {
-  return backup.endTime !== null && backup.endTime.epochMicros < micros;
+function endedBefore(end: bigint | undefined, micros: bigint): boolean {
+  return end !== undefined && end < micros;
+}
+
+/**
+ * When each backup ended, as far as a clock is to be believed: not before an older one began. A clock that was set back must not carry
+ * the newest backup out of the window.
+ */
+function endsOf(oldestFirst: readonly Backup[], now: Date): ReadonlyMap<BackupId, bigint> {
+  const ends = new Map<BackupId, bigint>();
+  const nowMicros = BigInt(now.getTime()) * 1000n;
+  let latestBegin: bigint | undefined;
+  for (const { id, beginTime, endTime } of oldestFirst) {
+    const end = endTime?.epochMicros;
+    if (end !== undefined) ends.set(id, latestBegin === undefined || end > latestBegin ? end : latestBegin);
+    const begin = beginTime?.epochMicros;
+    const isPast = begin !== undefined && begin <= nowMicros;
+    if (isPast && (latestBegin === undefined || begin > latestBegin)) latestBegin = begin;
+  }
+  return ends;
 }
 
 /** Undefined when an ancestor is missing, or the records go in a circle. */

@@ -294,3 +294,85 @@ test('what follows a usable backup that is not kept standalone stays, on its tim
     { numRuns: 300 },
   );
 });
+
+/** Backups whose ids, positions and timelines have nothing to do with each other. */
+const disordered = fc
+  .array(
+    fc.record({
+      timeline: fc.integer({ min: 1, max: 4 }),
+      number: fc.integer({ min: 1, max: 12 }),
+      status: fc.constantFrom('DONE', 'DONE', 'WAITING_FOR_WALS', 'FAILED', 'STARTED', 'SYNCING', 'EMPTY'),
+      keep: fc.constantFrom(undefined, undefined, undefined, 'standalone' as const),
+    }),
+    { minLength: 1, maxLength: 8 },
+  )
+  .map((drawn) => {
+    const keeps: Record<number, KeepTarget> = {};
+    const backups = drawn.map(({ timeline, number, status, keep }, index): Backup => {
+      if (keep !== undefined && status === 'DONE') keeps[index + 1] = keep;
+      const begin = `${String(timeline)}:${number.toString(16)}`;
+      return aBackup({
+        day: index + 1,
+        begin,
+        end: `${String(timeline)}:${(number + 1).toString(16)}`,
+        status: status,
+      });
+    });
+    return { backups, keeps };
+  });
+
+test('whatever the ids say, what a backup that stays needs stays: from its begin on, on its timeline and any that may follow', () => {
+  fc.assert(
+    fc.property(disordered, fc.array(fc.nat(), { minLength: 1, maxLength: 4 }), ({ backups, keeps }, choices) => {
+      const planner = new WalDeletionPlanner(facts({ backups, keeps, looksPastStandalone: true }));
+      let left = backups;
+      for (const choice of choices) {
+        const going = left[choice % left.length];
+        if (going === undefined) return;
+        const plan = planner.plan(going);
+        planner.drop(going);
+        left = left.filter(({ id }) => id !== going.id);
+        for (const { id, beginWal, endWal, status, timeline } of left) {
+          if (!['DONE', 'WAITING_FOR_WALS', 'STARTED', 'SYNCING'].includes(status)) continue;
+          for (let on = timeline!; on <= 5; on++) {
+            const livesThere = left.some((other) => other.timeline === on && other.id !== id && other.status !== 'FAILED');
+            for (let number = 0; number <= 20; number++) {
+              const name = walOf(`${String(on)}:${number.toString(16)}`);
+              const isOwn = on === timeline && name >= beginWal!;
+              const isItsEnd = isOwn && name <= endWal!;
+              const isNeeded =
+                keeps[Number(id.slice(6, 8))] === 'standalone'
+                  ? isItsEnd
+                  : isOwn || (on > timeline! && !livesThere && on !== going.timeline);
+              if (isNeeded) expect([id, name, isWalKept({ name }, plan)]).toEqual([id, name, true]);
+            }
+          }
+        }
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('of backups in the hour that is repeated, the one that began first keeps its WAL', () => {
+  // the ids of 2 and 3 are in the wrong order: 3 was taken before 2
+  const backups = [
+    aBackup({ day: 1, begin: '1:2' }),
+    aBackup({ day: 2, begin: '1:8' }),
+    aBackup({ day: 3, begin: '1:5' }),
+    aBackup({ day: 4, begin: '1:B' }),
+  ];
+  const plan = new WalDeletionPlanner(facts({ backups })).plan(backups[0]!);
+  expect(goneOf(plan, ['1:2', '1:4', '1:5', '1:7', '1:8'])).toEqual(['1:2', '1:4']);
+});
+
+test('a timeline without a backup stays while one stays from which recovery may go along it', () => {
+  const backups = [aBackup({ day: 1, begin: '1:2' }), aBackup({ day: 2, begin: '4:5' }), aBackup({ day: 3, begin: '2:6' })];
+  const plan = new WalDeletionPlanner(facts({ backups })).plan(backups[0]!);
+  expect(goneOf(plan, ['1:3', '2:1', '2:7', '3:1', '3:9', '4:4', '4:5'])).toEqual(['1:3', '4:4']);
+});
+
+test('a backup that began earlier in the WAL, whatever its id, is no reason to remove what lies before the first one', () => {
+  const first = aBackup({ day: 2, begin: '1:5' });
+  expect(planFirstBackupPurge([first, aBackup({ day: 3, begin: '1:3' })], first).kind).toBe('none');
+});

@@ -17,6 +17,7 @@ const deletions: fc.Arbitrary<WalDeletion> = fc.oneof(
       kind: fc.constant('older-than' as const),
       limit: segments,
       limitTimeline: fc.constant(1),
+      lowestTimeline: fc.integer({ min: 1, max: 3 }),
       protectedTimelines: fc.subarray([2, 3]).map((timelines) => new Set(timelines)),
       protectedRanges: fc.subarray([
         { first: segmentOf('1:2'), last: segmentOf('1:3') },
@@ -101,8 +102,10 @@ function naivePlan(facts: DeletionFacts, going: Backup): WalDeletion {
     return { kind: 'none', reason: `backup ${blocking.id} ${words}` };
   }
   const newer = backups.find(({ id, status }) => id > going.id && ['DONE', 'WAITING_FOR_WALS'].includes(status));
-  const limit = (newer ?? going).beginWal!;
-  const limitTimeline = Number(limit.slice(0, 8));
+  const next = (newer ?? going).beginWal!;
+  const limitTimeline = Number(next.slice(0, 8));
+  const begins = backups.filter((one) => one.id !== going.id && needs(one) && !older.includes(one)).map((one) => one.beginWal!);
+  const [limit = next] = [next, ...begins].filter((begin) => Number(begin.slice(0, 8)) === limitTimeline).toSorted();
   const living = backups.filter(
     ({ id, status }) => id !== going.id && ['STARTED', 'WAITING_FOR_WALS', 'DONE'].includes(status),
   );
@@ -110,6 +113,7 @@ function naivePlan(facts: DeletionFacts, going: Backup): WalDeletion {
     kind: 'older-than',
     limit,
     limitTimeline,
+    lowestTimeline: Math.min(...[limit, ...begins].map((begin) => Number(begin.slice(0, 8)))),
     protectedTimelines: new Set(living.map(({ timeline }) => timeline!).filter((timeline) => timeline !== limitTimeline)),
     protectedRanges: older.map(({ beginWal, endWal }) => ({ first: beginWal!, last: endWal! })),
   };

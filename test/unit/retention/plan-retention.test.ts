@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Backup, type BackupId, type BackupStatus, parseBackupId } from '../../../src/catalog/backup.ts';
+import { type Backup, type BackupId, type BackupStatus, emptyBackup, parseBackupId } from '../../../src/catalog/backup.ts';
 import { type KeepTarget, planRetention, type Verdict } from '../../../src/retention/plan-retention.ts';
 import { parseRetentionPolicy } from '../../../src/retention/retention-policy.ts';
+import { lsnFromBytes } from '../../../src/wal/lsn.ts';
 
 interface Sketch {
   /** Day of January 2026 on which it began and ended. */
@@ -293,6 +294,68 @@ test('the order of the records does not matter', () => {
       expect(planned(backups.toReversed(), rules)).toBe(planned(backups, rules));
     }),
   );
+});
+
+describe('whatever the clock and the ids say', () => {
+  /** Backups of one timeline in the order of their positions; ids, begin and end times are arbitrary. */
+  const disordered = fc
+    .uniqueArray(
+      fc.record({ minute: fc.integer({ min: 10, max: 59 }), day: fc.integer({ min: 1, max: 28 }), hasEnd: fc.boolean() }),
+      { selector: ({ minute }) => minute, minLength: 1, maxLength: 10 },
+    )
+    .map((drawn) =>
+      drawn.map(({ minute, day, hasEnd }, number): Backup => {
+        const time = { epochMicros: BigInt(Date.UTC(2026, 0, day, 12, minute)) * 1000n, offsetMinutes: 0 };
+        return {
+          ...emptyBackup(parseBackupId(`20260101T00${String(minute)}00`)!),
+          status: 'DONE',
+          timeline: 1,
+          systemid: '7000000000000000001',
+          beginXlog: lsnFromBytes(BigInt(number + 1) << 24n),
+          beginTime: time,
+          endTime: hasEnd ? time : null,
+        };
+      }),
+    );
+  const judge = (backups: readonly Backup[], { policy, minimum = 0, today = 29 }: Rules) =>
+    planRetention({
+      backups,
+      keeps: new Map(),
+      policy: policyOf(policy),
+      minimumRedundancy: minimum,
+      now: new Date(Date.UTC(2026, 0, today, 13)),
+    });
+
+  test('the newest backup never expires, and redundancy keeps those that begin last in the WAL', () => {
+    fc.assert(
+      fc.property(disordered, fc.integer({ min: 1, max: 4 }), fc.infiniteStream(fc.nat()), (backups, count, choices) => {
+        const shuffled = backups.toSorted(() => (choices.next().value % 2 === 0 ? 1 : -1));
+        const plan = judge(shuffled, { policy: `REDUNDANCY ${String(count)}` });
+        expect(plan.map(({ id }) => id)).toEqual(backups.map(({ id }) => id).toReversed());
+        const valid = plan.filter(({ status }) => status === 'VALID').map(({ id }) => id);
+        expect(valid).toEqual(plan.slice(0, count).map(({ id }) => id));
+      }),
+    );
+  });
+
+  test('a window is recovered from a backup that began before it, and from none that only a wrong clock puts there', () => {
+    fc.assert(
+      fc.property(disordered, fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 40 }), (backups, days, today) => {
+        const plan = judge(backups, { policy: `RECOVERY WINDOW OF ${String(days)} DAYS`, today });
+        const start = Date.UTC(2026, 0, today - days, 13);
+        const now = Date.UTC(2026, 0, today, 13);
+        const going = new Set(plan.filter(({ status }) => status === 'OBSOLETE').map(({ id }) => id));
+        for (const [number, { id, beginTime }] of backups.entries()) {
+          if (!going.has(id)) continue;
+          const begun = Number(beginTime!.epochMicros / 1000n);
+          const later = backups.slice(number + 1).filter((other) => !going.has(other.id));
+          const base = later.find(({ endTime }) => endTime !== null && Number(endTime.epochMicros / 1000n) < start);
+          expect(base).toBeDefined();
+          if (begun <= now) expect(begun).toBeLessThan(start); // an older one inside the window proves that no later one is before it
+        }
+      }),
+    );
+  });
 });
 
 test('a backup whose files are gone is not the last good one', () => {
