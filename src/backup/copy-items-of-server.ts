@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Backup, isCopyDone } from '../catalog/backup.ts';
-import { readSoundRecords } from '../catalog/backup-records.ts';
+import { readBackupRecords } from '../catalog/backup-records.ts';
 import { backupFolder } from '../catalog/server-layout.ts';
 import { formatInterval } from '../shared/units.ts';
 import type { Host } from '../transport/host.ts';
@@ -81,8 +81,8 @@ function tellCopy(job: BackupJob, { isRemote }: Host): void {
 
 /** The newest backup of files: others have nothing in common with what rsync would write. */
 async function backupBefore({ server, backup }: BackupJob): Promise<Backup | undefined> {
-  const records = await readSoundRecords(server.layout);
-  return records.findLast((one) => isCopyDone(one) && one.id !== backup.id && one.mode?.startsWith('rsync') === true);
+  const { backups } = await readBackupRecords(server.layout); // one that cannot be read lends no files, and stops no backup
+  return backups.findLast((one) => isCopyDone(one) && one.id !== backup.id && one.mode?.startsWith('rsync') === true);
 }
 
 function itemsOf(job: BackupJob, before: Backup | undefined): CopyItem[] {

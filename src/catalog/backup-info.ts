@@ -9,7 +9,7 @@ import {
 } from '../shared/python-literal.ts';
 import { formatLongTime, parseTimestamp, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
-import { parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
+import { isSegmentOf, isSegmentSize, parseSegmentName, type SegmentName, segmentIndex } from '../wal/wal-name.ts';
 import {
   type Backup,
   type BackupId,
@@ -20,7 +20,7 @@ import {
   type Tablespace,
 } from './backup.ts';
 
-type RecordField = Exclude<keyof Backup, 'id'>;
+type RecordField = Exclude<keyof Backup, 'id' | 'otherKeys'>;
 
 /** How one field stands in a record: `read` gives undefined for text that is no such value. */
 interface FieldText<T> {
@@ -30,7 +30,7 @@ interface FieldText<T> {
 
 const text: FieldText<string> = { read: (value) => value, write: (value) => value.replaceAll(/[\r\n]+/g, ' ') };
 const integer: FieldText<number> = {
-  read: (value) => (/^[+-]?\d+$/.test(value) ? Number(value) : undefined),
+  read: (value) => (/^[+-]?\d+$/.test(value) && Number.isSafeInteger(Number(value)) ? Number(value) : undefined),
   write: String,
 };
 const time: FieldText<Timestamp> = { read: parseTimestamp, write: formatLongTime };
@@ -67,7 +67,7 @@ const texts: FieldText<readonly string[]> = {
 };
 const tablespaces: FieldText<readonly Tablespace[]> = { read: readTablespaces, write: formatTablespaces };
 
-/** Every field of a record and how it is written (catalog.md section 5.3); the list is closed: Barman dies of an unknown key. */
+/** Every field of a record and how it is written (catalog.md section 5.3). We add none: Barman up to 3.20 dies of a key that it does not know. */
 const fields: { readonly [K in RecordField]: FieldText<NonNullable<Backup[K]>> } = {
   backupLabel: label,
   backupName: text,
@@ -121,12 +121,11 @@ export function parseBackupInfo(content: string, backupId: BackupId, path: strin
   return new RecordReader().read(content, backupId, path);
 }
 
-/** Line of a record, and what it says; no field for blanks and comments. */
-interface ReadLine {
-  readonly raw: string;
-  readonly field: RecordField | undefined;
-  readonly value: unknown;
-}
+/** Line of a record, and what it says. */
+type ReadLine =
+  | { readonly raw: string; readonly kind: 'blank' }
+  | { readonly raw: string; readonly kind: 'known'; readonly field: RecordField; readonly value: unknown }
+  | { readonly raw: string; readonly kind: 'other'; readonly key: string; readonly value: string };
 
 /** Reads many records: a line that was the same in the record before, as most of them are, is not read again. */
 export class RecordReader {
@@ -135,36 +134,73 @@ export class RecordReader {
   /** As {@link parseBackupInfo}. */
   read(content: string, backupId: BackupId, path: string): Backup {
     const backup: Record<RecordField, unknown> & { readonly id: BackupId } = emptyBackup(backupId);
+    const otherKeys = new Map<string, string>();
     const lines = content.split('\n');
     for (let index = 0; index < lines.length; index++) {
       const raw = lines[index] ?? '';
       let line = this.#before[index];
       if (line?.raw !== raw) line = this.#before[index] = readLine(raw, () => `${path}:${String(index + 1)}`);
-      if (line.field !== undefined) backup[line.field] = line.value;
+      if (line.kind === 'known') backup[line.field] = line.value;
+      else if (line.kind === 'other') otherKeys.set(line.key, line.value);
     }
-    return backup as Backup; // readLine gives each field the type the table says
+    const read = backup as Backup; // readLine gives each field the type the table says
+    return otherKeys.size === 0 ? read : { ...read, otherKeys };
   }
 }
 
 function readLine(raw: string, where: () => string): ReadLine {
   const line = raw.trim();
-  if (line === '' || line.startsWith('#')) return { raw, field: undefined, value: undefined };
+  if (line === '' || line.startsWith('#')) return { raw, kind: 'blank' };
   const split = line.indexOf('=');
   if (split === -1) throw invalid(`${where()}: no "key=value" in a backup record`);
   const key = line.slice(0, split).trim();
+  const value = line.slice(split + 1).trim();
   const field = fieldOf.get(key);
-  if (field === undefined) throw invalid(`${where()}: unknown key ${key} in a backup record`);
-  return { raw, field, value: readField(field, line.slice(split + 1).trim(), where) };
+  if (field !== undefined) return { raw, kind: 'known', field, value: readField(field, value, where) };
+  if (!/^\w+$/.test(key)) throw invalid(`${where()}: no key of a backup record: ${key.slice(0, 60)}`);
+  return { raw, kind: 'other', key, value };
+}
+
+/** More WAL than anybody writes during one backup: 64 TB in segments of 16 MB. */
+const mostSegments = 4_000_000;
+const counts: readonly RecordField[] = ['beginOffset', 'clusterSize', 'deduplicatedSize', 'endOffset', 'size', 'version'];
+
+/**
+ * A record whose values can be of no cluster is damaged, or made to keep us busy.
+ * @param path for the message only
+ * @throws OperatorError `backup-info-invalid` naming the key
+ */
+export function requirePossible(backup: Backup, path: string): void {
+  const wrong = impossibleField(backup);
+  if (wrong === undefined) return;
+  throw invalid(`${path}: no backup has ${keyOf(wrong)}=${formatField(backup, wrong)}`);
+}
+
+function impossibleField(backup: Backup): RecordField | undefined {
+  const { beginWal, endWal, timeline, xlogSegmentSize } = backup;
+  if (!isSegmentSize(xlogSegmentSize)) return 'xlogSegmentSize';
+  if (timeline !== null && (timeline < 0 || timeline > 0xffff_ffff)) return 'timeline';
+  if (beginWal !== null && !isSegmentOf(beginWal, xlogSegmentSize)) return 'beginWal';
+  if (endWal !== null && !isSegmentOf(endWal, xlogSegmentSize)) return 'endWal';
+  const isTooLong =
+    beginWal !== null &&
+    endWal !== null &&
+    segmentIndex(endWal, xlogSegmentSize) - segmentIndex(beginWal, xlogSegmentSize) > mostSegments;
+  if (isTooLong) return 'endWal';
+  return counts.find((field) => Number(backup[field] ?? 0) < 0);
 }
 
 /** The record as it is written: keys in alphabetical order, null as `None`. */
 export function formatBackupInfo(backup: Backup): string {
-  const lines: string[] = [];
-  for (const [key, field] of [...fieldOf].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  const lines: [string, string][] = [...(backup.otherKeys ?? [])];
+  for (const [key, field] of fieldOf) {
     if (backup[field] === null && leftOutWhenNull.includes(field)) continue;
-    lines.push(`${key}=${formatField(backup, field)}\n`);
+    lines.push([key, formatField(backup, field)]);
   }
-  return lines.join('');
+  return lines
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
 }
 
 /** One field as the record has it: for JSON forms, hooks and messages. */

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileDurably } from '../shared/durable-file.ts';
 import { isMissing, namesIn, namesNowIn, unreadable } from '../shared/look.ts';
-import { OperatorError } from '../shared/operator-error.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
-import { formatBackupInfo, parseBackupInfo, RecordReader } from './backup-info.ts';
+import { formatBackupInfo, RecordReader, requirePossible } from './backup-info.ts';
 import { BackupRecordCache, isSameRecord, recordStateOf } from './backup-record-cache.ts';
 import { byAge } from './by-age.ts';
 import { backupFolder, backupInfoPath, legacyBackupInfoPath, metaFolder, type ServerLayout } from './server-layout.ts';
@@ -23,6 +23,8 @@ export interface BackupRecords {
 }
 
 const readAtOnce = 32;
+/** Of a real one with thousands of tablespaces or included files it is a few megabytes. */
+const largestRecord = 64 * 1024 * 1024;
 /** Fewer records than these are read at once and without a cache: to have other threads read them takes longer. */
 const many = 64;
 
@@ -120,7 +122,7 @@ export function soundOf({ backups, broken: [first] }: BackupRecords): readonly B
  */
 export async function readBackupRecord(layout: ServerLayout, id: BackupId): Promise<Backup | undefined> {
   const text = await readText(layout, id);
-  return text === undefined ? undefined : parseBackupInfo(text.content, id, text.path);
+  return text === undefined ? undefined : parse(text, new RecordReader());
 }
 
 /**
@@ -177,17 +179,25 @@ function readNow(layout: ServerLayout, id: BackupId): TextReading {
   }
 }
 
-function parseOrBroken({ id, path, content }: RecordText, reader: RecordReader): Backup | BrokenRecord {
+function parseOrBroken(text: RecordText, reader: RecordReader): Backup | BrokenRecord {
   try {
-    return reader.read(content, id, path);
+    return parse(text, reader);
   } catch (error) {
-    return brokenBy(error, id);
+    return brokenBy(error, text.id);
   }
 }
 
+function parse({ id, path, content }: RecordText, reader: RecordReader): Backup {
+  const backup = reader.read(content, id, path);
+  requirePossible(backup, path);
+  return backup;
+}
+
+/** Whatever is wrong with a record is wrong with that one alone. */
 function brokenBy(error: unknown, id: BackupId): BrokenRecord {
   if (error instanceof OperatorError) return { id, reason: error };
-  throw error;
+  const message = `the record of backup ${id} cannot be read: ${messageOf(error)}`;
+  return { id, reason: new OperatorError('backup-info-invalid', message, { cause: error }) };
 }
 
 function recordPaths(layout: ServerLayout, id: BackupId): readonly string[] {
@@ -201,20 +211,32 @@ function idsIn(folder: string, idOf: (name: string) => string | undefined): Back
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
+    refuseNoRecord(path);
     return await readFile(path, 'utf8');
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw unreadable(path, error);
+    throw error instanceof OperatorError ? error : unreadable(path, error);
   }
 }
 
 function readNowIfThere(path: string): string | undefined {
   try {
+    refuseNoRecord(path);
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw unreadable(path, error);
+    throw error instanceof OperatorError ? error : unreadable(path, error);
   }
+}
+
+/** Opening a pipe would wait for ever, and a huge file would take all memory. @throws Error of the file system; OperatorError */
+function refuseNoRecord(path: string): void {
+  const found = statSync(path);
+  if (found.isFile() && found.size <= largestRecord) return;
+  const reason = found.isFile() ? `it has ${String(found.size)} bytes` : 'it is no file';
+  throw new OperatorError('file-unreadable', `${path} is not a backup record: ${reason}`, {
+    hint: 'move it away: the backup is then no longer listed',
+  });
 }
 
 async function isFolder(path: string): Promise<boolean> {

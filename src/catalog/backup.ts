@@ -63,6 +63,8 @@ export interface Backup {
   readonly timeline: number | null;
   readonly version: number | null;
   readonly xlogSegmentSize: number;
+  /** What another release wrote beside these, by key, as it stands in the record: kept when the record is written again, and shown. */
+  readonly otherKeys?: ReadonlyMap<string, string>;
 }
 
 /** Reads a backup id; undefined when the text has another shape. */

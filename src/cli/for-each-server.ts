@@ -1,8 +1,7 @@
 import type { Application } from '../assemble.ts';
 import type { Server } from '../config/server.ts';
-import { expectedFailureOf } from '../shared/operator-error.ts';
 
-/** Does the work of one server after the other: an expected failure of one is told, and the next has its turn. */
+/** Does the work of one server after the other: a failure of one, also one that is a bug of ours, is told, and the next has its turn. */
 export async function forEachServer(
   servers: readonly Server[],
   application: Application,
@@ -12,9 +11,8 @@ export async function forEachServer(
     try {
       await work(server);
     } catch (error) {
-      const failure = expectedFailureOf(error);
-      if (failure === undefined || application.context.signal.aborted) throw error;
-      application.tellFailure(failure);
+      if (application.context.signal.aborted) throw error;
+      application.tellFailure(error);
     }
   }
 }

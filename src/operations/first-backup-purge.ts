@@ -1,5 +1,5 @@
 import type { Backup } from '../catalog/backup.ts';
-import { readSoundRecords } from '../catalog/backup-records.ts';
+import { readBackupRecords } from '../catalog/backup-records.ts';
 import { planFirstBackupPurge } from '../catalog/plan-deletion.ts';
 import { removeWals, walsToRemove } from '../catalog/remove-wals.ts';
 import type { Server } from '../config/server.ts';
@@ -9,7 +9,12 @@ import { walDeletionHooks } from './wal-deletion-hooks.ts';
 /** Removes WAL that lies before the first backup of a server: nothing can use it (catalog.md section 16.5). */
 export async function purgeBeforeFirstBackup(server: Server, backup: Backup, context: Context): Promise<void> {
   if (server.config.options.worm_mode) return;
-  const plan = planFirstBackupPurge(await readSoundRecords(server.layout), backup);
+  const { backups, broken } = await readBackupRecords(server.layout);
+  if (broken.length > 0) {
+    context.log.warning(`no WAL before backup ${backup.id} is removed: ${broken[0]?.reason.message ?? ''}`);
+    return;
+  }
+  const plan = planFirstBackupPurge(backups, backup);
   if (plan.kind === 'none' || (await walsToRemove(server.layout, plan)).length === 0) return;
   context.messages.info(`This is the first backup for server ${server.config.name}`);
   context.messages.info('WAL segments preceding the current backup have been found:');

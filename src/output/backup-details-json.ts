@@ -18,9 +18,11 @@ export function backupDetailsJson(details: BackupDetails): JsonObject {
     ...(backup.systemid === null ? {} : { system_id: backup.systemid }),
     server_information: { data_checksums: backup.dataChecksums, summarize_wal: backup.summarizeWal },
   };
-  if (!isComplete(backup)) return { ...known, ...(backup.error === null ? {} : { error: backup.error }) };
+  const others = Object.fromEntries(backup.otherKeys ?? []);
+  if (!isComplete(backup)) return { ...others, ...known, ...(backup.error === null ? {} : { error: backup.error }) };
   const clusterSize = positive(backup.clusterSize);
   return {
+    ...others,
     ...known,
     backup_type: type,
     ...(clusterSize === undefined ? {} : sizes('cluster_size', clusterSize)),

@@ -28,6 +28,7 @@ export function topRows({ backup, serverName }: BackupDetails): string[] {
     ['PostgreSQL Version', isDone ? wordOf(backup.version) : undefined],
     ['PGDATA directory', isDone ? wordOf(backup.pgdata) : undefined],
     ['Estimated Cluster Size', isDone && clusterSize !== undefined ? formatSize(clusterSize) : undefined],
+    ...(backup.otherKeys ?? []),
   ];
   return withValue(rows).map(([label, value]) => row(label, value));
 }

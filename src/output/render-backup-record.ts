@@ -8,7 +8,7 @@ import { jsonOfPython } from './python-json.ts';
 /** Who reads the record: `sync-info` has every time twice, `backup` in C time, `diagnose` as ISO 8601. */
 export type RecordReader = 'backup' | 'sync-info' | 'diagnose';
 
-type RecordField = Exclude<keyof Backup, 'id'>;
+type RecordField = Exclude<keyof Backup, 'id' | 'otherKeys'>;
 
 const plain = (value: Json): Json => value;
 const times: Readonly<Record<RecordReader, (time: Timestamp) => string>> = {
@@ -68,7 +68,7 @@ export function recordJson(backup: Backup, reader: RecordReader = 'backup'): Jso
   });
   entries.push(['begin_time', timeOf(backup.beginTime)], ['end_time', timeOf(backup.endTime)]);
   return {
-    ...Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    ...Object.fromEntries([...(backup.otherKeys ?? []), ...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))),
     backup_id: backup.id,
     ...(reader === 'sync-info' ? { begin_time_iso: isoOf(backup.beginTime), end_time_iso: isoOf(backup.endTime) } : {}),
   };

@@ -81,18 +81,17 @@ function lookAlong(
   // the segment after an LSN is only read when the LSN ends its own
   const last = wanted === undefined ? newest : Math.min(wanted, newest);
   const holes: WalHole[] = [];
-  let open: { first: number; last: number } | undefined;
-  const close = (): void => {
-    if (open === undefined) return;
-    const { first: from, last: to } = open;
-    holes.push({ first: coverage.nameAt(from, lineage), last: coverage.nameAt(to, lineage), segments: to - from + 1 });
-    open = undefined;
-  };
-  for (let index = first; index <= last; index++) {
-    if (coverage.timeAt(index, lineage, index === last) !== undefined) close();
-    else open = { first: open?.first ?? index, last: index };
+  const isThere = (index: number): boolean => coverage.timeAt(index, lineage, index === last) !== undefined;
+  for (let index = first; index <= last; ) {
+    if (isThere(index)) {
+      index++;
+      continue;
+    }
+    const from = index;
+    do index = Math.min(coverage.nextFrom(index + 1, lineage) ?? Infinity, last + 1);
+    while (index <= last && !isThere(index));
+    holes.push({ first: coverage.nameAt(from, lineage), last: coverage.nameAt(index - 1, lineage), segments: index - from });
   }
-  close();
   return { range: { first: beginWal, last: coverage.nameAt(last, lineage) }, holes };
 }
 

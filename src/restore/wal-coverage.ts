@@ -63,6 +63,19 @@ export class WalCoverage {
     return last;
   }
 
+  /** Number of the next segment, from one on, that any timeline of the lineage has: a hole may be longer than can be gone through. */
+  nextFrom(index: number, lineage: readonly LineagePart[]): number | undefined {
+    let next: number | undefined;
+    const take = (found: number): void => {
+      if (found >= index && (next === undefined || found < next)) next = found;
+    };
+    for (const { timeline } of lineage) {
+      for (const run of this.#runs.of(timeline)) if (run.last >= index) take(Math.max(run.first, index));
+      for (const found of this.#timesOf.get(timeline)?.keys() ?? []) take(found);
+    }
+    return next;
+  }
+
   #archivedTime(timeline: number, index: number): number | undefined {
     return this.#archived.entryOf(segmentAtIndex(timeline, index, this.segmentSize))?.time;
   }

@@ -119,10 +119,14 @@ function formatCharacter(character: string, quote: string): string {
 
 class NotALiteral extends Error {}
 
+/** As in Python: brackets in more others than these are no literal. */
+const deepest = 200;
+
 /** Reads from left to right; any surprise is a {@link NotALiteral}. */
 class LiteralReader {
   readonly #text: string;
   #position = 0;
+  #depth = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -138,15 +142,24 @@ class LiteralReader {
   #value(): PythonValue {
     this.#skipBlanks();
     const next = this.#text.charAt(this.#position);
-    if (next === '[') return this.#items('[', ']').items;
-    if (next === '(') {
-      const { items, hasComma } = this.#items('(', ')');
-      const [only] = items;
-      return items.length === 1 && !hasComma && only !== undefined ? only : new PythonTuple(items);
-    }
-    if (next === '{') return this.#dict();
+    if (next === '[') return this.#nested(() => this.#items('[', ']').items);
+    if (next === '(') return this.#nested(() => this.#tuple());
+    if (next === '{') return this.#nested(() => this.#dict());
     if (next === "'" || next === '"') return this.#textWithNeighbours();
     return this.#wordOrNumber();
+  }
+
+  #nested<T>(read: () => T): T {
+    if (++this.#depth > deepest) throw new NotALiteral();
+    const value = read();
+    this.#depth--;
+    return value;
+  }
+
+  #tuple(): PythonValue {
+    const { items, hasComma } = this.#items('(', ')');
+    const [only] = items;
+    return items.length === 1 && !hasComma && only !== undefined ? only : new PythonTuple(items);
   }
 
   #items(open: string, close: string): { items: PythonValue[]; hasComma: boolean } {

@@ -78,6 +78,16 @@ function segmentsPerLog(segmentSize: number): number {
   return Math.floor(0xffff_ffff / segmentSize) + 1;
 }
 
+/** Whether a cluster can have segments of that size: a power of two from 1 MiB to 1 GiB. */
+export function isSegmentSize(bytes: number): boolean {
+  return Number.isInteger(Math.log2(bytes)) && bytes >= 2 ** 20 && bytes <= 2 ** 30;
+}
+
+/** Whether a cluster with segments of that size can have one of that name. */
+export function isSegmentOf(name: SegmentName, segmentSize: number): boolean {
+  return segmentParts(name).segment < segmentsPerLog(segmentSize);
+}
+
 /** Running number of a segment on any timeline: its start position divided by the segment size. */
 export function segmentIndex(name: SegmentName, segmentSize: number): number {
   const { log, segment } = segmentParts(name);

@@ -410,7 +410,16 @@ const streamCases: readonly Case[] = [
 ];
 
 const catalogCases: readonly Case[] = [
-  brokenRecord('a record with an unknown key', (text) => `${text}colour=red\n`, /:\d+: unknown key colour/),
+  brokenRecord(
+    'a record with a key that is none',
+    (text) => `${text}the colour=red\n`,
+    /:\d+: no key of a backup record: the colour/,
+  ),
+  brokenRecord(
+    'a record with an end that no backup reaches',
+    (text) => text.replace(/^end_wal=.*$/m, `end_wal=${'F'.repeat(24)}`),
+    /backup\.info: no backup has end_wal=F{24}/,
+  ),
   brokenRecord('a record with a line that is no pair', (text) => `half a line\n${text}`, /:1: no "key=value"/),
   brokenRecord(
     'a record with a time that is none',
@@ -426,15 +435,15 @@ const catalogCases: readonly Case[] = [
   {
     title: 'a broken record among good ones',
     words: ['list-backups', '--minimal', 'main'],
-    setUp: async (home) => patchRecord(home, (text) => `${text}colour=red\n`),
-    says: new RegExp(`${weekly}-backup\\.info:\\d+: unknown key colour`),
+    setUp: async (home) => patchRecord(home, (text) => `${text}the colour=red\n`),
+    says: new RegExp(`${weekly}-backup\\.info:\\d+: no key of a backup record: the colour`),
     prints: new RegExp(`^${failed}\n${secondTwin}\n${firstTwin}\n$`),
   },
   {
     title: 'a broken record where WAL would go with a backup',
     words: ['delete', 'main', firstTwin],
-    setUp: async (home) => patchRecord(home, (text) => `${text}colour=red\n`),
-    says: new RegExp(`${weekly}-backup\\.info:\\d+: unknown key colour`),
+    setUp: async (home) => patchRecord(home, (text) => `${text}the colour=red\n`),
+    says: new RegExp(`${weekly}-backup\\.info:\\d+: no key of a backup record: the colour`),
   },
   {
     title: 'a record that may not be read',

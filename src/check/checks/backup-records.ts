@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { BackupId } from '../../catalog/backup.ts';
-import { parseBackupInfo } from '../../catalog/backup-info.ts';
+import { parseBackupInfo, requirePossible } from '../../catalog/backup-info.ts';
 import { backupInfoPath, legacyBackupInfoPath } from '../../catalog/server-layout.ts';
 import { expectedFailureOf, systemCodeOf } from '../../shared/operator-error.ts';
 import type { Check, CheckFacts } from '../check.ts';
@@ -44,7 +44,7 @@ async function remedyFor({ server: { layout }, broken: [first], recordsFailure }
 
 async function isSound(path: string, id: BackupId): Promise<boolean> {
   try {
-    parseBackupInfo(await readFile(path, 'utf8'), id, path);
+    requirePossible(parseBackupInfo(await readFile(path, 'utf8'), id, path), path);
     return true;
   } catch (error) {
     if (expectedFailureOf(error) !== undefined || systemCodeOf(error) !== undefined) return false;

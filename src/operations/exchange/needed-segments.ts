@@ -1,6 +1,6 @@
 import type { Backup } from '../../catalog/backup.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import { type SegmentName, segmentIndex, segmentsBetween } from '../../wal/wal-name.ts';
+import { isSegmentSize, type SegmentName, segmentIndex, segmentsBetween } from '../../wal/wal-name.ts';
 
 /** More than any backup needs: a record that says so is damaged, or made to fill our memory. */
 const mostSegments = 1_000_000;
@@ -12,8 +12,7 @@ export function neededSegments({ id, beginWal, endWal, xlogSegmentSize }: Backup
     endWal !== null &&
     beginWal.slice(0, 8) === endWal.slice(0, 8) &&
     beginWal <= endWal &&
-    xlogSegmentSize >= 2 ** 20 &&
-    xlogSegmentSize <= 2 ** 30 &&
+    isSegmentSize(xlogSegmentSize) &&
     segmentIndex(endWal, xlogSegmentSize) - segmentIndex(beginWal, xlogSegmentSize) < mostSegments;
   if (isSound) return [...segmentsBetween(beginWal, endWal, xlogSegmentSize)];
   throw new OperatorError('backup-info-invalid', `the record of backup ${id} does not say which WAL it needs`);

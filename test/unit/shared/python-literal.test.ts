@@ -178,3 +178,12 @@ test('texts look as Python shows them, and Python reads what we write', async ()
   expect(texts.map(formatPythonLiteral)).toEqual(await askPython('repr(x)', texts));
   expect(await askPython('ast.literal_eval(x)', texts.map(formatPythonLiteral))).toEqual(texts);
 });
+
+test('brackets in 200 brackets are read, and in more they are no literal', () => {
+  const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+  expect(parsePythonLiteral(nested(200))).toBeDefined();
+  for (const depth of [201, 1_000_000]) expect(parsePythonLiteral(nested(depth))).toBeUndefined();
+  expect(parsePythonLiteral(`${'('.repeat(1000)}1`)).toBeUndefined();
+  expect(parsePythonLiteral(`${"{'a': ".repeat(1000)}1`)).toBeUndefined();
+  expect(parsePythonLiteral(`[${nested(150)}, ${nested(150)}]`)).toBeDefined();
+});
