@@ -1,19 +1,19 @@
 import { join } from 'node:path';
-import type { CodecSurroundings } from '../compression/codec.ts';
 import type { Context } from '../shared/context.ts';
 import { isMissing, namesIn, sizeAndTime } from '../shared/look.ts';
 import { parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
 import { readAnnotations } from './annotations.ts';
 import { type Backup, isCopyDone } from './backup.ts';
 import { readArchivedWal } from './read-archived-wal.ts';
+import type { Histories, HistoryServer } from './read-histories.ts';
 import type { ServerLayout } from './server-layout.ts';
 import { judgeContinuity, type WalContinuity } from './wal-continuity.ts';
+import type { ArchivedHistories } from './wal-paths.ts';
 
 export interface ContinuityOptions {
-  readonly layout: ServerLayout;
+  readonly server: HistoryServer;
   /** Every backup, oldest first. */
   readonly backups: readonly Backup[];
-  readonly surroundings: CodecSurroundings;
   /** Backups and WAL are copied from another host, one after the other. */
   readonly isPassive: boolean;
 }
@@ -21,6 +21,10 @@ export interface ContinuityOptions {
 export interface ContinuityReport extends WalContinuity {
   /** Segments that are missing in the archive but wait to be archived: no hole. */
   readonly waitingCount: number;
+  readonly histories: ArchivedHistories;
+  readonly segmentSize: number;
+  /** Without these files it is not known what their timelines descend from. */
+  readonly unreadable: Histories['unreadable'];
 }
 
 /**
@@ -30,17 +34,18 @@ export interface ContinuityReport extends WalContinuity {
  * @throws OperatorError `wal-index-invalid`, `lock-failed` or `interrupted`
  */
 export async function readContinuity(
-  { layout, backups, surroundings, isPassive }: ContinuityOptions,
+  { server, backups, isPassive }: ContinuityOptions,
   context: Pick<Context, 'log' | 'signal'>,
 ): Promise<ContinuityReport | undefined> {
   const newest = backups.findLast((backup) => isCopyDone(backup) && backup.beginWal !== null && backup.endWal !== null);
   if (newest === undefined) return undefined;
-  const reading = { layout, segmentSize: newest.xlogSegmentSize, surroundings };
-  const known = await readArchivedWal(reading, context);
+  const { layout } = server;
+  const known = await readArchivedWal(server, newest.xlogSegmentSize, context);
   const always = { backups, doneHasWal: !isPassive };
-  const { runs: archived, histories } = known;
+  const { runs: archived, histories, unreadable } = known;
+  const segmentSize = newest.xlogSegmentSize;
   const first = judgeContinuity({ ...always, standalone: new Set(), archived, present: archived, histories });
-  if (first.holes.length === 0) return { ...first, waitingCount: 0 };
+  if (first.holes.length === 0) return { ...first, waitingCount: 0, histories, segmentSize, unreadable };
 
   const { keeps } = await readAnnotations(
     layout,
@@ -48,13 +53,19 @@ export async function readContinuity(
   );
   const standalone = new Set([...keeps].filter(([, target]) => target === 'standalone').map(([id]) => id));
   const waiting = await waitingSegments(layout);
-  const again = await readArchivedWal(reading, context); // what no longer waited was archived meanwhile
+  const again = await readArchivedWal(server, newest.xlogSegmentSize, context); // what no longer waited was archived meanwhile
   const present = again.runs.copy();
   for (const { name, time } of waiting) present.add(name, time);
   const facts = { ...always, standalone, archived: again.runs, histories: again.histories };
   const without = judgeContinuity({ ...facts, present: again.runs });
   const report = judgeContinuity({ ...facts, present });
-  return { ...report, waitingCount: countMissing(without) - countMissing(report) };
+  return {
+    ...report,
+    waitingCount: countMissing(without) - countMissing(report),
+    histories: again.histories,
+    segmentSize,
+    unreadable: again.unreadable,
+  };
 }
 
 function countMissing({ holes }: WalContinuity): number {

@@ -1,5 +1,5 @@
 import type { TimelineSwitch } from '../wal/timeline-history.ts';
-import { segmentAtLsn, segmentIndex } from '../wal/wal-name.ts';
+import { type SegmentName, segmentAtIndex, segmentAtLsn, segmentIndex } from '../wal/wal-name.ts';
 import { firstRunFrom, type WalRuns } from './wal-runs.ts';
 
 /** History files of the archive by the timeline that they tell the origin of, oldest ancestor first. */
@@ -69,6 +69,11 @@ export function gapsOf({ parts }: WalPath, runs: WalRuns): readonly PathGap[] {
 /** Timeline that a path reads a segment from. */
 export function timelineAt({ parts, timeline }: WalPath, index: number): number {
   return parts.find(({ first, last }) => index >= first && index <= last)?.timeline ?? timeline;
+}
+
+/** The segments of a path from number `last` backwards, those of its ancestors too, as replay reads them. */
+export function* segmentsBackFrom(path: WalPath, last: number, segmentSize: number): Generator<SegmentName> {
+  for (let index = last; index >= 0; index--) yield segmentAtIndex(timelineAt(path, index), index, segmentSize);
 }
 
 /** Time of a segment where it ends a run; undefined in the middle of one, where nobody keeps it. */

@@ -14,7 +14,7 @@ import { askPassphrase, type Decryption, decryptionFailure, startDecryption } fr
 import { encryptionHeadLength, isEncrypted } from './openpgp.ts';
 
 /** The part of a server that says how its WAL is stored. */
-interface StoringServer {
+export interface StoringServer {
   readonly programPath: string;
   readonly environment: CodecSurroundings['environment'];
   readonly config: { readonly options: StoringOptions };

@@ -1,11 +1,14 @@
 import type { Backup } from '../catalog/backup.ts';
+import { type LastTransaction, readLastTransaction } from '../catalog/last-transaction.ts';
 import { type ContinuityReport, readContinuity } from '../catalog/read-continuity.ts';
 import type { RecoverableWindow } from '../catalog/wal-continuity.ts';
+import { pathTo, segmentsBackFrom } from '../catalog/wal-paths.ts';
 import { describeHole } from '../check/describe-hole.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { expectedFailureOf } from '../shared/operator-error.ts';
 import { formatLongTime, timestampFromEpoch } from '../shared/timestamp.ts';
+import { type SegmentName, segmentIndex, timelineOf } from '../wal/wal-name.ts';
 import type { StatusItem } from './reports/server-reports.ts';
 
 /**
@@ -17,11 +20,9 @@ export async function continuityItems(
   backups: readonly Backup[],
   context: Context,
 ): Promise<readonly StatusItem[]> {
-  const { layout, config, programPath: path, environment } = server;
   try {
-    const options = { layout, backups, surroundings: { path, environment }, isPassive: config.isPassive };
-    const report = await readContinuity(options, context);
-    return report === undefined ? [] : itemsOf(report);
+    const report = await readContinuity({ server, backups, isPassive: server.config.isPassive }, context);
+    return report === undefined ? [] : itemsOf(report, await lastTransactions(server, report, context));
   } catch (error) {
     const reason = expectedFailureOf(error);
     if (reason === undefined || reason.code === 'interrupted') throw error;
@@ -29,20 +30,46 @@ export async function continuityItems(
   }
 }
 
-function itemsOf({ windows, holes, waitingCount }: ContinuityReport): readonly StatusItem[] {
+/** By the last segment of a window, where its WAL ends. */
+type LastTransactions = ReadonlyMap<SegmentName, LastTransaction>;
+
+async function lastTransactions(
+  server: Server,
+  { windows, histories, segmentSize }: ContinuityReport,
+  context: Context,
+): Promise<LastTransactions> {
+  const found = new Map<SegmentName, LastTransaction>();
+  for (const { to } of windows) {
+    if (found.has(to.segment)) continue;
+    const last = segmentIndex(to.segment, segmentSize);
+    const path = pathTo(timelineOf(to.segment), last, { histories, segmentSize });
+    found.set(to.segment, await readLastTransaction(server, segmentsBackFrom(path, last, segmentSize), context));
+  }
+  return found;
+}
+
+function itemsOf(
+  { windows, holes, waitingCount, unreadable }: ContinuityReport,
+  transactions: LastTransactions,
+): readonly StatusItem[] {
   const waiting = waitingCount === 0 ? '' : ` (missing but waiting to be archived: ${String(waitingCount)})`;
   const timelines = windows.length < 2 ? [] : windows;
   return [
-    ...windowItems(wholeOf(windows), { key: '', label: '' }),
+    ...windowItems(wholeOf(windows), { key: '', label: '' }, transactions),
     ...timelines.flatMap((window) => {
       const timeline = String(window.timeline);
-      return windowItems(window, { key: `_timeline_${timeline}`, label: ` on timeline ${timeline}` });
+      return windowItems(window, { key: `_timeline_${timeline}`, label: ` on timeline ${timeline}` }, transactions);
     }),
     { key: 'wal_holes', label: 'WAL holes', message: `${holes.length === 0 ? 'none' : String(holes.length)}${waiting}` },
     ...holes.map((hole, position) => {
       const number = String(position + 1);
       return { key: `wal_hole_${number}`, label: `WAL hole ${number}`, message: describeHole(hole) };
     }),
+    ...unreadable.map(({ name, reason }) => ({
+      key: `unreadable_history_${String(timelineOf(name))}`,
+      label: `History of timeline ${String(timelineOf(name))}`,
+      message: `cannot be read, so that its windows and holes are not known (${reason})`,
+    })),
   ];
 }
 
@@ -57,10 +84,14 @@ function wholeOf(windows: readonly RecoverableWindow[]): Window | undefined {
   return { from, to };
 }
 
-function windowItems(window: Window | undefined, suffix: { key: string; label: string }): readonly StatusItem[] {
+function windowItems(
+  window: Window | undefined,
+  suffix: { key: string; label: string },
+  transactions: LastTransactions,
+): readonly StatusItem[] {
   const items = [
     { key: 'recoverable_from', label: 'Recoverable from', message: fromText(window) },
-    { key: 'recoverable_to', label: 'Recoverable to', message: toText(window) },
+    { key: 'recoverable_to', label: 'Recoverable to', message: toText(window, transactions) },
   ];
   return items.map(({ key, label, message }) => ({ key: `${key}${suffix.key}`, label: `${label}${suffix.label}`, message }));
 }
@@ -71,8 +102,15 @@ function fromText(window: Window | undefined): string {
   return `${time === null ? 'unknown time' : formatLongTime(time)} (backup ${backupId})`;
 }
 
-function toText(window: Window | undefined): string {
+/** The end of the last transaction: a later time is no target that recovery can reach. Where WAL cannot be read, the time at which it arrived. */
+function toText(window: Window | undefined, transactions: LastTransactions): string {
   if (window === undefined) return 'None';
   const { time, segment } = window.to;
-  return `${time === undefined ? 'unknown time' : formatLongTime(timestampFromEpoch(time))} (last WAL ${segment})`;
+  const last = transactions.get(segment);
+  if (last?.kind === 'known') {
+    const end = { ...timestampFromEpoch(Number(last.endMicros) / 1e6), epochMicros: last.endMicros };
+    return `${formatLongTime(end)} (last WAL ${segment})`;
+  }
+  const arrival = time === undefined ? 'unknown time' : formatLongTime(timestampFromEpoch(time));
+  return `${arrival} (last WAL ${segment}, which arrived then)`;
 }

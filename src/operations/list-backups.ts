@@ -1,8 +1,7 @@
-import { Writable } from 'node:stream';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { type Backup, type BackupId, backupTypeOf, isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
+import { readHistories } from '../catalog/read-histories.ts';
 import { readLedger } from '../catalog/read-ledger.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
 import { WalLedger } from '../catalog/wal-ledger.ts';
@@ -11,8 +10,6 @@ import type { Server } from '../config/server.ts';
 import type { RetentionStatus } from '../retention/plan-retention.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
-import { timelineOf } from '../wal/wal-name.ts';
 import { findBackupOrFail } from './find-backup-or-fail.ts';
 import { judgeBackups } from './judge-backups.ts';
 import type { BackupDetails, BackupList, BackupSummary } from './reports/backup-reports.ts';
@@ -38,7 +35,7 @@ export async function showBackup(server: Server, wanted: string, context: Contex
     serverName: server.config.name,
     previousId: previous?.id,
     nextId: next?.id,
-    childTimelines: await childTimelines(server, backup, ledger.histories),
+    childTimelines: await childTimelines(server, backup, ledger.histories, context),
     chain: chainOf(backup, backups),
   };
 }
@@ -81,31 +78,22 @@ async function retentionStatuses(
 }
 
 /** Timelines that leave this backup's timeline at or after its end (engine.md section 13.1). */
-async function childTimelines(server: Server, backup: Backup, histories: readonly WalEntry[]): Promise<number[]> {
-  const { timeline, endXlog } = backup;
+async function childTimelines(
+  server: Server,
+  { timeline, endXlog }: Backup,
+  histories: readonly WalEntry[],
+  context: Context,
+): Promise<number[]> {
   if (timeline === null || endXlog === null) return [];
-  const children: number[] = [];
-  for (const { name } of histories) {
-    const child = timelineOf(name);
-    if (child <= timeline) continue;
-    const switches = await readHistory(server, name);
-    if (switches.some((left) => left.timeline === timeline && left.switchLsn >= endXlog)) children.push(child);
+  const names = histories.map(({ name }) => name);
+  const read = await readHistories(server, names, context);
+  for (const { name, reason } of read.unreadable) {
+    context.log.warning(`the history file ${name} of server '${server.config.name}' cannot be read: ${reason}`);
   }
-  return children;
-}
-
-/** What a history file in the archive says, compressed or encrypted or not. */
-async function readHistory(server: Server, name: WalEntry['name']): Promise<TimelineSwitch[]> {
-  const { storageOf, writePlainWal } = await import('../encryption/stored-wal.ts');
-  const chunks: Buffer[] = [];
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      chunks.push(chunk);
-      done();
-    },
+  const leaves = [...read.histories].filter(([child, switches]) => {
+    return child > timeline && switches.some((left) => left.timeline === timeline && left.switchLsn >= endXlog);
   });
-  await writePlainWal(archivedWalPath(server.layout, name), sink, storageOf(server));
-  return parseTimelineHistory(Buffer.concat(chunks).toString('utf8'), name);
+  return leaves.map(([child]) => child).toSorted((a, b) => a - b);
 }
 
 function chainOf(backup: Backup, backups: readonly Backup[]): BackupDetails['chain'] {

@@ -21,6 +21,7 @@ import { primaryAdvice } from './primary-advice.ts';
 import { type RecoverySettings, recoverySettings } from './recovery-settings.ts';
 import type { Refusals } from './refusals.ts';
 import { refuseImpossibleWays } from './refuse-impossible-ways.ts';
+import { refuseLateTarget } from './refuse-late-target.ts';
 import { refuseMissingMeans } from './refuse-missing-means.ts';
 import { refuseOldVersion } from './refuse-old-version.ts';
 import { refuseStart } from './refuse-start.ts';
@@ -39,6 +40,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   const { choice, facts } = chosen;
   const { backup, timelines } = choice;
   warnings.push(...choice.warnings);
+  await refuseLateTarget(aim, { backup, timelines, facts }, told, context);
   await refuseBackup(aim, backup, refusals);
   const places = await planPlaces(aim, backup, refusals);
   const settings = settingsOf(aim, { backup, timelines, places });

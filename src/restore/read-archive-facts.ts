@@ -1,17 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { readHistories, readHistoryFile } from '../catalog/read-histories.ts';
 import { readLedger } from '../catalog/read-ledger.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
 import type { Server } from '../config/server.ts';
-import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
+import { arrivalsOf, storageOf } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { isMissing, namesIn } from '../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { localTimestamp } from '../shared/timestamp.ts';
-import { parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
+import type { TimelineSwitch } from '../wal/timeline-history.ts';
 import { parseWalName, segmentOf, timelineOf, type WalName, walKindOf } from '../wal/wal-name.ts';
 import type { ArchiveFacts } from './judge-backup.ts';
 import { WalCoverage } from './wal-coverage.ts';
@@ -32,22 +31,27 @@ export async function readArchiveFacts(
 ): Promise<ArchiveFacts> {
   const ledger = await readLedger(server.layout, context);
   const coverages = new Map([...options.segmentSizes].map((size) => [size, new WalCoverage(size, ledger)]));
-  const historyNames: WalName[] = [];
   const count = ({ name, time }: Pick<WalEntry, 'name' | 'time'>): void => {
     const kind = walKindOf(name);
-    if (kind === 'history') historyNames.push(name);
     const segment = segmentOf(name);
     if (segment === undefined || (kind !== 'segment' && !(kind === 'partial' && options.countsPartial))) return;
     for (const coverage of coverages.values()) coverage.add(segment, time);
   };
   ledger.others.forEach(count);
+  const names = ledger.histories.map(({ name }) => name);
+  const { histories: archived, unreadable } = await readHistories(server, names, context);
+  for (const { name, reason } of unreadable) context.log.warning(`the history file ${name} cannot be used: ${reason}`);
+  const histories = new Map(archived);
   if (options.countsArrivals) {
-    for (const folder of [server.layout.incoming, server.layout.streaming]) (await arrivalsIn(folder)).forEach(count);
-  }
-  const histories = new Map<number, readonly TimelineSwitch[]>();
-  for (const name of historyNames) {
-    const history = await readHistory(server, name, context);
-    if (history !== undefined) histories.set(timelineOf(name), history);
+    for (const folder of [server.layout.incoming, server.layout.streaming]) {
+      const arrivals = await arrivalsIn(folder);
+      arrivals.forEach(count);
+      for (const { name } of arrivals) {
+        if (walKindOf(name) !== 'history' || histories.has(timelineOf(name))) continue;
+        const history = await readWaitingHistory(server, join(folder, name), name, context);
+        if (history !== undefined) histories.set(timelineOf(name), history);
+      }
+    }
   }
   const coverageFor = (size: number): WalCoverage => coverages.get(size) ?? new WalCoverage(size);
   return { histories, coverageFor, now: localTimestamp(context.clock.now()) };
@@ -106,29 +110,18 @@ async function factsOf(path: string): Promise<{ readonly time: number; readonly 
   }
 }
 
-/** A history file that cannot be read must not stand in the way of a restore that does not need it: its timeline then counts as unknown. */
-async function readHistory(
+/** One that waits and cannot be read yet stands in nobody's way: its timeline then counts as unknown. */
+async function readWaitingHistory(
   server: Server,
+  path: string,
   name: WalName,
   { log }: Pick<Context, 'log'>,
 ): Promise<readonly TimelineSwitch[] | undefined> {
   try {
-    return parseTimelineHistory(await readPlainText(server, archivedWalPath(server.layout, name)), name);
+    return await readHistoryFile(path, name, arrivalsOf(storageOf(server)));
   } catch (error) {
     if (!(error instanceof OperatorError) && systemCodeOf(error) === undefined) throw error;
-    log.warning(`the history file ${name} cannot be used: ${messageOf(error)}`);
+    log.warning(`the history file ${name}, which waits to be archived, cannot be used: ${messageOf(error)}`);
     return undefined;
   }
-}
-
-async function readPlainText(server: Server, path: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      chunks.push(chunk);
-      done();
-    },
-  });
-  await writePlainWal(path, sink, storageOf(server));
-  return Buffer.concat(chunks).toString('utf8');
 }

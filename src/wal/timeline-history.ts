@@ -29,6 +29,9 @@ export function parseTimelineHistory(text: string, name: string): TimelineSwitch
   return switches;
 }
 
+/** More than any history has: a line for each time that the server was promoted. */
+export const longestHistoryBytes = 1 << 20;
+
 /** Name of the history file that says where `timeline` comes from. */
 export function historyNameOf(timeline: number): string {
   return `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;

@@ -38,7 +38,7 @@ async function checkOf(home: TestHome): Promise<readonly string[]> {
 test('status and check follow the archive: whole, with a hole, and whole again', async () => {
   await using home = await homeWithCatalog();
   const from = `Recoverable from: 2024-03-01 02:00:10+00:00 (backup ${weekly})`;
-  const to = `Recoverable to: 2024-03-04 02:00:00+00:00 (last WAL ${segment(8)})`;
+  const to = `Recoverable to: 2024-03-04 02:00:00+00:00 (last WAL ${segment(8)}, which arrived then)`;
   expect(await statusOf(home)).toEqual([from, to, 'WAL holes: none']);
   expect(await checkOf(home)).toEqual([]);
 
@@ -76,7 +76,7 @@ test('timelines with backups have windows of their own', async () => {
   const record = await readFile(home.server('main', 'meta', `${secondTwin}-backup.info`), 'utf8');
   const moved = record.replaceAll(segment(6), name).replace('timeline=1', 'timeline=2').replaceAll('0/6000', '0/9000');
   await writeFile(home.server('main', 'meta', `${secondTwin}-backup.info`), moved);
-  const last = `2024-03-05 00:53:20+00:00 (last WAL ${name})`;
+  const last = `2024-03-05 00:53:20+00:00 (last WAL ${name}, which arrived then)`;
   expect(await statusOf(home)).toEqual([
     `Recoverable from: 2024-03-01 02:00:10+00:00 (backup ${weekly})`,
     `Recoverable to: ${last}`,

@@ -32,9 +32,9 @@ export const walContinuity: Check = {
 
 /** An index that cannot be read is what the line `wal size` says. */
 async function continuityOf({ server, backups }: CheckFacts, { context }: CheckTools): Promise<ContinuityReport | undefined> {
-  const { layout, config, programPath: path, environment } = server;
+  const { config } = server;
   try {
-    return await readContinuity({ layout, backups, surroundings: { path, environment }, isPassive: config.isPassive }, context);
+    return await readContinuity({ server, backups, isPassive: config.isPassive }, context);
   } catch (error) {
     const reason = expectedFailureOf(error);
     if (reason === undefined || reason.code === 'interrupted') throw error;

@@ -2,19 +2,25 @@ import { rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readContinuity } from '../../../src/catalog/read-continuity.ts';
+import type { HistoryServer } from '../../../src/catalog/read-histories.ts';
 import type { ServerLayout } from '../../../src/catalog/server-layout.ts';
 import { quietContext } from '../check/check-setup.ts';
 import { aBackup, idOf, walOf } from './a-backup.ts';
 import { aCatalog } from './a-catalog.ts';
 
-const surroundings = { path: '/usr/bin:/bin', environment: {} };
+const serverWith = (layout: ServerLayout): HistoryServer => ({
+  layout,
+  programPath: '/usr/bin:/bin',
+  environment: {},
+  config: { options: {} },
+});
 const lines = (...shorts: readonly string[]) =>
   shorts.map((short) => `${walOf(short)}\t16777216\t1770000000.5\tNone\n`).join('');
 
 describe('the report', () => {
   const backups = [aBackup({ day: 2, begin: '1:2' }), aBackup({ day: 5, begin: '1:8' })];
   const report = async (layout: ServerLayout) =>
-    readContinuity({ layout, backups, surroundings, isPassive: false }, quietContext());
+    readContinuity({ server: serverWith(layout), backups, isPassive: false }, quietContext());
 
   test('a segment in the incoming or the streaming folder is not lost', async () => {
     await using catalog = await aCatalog({
@@ -36,7 +42,7 @@ describe('the report', () => {
     });
     await utimes(join(catalog.layout.incoming, walOf('1:3')), 1_600_000_000, 1_600_000_000);
     const [early] = backups;
-    const options = { layout: catalog.layout, backups: [early!], surroundings, isPassive: false };
+    const options = { server: serverWith(catalog.layout), backups: [early!], isPassive: false };
     const { windows } = (await readContinuity(options, quietContext()))!;
     expect(windows).toMatchObject([{ to: { segment: walOf('1:3'), time: 1_600_000_000 } }]);
   });
@@ -53,7 +59,7 @@ describe('the report', () => {
 
   test('without a backup there is none, and nothing is written', async () => {
     await using catalog = await aCatalog({ 'wals/main-xlog.db': lines('1:2', '1:4') });
-    const options = { layout: catalog.layout, backups: [], surroundings, isPassive: false };
+    const options = { server: serverWith(catalog.layout), backups: [], isPassive: false };
     expect(await readContinuity(options, quietContext())).toBeUndefined();
     await expect(stat(join(catalog.layout.root, '.pgcellar'))).rejects.toMatchObject({ code: 'ENOENT' });
   });

@@ -19,7 +19,7 @@ import { anEntry, walOf } from './a-backup.ts';
 import { aCatalog } from './a-catalog.ts';
 
 const mayMount = await canMount();
-const surroundings = { path: '/usr/bin:/bin', environment: {} };
+const storing = { programPath: '/usr/bin:/bin', environment: {}, config: { options: {} } };
 const line = (short: string) => `${walOf(short)}\t16777216\t1770000000.5\tNone\n`;
 const lines = (...shorts: readonly string[]) => shorts.map(line).join('');
 
@@ -212,7 +212,7 @@ async function flipBit(path: string, at: number): Promise<void> {
 
 describe('histories', () => {
   const switchesOf = async (layout: ServerLayout) => {
-    const { histories } = await readArchivedWal({ layout, segmentSize: defaultSegmentSize, surroundings }, quietContext());
+    const { histories } = await readArchivedWal({ layout, ...storing }, defaultSegmentSize, quietContext());
     return [...histories].map(([timeline, left]) => [timeline, left.map(({ timeline: parent }) => parent)]);
   };
 
@@ -241,6 +241,24 @@ describe('histories', () => {
     await catalog.write({ 'wals/00000002.history': '1\t0/3000000\tno reason\n' });
     expect(await switchesOf(catalog.layout)).toEqual([[2, [1]]]);
   });
+});
+
+test('a history that unpacks to more than any history has is named, and read no further', async () => {
+  await using catalog = await aCatalog({
+    'wals/main-xlog.db': lines('1:2', '00000002.history'),
+    'wals/00000002.history': gzipSync(Buffer.alloc(200 << 20, '1\t0/3000000\tno reason\n')),
+  });
+  const before = process.memoryUsage().rss;
+  const { histories, unreadable } = await readArchivedWal(
+    { layout: catalog.layout, ...storing },
+    defaultSegmentSize,
+    quietContext(),
+  );
+  expect([...histories]).toEqual([]);
+  expect(unreadable).toMatchObject([
+    { name: '00000002.history', reason: expect.stringContaining('more than 1048576 bytes') as string },
+  ]);
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 << 20);
 });
 
 describe('where nothing can be stored', () => {

@@ -1,0 +1,91 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { StoringServer, WalStorage } from '../encryption/stored-wal.ts';
+import { BoundedSink } from '../shared/bounded-sink.ts';
+import type { Context } from '../shared/context.ts';
+import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { formatLsn, parseLsn } from '../wal/lsn.ts';
+import { longestHistoryBytes, parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
+import { timelineOf, type WalName } from '../wal/wal-name.ts';
+import { archivedWalPath } from './archive-layout.ts';
+import { readDerivedEntries, storeDerivedEntries } from './derived-json.ts';
+import { type FileState, isSameState, stateOf } from './index-state.ts';
+import type { ServerLayout } from './server-layout.ts';
+import type { ArchivedHistories } from './wal-paths.ts';
+
+/** A server whose history files are read: where they lie, and how they are compressed and encrypted. */
+export interface HistoryServer extends StoringServer {
+  readonly layout: ServerLayout;
+}
+
+/** The timeline histories of an archive, and those files that could not be read. */
+export interface Histories {
+  readonly histories: ArchivedHistories;
+  readonly unreadable: readonly { readonly name: WalName; readonly reason: string }[];
+}
+
+/** What a history file in this state says, as timelines with positions. */
+interface KnownHistory {
+  readonly state: FileState;
+  readonly switches: readonly (readonly [number, string])[];
+}
+
+const store = 'histories.json';
+
+/**
+ * Reads history files of the archive, compressed with any codec or encrypted. What they say is kept in `.pgcellar/histories.json`, for as long as
+ * the files are the same; it may be removed at any time. A history that cannot be read stands in nobody's way: its timeline then counts as one
+ * without ancestors, and the file is named.
+ */
+export async function readHistories(
+  server: HistoryServer,
+  names: readonly WalName[],
+  { log }: Pick<Context, 'log'>,
+): Promise<Histories> {
+  if (names.length === 0) return { histories: new Map(), unreadable: [] };
+  const before = await readDerivedEntries<KnownHistory>(server.layout, store);
+  const known: Record<string, KnownHistory> = {};
+  const histories = new Map<number, readonly TimelineSwitch[]>();
+  const unreadable: { name: WalName; reason: string }[] = [];
+  for (const name of names) {
+    try {
+      const history = await readOne(server, name, before[name]);
+      known[name] = history;
+      histories.set(timelineOf(name), switchesOf(history));
+    } catch (error) {
+      if (!(error instanceof OperatorError) && systemCodeOf(error) === undefined) throw error;
+      if (error instanceof OperatorError && error.code === 'interrupted') throw error;
+      unreadable.push({ name, reason: messageOf(error) });
+    }
+  }
+  if (!isDeepStrictEqual(known, before)) await storeDerivedEntries(server.layout, store, { entries: known, log });
+  return { histories, unreadable };
+}
+
+/**
+ * What a history file at `path` says, wherever it lies.
+ * @throws OperatorError `wal-index-invalid` when it is none, or longer than any; what the file system says
+ */
+export async function readHistoryFile(path: string, name: WalName, storage: WalStorage): Promise<TimelineSwitch[]> {
+  const { writePlainWal } = await import('../encryption/stored-wal.ts');
+  const limit = `${String(longestHistoryBytes)} bytes`;
+  const tooMuch = new OperatorError('wal-index-invalid', `${name} is no timeline history: it has more than ${limit}`);
+  const content = await new BoundedSink(longestHistoryBytes, tooMuch).filledBy((sink) => writePlainWal(path, sink, storage));
+  return parseTimelineHistory(content.toString('utf8'), name);
+}
+
+async function readOne(server: HistoryServer, name: WalName, known: KnownHistory | undefined): Promise<KnownHistory> {
+  const path = archivedWalPath(server.layout, name);
+  const state = stateOf(path);
+  if (known !== undefined && isSameState(known.state, state)) return known;
+  const { storageOf } = await import('../encryption/stored-wal.ts');
+  const history = await readHistoryFile(path, name, storageOf(server));
+  return { state, switches: history.map(({ timeline, switchLsn }) => [timeline, formatLsn(switchLsn)]) };
+}
+
+function switchesOf({ switches }: KnownHistory): readonly TimelineSwitch[] {
+  return switches.map(([timeline, position]) => ({ timeline, switchLsn: parseLsn(position) ?? fail(position), reason: '' }));
+}
+
+function fail(position: string): never {
+  throw new Error(`not a position in a history that was stored: ${position}`);
+}
