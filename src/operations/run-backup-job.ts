@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import type { BackupJob } from '../backup/backup-job.ts';
 import type { BackupMethod } from '../backup/backup-method.ts';
-import { measureBackup, syncBackupFolders } from '../backup/measure-backup.ts';
 import { reuseOf } from '../backup/reuse-of.ts';
+import { syncBackupFolders } from '../backup/sync-backup-folders.ts';
 import { walPositionText } from '../backup/wal-position-text.ts';
 import { writeManifest } from '../backup/write-manifest.ts';
 import { type Backup, backupTypeOf } from '../catalog/backup.ts';
 import { readBackupRecord, readBackupRecords } from '../catalog/backup-records.ts';
 import { neighboursOf } from '../catalog/find-backup.ts';
+import { measureBackup } from '../catalog/measure-backup.ts';
 import { backupInfoPath } from '../catalog/server-layout.ts';
 import { backupHookVariables } from '../hooks/hook-variables.ts';
 import { runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';

@@ -9,8 +9,10 @@ import { withRetries } from '../shared/with-retries.ts';
 import { type BackupSource, dataFolder, type SourceMember, tablespaceFolder, tablespaceOids } from './backup-source.ts';
 import { type CombineMode, combineChain, type PlainMember } from './combine-chain.ts';
 import { copyControlFile, copyTree, linkTablespaces } from './copy-tree.ts';
+import { differencesFrom, incomplete } from './find-losses.ts';
 import { localPlace } from './local-place.ts';
 import type { DestinationPlan } from './plan-destination.ts';
+import type { Allowance } from './refusals.ts';
 import { controlFile, heldControlFile } from './restored-files.ts';
 import type { StageClock } from './stage-clock.ts';
 import { makeStaging } from './staging.ts';
@@ -30,6 +32,7 @@ export interface Building {
   readonly retrySleepSeconds: number;
   readonly stagingPath: string;
   readonly combineMode: CombineMode;
+  readonly allowed: ReadonlySet<Allowance>;
   readonly storage: WalStorage;
   readonly programPath: string;
   readonly environment: Environment;
@@ -164,6 +167,13 @@ async function unpackMember(
   } finally {
     context.progress.end();
   }
+  const { destination: data, tablespaces } = places;
+  const locations = new Map(tablespaces.map(({ oid, location }) => [oid, location]));
+  // the control file waits under another name
+  const { text } = await differencesFrom(member, { data, tablespaces: locations }, (path) => path !== controlFile);
+  if (text === undefined) return;
+  if (!building.allowed.has('incomplete-backup')) throw incomplete(member, text).error;
+  context.messages.warning(`backup ${member.backup.id} is not complete: ${text}: allowed by --allow incomplete-backup`);
 }
 
 async function renameControlFile(destination: string): Promise<void> {

@@ -25,14 +25,14 @@ export class PackedContent {
   }
 
   /** Measures the newest of them as it comes out of the chain. */
-  async read(members: readonly SourceMember[], leaf: SourceMember): Promise<SourceContent> {
+  async read(members: readonly SourceMember[], leaf: SourceMember): Promise<PackedFacts> {
     const tars = await findTarFiles(leaf);
     const isCounted = leaf.backup.parentBackupId !== null && (await isQuicklyRead(tars));
     const configuration = new Map<string, FoundFile>();
     const combined = new Map<string, number>();
     const others = new SmallFiles();
     const looking = { configuration, others, combined: isCounted ? combined : undefined };
-    const isWhole = (await this.#readMembers(tars.data, '', looking)) === 'whole';
+    const { isWhole, hasLabel } = await this.#readMembers(tars.data, '', looking);
     for (const name of this.#names) if (!configuration.has(name)) configuration.set(name, { kind: 'missing' });
     if (isCounted) {
       for (const [oid, archive] of tars.tablespaces) {
@@ -54,15 +54,17 @@ export class PackedContent {
       await this.#readMembers(tars.data, '', { configuration: undefined, others, combined: undefined });
     };
     const folder = others.among(configuration, manifests.at(-1), isWhole ? undefined : readAll);
-    return { data, tablespaces, configuration, included: await includedFiles(folder, this.#dataFolder) };
+    return { data, tablespaces, configuration, included: await includedFiles(folder, this.#dataFolder), hasLabel };
   }
 
   /** One pass over a tar file, which ends as soon as everything was found that is looked for. */
-  async #readMembers(archive: string, prefix: string, { configuration, others, combined }: Looking): Promise<'whole' | 'part'> {
-    let read: 'whole' | 'part' = 'whole';
+  async #readMembers(archive: string, prefix: string, { configuration, others, combined }: Looking): Promise<Seen> {
+    let isWhole = true;
+    let hasLabel = false;
     await readTar(archive, this.#storage, async ({ path, kind, mode, size }, content) => {
       // streamx readables give buffers
       const chunks = content as AsyncIterable<Buffer>;
+      hasLabel ||= path === 'backup_label' && kind === 'file' && size > 0;
       if (configuration !== undefined && this.#names.includes(path)) {
         if (kind === 'file') configuration.set(path, { kind: 'file', text: await textOf(chunks), mode });
         else configuration.set(path, { kind: kind === 'link' ? 'link' : 'other' });
@@ -71,12 +73,12 @@ export class PackedContent {
         if (whole !== undefined) combined?.set(`${prefix}${path}`, whole);
         else await others?.take({ path, kind, mode, size }, chunks);
       }
-      const hasAll = configuration !== undefined && configuration.size === this.#names.length;
+      const hasAll = hasLabel && configuration !== undefined && configuration.size === this.#names.length;
       if (!hasAll || combined !== undefined) return undefined;
-      read = 'part';
+      isWhole = false;
       return 'stop';
     });
-    return read;
+    return { isWhole, hasLabel };
   }
 
   /** Before PostgreSQL 13 there is no manifest. */
@@ -92,6 +94,12 @@ export class PackedContent {
     for (const [oid, archive] of tablespaces) await count(archive, `pg_tblspc/${String(oid)}/`);
     return sizes;
   }
+}
+
+/** Whether a pass over a tar file came to its end, and met the label. */
+interface Seen {
+  readonly isWhole: boolean;
+  readonly hasLabel: boolean;
 }
 
 /** PostgreSQL's own folders, where no configuration lies. */
@@ -137,6 +145,11 @@ class SmallFiles {
       },
     };
   }
+}
+
+/** What is in a tar file, and whether the label of the backup is. */
+interface PackedFacts extends Omit<SourceContent, 'losses'> {
+  readonly hasLabel: boolean;
 }
 
 /** What a pass over a tar file collects; undefined is not looked for. */

@@ -48,6 +48,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   if (source === undefined) return undefined;
   refuseImpossibleWays(request, source, refusals.add);
   const content = await refusals.take(() => aim.reader.read(source));
+  for (const { error, allowance } of content?.losses ?? []) refusals.add(error, allowance);
   if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content, backup.version ?? 0));
   warnings.push(...(await includedFromElsewhere(content?.included ?? [], aim.place)));
   const wal = await planReadableWals(aim, { backup, timelines, facts, refusals }, context);

@@ -1,28 +1,64 @@
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { isMissing } from '../shared/look.ts';
 import { dataFolder, type SourceMember } from './backup-source.ts';
 
 /** Sizes of the files of a backup by their paths: `base/5/1234`, `pg_tblspc/16384/PG_17_…`. */
 export type ManifestSizes = ReadonlyMap<string, number>;
 
+/** A file of a backup; its path below the data folder in bytes. */
+export interface ManifestFile {
+  readonly path: Buffer;
+  readonly size: number;
+}
+
 /** Reads a `backup_manifest`, which lies beside the tar files in clear; undefined before PostgreSQL 13, and when it cannot be understood. */
 export async function readManifest(member: SourceMember): Promise<ManifestSizes | undefined> {
-  const text = await readText(join(dataFolder(member), 'backup_manifest'));
-  const parsed: unknown = text === undefined ? undefined : parse(text);
-  if (typeof parsed !== 'object' || parsed === null || !('Files' in parsed) || !Array.isArray(parsed.Files)) return undefined;
   const sizes = new Map<string, number>();
-  for (const file of parsed.Files as readonly Record<string, unknown>[]) {
-    const { Path: path, 'Encoded-Path': encoded, Size: size } = file;
-    const name =
-      typeof path === 'string'
-        ? path
-        : typeof encoded === 'string'
-          ? Buffer.from(encoded, 'hex').toString('latin1')
-          : undefined;
-    if (name !== undefined && typeof size === 'number') sizes.set(name, size);
+  for await (const { path, size } of manifestFiles(member)) sizes.set(textOf(path), size);
+  return sizes.size === 0 ? undefined : sizes;
+}
+
+/** The files that a `backup_manifest` names, one after the other: their number is no matter. None when there is no manifest, or none that can be understood. */
+export async function* manifestFiles(member: SourceMember): AsyncGenerator<ManifestFile> {
+  const path = join(dataFolder(member), 'backup_manifest');
+  let isByLine = false;
+  try {
+    // PostgreSQL, Barman and we write a line for each file
+    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+      const file = fileOf(parse(line.trim().replace(/,$/, '')));
+      if (file === undefined) continue;
+      isByLine = true;
+      yield file;
+    }
+    if (!isByLine) yield* filesOf(parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
   }
-  return sizes;
+}
+
+/** UTF-8, or else one character a byte. */
+function textOf(path: Buffer): string {
+  const text = path.toString('utf8');
+  return Buffer.from(text, 'utf8').equals(path) ? text : path.toString('latin1');
+}
+
+function* filesOf(manifest: unknown): Generator<ManifestFile> {
+  if (typeof manifest !== 'object' || manifest === null || !('Files' in manifest) || !Array.isArray(manifest.Files)) return;
+  for (const one of manifest.Files as readonly unknown[]) {
+    const file = fileOf(one);
+    if (file !== undefined) yield file;
+  }
+}
+
+function fileOf(value: unknown): ManifestFile | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { Path: path, 'Encoded-Path': encoded, Size: size } = value as Record<string, unknown>;
+  if (typeof size !== 'number') return undefined;
+  if (typeof path === 'string') return { path: Buffer.from(path, 'utf8'), size };
+  return typeof encoded === 'string' ? { path: Buffer.from(encoded, 'hex'), size } : undefined;
 }
 
 function parse(text: string): unknown {
@@ -30,14 +66,5 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined; // sizes are then counted in the tar files
-  }
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
   }
 }

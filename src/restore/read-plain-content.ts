@@ -10,7 +10,7 @@ import type { SourceContent, TreeSize, WantedContent } from './source-content.ts
 import { walkTree } from './walk-tree.ts';
 
 /** Measures a plain backup, and reads its configuration, in one walk over each of its trees. */
-export async function readPlainContent(leaf: SourceMember, wanted: WantedContent): Promise<SourceContent> {
+export async function readPlainContent(leaf: SourceMember, wanted: WantedContent): Promise<Omit<SourceContent, 'losses'>> {
   const oids = tablespaceOids(leaf);
   const isIncremental = leaf.backup.parentBackupId !== null;
   const how = { sizeOf: isIncremental ? combinedSize : plainSize, keepsSizes: wanted.keepsSizes && !isIncremental };

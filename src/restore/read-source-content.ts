@@ -4,6 +4,7 @@ import type { WalStorage } from '../encryption/stored-wal.ts';
 import { isMissing } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type BackupSource, dataFolder, type SourceMember, tablespaceFolder, tablespaceOids } from './backup-source.ts';
+import { findLosses, type Loss, labelLoss } from './find-losses.ts';
 import { PackedContent } from './packed-content.ts';
 import { readPlainContent } from './read-plain-content.ts';
 import { readTar } from './read-tar.ts';
@@ -47,8 +48,16 @@ export class SourceReader {
 
   async #readContent({ members, leaf }: BackupSource): Promise<SourceContent> {
     for (const member of members) await requireComplete(member);
-    if (leaf.form === 'plain') return await readPlainContent(leaf, this.#wanted);
-    return await new PackedContent(this.#storage, this.#wanted).read(members, leaf);
+    const losses: Loss[] = [];
+    for (const member of members) losses.push(...(await findLosses(member)));
+    if (leaf.form === 'plain') return { ...(await readPlainContent(leaf, this.#wanted)), losses };
+    try {
+      const { hasLabel, ...content } = await new PackedContent(this.#storage, this.#wanted).read(members, leaf);
+      return { ...content, losses: hasLabel ? losses : [...losses, labelLoss(leaf)] };
+    } catch (error) {
+      if (!(error instanceof OperatorError) || error.code === 'interrupted') throw error;
+      throw losses[0]?.error ?? error; // why it cannot be read
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Loss } from './find-losses.ts';
 import type { IncludedFile } from './included-files.ts';
 import type { FoundFile } from './mangle-configuration.ts';
 
@@ -20,6 +21,8 @@ export interface SourceContent {
   readonly configuration: ReadonlyMap<string, FoundFile>;
   /** What `postgresql.conf` takes in, in the order of PostgreSQL. */
   readonly included: readonly IncludedFile[];
+  /** What it has lost since it was taken, as far as names and sizes tell. */
+  readonly losses: readonly Loss[];
 }
 
 /** What is wanted beyond bytes and numbers of files. */

@@ -1,7 +1,5 @@
 import { lstatSync, opendirSync } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '../shared/durable-file.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
 
 const entriesAtOnce = 256;
@@ -11,13 +9,20 @@ export interface BackupSize {
   readonly size: number;
   /** Bytes of the files with a single link: what another backup does not share. */
   readonly deduplicatedSize: number;
+  /** Symbolic links, those of tablespaces aside. */
+  readonly links: number;
 }
 
 /** Adds up the files below a folder; links are not followed (catalog.md section 11). */
 export async function measureBackup(folder: string): Promise<BackupSize> {
-  const total = { size: 0, deduplicatedSize: 0 };
+  const total = { size: 0, deduplicatedSize: 0, links: 0 };
   await forEachBriefly(filesBelow(folder), (path) => {
-    const { size, nlink } = lstatSync(path);
+    const stats = lstatSync(path);
+    if (stats.isSymbolicLink()) {
+      if (!path.startsWith(join(folder, 'data', 'pg_tblspc/'))) total.links++;
+      return;
+    }
+    const { size, nlink } = stats;
     total.size += size;
     if (nlink === 1) total.deduplicatedSize += size;
   });
@@ -31,25 +36,9 @@ function* filesBelow(folder: string): Generator<string> {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) yield* filesBelow(path);
-      else if (entry.isFile()) yield path;
+      else if (entry.isFile() || entry.isSymbolicLink()) yield path;
     }
   } finally {
     entries.closeSync();
   }
-}
-
-/** Makes the folder itself and its way up to the base folder survive a power cut; what is in `data` was synced by who wrote it. */
-export async function syncBackupFolders(base: string, folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) await syncFolder(path);
-    else if (entry.isFile()) await syncOne(path);
-  }
-  await syncFolder(folder);
-  await syncFolder(base);
-}
-
-async function syncOne(path: string): Promise<void> {
-  await using file = await open(path, 'r');
-  await file.sync();
 }
