@@ -23,11 +23,6 @@ export async function assumedZone({ server, request, reader, backups }: ZoneQues
   const backup = await quiet.take(() => namedBackup(choosing, wanted));
   const source = backup === undefined ? undefined : await quiet.take(() => sourceOf(backup, backups, server.layout));
   if (backup === undefined || source === undefined) return undefined;
-  const names = ['postgresql.conf', 'postgresql.auto.conf'];
   const content = await quiet.take(() => reader.read(source));
-  const files = names.flatMap((file) => {
-    const found = content?.configuration.get(file);
-    return found?.kind === 'file' ? [{ file, text: found.text }] : [];
-  });
-  return configuredZone(files, backup.id);
+  return content === undefined ? undefined : configuredZone(content, backup.id);
 }

@@ -16,6 +16,8 @@ export interface IncludedFile {
   readonly path: string;
   /** The file that names it. */
   readonly by: string;
+  /** Where that file names it: the position among its settings, counted from 0. */
+  readonly position: number;
   /** PostgreSQL does not start without it. */
   readonly isRequired: boolean;
   /** `outside` is not part of the backup. */
@@ -37,13 +39,14 @@ export async function includedFiles(folder: ConfigurationFolder, dataFolder: str
   async function follow(file: string, depth: number): Promise<void> {
     const found = await folder.read(file);
     if (found.kind !== 'file' || depth > deepest) return;
-    for (const { key, value } of readSettings(found.text)) {
+    for (const [position, { key, value }] of readSettings(found.text).entries()) {
       if (key !== 'include' && key !== 'include_if_exists' && key !== 'include_dir') continue;
       const path = pathOf(settingValue(value), file, dataFolder);
+      const from = { by: file, position };
       const isRequired = key !== 'include_if_exists';
-      if (isAbsolute(path)) included.push({ path, by: file, isRequired, found: { kind: 'outside' } });
-      else if (key === 'include_dir') await takeFolder(path, file, depth);
-      else await take({ path, by: file, isRequired }, depth);
+      if (isAbsolute(path)) included.push({ path, ...from, isRequired, found: { kind: 'outside' } });
+      else if (key === 'include_dir') await takeFolder(path, from, depth);
+      else await take({ path, ...from, isRequired }, depth);
     }
   }
 
@@ -52,11 +55,11 @@ export async function includedFiles(folder: ConfigurationFolder, dataFolder: str
     await follow(one.path, depth + 1);
   }
 
-  async function takeFolder(path: string, by: string, depth: number): Promise<void> {
+  async function takeFolder(path: string, from: Pick<IncludedFile, 'by' | 'position'>, depth: number): Promise<void> {
     const names = await folder.namesIn(path);
-    if (names === undefined) included.push({ path, by, isRequired: true, found: { kind: 'missing' } });
+    if (names === undefined) included.push({ path, ...from, isRequired: true, found: { kind: 'missing' } });
     const wanted = (names ?? []).filter((name) => name.endsWith('.conf') && !name.startsWith('.'));
-    for (const name of wanted.toSorted()) await take({ path: posix.join(path, name), by, isRequired: true }, depth);
+    for (const name of wanted.toSorted()) await take({ path: posix.join(path, name), ...from, isRequired: true }, depth);
   }
 }
 

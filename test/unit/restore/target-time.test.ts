@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { configuredZone } from '../../../src/restore/configured-zone.ts';
+import { includedFiles } from '../../../src/restore/included-files.ts';
+import type { FoundFile } from '../../../src/restore/mangle-configuration.ts';
 import { readPostgresZone } from '../../../src/restore/postgres-zone.ts';
 import { parseTargetTime, type ServerZone } from '../../../src/restore/target-time.ts';
 import { formatLongTime } from '../../../src/shared/timestamp.ts';
@@ -94,35 +96,86 @@ describe('a target time', () => {
 });
 
 describe('the zone of a server', () => {
-  const inFiles = (main: string, auto = '') =>
-    configuredZone(
-      [
-        { file: 'postgresql.conf', text: main },
-        { file: 'postgresql.auto.conf', text: auto },
-      ],
-      '20260101T000000',
-    );
+  const file = (text: string): FoundFile => ({ kind: 'file', text, mode: 0o600 });
+  /** The files of a data folder by their paths; `/` begins one that lies elsewhere. */
+  const inFolder = async (texts: Readonly<Record<string, string>>) => {
+    const read = (path: string) =>
+      Promise.resolve(texts[path] === undefined ? ({ kind: 'missing' } as const) : file(texts[path]));
+    const namesIn = (path: string) => {
+      const names = Object.keys(texts).filter((name) => name.startsWith(`${path}/`));
+      return Promise.resolve(names.length === 0 ? undefined : names.map((name) => name.slice(path.length + 1)));
+    };
+    const names = ['postgresql.conf', 'postgresql.auto.conf'];
+    const configuration = new Map(await Promise.all(names.map(async (name) => [name, await read(name)] as const)));
+    return configuredZone({ configuration, included: await includedFiles({ read, namesIn }, '/data') }, '20260101T000000');
+  };
+  const inFiles = async (main: string, auto = '') => await inFolder({ 'postgresql.conf': main, 'postgresql.auto.conf': auto });
 
   test.each([
     ['is what postgresql.conf says', "timezone = 'Europe/Berlin'\n", '', 'Europe/Berlin', 'postgresql.conf'],
     ['is found in any case and without quotes', 'TimeZone=UTC # why\n', '', 'UTC', 'postgresql.conf'],
     ['is the last one of a file', "timezone = 'UTC'\ntimezone = 'Asia/Tokyo'\n", '', 'Asia/Tokyo', 'postgresql.conf'],
     ['is what ALTER SYSTEM set', "timezone = 'UTC'\n", "timezone = 'Asia/Tokyo'\n", 'Asia/Tokyo', 'postgresql.auto.conf'],
-  ])('%s', (_, main, auto, name, file) => {
+  ])('%s', async (_, main, auto, name, file) => {
     const origin = `timezone in ${file} of backup 20260101T000000`;
-    expect(inFiles(main, auto)).toMatchObject({ kind: 'known', zone: { kind: 'named', name }, name, origin });
+    expect(await inFiles(main, auto)).toMatchObject({ kind: 'known', zone: { kind: 'named', name }, name, origin });
   });
 
-  test('is that which PostgreSQL takes when nothing sets it', () => {
-    expect(inFiles("#timezone = 'GMT'\nlog_timezone = 'Asia/Tokyo'\n")).toMatchObject({ kind: 'known', name: 'GMT' });
+  test('is that which PostgreSQL takes when nothing sets it', async () => {
+    expect(await inFiles("#timezone = 'GMT'\nlog_timezone = 'Asia/Tokyo'\n")).toMatchObject({ kind: 'known', name: 'GMT' });
   });
 
-  test('is unknown without configuration', () => {
-    expect(configuredZone([], '20260101T000000')).toBeUndefined();
+  test('is unknown without configuration', async () => {
+    expect(await inFolder({})).toBeUndefined();
   });
 
-  test('cannot be read when only PostgreSQL understands it', () => {
-    expect(inFiles("timezone = 'CET-1CEST,M3.5.0,M10.5.0/3'\n")).toMatchObject({ kind: 'unreadable' });
+  test.each([
+    [
+      'a file that is taken in',
+      { 'postgresql.conf': "timezone = 'UTC'\ninclude 'a.conf'\n", 'a.conf': "timezone = 'Asia/Tokyo'\n" },
+      'a.conf',
+    ],
+    [
+      'a folder, and the file that comes last in it',
+      { 'postgresql.conf': "include_dir 'c'\n", 'c/1.conf': "timezone = 'UTC'\n", 'c/2.conf': "timezone = 'Asia/Tokyo'\n" },
+      'c/2.conf',
+    ],
+    [
+      'a file that is taken in by one',
+      {
+        'postgresql.conf': "include 'c/a.conf'\n",
+        'c/a.conf': "include_if_exists 'b.conf'\n",
+        'c/b.conf': "timezone = 'Asia/Tokyo'\n",
+      },
+      'c/b.conf',
+    ],
+    [
+      'what stands behind a file that is taken in',
+      { 'postgresql.conf': "include 'a.conf'\ntimezone = 'Asia/Tokyo'\n", 'a.conf': "timezone = 'UTC'\n" },
+      'postgresql.conf',
+    ],
+    [
+      'what stands behind a file elsewhere',
+      { 'postgresql.conf': "include '/etc/a.conf'\ntimezone = 'Asia/Tokyo'\n" },
+      'postgresql.conf',
+    ],
+    [
+      'without a file that does not exist',
+      { 'postgresql.conf': "timezone = 'Asia/Tokyo'\ninclude_if_exists 'a.conf'\n" },
+      'postgresql.conf',
+    ],
+  ] as const)('is read from %s', async (_, texts, file) => {
+    const origin = `timezone in ${file} of backup 20260101T000000`;
+    expect(await inFolder(texts)).toMatchObject({ kind: 'known', name: 'Asia/Tokyo', origin });
+  });
+
+  test('is not known when a file elsewhere may set it', async () => {
+    const found = await inFolder({ 'postgresql.conf': "timezone = 'UTC'\ninclude '/etc/a.conf'\n" });
+    expect(found).toEqual({ kind: 'unreadable', reason: '/etc/a.conf, which may set it, is not in backup 20260101T000000' });
+  });
+
+  test('cannot be read when only PostgreSQL understands it', async () => {
+    expect(await inFiles("timezone = 'CET-1CEST,M3.5.0,M10.5.0/3'\n")).toMatchObject({ kind: 'unreadable' });
   });
 
   test.each([
