@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { ServerLayout } from './catalog/server-layout.ts';
-import { becomeUser } from './cli/become-user.ts';
+import { becomeUser, handedConfiguration } from './cli/become-user.ts';
 import type { GlobalArguments } from './cli/parse-global-options.ts';
 import { standardError, standardOutput } from './cli/standard-stream.ts';
 import { isFoundByItself } from './config/find-configuration-file.ts';
@@ -73,15 +73,16 @@ export interface Application {
   finish(): number;
 }
 
-/** Where a configuration is looked for. */
+/** Where a configuration is looked for; asked once. */
 export function placesFor({ configPath }: Pick<GlobalArguments, 'configPath'>): ConfigurationRequest {
-  return { explicitPath: configPath, environment: process.env, homeFolder: homedir() };
+  return { handed: handedConfiguration(), explicitPath: configPath, environment: process.env, homeFolder: homedir() };
 }
 
 interface AssembleOptions {
   readonly programName: string;
   readonly script: string;
   readonly globals: GlobalArguments;
+  readonly places: ConfigurationRequest;
   /** The command ends in its own way when it is told to stop; others end at once. */
   readonly endsGracefully: boolean;
   /** SIGHUP does not end the command. */
@@ -99,12 +100,13 @@ export async function assemble({
   programName,
   script,
   globals,
+  places,
   endsGracefully,
   listensToHangup,
   isSilent,
 }: AssembleOptions): Promise<Application> {
-  const main = loadMainConfiguration(placesFor(globals));
-  const { home } = await becomeUser(main.global.barman_user);
+  const main = loadMainConfiguration(places);
+  const { home } = await becomeUser(main.global.barman_user, { configuration: main });
   const log = openLogFile({
     path: main.global.log_file,
     format: main.global.log_format,
@@ -119,7 +121,7 @@ export async function assemble({
   const configuration = loadConfiguration(main, home);
   for (const warning of configuration.warnings) writer.warning(warning);
   for (const warning of configuration.logWarnings) log.warning(warning);
-  const signal = listenToSignals({ endsGracefully, listensToHangup });
+  const signal = listenToSignals({ endsGracefully, listensToHangup, isToldTwice: places.handed !== undefined });
   const environment: Environment = { ...process.env, HOME: home };
   const context: Context = { clock: systemClock, log, messages: writer, progress, signal };
   const configurationPath = resolve(configuration.path); // work in the background runs in another folder
@@ -260,12 +262,13 @@ export function serverFor(
 
 /**
  * SIGINT and SIGTERM abort what runs. A command that does not end in its own way ends at once: whatever it was doing, the next run
- * repairs. The second signal ends any command.
+ * repairs. The second signal ends any command; one that comes at once is the first again where our parent passes on what both are told.
  */
 function listenToSignals({
   endsGracefully,
   listensToHangup,
-}: Pick<AssembleOptions, 'endsGracefully' | 'listensToHangup'>): AbortSignal {
+  isToldTwice,
+}: Pick<AssembleOptions, 'endsGracefully' | 'listensToHangup'> & { readonly isToldTwice: boolean }): AbortSignal {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal); // every server that is worked on listens: Node takes more than ten for a leak
   const stop = (): void => {
@@ -276,10 +279,22 @@ function listenToSignals({
     process.exit(1);
   };
   if (endsGracefully) {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-    if (!listensToHangup) process.once('SIGHUP', stop);
+    const listen = isToldTwice ? listenOnce : process.once.bind(process);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) listen(signal, stop);
+    if (!listensToHangup) listen('SIGHUP', stop);
   } else {
     process.once('SIGINT', endAtOnce);
   }
   return controller.signal;
+}
+
+const sameSignalMs = 300;
+
+function listenOnce(signal: NodeJS.Signals, listener: () => void): void {
+  const ignore = (): void => undefined;
+  process.once(signal, () => {
+    process.on(signal, ignore);
+    setTimeout(() => process.off(signal, ignore), sameSignalMs).unref();
+    listener();
+  });
 }

@@ -32,11 +32,12 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   const isStrict = parsed.options.flag('strict');
   const failures: unknown[] = [];
   try {
+    const places = placesFor(globals);
     const early = {
       ...parsed,
       programName,
       commands: allCommands,
-      places: placesFor(globals),
+      places,
       print: (text: string): void => {
         standardOutput.write(text);
       },
@@ -47,7 +48,7 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
     }
     await declaration.beforeConfiguration?.(early);
     const listensToHangup = declaration.listensToHangup ?? false;
-    const application = await assemble({ programName, script, globals, endsGracefully, listensToHangup, isSilent });
+    const application = await assemble({ programName, script, globals, places, endsGracefully, listensToHangup, isSilent });
     try {
       await run(application, declaration, parsed);
     } catch (error) {
@@ -63,7 +64,8 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
 /** As `barman`, help asks for a configuration that can be read (cli.md section 1.1); who has none yet needs help most. */
 async function helpWithoutVerb({ programName, script, globals }: CommandLine): Promise<number> {
   if (programName === 'barman') {
-    await assemble({ programName, script, globals, endsGracefully: false, listensToHangup: false, isSilent: false });
+    const places = placesFor(globals);
+    await assemble({ programName, script, globals, places, endsGracefully: false, listensToHangup: false, isSilent: false });
   }
   return say(await programHelp(programName));
 }

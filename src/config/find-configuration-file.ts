@@ -1,9 +1,16 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { OperatorError } from '../shared/operator-error.ts';
+import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+
+/** A main file that was read already, by somebody who may read more than we. */
+export interface HandedConfiguration {
+  readonly path: string;
+  readonly text: string;
+}
 
 /** Where to look for the configuration: what the edge of the program knows. */
 export interface ConfigurationRequest {
+  readonly handed?: HandedConfiguration | undefined;
   /** Value of `-c`. */
   readonly explicitPath: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -28,9 +35,10 @@ export function usualPlaces(homeFolder: string): readonly string[] {
  * @throws OperatorError `configuration-missing`
  */
 export function findConfigurationFile(request: ConfigurationRequest): string {
+  if (request.handed !== undefined) return request.handed.path;
   const named = namedFile(request);
   if (named !== undefined) {
-    if (existsSync(named.path)) return named.path;
+    if (!isAbsent(named.path)) return named.path;
     throw new OperatorError('configuration-missing', `the configuration file ${named.path} of ${named.by} does not exist`, {
       hint: `write the file, or name another one with -c`,
     });
@@ -46,6 +54,16 @@ export function findConfigurationFile(request: ConfigurationRequest): string {
 /** Whether this is the file that is found when nobody names one. */
 export function isFoundByItself(path: string, homeFolder: string): boolean {
   return usualPlaces(homeFolder).find((place) => existsSync(place)) === path;
+}
+
+/** A file behind a folder that we may not enter is not absent: reading it says why it cannot be read. */
+function isAbsent(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '');
+  }
 }
 
 function namedFile(request: ConfigurationRequest): { readonly path: string; readonly by: string } | undefined {

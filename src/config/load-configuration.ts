@@ -1,7 +1,7 @@
 import { type ConfigurationRequest, findConfigurationFile } from './find-configuration-file.ts';
 import type { GlobalOptions } from './options.ts';
-import type { IniFile } from './parse-ini.ts';
-import { automaticFile, readIncludedFiles, readIniFile } from './read-configuration-files.ts';
+import { type IniFile, parseIni } from './parse-ini.ts';
+import { automaticFile, readConfigurationText, readIncludedFiles } from './read-configuration-files.ts';
 import { readGlobalOptions, readServerDefaults, type ServerDefaults } from './read-global-section.ts';
 import { isModelSection, readModel } from './read-models.ts';
 import { readServer } from './read-server.ts';
@@ -23,6 +23,7 @@ export type { ConfigurationRequest } from './find-configuration-file.ts';
 /** The main file alone: enough to know which user to become and where to log. */
 export interface MainConfiguration {
   readonly path: string;
+  readonly text: string;
   /** What stands in it, so that the user that we become need not be able to read it. */
   readonly file: IniFile;
   /** From the main file's global section alone. */
@@ -37,10 +38,11 @@ export interface MainConfiguration {
  */
 export function loadMainConfiguration(request: ConfigurationRequest): MainConfiguration {
   const path = findConfigurationFile(request);
-  const file = readIniFile(path);
+  const text = request.handed?.text ?? readConfigurationText(path);
+  const file = parseIni(text, path);
   const context = newContext(request.homeFolder);
   const { global } = readGlobal(globalSectionOf(sectionsOf(file, path), path), context);
-  return { path, file, global, warnings: context.notes.warnings };
+  return { path, text, file, global, warnings: context.notes.warnings };
 }
 
 /**

@@ -2,19 +2,15 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { GlobalOptions } from './options.ts';
-import { type IniFile, parseIni } from './parse-ini.ts';
+import { parseIni } from './parse-ini.ts';
 import type { Notes } from './read-setting.ts';
 import { type Section, sectionsOf } from './sections.ts';
 
-/**
- * Reads one file.
- * @throws OperatorError `file-unreadable` or `configuration-invalid`
- */
-export function readIniFile(path: string): IniFile {
+/** What stands in one file. @throws OperatorError `file-unreadable` */
+export function readConfigurationText(path: string): string {
   try {
-    return parseIni(readFileSync(path, 'utf8'), path);
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof OperatorError) throw error;
     const why = systemCodeOf(error) ?? messageOf(error);
     throw new OperatorError('file-unreadable', `cannot read the configuration file ${path} (${why})`, {
       hint: 'the user that runs the program must be able to read it',
@@ -28,7 +24,7 @@ export function readIncludedFiles(global: GlobalOptions, notes: Notes): readonly
   const paths = includedFiles(global.configuration_files_directory, notes);
   const automatic = automaticFile(global.barman_home);
   if (isThere(automatic)) paths.push(automatic);
-  return paths.map((path) => sectionsOf(readIniFile(path), path));
+  return paths.map((path) => sectionsOf(parseIni(readConfigurationText(path), path), path));
 }
 
 /** Where `config-update` writes what stands nowhere yet (catalog.md section 14.4). */
