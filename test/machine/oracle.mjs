@@ -8,7 +8,6 @@ import { ensureSystemPackages } from './system-packages.mjs';
 
 /** Grows when the way of unpacking changes: folders of another recipe are made again. */
 const recipe = '1';
-const machinePython = '/usr/bin/python3';
 const modules = 'usr/lib/python3/dist-packages';
 /** Program name to the module whose `main` it runs. */
 const programs = {
@@ -16,42 +15,30 @@ const programs = {
   'barman-wal-archive': 'barman.clients.walarchive',
   'barman-wal-restore': 'barman.clients.walrestore',
 };
-/** Whose Barman we are compared with; it brings the Python that it runs with. */
-const suite = 'forky';
-const oraclePackages = [
-  'python3-barman',
-  'barman',
-  'barman-cli',
-  'barman-cli-cloud',
-  'python3.14-minimal',
-  'python3-psycopg2',
-  'python3-dateutil',
-  'python3-boto3',
-];
-/** Whose Barman writes homes as they were before; the machine's own Python runs it. */
-const olderSuite = 'trixie';
-/** Whose helpers are still on many database hosts: Debian 12. */
-const oldestSuite = 'bookworm';
+/**
+ * Debian suites, each with the Barman and the Python that it has: no Barman runs with every Python, the newer ones lack modules that the
+ * older ones import.
+ */
+const packages = ['python3-barman', 'barman', 'barman-cli', 'python3-psycopg2', 'python3-dateutil', 'python3-argcomplete'];
+const packagesOf = {
+  bookworm: packages,
+  trixie: packages,
+  forky: [...packages, 'barman-cli-cloud', 'python3-boto3'],
+};
 
 /** The Barman that we are compared with: `{ version, program }`. */
 export async function ensureOracle(cache) {
-  await ensureSystemPackages(['patchelf']);
-  const folder = join(cache, `barman-${suite}`);
-  await ensureFolder({ suite, folder, fill: fillOracle });
-  return describe(folder, 'the oracle');
+  return describe(await ensureBarman('forky', cache), 'the oracle');
 }
 
 /** A Barman of some releases before, for homes as it writes them: `{ version, program }`. */
 export async function ensureOlderBarman(cache) {
-  const folder = join(cache, 'barman');
-  await ensureOnPython({ suite: olderSuite, folder });
-  return describe(folder, 'for older homes');
+  return describe(await ensureBarman('trixie', cache), 'for older homes');
 }
 
-/** An older Barman: `{ version, folder }`, the folder of its WAL helpers and, for what they talk to, `barman`. */
+/** An older Barman, as many database hosts still have it: `{ version, folder }`, the folder of its WAL helpers and of a `barman` for what they talk to. */
 export async function ensureOlderHelpers(cache) {
-  const folder = join(cache, `barman-${oldestSuite}`);
-  await ensureOnPython({ suite: oldestSuite, folder });
+  const folder = await ensureBarman('bookworm', cache);
   const program = join(folder, 'bin', 'barman-wal-archive');
   const version = versionIn(runCommand([program, '--version']), /(\d+\.\d+\S*)\s*$/, program);
   say(`helpers of Barman ${version} in ${join(folder, 'bin')}`);
@@ -71,26 +58,24 @@ function versionIn(text, pattern, program) {
   return version;
 }
 
-async function ensureOnPython({ suite, folder }) {
-  await ensureSystemPackages(['python3', 'python3-psycopg2', 'python3-dateutil', 'python3-argcomplete']);
-  await ensureFolder({ suite, folder, fill: fillOnPython });
-}
-
-async function ensureFolder({ suite, folder, fill }) {
+async function ensureBarman(suite, cache) {
+  const folder = join(cache, `barman-of-${suite}`);
   const stamp = join(folder, 'recipe');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe) return folder;
+  await ensureSystemPackages(['patchelf']);
   await timed(`Barman from Debian ${suite}`, () =>
     fillFolder(folder, async (unfinished) => {
-      await fill({ unfinished, suite, folder });
+      await fillBarman({ unfinished, suite, folder });
       writeFileSync(join(unfinished, 'recipe'), recipe);
     }),
   );
+  return folder;
 }
 
 /** With a Python, libraries and a loader of its own, which start as any program does, and are no concern of Barman's children. */
-async function fillOracle({ unfinished, suite, folder }) {
+async function fillBarman({ unfinished, suite, folder }) {
   const download = join(unfinished, 'download');
-  const files = await downloadPackages({ suite, names: oraclePackages, folder: download });
+  const files = await downloadPackages({ suite, names: packagesOf[suite], folder: download });
   unpackPackages(files.filter(isNeeded), unfinished);
   runCommand(['rm', '-rf', download, ...['usr/share', 'etc', 'var'].map((name) => join(unfinished, name))]);
   const python = readdirSync(join(unfinished, 'usr/bin')).find((name) => /^python3\.\d+$/.test(name));
@@ -105,15 +90,6 @@ async function fillOracle({ unfinished, suite, folder }) {
 /** Libraries, Python and Barman itself; what only a whole system needs stays away. */
 function isNeeded(file) {
   return /^(lib|zlib|python3|barman|openssl|tzdata)/.test(basename(file)) && !/^libsystemd-shared/.test(basename(file));
-}
-
-async function fillOnPython({ unfinished, suite, folder }) {
-  const download = join(unfinished, 'download');
-  const files = await downloadPackages({ suite, names: ['python3-barman'], folder: download, withDependencies: false });
-  unpackPackages(files, unfinished);
-  runCommand(['rm', '-rf', download]);
-  compile({ python: machinePython, unfinished, folder, libraries: [modules] });
-  writeLaunchers({ python: machinePython, unfinished, folder });
 }
 
 /** For whoever starts it: he may not write beside the modules, and without compiled ones a start takes several times as long. */

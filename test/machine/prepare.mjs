@@ -37,6 +37,7 @@ const programsForTests = [
     'groff',
     'mandoc',
     'logrotate',
+    'python3',
     'systemd',
   ],
 ];
