@@ -79,7 +79,9 @@ describe('files for other programs', () => {
     const units = await readdir(join(etc, 'systemd'));
     for (const unit of units) {
       const text = await readFile(join(etc, 'systemd', unit), 'utf8');
-      const program = text.replaceAll('/usr/bin/pgcellar', '/bin/true').replace('User=pgcellar', `User=${userInfo().username}`);
+      const program = text
+        .replaceAll('/usr/local/bin/pgcellar', '/bin/true')
+        .replace('User=pgcellar', `User=${userInfo().username}`);
       await writeFile(join(folder, unit.replace('@.', '@main.')), program);
     }
     const { stdout, stderr } = await run([
