@@ -8,18 +8,31 @@ import { asServerUser } from '../machine/server-user.mjs';
 
 const bold = (text) => (process.stdout.isTTY && !process.env.NO_COLOR ? `\x1b[1m${text}\x1b[0m` : text);
 
+/** Tells the story; whatever ends it early, what it started is stopped. Gives the exit code. */
 export async function runStory({ repository, postgres, place }) {
   const story = new Story({ repository, postgres, place });
+  let isHeard = true;
+  const told = story.tell();
   const interrupted = new Promise((_, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => reject(new Error(`stopped by ${signal}`)));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => reject(new Error(`stopped by ${signal}`)));
+    for (const stream of [process.stdout, process.stderr]) {
+      stream.on('error', (error) => {
+        isHeard = false; // the reader is gone, as head(1) is after its lines
+        reject(error);
+      });
+    }
   });
   try {
-    return await Promise.race([story.tell(), interrupted]);
+    return await Promise.race([told, interrupted]);
   } catch (error) {
-    console.error(`\nThe demo failed: ${error.message}`);
-    console.error(`Everything it made is in ${place.root}; remove it with: npm run demo -- --clean ${place.root}`);
+    if (isHeard) {
+      console.error(`\nThe demo failed: ${error.message}`);
+      console.error(`Everything it made is in ${place.root}; remove it with: npm run demo -- --clean ${place.root}`);
+    }
     return 1;
   } finally {
+    story.isOver = true; // a step under way ends first, then no other one begins
+    await told.catch(() => undefined); // told already
     await story.end();
   }
 }
@@ -31,6 +44,7 @@ class Story {
     this.place = place;
     this.config = join(place.root, 'pgcellar.conf');
     this.running = new Set();
+    this.isOver = false;
     this.writer = undefined;
     this.step = 0;
   }
@@ -222,10 +236,19 @@ class Story {
   async end() {
     this.isOver = true;
     await this.writer;
+    const stops = [...this.running].reverse().map((data) => {
+      const argv = asServerUser([join(this.bin, 'pg_ctl'), '-D', data, '-m', 'fast', '-w', 'stop']);
+      return { argv, cwd: '/' };
+    });
     if (this.hasReceiver)
-      await this.run([this.pgcellarProgram, '-c', this.config, '-q', 'terminate-process', 'main', 'receive-wal']);
-    for (const data of [...this.running].reverse())
-      await this.asServer([join(this.bin, 'pg_ctl'), '-D', data, '-m', 'fast', '-w', 'stop']);
+      stops.unshift({ argv: [this.pgcellarProgram, '-c', this.config, '-q', 'terminate-process', 'main', 'receive-wal'] });
+    for (const { argv, cwd } of stops) {
+      try {
+        await runProgram(argv, { cwd });
+      } catch (error) {
+        console.error(`not stopped: ${error.message}`); // what was about to start need not run
+      }
+    }
   }
 
   async pgcellar(...words) {
@@ -244,6 +267,7 @@ class Story {
       'listen_addresses=127.0.0.1',
       ...settings,
     ];
+    this.running.add(data); // also when we are interrupted while it starts
     await this.asServer([
       join(this.bin, 'pg_ctl'),
       '-D',
@@ -257,7 +281,6 @@ class Story {
       options.map(quoted).join(' '),
       'start',
     ]);
-    this.running.add(data);
   }
 
   async sql(text, port = this.port) {
@@ -293,28 +316,17 @@ class Story {
   }
 
   async waitFor(what, isTrue) {
-    for (let tries = 0; tries < 600; tries++) {
+    for (let tries = 0; tries < 600 && !this.isOver; tries++) {
       if (await isTrue()) return;
       await delay(100);
     }
     throw new Error(`waited 60 s for ${what}`);
   }
 
-  async run(argv, { isShown = false, cwd, input = '' } = {}) {
-    const [program, ...words] = argv;
-    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) });
-    child.stdin.on('error', (error) => {
-      if (error.code !== 'EPIPE') throw error; // a program may end without reading its input
-    });
-    child.stdin.end(input);
-    const [stdout, stderr, exitCode] = await Promise.all([
-      collect(child.stdout, isShown),
-      collect(child.stderr, isShown),
-      ended(child),
-    ]);
-    if (exitCode !== 0)
-      throw new Error(`${program} ended with ${exitCode}${isShown ? '' : `: ${stderr.trim() || stdout.trim()}`}`);
-    return { stdout, stderr };
+  /** A step of the story: none begins when it is over. */
+  async run(argv, options) {
+    if (this.isOver) throw new Error('the demo is over');
+    return await runProgram(argv, options);
   }
 
   title(text) {
@@ -324,6 +336,23 @@ class Story {
   say(text) {
     console.log(text);
   }
+}
+
+async function runProgram(argv, { isShown = false, cwd, input = '' } = {}) {
+  const [program, ...words] = argv;
+  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) });
+  child.stdin.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error; // a program may end without reading its input
+  });
+  child.stdin.end(input);
+  const [stdout, stderr, exitCode] = await Promise.all([
+    collect(child.stdout, isShown),
+    collect(child.stderr, isShown),
+    ended(child),
+  ]);
+  if (exitCode !== 0)
+    throw new Error(`${program} ended with ${exitCode}${isShown ? '' : `: ${stderr.trim() || stdout.trim()}`}`);
+  return { stdout, stderr };
 }
 
 async function collect(stream, isShown) {
