@@ -2,9 +2,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
-import { pointAtOwnLibraries } from './own-libraries.mjs';
+import { ensurePatchelf, pointAtOwnLibraries } from './own-libraries.mjs';
 import { PreparationError, runCommand, say, timed } from './run-command.mjs';
-import { ensureSystemPackages } from './system-packages.mjs';
 
 /** Grows when the way of unpacking changes: folders of another recipe are made again. */
 const recipe = '1';
@@ -62,7 +61,7 @@ async function ensureBarman(suite, cache) {
   const folder = join(cache, `barman-of-${suite}`);
   const stamp = join(folder, 'recipe');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe) return folder;
-  await ensureSystemPackages(['patchelf']);
+  await ensurePatchelf(cache);
   await timed(`Barman from Debian ${suite}`, () =>
     fillFolder(folder, async (unfinished) => {
       await fillBarman({ unfinished, suite, folder });

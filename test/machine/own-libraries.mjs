@@ -1,7 +1,26 @@
 // Programs of a newer Debian suite, unpacked into a folder, and the libraries and the dynamic loader that came with them.
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative } from 'node:path';
+import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
 import { PreparationError, runCommand } from './run-command.mjs';
+
+/**
+ * Puts a patchelf(1) of our own first in our PATH, unpacked below `cache`: that of Debian 13 and newer (0.18) makes programs that crash,
+ * a Python for one, and nothing need be installed this way.
+ */
+export async function ensurePatchelf(cache) {
+  const folder = join(cache, 'patchelf');
+  const programs = join(folder, 'usr', 'bin');
+  if (!existsSync(join(programs, 'patchelf'))) {
+    await fillFolder(folder, async (unfinished) => {
+      const download = join(unfinished, 'download');
+      const wanted = { suite: 'bookworm', names: ['patchelf'], folder: download, withDependencies: false };
+      unpackPackages(await downloadPackages(wanted), unfinished);
+      runCommand(['rm', '-rf', download]);
+    });
+  }
+  if (!process.env.PATH.startsWith(`${programs}:`)) process.env.PATH = `${programs}:${process.env.PATH}`;
+}
 
 /**
  * Points each of `programs` (paths below `root`) at the loader and the libraries below `root`, as they will be found when `root` has

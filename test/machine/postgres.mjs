@@ -4,12 +4,13 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
 import { ensureNpmServer } from './npm-server.mjs';
-import { pointAtOwnLibraries } from './own-libraries.mjs';
+import { ensurePatchelf, pointAtOwnLibraries } from './own-libraries.mjs';
 import { PreparationError, runCommand, say, timed, tryCommand } from './run-command.mjs';
 import { asServerUser } from './server-user.mjs';
-import { ensureSystemPackages, hasCandidate, missingPackages, runAsRoot } from './system-packages.mjs';
+import { ensureSystemPackages, hasCandidate, mayBecomeRoot, missingPackages, runAsRoot } from './system-packages.mjs';
 
 const suiteOf = { 15: 'bookworm', 17: 'trixie', 18: 'forky' };
+const majorForDemo = 17;
 /** Grows when the way of unpacking changes: folders of another recipe are made again. */
 const recipe = '1';
 
@@ -17,7 +18,7 @@ const recipe = '1';
 export async function ensurePostgres(major, cache) {
   const installed = `/usr/lib/postgresql/${major}/bin`;
   if (hasServer(installed)) return describe(major, installed);
-  if (hasCandidate(`postgresql-${major}`)) {
+  if (mayBecomeRoot() && hasCandidate(`postgresql-${major}`)) {
     await installServer(major);
     return describe(major, installed);
   }
@@ -34,10 +35,20 @@ export async function ensureServerAlone(major, cache, others) {
   return { ...describe(major, await ensureNpmServer(major, cache)), clientsDir: clients.clientsDir };
 }
 
-/** Any PostgreSQL server that is installed, the newest; else the one that the machine's suite has, which is then installed. */
-export async function ensureAnyPostgres() {
-  const found = installedMajors()[0] ?? (await installDefaultServer());
-  return describe(found, `/usr/lib/postgresql/${found}/bin`);
+/**
+ * Any PostgreSQL server that is installed, the newest; else the one that the machine's suite has, which is then installed; where we may not
+ * install, one that is unpacked below `cache`.
+ */
+export async function ensureAnyPostgres(cache) {
+  const [found] = installedMajors();
+  if (found === undefined && !mayBecomeRoot()) {
+    say(
+      `no PostgreSQL and no passwordless sudo here: PostgreSQL ${majorForDemo} is unpacked into ${cache} (130 MB, about a minute)`,
+    );
+    return await unpackServer(majorForDemo, cache);
+  }
+  const major = found ?? (await installDefaultServer());
+  return describe(major, `/usr/lib/postgresql/${major}/bin`);
 }
 
 function installedMajors() {
@@ -81,7 +92,7 @@ async function unpackServer(major, cache) {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe) return describe(major, binDir);
   const suite = suiteOf[major];
   if (suite === undefined) throw new PreparationError(`no Debian suite is known to have PostgreSQL ${major}`);
-  await ensureSystemPackages(['patchelf']);
+  await ensurePatchelf(cache);
   await timed(`PostgreSQL ${major} from Debian ${suite}`, () =>
     fillFolder(folder, (unfinished) => fillServer({ major, suite, unfinished, folder })),
   );

@@ -39,7 +39,7 @@ export function runAsRoot(argv, options) {
   return runCommand([...elevation(), ...argv], options);
 }
 
-export function hasProgram(name) {
+function hasProgram(name) {
   return (process.env.PATH ?? '').split(':').some((folder) => existsSync(`${folder}/${name}`));
 }
 
@@ -64,13 +64,14 @@ function elevation() {
   return process.getuid() === 0 ? [] : ['sudo', '-n'];
 }
 
-function mayBecomeRoot() {
+/** Whether packages can be installed without asking anybody. */
+export function mayBecomeRoot() {
   return process.getuid() === 0 || tryCommand(['sudo', '-n', 'true']).status === 0;
 }
 
 function elevationOrRefuse(missing) {
   if (mayBecomeRoot()) return elevation();
   throw new PreparationError(
-    `system packages are missing; run this once, then again:\n  sudo apt-get install --no-install-recommends ${missing.join(' ')}`,
+    `system packages are missing, and there is no passwordless sudo here; run this once as root, then again:\n  apt-get update && apt-get install --no-install-recommends ${missing.join(' ')}`,
   );
 }
