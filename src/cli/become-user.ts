@@ -17,15 +17,14 @@ interface BecomeOptions {
   readonly configuration: HandedConfiguration;
 }
 
-/** Names the main file to ourselves when we were started again as another user; its text is then on {@link handedFile}. */
-const handedPath = 'PGCELLAR_HANDED_CONFIGURATION';
+/** Has the text of the main file that PGCELLAR_HANDED_CONFIGURATION names, when we were started again as another user. */
 const handedFile = 3;
 
 /** The main file as root read it, when root became the user that we are by starting us again. */
 export function handedConfiguration(): HandedConfiguration | undefined {
-  const path = process.env[handedPath];
+  const path = process.env['PGCELLAR_HANDED_CONFIGURATION'];
   if (path === undefined) return undefined;
-  delete process.env[handedPath]; // it is not for what we start
+  delete process.env['PGCELLAR_HANDED_CONFIGURATION']; // it is not for what we start
   const text = readFileSync(handedFile, 'utf8');
   closeSync(handedFile);
   return { path, text };
@@ -75,7 +74,7 @@ async function runAgainAs({ name, uid, gid, home }: UserRecord, { path, text }: 
   const identity = [`--reuid=${String(uid)}`, `--regid=${String(gid)}`, '--init-groups', '--pdeathsig=TERM'];
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const end = await runInOurPlace(['setpriv', ...identity, '--', 'sh', '-c', startIfReadable, script, ...again], {
-    environment: { ...process.env, HOME: home, [handedPath]: path },
+    environment: { ...process.env, HOME: home, PGCELLAR_HANDED_CONFIGURATION: path },
     package: 'util-linux',
     handedOver: text,
   });

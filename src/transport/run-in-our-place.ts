@@ -26,7 +26,10 @@ const passedOn = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'
  * terminal does, tells it twice.
  * @throws OperatorError `program-missing` when the program itself is not there
  */
-export async function runInOurPlace(argv: readonly string[], { environment, package: owner, handedOver }: InOurPlace): Promise<End> {
+export async function runInOurPlace(
+  argv: readonly string[],
+  { environment, package: owner, handedOver }: InOurPlace,
+): Promise<End> {
   const [program = '', ...words] = argv;
   const child = spawn(program, words, {
     env: Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined)),

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe } from 'vitest';
 import { type Installation, type Machine, machineFile, type OlderHelpers, type Oracle } from '../machine/cache-folder.mjs';
 
@@ -57,6 +58,12 @@ export function describeWithOracle(title: string, work: () => void): void {
 /** The same for tests with the WAL helpers of an older Barman. */
 export function describeWithOlderHelpers(title: string, work: () => void): void {
   describe.skipIf(readMachine().olderHelpers === undefined && !isCi())(title, work);
+}
+
+/** Whether one of the programs is not on this machine; the tests of pure code that compare with one are then skipped, and fail with CI=true. */
+export function lacksPrograms(...programs: readonly string[]): boolean {
+  const folders = (process.env['PATH'] ?? '').split(':');
+  return !isCi() && programs.some((program) => !folders.some((folder) => existsSync(join(folder, program))));
 }
 
 function isCi(): boolean {

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
 import { acceptWals } from '../../../src/archive/accept-wals.ts';
+import { lacksPrograms } from '../../helpers/installations.ts';
 import { runProgram } from '../../helpers/run-program.ts';
 import { walOf } from '../catalog/a-backup.ts';
 import { aCatalog, type Catalog } from '../catalog/a-catalog.ts';
@@ -55,7 +56,7 @@ test('a file with its checksum is published with its time', async () => {
   expect((await stat(join(catalog.layout.incoming, two))).mtimeMs).toBe(mtime.getTime());
 });
 
-test('Python writes a stream that is taken, with a time to the microsecond', async () => {
+test.skipIf(lacksPrograms('python3'))('Python writes a stream that is taken, with a time to the microsecond', async () => {
   const script = [
     'import hashlib, io, sys, tarfile',
     'wal = b"x" * 100000',

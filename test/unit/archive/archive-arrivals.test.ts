@@ -8,6 +8,7 @@ import type { ArrivalOutcome } from '../../../src/archive/take-arrival.ts';
 import { serverLockPath } from '../../../src/catalog/server-layout.ts';
 import type { Context } from '../../../src/shared/context.ts';
 import { isLockHeld } from '../../../src/shared/file-lock.ts';
+import { lacksPrograms } from '../../helpers/installations.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 import { aSegment } from '../../helpers/wal-segment.ts';
 import { walOf } from '../catalog/a-backup.ts';
@@ -100,7 +101,7 @@ test('a folder that does not exist yet holds nothing', async () => {
   expect((await archive(home)).count).toBe(0);
 });
 
-test.each([
+test.skipIf(lacksPrograms('pigz', 'bzip2', 'xz', 'zstd', 'lz4')).each([
   ['gzip', 'gzip'],
   ['pigz', 'gzip'],
   ['pygzip', 'gzip'],
@@ -349,7 +350,7 @@ test('other content under an archived name goes to the errors folder and replace
   expect((await home.read(`wals/${folder}/${two}`)).toString()).toBe('first');
 });
 
-test.each([
+test.skipIf(lacksPrograms('zstd')).each([
   { title: 'gzip', damaged: gzipSync('segment').subarray(0, 15) },
   { title: 'zstd', damaged: Buffer.from('28b52ffd', 'hex') },
 ])('a damaged $title file under an archived name goes to the errors folder and holds up no other', async ({ damaged }) => {

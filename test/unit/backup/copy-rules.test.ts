@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dataFolderExclusions, matcherOf, tablespaceExclusions, tablespaceFolder } from '../../../src/backup/copy-rules.ts';
+import { lacksPrograms } from '../../helpers/installations.ts';
 import { runProgram } from '../../helpers/run-program.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.ts';
 
@@ -64,7 +65,7 @@ async function takenByRsync(rules: readonly string[]): Promise<string[]> {
   return stdout.split('\n').filter((line) => line !== '' && !line.endsWith('/'));
 }
 
-test('the rules of the data folder leave out what rsync leaves out', async () => {
+test.skipIf(lacksPrograms('rsync'))('the rules of the data folder leave out what rsync leaves out', async () => {
   const tablespaces = [
     { oid: 16384, location: '/elsewhere' },
     { oid: 16386, location: '/data/in side [x]' },
@@ -78,7 +79,7 @@ test('the rules of the data folder leave out what rsync leaves out', async () =>
   expect(taken).toContain('pg_tblspc/16385');
 });
 
-test('the rules of a tablespace take the folder of one major version', async () => {
+test.skipIf(lacksPrograms('rsync'))('the rules of a tablespace take the folder of one major version', async () => {
   const include = tablespaceFolder(150_018);
   const exclude = tablespaceExclusions();
   const [isIncluded, isExcluded] = [matcherOf([include]), matcherOf(exclude)];

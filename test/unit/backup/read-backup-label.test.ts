@@ -6,6 +6,7 @@ import { type Pack, pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { readBackupLabel } from '../../../src/backup/read-backup-label.ts';
 import { codecFor } from '../../../src/compression/all-codecs.ts';
+import { lacksPrograms } from '../../helpers/installations.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';
 
 const label = 'START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n';
@@ -19,7 +20,7 @@ async function writeTar(path: string, fill: (archive: Pack) => void): Promise<vo
 }
 
 describe('the label of a backup', () => {
-  test.each([
+  test.skipIf(lacksPrograms('lz4', 'zstd')).each([
     { extension: '', codec: undefined },
     { extension: '.gz', codec: 'gzip' },
     { extension: '.lz4', codec: 'lz4' },

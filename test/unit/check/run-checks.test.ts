@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { CheckResult } from '../../../src/check/check.ts';
 import { runChecks } from '../../../src/check/run-checks.ts';
 import { OperatorError } from '../../../src/shared/operator-error.ts';
+import { lacksPrograms } from '../../helpers/installations.ts';
 import { backupOf, indexWals, lonelyServer, quietContext, stoppedClock, storeBackups, toolsWith } from './check-setup.ts';
 
 const inactive = 'active = off\nbackup_method = postgres\nconninfo = host=/nonexistent';
@@ -247,7 +248,7 @@ describe('the configuration', () => {
 });
 
 describe('a server that cannot be reached', () => {
-  test('has the lines that Barman has then', async () => {
+  test.skipIf(lacksPrograms('pg_basebackup'))('has the lines that Barman has then', async () => {
     await using home = await lonelyServer(active);
     const { results } = await runChecks({ server: home.server, tools: toolsWith() });
     expect(results.map(({ name }) => name)).toEqual([

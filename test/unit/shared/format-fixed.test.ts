@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatFixed, formatRatio } from '../../../src/shared/format-fixed.ts';
+import { lacksPrograms } from '../../helpers/installations.ts';
 import { runProgram } from '../../helpers/run-program.ts';
 
 test.each([
@@ -26,7 +27,7 @@ test.each([
   expect(formatRatio(ratio)).toBe(text);
 });
 
-test('two digits look as Python writes them', async () => {
+test.skipIf(lacksPrograms('python3'))('two digits look as Python writes them', async () => {
   const numbers = [
     ...fc.sample(fc.integer({ min: 0, max: 80_000 }), 200).map((number) => number / 8),
     ...fc.sample(fc.double({ min: 0, max: 1e6, noNaN: true }), 200),

@@ -8,6 +8,7 @@ import {
   type PythonValue,
   parsePythonLiteral,
 } from '../../../src/shared/python-literal.ts';
+import { lacksPrograms } from '../../helpers/installations.ts';
 import { runProgram } from '../../helpers/run-program.ts';
 
 /** What Python makes of a JSON list of values, one text for each. */
@@ -154,7 +155,7 @@ test.each([
   expect(formatPythonFloat(value)).toBe(written);
 });
 
-test('floats look as Python shows them', async () => {
+test.skipIf(lacksPrograms('python3'))('floats look as Python shows them', async () => {
   const doubles = [
     ...fc.sample(fc.double({ noNaN: true, noDefaultInfinity: true }), 200),
     ...fc.sample(fc.double({ min: 0, max: 4e9, noNaN: true }), 200),
@@ -168,7 +169,7 @@ function withSign(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
-test('texts look as Python shows them, and Python reads what we write', async () => {
+test.skipIf(lacksPrograms('python3'))('texts look as Python shows them, and Python reads what we write', async () => {
   // only characters that have been in Unicode for long: whether newer ones can be printed depends on the release of either side
   const old = fc.oneof(
     fc.string({ unit: 'binary-ascii' }),

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { isAlive } from '../../../src/shared/is-alive.ts';
@@ -31,9 +32,8 @@ test('a process that is gone already has stopped', async () => {
 
 test('a detached program is the leader of a session of its own', async () => {
   const pid = await startDetached(['/bin/sleep', '600'], { environment, keepsOutput: false });
-  const child = spawn('ps', ['-o', 'sid=', '-p', String(pid)], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const [session] = (await once(child.stdout, 'data')) as [Buffer]; // the event's documented argument
-  expect(Number(session.toString())).toBe(pid);
+  const [, , , session] = (await readFile(`/proc/${String(pid)}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ');
+  expect(Number(session)).toBe(pid);
   process.kill(pid, 'SIGKILL');
   await waitFor('the detached program ends', () => !isAlive(pid));
 });
