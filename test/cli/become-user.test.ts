@@ -14,7 +14,7 @@ import { linkProgramsWithout } from '../helpers/without-programs.ts';
 import { writeCatalog } from '../helpers/write-catalog.ts';
 import { serverUser } from '../machine/server-user.mjs';
 
-const refusing = fileURLToPath(new URL('../helpers/refuse-user-change.cjs', import.meta.url));
+const refusal = fileURLToPath(new URL('../helpers/refuse-user-change.cjs', import.meta.url));
 const segment = '000000010000000000000002';
 const opened = new Opened();
 let home: TestHome;
@@ -22,7 +22,7 @@ let rootHome: string;
 
 /** As root, whose own configuration is one that nobody else may read. */
 function environment(refuses: boolean, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const preload = refuses ? { NODE_OPTIONS: `--require ${refusing}` } : {};
+  const preload = refuses ? { NODE_OPTIONS: `--require ${join(home.folder, 'refuse.cjs')}` } : {};
   return { ...home.env({ more: { HOME: rootHome, ...preload } }), ...more };
 }
 
@@ -37,6 +37,7 @@ describe.skipIf(process.getuid?.() !== 0)('root', () => {
     const server = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' };
     home = await opened.add(createTestHome({ servers: { main: server }, owner: 'server' }));
     await writeCatalog(home, 'main');
+    await home.writeFile('refuse.cjs', await readFile(refusal, 'utf8')); // where the user can read it
     await home.own(home.folder);
     rootHome = await home.makeFolder('root');
     const text = await readFile(home.configFile, 'utf8');
