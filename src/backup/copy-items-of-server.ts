@@ -13,6 +13,7 @@ import { configurationOutside, copySingleFile, isBelow } from './copy-single-fil
 import { copyStatistics, type ItemTimes } from './copy-statistics.ts';
 import { reuseOf } from './reuse-of.ts';
 import { safeHorizon } from './safe-horizon.ts';
+import { tellOnce } from './tell-once.ts';
 
 /**
  * Copies everything. Unless the begin of the backup may take minutes, rsync logs in meanwhile; nothing is looked at before the backup
@@ -49,12 +50,16 @@ export async function copyItems(job: BackupJob, host: Host, beginning: Promise<B
     },
     context,
   );
+  const leftOut = copied.flatMap(({ item, listing }) => listing.leftOut.map((what) => join(item.source, what)));
+  const text =
+    leftOut.length === 0 ? undefined : `not in the backup, which holds files and folders only: ${leftOut.join(', ')}`;
+  await tellOnce(server.layout, { topic: 'left out', text }, context);
   const times: ItemTimes[] = copied.map(({ item, ...rest }) => ({ label: item.label, ...rest }));
   const dataFolder = join(job.folder, 'data');
   const pgdata = facts.pgdata ?? '';
   const control = { label: 'pg_control', source: join(pgdata, 'global/pg_control'), isOptional: false };
   for (const file of [
-    ...outsideFiles(job, dataFolder),
+    ...(await outsideFiles(job, dataFolder)),
     { ...control, destination: join(dataFolder, 'global/pg_control') }, // last: what it says must be true of all others
   ]) {
     const beganMs = context.clock.elapsedMs();
@@ -107,21 +112,21 @@ function itemsOf(job: BackupJob, before: Backup | undefined): CopyItem[] {
       label: 'pgdata',
       source: facts.pgdata ?? '',
       ...place('data'),
-      exclude: dataFolderExclusions({ pgdata: facts.pgdata ?? '', tablespaces: facts.tablespaces }),
+      exclude: dataFolderExclusions({ pgdata: facts.pgdata ?? '', version: facts.version, tablespaces: facts.tablespaces }),
       kilobytesPerSecond: limit,
     },
   ];
 }
 
-function outsideFiles({ server, facts, context }: BackupJob, dataFolder: string) {
+async function outsideFiles({ server, facts, context }: BackupJob, dataFolder: string) {
   const pgdata = facts.pgdata ?? '';
   if (server.config.options.backup_options.includes('external_configuration')) return [];
   const included = facts.includedFiles.filter((path) => !isBelow(pgdata, path));
-  if (included.length > 0) {
-    context.messages.warning(
-      `configuration files outside the data folder are included and not backed up: ${included.join(', ')}; copy them by other means`,
-    );
-  }
+  const text =
+    included.length === 0
+      ? undefined
+      : `configuration files outside the data folder are included and not backed up: ${included.join(', ')}; copy them by other means`;
+  await tellOnce(server.layout, { topic: 'configuration outside', text }, context);
   return configurationOutside({ ...facts, pgdata }, dataFolder);
 }
 

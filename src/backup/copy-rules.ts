@@ -27,14 +27,16 @@ const dataExclusions = ['/pg_log/*', '/log/*', '/pg_xlog/*', '/pg_wal/*', '/glob
 interface DataFolderRules {
   /** Absolute path of the data folder. */
   readonly pgdata: string;
+  readonly version: number;
   readonly tablespaces: readonly { readonly oid: number; readonly location: string }[];
 }
 
 /** The data folder: all but those, and but the tablespaces, which are items of their own even when they lie inside. */
-export function dataFolderExclusions({ pgdata, tablespaces }: DataFolderRules): readonly string[] {
+export function dataFolderExclusions({ pgdata, version, tablespaces }: DataFolderRules): readonly string[] {
   const inside = tablespaces
     .filter(({ location }) => location.startsWith(`${pgdata}/`))
     .map(({ location }) => escapePattern(location.slice(pgdata.length)));
+  if (tablespaces.some(({ location }) => location === pgdata)) inside.push(tablespaceFolder(version));
   return [...dataExclusions, ...commonExclusions, ...tablespaces.map(({ oid }) => `/pg_tblspc/${String(oid)}`), ...inside];
 }
 

@@ -1,6 +1,7 @@
 import { utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeFileDurably } from '../shared/durable-file.ts';
+import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/host.ts';
 
@@ -26,11 +27,13 @@ export function configurationOutside(facts: ConfigurationFacts, dataFolder: stri
     { label: 'hba_file', source: facts.hbaFile, isOptional: false },
     { label: 'ident_file', source: facts.identFile, isOptional: true },
   ];
-  return named.flatMap(({ label, source, isOptional }) =>
-    source === undefined || isBelow(facts.pgdata, source)
-      ? []
-      : [{ label, source, isOptional, destination: join(dataFolder, basename(source)) }],
-  );
+  return named.flatMap(({ label, source, isOptional }) => {
+    if (source === undefined || isBelow(facts.pgdata, source)) return [];
+    const name = basename(source);
+    if (!source.startsWith('/') || ['', '.', '..'].includes(name) || hasControlCharacter(name))
+      throw new OperatorError('backup-refused', `the server's ${label} is no path of a file: ${JSON.stringify(source)}`);
+    return [{ label, source, isOptional, destination: join(dataFolder, name) }];
+  });
 }
 
 /** Whether a path lies in a folder. */

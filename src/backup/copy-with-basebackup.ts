@@ -43,22 +43,31 @@ const progressEveryMs = 500;
 /** A notice of the server, in English only; what `pg_stat_progress_basebackup` says is the same in all languages. */
 const saysItWaits = /waiting for required WAL segments to be archived/;
 
+/** A warning of the server, in any language: no other names a path so. */
+const saysItSkips = /["'«„“‘「]\.\/(.+)["'»“”’」]\s*$/;
+const mostSkipped = 100;
+
 /**
  * Copies a cluster with `pg_basebackup` into `base/ID/data` and one folder per tablespace oid, made new (0700) before each attempt; tar
  * files all lie in `data`, and the others stay empty, as Barman leaves them. The program itself syncs what it wrote.
+ * @returns paths below the data folder that the server has left out: links, sockets and the like
  * @throws OperatorError `configuration-invalid` when these versions cannot compress so; `command-failed` when the last attempt failed
  */
-export async function copyWithBasebackup(options: CopyOptions, context: Context): Promise<void> {
+export async function copyWithBasebackup(options: CopyOptions, context: Context): Promise<readonly string[]> {
   const { server, serverVersion } = options;
   const where = { path: server.programPath, environment: server.environment, serverVersion };
   const program = await requireClientProgram('pg_basebackup', where);
   refuseImpossible(options, program);
+  let skipped: readonly string[] = [];
   await withRetries(
     options,
     context,
-    async () => await copyOnce(options, program, context),
+    async () => {
+      skipped = await copyOnce(options, program, context);
+    },
     () => true,
   );
+  return skipped;
 }
 
 function refuseImpossible({ compression, serverVersion, kilobytesPerSecond }: CopyOptions, program: ClientProgram): void {
@@ -70,7 +79,7 @@ function refuseImpossible({ compression, serverVersion, kilobytesPerSecond }: Co
   if (problem !== undefined) throw new OperatorError('configuration-invalid', problem);
 }
 
-async function copyOnce(options: CopyOptions, program: ClientProgram, context: Context): Promise<void> {
+async function copyOnce(options: CopyOptions, program: ClientProgram, context: Context): Promise<readonly string[]> {
   const { server, id, tablespaces, isCheckpointFast, kilobytesPerSecond, compression, parentManifest } = options;
   const folder = backupFolder(server.layout, id);
   const dataFolder = await makeEmpty(join(folder, 'data'));
@@ -90,6 +99,7 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
     compression,
     parentManifest,
   });
+  const skipped: string[] = [];
   const watching = new AbortController();
   let help: Promise<void> | undefined;
   const onWaiting = (): void => {
@@ -104,10 +114,13 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
       onStderrLine: (line) => {
         context.log.debug(`pg_basebackup: ${line}`);
         if (saysItWaits.test(line)) onWaiting();
+        const left = saysItSkips.exec(line)?.[1];
+        if (left !== undefined && !skipped.includes(left) && skipped.length < mostSkipped) skipped.push(left);
       },
     });
     throwIfInterrupted(context.signal);
     if (result.exitCode !== 0) throw failureOf(result, 'pg_basebackup');
+    return skipped;
   } finally {
     watching.abort();
     await watch;

@@ -1,3 +1,4 @@
+import { bytesOf, nameOf } from '../shared/file-name.ts';
 import type { SourceFile } from './source-file.ts';
 
 /** Files of one chunk, in columns. */
@@ -93,7 +94,7 @@ export class FileSelection implements Iterable<SourceFile> {
 }
 
 function packed(files: readonly SourceFile[]): Chunk {
-  const names = files.map(({ path }) => Buffer.from(path));
+  const names = files.map(({ path }) => bytesOf(path));
   let end = 0;
   return {
     names: Buffer.concat(names),
@@ -108,6 +109,6 @@ function packed(files: readonly SourceFile[]): Chunk {
 function unpacked({ names, ends, sizes, times, modes, sparse }: Chunk, index: number): SourceFile | undefined {
   const [size, modifiedNs, mode] = [sizes[index], times[index], modes[index]];
   if (size === undefined || modifiedNs === undefined || mode === undefined) return undefined;
-  const path = names.toString('utf8', index === 0 ? 0 : ends[index - 1], ends[index]);
+  const path = nameOf(names.subarray(index === 0 ? 0 : ends[index - 1], ends[index]));
   return { path, size, mode, modifiedNs, isSparse: sparse[index] === 1 };
 }

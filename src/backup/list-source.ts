@@ -4,8 +4,8 @@ import type { Host } from '../transport/host.ts';
 import { failureOf, lastLines } from '../transport/program-result.ts';
 import { type CopyRule, matcherOf } from './copy-rules.ts';
 import { FileTable } from './file-table.ts';
-import { FindEntries } from './find-entries.ts';
-import type { SourceFile } from './source-file.ts';
+import { FindEntries, type FoundEntry } from './find-entries.ts';
+import { firstTwice } from './first-twice.ts';
 
 interface SourceFolder {
   readonly path: string;
@@ -16,8 +16,8 @@ export interface SourceListing {
   readonly files: FileTable;
   /** Parents first; the root itself is the first, with an empty path. */
   readonly folders: readonly SourceFolder[];
-  /** Paths that are not UTF-8, as well as they can be shown: they are left out. */
-  readonly unreadable: readonly string[];
+  /** What is neither a file nor a folder, in words; nothing that the rules leave out. */
+  readonly leftOut: readonly string[];
 }
 
 interface ListOptions {
@@ -35,19 +35,41 @@ interface ListOptions {
  * @throws OperatorError `command-failed` naming what could not be read, `program-missing` where `find` is not GNU's
  */
 export async function listSource({ host, root, include, exclude, signal }: ListOptions): Promise<SourceListing> {
-  // what lies in an excluded folder is not even walked: pg_wal and the tablespaces can be large
-  const pruned = exclude.filter((pattern) => pattern.startsWith('/')).flatMap((pattern) => ['-o', '-path', `.${pattern}`]);
-  const script = 'cd -- "$1" && shift && LC_ALL=C exec find -L . "$@"';
-  const words = ['(', ...pruned.slice(1), ')', '-prune', '-o', '-printf', FindEntries.format];
-  const listing = new Listing({ isExcluded: matcherOf(exclude), isIncluded: includedBy(include) });
+  const rules = { isExcluded: matcherOf(exclude), isIncluded: include === undefined ? () => true : matcherOf(include) };
+  const listing = new Listing(rules);
   const entries = new FindEntries((entry) => listing.add(entry));
-  const result = await host.run(['sh', '-c', script, 'sh', root, ...(pruned.length === 0 ? words.slice(-2) : words)], {
-    signal,
-    onStdout: (chunk) => entries.write(chunk),
+  const strange = new AbortController();
+  const result = await host.run(['sh', '-c', script, 'sh', root, ...expression(exclude, include)], {
+    signal: AbortSignal.any([signal, strange.signal]),
+    onStdout: (chunk) => {
+      try {
+        if (!strange.signal.aborted) entries.write(chunk);
+      } catch (error) {
+        strange.abort(error);
+      }
+    },
   });
   throwIfInterrupted(signal);
-  if (result.exitCode !== 0 && !hasOnlyVanished(result.stderr)) throw listingFailed(host, root, result);
+  if (strange.signal.aborted) throw listingRefused(host, root, strange.signal.reason);
+  if (result.exitCode !== 0 && !listing.takesWords(result.stderr)) throw listingFailed(host, root, result);
+  try {
+    entries.end();
+    listing.end();
+  } catch (error) {
+    throw listingRefused(host, root, error);
+  }
   return listing;
+}
+
+const script = 'cd -- "$1" && shift && LC_ALL=C exec find -L . "$@"';
+
+/** What lies in an excluded folder is not even walked: `pg_wal` and the tablespaces can be large, and may lead back to where we are. */
+function expression(exclude: readonly string[], include: readonly string[] | undefined): string[] {
+  const anchored = exclude.filter((pattern) => pattern.startsWith('/'));
+  const pruned = anchored.flatMap((pattern) => ['-path', `.${pattern}`, '-prune', '-o']);
+  const wanted = include?.flatMap((pattern) => ['!', '-path', `.${pattern}`]);
+  const others = wanted === undefined ? [] : ['-path', './*', ...wanted, '-prune', '-o'];
+  return [...pruned, ...others, '-printf', FindEntries.format];
 }
 
 interface Rules {
@@ -55,35 +77,84 @@ interface Rules {
   readonly isIncluded: CopyRule;
 }
 
-/** What decoding puts in the place of bytes that are not UTF-8. */
-const replacement = '\ufffd';
+/** Told by name; of more only the number. */
+const mostLeftOut = 100;
+/** More than any cluster has: a listing ends somewhere. */
+const mostEntries = 50_000_000;
 
 class Listing implements SourceListing {
   readonly files = new FileTable();
   readonly folders: SourceFolder[] = [];
-  readonly unreadable: string[] = [];
+  readonly leftOut: string[] = [];
   readonly #rules: Rules;
+  #length = 0;
 
   constructor(rules: Rules) {
     this.#rules = rules;
   }
 
-  add({ kind, ...file }: SourceFile & { readonly kind: string }): void {
+  add({ kind, ...file }: FoundEntry): void {
     const { path, mode } = file;
-    if (path !== '' && (this.#rules.isExcluded(path) || !this.#rules.isIncluded(path))) return;
-    if (path.includes(replacement)) this.unreadable.push(path);
-    else if (kind === 'd') this.folders.push({ path, mode });
+    if (++this.#length > mostEntries)
+      throw new OperatorError('command-failed', `find tells of more than ${String(mostEntries)} files`);
+    if (this.#isLeftOut(path)) return;
+    if (kind === 'd') this.folders.push({ path, mode });
     else if (kind === 'f') this.files.add(file);
+    else
+      this.#leaveOut(path, kind === 'l' ? 'a link that leads nowhere' : (kindNames.get(kind) ?? 'neither a file nor a folder'));
+  }
+
+  /** To be called when all was added. @throws OperatorError `command-failed` when a path was added twice */
+  end(): void {
+    const twice = firstTwice(this.files.length + this.folders.length, (index) =>
+      index < this.files.length ? this.files.at(index).path : (this.folders[index - this.files.length]?.path ?? ''),
+    );
+    if (twice !== undefined) throw new OperatorError('command-failed', `find tells of ${JSON.stringify(twice)} twice`);
+  }
+
+  /** Takes what find said besides; false when it could not read something. What vanished meanwhile is not there. */
+  takesWords(stderr: string): boolean {
+    const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+    return lines.length > 0 && lines.every((line) => this.#takesLine(line));
+  }
+
+  #takesLine(line: string): boolean {
+    const looping = /^find: File system loop detected; '\.\/(.*)' is part of the same file system loop as /.exec(line)?.[1];
+    if (looping !== undefined) {
+      if (!this.#isLeftOut(looping)) this.#leaveOut(looping, 'a link to a folder that it lies in');
+      return true;
+    }
+    const endless = /^find: '\.\/(.*)': Too many levels of symbolic links$/.exec(line)?.[1];
+    if (endless !== undefined) {
+      if (!this.#isLeftOut(endless)) this.#leaveOut(endless, 'a link to itself');
+      return true;
+    }
+    return /^find: .*No such file or directory$/.test(line);
+  }
+
+  #isLeftOut(path: string): boolean {
+    return path !== '' && (this.#rules.isExcluded(path) || !this.#rules.isIncluded(path));
+  }
+
+  #leaveOut(path: string, what: string): void {
+    const isServersOwn = what === kindNames.get('s') && /^\.s\.PGSQL\.\d+$/.test(path); // a server makes its socket anew
+    if (!isServersOwn && this.leftOut.length < mostLeftOut) this.leftOut.push(`${path} (${what})`);
   }
 }
 
-function includedBy(include: readonly string[] | undefined): CopyRule {
-  return include === undefined ? () => true : matcherOf(include);
-}
+const kindNames: ReadonlyMap<string, string> = new Map([
+  ['p', 'a named pipe'],
+  ['s', 'a socket'],
+  ['b', 'a device'],
+  ['c', 'a device'],
+]);
 
-function hasOnlyVanished(stderr: string): boolean {
-  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
-  return lines.length > 0 && lines.every((line) => /^find: .*No such file or directory$/.test(line));
+function listingRefused(host: Host, root: string, error: unknown): unknown {
+  if (!(error instanceof OperatorError)) return error;
+  return new OperatorError('command-failed', `cannot list ${root} on ${host.label}: ${error.message}`, {
+    hint: error.hint ?? 'see what that folder is',
+    cause: error,
+  });
 }
 
 function listingFailed(host: Host, root: string, result: Parameters<typeof failureOf>[0]): OperatorError {

@@ -2,6 +2,7 @@ import { linkSync, lstatSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
+import { onDisk } from '../shared/file-name.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
 import { isMissing } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
@@ -37,10 +38,6 @@ export async function prepareItem(item: CopyItem, options: PrepareOptions, conte
     signal: context.signal,
     ...(include === undefined ? {} : { include }),
   });
-  if (listing.unreadable.length > 0)
-    context.messages.warning(
-      `names below ${source} that are not UTF-8 are not backed up: ${listing.unreadable.join(', ')}; PostgreSQL makes no such names`,
-    );
   const plan = await planItem(item, listing, { ...options, signal: context.signal });
   const analysisSeconds = (context.clock.elapsedMs() - startedMs) / 1000;
   await makeFolders(item, listing);
@@ -72,7 +69,9 @@ function* numbersUpTo(count: number): Generator<number> {
 
 function lookAt(path: string): ReferenceFile | undefined {
   try {
-    const { size, mode, mtimeNs } = lstatSync(path, { bigint: true });
+    const found = lstatSync(onDisk(path), { bigint: true });
+    if (!found.isFile()) return undefined;
+    const { size, mode, mtimeNs } = found;
     return { size: Number(size), mode: Number(mode & 0o7777n), modifiedNs: mtimeNs };
   } catch (error) {
     if (!isMissing(error)) throw error;
@@ -84,8 +83,8 @@ async function makeFolders({ destination }: CopyItem, { folders }: SourceListing
   await writing(destination, () => mkdir(destination, { recursive: true, mode: 0o700 }));
   for (const { path, mode } of folders) {
     const folder = join(destination, path);
-    if (path !== '') await writing(folder, () => mkdir(folder, { mode: 0o700 }));
-    await writing(folder, () => chmod(folder, mode | 0o700)); // we must be able to write into it
+    if (path !== '') await writing(folder, () => mkdir(onDisk(folder), { mode: 0o700 }));
+    await writing(folder, () => chmod(onDisk(folder), mode | 0o700)); // we must be able to write into it
   }
 }
 
@@ -97,7 +96,7 @@ async function linkReused({ reference, destination }: CopyItem, { reused }: Copy
     ({ path }) => {
       const to = join(destination, path);
       try {
-        linkSync(join(reference, path), to);
+        linkSync(onDisk(join(reference, path)), onDisk(to));
       } catch (error) {
         throwUnlessThere(to, error);
       }

@@ -95,6 +95,7 @@ async function sendFiles({ of: { item }, kind, areSparse }: Run, options: SendOp
       compares: kind === 'compared' ? 'content' : 'nothing',
       reuse: reuse === undefined || reference === undefined || isFromReference ? undefined : { kind: reuse, folder: reference },
       symbolicLinks: 'follow',
+      isSourceForeign: true,
       // an attempt that failed may have linked a file which then changed: writing in place would change the backup before
       writesInPlace: kind !== 'compared',
       keepsHoles: areSparse,

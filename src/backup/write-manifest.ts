@@ -1,10 +1,12 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileDurably } from '../shared/durable-file.ts';
+import { bytesOf, onDisk } from '../shared/file-name.ts';
 import { formatJson } from '../shared/format-json.ts';
-import { namesIn, pathExists } from '../shared/look.ts';
+import { entriesIn, namesIn, pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 
 const name = 'backup_manifest';
@@ -44,7 +46,7 @@ async function* linesOf(dataFolder: string): AsyncGenerator<string> {
 
 /** In the order of whole paths. */
 async function* pathsBelow(root: string, folder: string): AsyncGenerator<string> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true });
+  const entries = await entriesIn(join(root, folder));
   const names = entries.flatMap((entry) => (entry.isDirectory() ? [`${entry.name}/`] : entry.isFile() ? [entry.name] : []));
   for (const name of names.toSorted()) {
     if (name.endsWith('/')) yield* pathsBelow(root, folder + name);
@@ -58,9 +60,16 @@ function isOwnTemporary(file: string): boolean {
 }
 
 async function lineOf(root: string, path: string): Promise<string> {
-  const { size, mtime } = await stat(join(root, path));
+  const { size, mtime } = await stat(onDisk(join(root, path)));
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(join(root, path), { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer); // no encoding is set
+  for await (const chunk of createReadStream(onDisk(join(root, path)), { highWaterMark: 1024 * 1024 }))
+    hash.update(chunk as Buffer); // no encoding is set
   const time = mtime.toISOString().slice(0, 19).replace('T', ' ');
-  return `{"Checksum": "${hash.digest('hex')}", "Checksum-Algorithm": "SHA256", "Last-Modified": "${time}", "Path": ${formatJson(path)}, "Size": ${String(size)}}`;
+  return `{"Checksum": "${hash.digest('hex')}", "Checksum-Algorithm": "SHA256", "Last-Modified": "${time}", ${pathMember(path)}, "Size": ${String(size)}}`;
+}
+
+/** What is no UTF-8 stands there in hexadecimal digits, as PostgreSQL writes it. */
+function pathMember(path: string): string {
+  const bytes = bytesOf(path);
+  return isUtf8(bytes) ? `"Path": ${formatJson(path)}` : `"Encoded-Path": "${bytes.toString('hex')}"`;
 }

@@ -1,5 +1,6 @@
-import { lstatSync, opendirSync } from 'node:fs';
+import { type Dir, type Dirent, lstatSync, opendirSync } from 'node:fs';
 import { join } from 'node:path';
+import { nameOf, onDisk } from '../shared/file-name.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
 
 const entriesAtOnce = 256;
@@ -17,7 +18,7 @@ export interface BackupSize {
 export async function measureBackup(folder: string): Promise<BackupSize> {
   const total = { size: 0, deduplicatedSize: 0, links: 0 };
   await forEachBriefly(filesBelow(folder), (path) => {
-    const stats = lstatSync(path);
+    const stats = lstatSync(onDisk(path));
     if (stats.isSymbolicLink()) {
       if (!path.startsWith(join(folder, 'data', 'pg_tblspc/'))) total.links++;
       return;
@@ -31,14 +32,20 @@ export async function measureBackup(folder: string): Promise<BackupSize> {
 
 /** One after the other, so that their number is no matter. */
 function* filesBelow(folder: string): Generator<string> {
-  const entries = opendirSync(folder, { bufferSize: entriesAtOnce });
+  const entries = openInBytes(folder);
   try {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
-      const path = join(folder, entry.name);
+      const path = join(folder, nameOf(entry.name));
       if (entry.isDirectory()) yield* filesBelow(path);
       else if (entry.isFile() || entry.isSymbolicLink()) yield path;
     }
   } finally {
     entries.closeSync();
   }
+}
+
+/** Node's types know this encoding only where a folder is read at once. */
+function openInBytes(folder: string): Omit<Dir, 'readSync'> & { readSync(): Dirent<Buffer> | null } {
+  const options = { bufferSize: entriesAtOnce, encoding: 'buffer' as BufferEncoding };
+  return opendirSync(onDisk(folder), options) as unknown as ReturnType<typeof openInBytes>;
 }

@@ -110,11 +110,21 @@ export async function readClusterSize(connection: Connection): Promise<number | 
   return text === undefined ? undefined : Number(text);
 }
 
+/** Those with a place of their own: what lies in `pg_tblspc` itself (`allow_in_place_tablespaces`) is part of the data folder. */
 export async function readTablespaces(connection: Connection): Promise<{ name: string; oid: number; location: string }[]> {
   const rows = await connection.query(
-    "SELECT spcname AS name, oid, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE pg_tablespace_location(oid) != '' ORDER BY oid",
+    "SELECT spcname AS name, oid, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE pg_tablespace_location(oid) LIKE '/%' ORDER BY oid",
   );
-  return rows.map((row) => ({ name: row['name'] ?? '', oid: Number(row['oid']), location: row['location'] ?? '' }));
+  return rows.map((row) => {
+    const oid = Number(row['oid']);
+    const location = row['location'] ?? '';
+    if (!Number.isInteger(oid) || oid <= 0 || oid > 0xffffffff || !location.startsWith('/'))
+      throw new OperatorError(
+        'query-failed',
+        `the server tells of a tablespace that cannot be one: oid ${String(row['oid'])}, '${location}'`,
+      );
+    return { name: row['name'] ?? '', oid, location };
+  });
 }
 
 /** Files that settings come from, besides postgresql.conf itself. */

@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { chmod, copyFile, lstat, mkdir, open, readlink, rm, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
+import { onDisk } from '../shared/file-name.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
@@ -107,8 +108,8 @@ class Copier {
   async finishFolders(): Promise<void> {
     for (const { path, stats, isRoot } of this.#folders.toReversed()) {
       await doing(`set the mode of ${path}`, async () => {
-        await chmod(path, isRoot ? rootMode(stats.mode) : stats.mode & 0o777);
-        await utimes(path, stats.atime, stats.mtime);
+        await chmod(onDisk(path), isRoot ? rootMode(stats.mode) : stats.mode & 0o777);
+        await utimes(onDisk(path), stats.atime, stats.mtime);
       });
     }
   }
@@ -140,18 +141,18 @@ class Copier {
   }
 
   async #copyFile(from: string, to: string, stats: Stats): Promise<void> {
-    if (this.#isRepeated) await rm(to, { force: true });
+    if (this.#isRepeated) await rm(onDisk(to), { force: true });
     if (!this.#throttle.isUnlimited) await this.#copySlowly(from, to, stats);
     else {
-      await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      await copyFile(onDisk(from), onDisk(to), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       this.#advance(stats.size);
     }
-    await utimes(to, stats.atime, stats.mtime);
+    await utimes(onDisk(to), stats.atime, stats.mtime);
   }
 
   async #copySlowly(from: string, to: string, stats: Stats): Promise<void> {
-    await using source = await open(from, 'r');
-    await using target = await open(to, 'wx', stats.mode & 0o777);
+    await using source = await open(onDisk(from), 'r');
+    await using target = await open(onDisk(to), 'wx', stats.mode & 0o777);
     const buffer = Buffer.alloc(chunkBytes);
     for (;;) {
       const { bytesRead } = await source.read(buffer, 0, chunkBytes, null);
@@ -180,8 +181,9 @@ class Copier {
     if (isDataFolder && realFolders.has(path)) {
       throw new OperatorError('backup-not-usable', `${join(source, path)} is a symbolic link where PostgreSQL has a folder`);
     }
-    if (this.#isRepeated) await rm(join(destination, path), { force: true });
-    await symlink(await readlink(join(source, path)), join(destination, path));
+    const link = onDisk(join(destination, path));
+    if (this.#isRepeated) await rm(link, { force: true });
+    await symlink(await readlink(onDisk(join(source, path)), 'buffer'), link);
   }
 
   #advance(bytes: number): void {
@@ -198,9 +200,9 @@ function rootMode(mode: number): number {
 async function makeFolder(path: string): Promise<void> {
   await doing(`make the folder ${path}`, async () => {
     try {
-      await mkdir(path, { mode: 0o700 });
+      await mkdir(onDisk(path), { mode: 0o700 });
     } catch (error) {
-      if (systemCodeOf(error) !== 'EEXIST' || !(await lstat(path)).isDirectory()) throw error;
+      if (systemCodeOf(error) !== 'EEXIST' || !(await lstat(onDisk(path))).isDirectory()) throw error;
     }
   });
 }

@@ -19,7 +19,9 @@ import { basename, dirname, join, relative } from 'node:path';
 import { requireClientProgram } from '../postgres/client-programs.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import type { Environment } from '../shared/environment.ts';
+import { onDisk } from '../shared/file-name.ts';
 import { isAlive } from '../shared/is-alive.ts';
+import { entriesIn } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { requireProgram } from '../transport/find-program.ts';
@@ -129,10 +131,15 @@ async function isWritable(path: string): Promise<boolean> {
 
 async function sizesBelow(path: string): Promise<ReadonlyMap<string, number>> {
   const sizes = new Map<string, number>();
-  for (const name of (await unlessMissing(path, () => readdir(path, { recursive: true }))) ?? []) {
-    const stats = await unlessMissing(path, () => lstat(join(path, name)));
-    if (stats?.isFile() === true) sizes.set(name, stats.size);
-  }
+  const measure = async (folder: string): Promise<void> => {
+    for (const entry of (await unlessMissing(path, () => entriesIn(join(path, folder)))) ?? []) {
+      const inside = join(folder, entry.name);
+      if (entry.isDirectory()) await measure(inside);
+      const stats = entry.isFile() ? await unlessMissing(path, () => lstat(onDisk(join(path, inside)))) : undefined;
+      if (stats !== undefined) sizes.set(inside, stats.size);
+    }
+  };
+  await measure('');
   return sizes;
 }
 

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { nameOf } from '../shared/file-name.ts';
 import { isMissing } from '../shared/look.ts';
 import { dataFolder, type SourceMember } from './backup-source.ts';
 
@@ -17,7 +18,7 @@ export interface ManifestFile {
 /** Reads a `backup_manifest`, which lies beside the tar files in clear; undefined before PostgreSQL 13, and when it cannot be understood. */
 export async function readManifest(member: SourceMember): Promise<ManifestSizes | undefined> {
   const sizes = new Map<string, number>();
-  for await (const { path, size } of manifestFiles(member)) sizes.set(textOf(path), size);
+  for await (const { path, size } of manifestFiles(member)) sizes.set(nameOf(path), size);
   return sizes.size === 0 ? undefined : sizes;
 }
 
@@ -37,12 +38,6 @@ export async function* manifestFiles(member: SourceMember): AsyncGenerator<Manif
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
-}
-
-/** UTF-8, or else one character a byte. */
-function textOf(path: Buffer): string {
-  const text = path.toString('utf8');
-  return Buffer.from(text, 'utf8').equals(path) ? text : path.toString('latin1');
 }
 
 function* filesOf(manifest: unknown): Generator<ManifestFile> {

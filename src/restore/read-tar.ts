@@ -1,7 +1,8 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { extract, type Header } from 'tar-stream';
+import type { Header } from 'tar-stream';
 import { type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
+import { extractBytes, memberName } from '../shared/byte-tar.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 
 /** A member of a tar file: a name below the root of the tree, without `.` and `..`. */
@@ -23,7 +24,7 @@ export type Visit = (member: TarMember, content: Readable) => Promise<'stop' | u
  * @throws OperatorError `backup-not-usable` for a member that could reach another place, or when the file is damaged or cut off; `decryption-failed`
  */
 export async function readTar(path: string, storage: WalStorage, visit: Visit): Promise<void> {
-  const archive = extract();
+  const archive = extractBytes();
   const plain = new PassThrough({ highWaterMark: 1 << 20 });
   const reading = writePlainWal(path, plain, { ...storage, custom: undefined }).then(() => plain.end());
   reading.catch((error: unknown) => plain.destroy(error instanceof Error ? error : new Error(String(error))));
@@ -58,7 +59,8 @@ export async function readTar(path: string, storage: WalStorage, visit: Visit): 
   }
 }
 
-function memberOf(path: string, { name, type, size, mode, mtime }: Header): TarMember {
+function memberOf(path: string, { name: found, type, size, mode, mtime }: Header): TarMember {
+  const name = memberName({ name: found });
   const kind = kindOf(type);
   const clean = cleanName(name);
   if (kind === undefined || clean === undefined) {

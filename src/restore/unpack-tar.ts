@@ -2,6 +2,7 @@ import { mkdir, open, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { WalStorage } from '../encryption/stored-wal.ts';
+import { onDisk } from '../shared/file-name.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { readTar, type TarMember } from './read-tar.ts';
@@ -54,7 +55,7 @@ export async function unpackTar(unpacking: Unpacking, context: UnpackContext): P
     return undefined;
   });
   for (const { path, member } of folders.toReversed()) {
-    await writing(path, () => utimes(path, member.modifiedAt, member.modifiedAt));
+    await writing(path, () => utimes(onDisk(path), member.modifiedAt, member.modifiedAt));
   }
 }
 
@@ -80,7 +81,7 @@ class StaleFiles {
   async replace(path: string): Promise<void> {
     if (this.#replaced.has(path)) return;
     this.#replaced.add(path);
-    await writing(path, () => rm(path, { force: true }));
+    await writing(path, () => rm(onDisk(path), { force: true }));
   }
 }
 
@@ -118,7 +119,7 @@ async function writeMember(
   { throttle, onBytes }: UnpackContext,
 ): Promise<void> {
   await writing(path, async () => {
-    await using file = await open(path, 'wx', 0o600);
+    await using file = await open(onDisk(path), 'wx', 0o600);
     // streamx readables give buffers
     for await (const chunk of content as AsyncIterable<Buffer>) {
       await file.writeFile(chunk);
@@ -131,7 +132,7 @@ async function writeMember(
 }
 
 async function makeFolder(path: string): Promise<void> {
-  await writing(path, () => mkdir(path, { recursive: true, mode: 0o700 }));
+  await writing(path, () => mkdir(onDisk(path), { recursive: true, mode: 0o700 }));
 }
 
 async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,8 @@
 import type { Stats } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { onDisk } from '../shared/file-name.ts';
+import { entriesIn } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { controlFile, emptiedFolders, leftOutFiles } from './restored-files.ts';
 
@@ -33,10 +35,10 @@ export async function* walkTree(root: TreeRoot): AsyncGenerator<TreeEntry> {
 async function* walkFolder(root: TreeRoot, folder: string): AsyncGenerator<TreeEntry> {
   const from = join(root.source, folder);
   const folders: TreeEntry[] = [];
-  for (const name of await reading(from, () => readdir(from))) {
+  for (const { name } of await reading(from, () => entriesIn(from))) {
     const path = folder === '' ? name : `${folder}/${name}`;
     if (isLeftOut(root, path)) continue;
-    const stats = await reading(join(root.source, path), () => lstat(join(root.source, path)));
+    const stats = await reading(join(root.source, path), () => lstat(onDisk(join(root.source, path))));
     if (stats.isDirectory()) folders.push({ path, stats });
     else yield { path, stats };
   }

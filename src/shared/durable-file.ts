@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { onDisk } from './file-name.ts';
 import { systemCodeOf } from './operator-error.ts';
 
 interface WriteOptions {
@@ -39,7 +40,7 @@ export async function writeFileDurably(
 
 /** Makes renames and unlinks in `path` survive a power cut; file systems that cannot sync a folder say EINVAL, which is taken. */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
+  const folder = await open(onDisk(path), 'r');
   try {
     await folder.sync();
   } catch (error) {
@@ -69,7 +70,7 @@ export async function removeFileDurably(path: string): Promise<void> {
 }
 
 async function openForSync(path: string): Promise<FileHandle> {
-  return await open(path, 'r');
+  return await open(onDisk(path), 'r');
 }
 
 /**

@@ -1,5 +1,6 @@
-import { type BigIntStats, readdirSync } from 'node:fs';
+import { type BigIntStats, type Dirent, readdirSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
+import { nameOf, onDisk } from './file-name.ts';
 import { OperatorError, systemCodeOf } from './operator-error.ts';
 
 /** Whether something is at `path`. @throws OperatorError `file-unreadable` when that cannot be told */
@@ -11,6 +12,28 @@ export async function pathExists(path: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw unreadable(path, error);
   }
+}
+
+/** What lies in a folder. */
+export interface FolderEntry extends Pick<Dirent, 'isFile' | 'isDirectory' | 'isSymbolicLink'> {
+  /** As `nameOf` gives it. */
+  readonly name: string;
+}
+
+/** What lies in a folder, whatever bytes the names are. Rejects as `readdir` does. */
+export async function entriesIn(folder: string): Promise<FolderEntry[]> {
+  const entries = await readdir(onDisk(folder), { withFileTypes: true, encoding: 'buffer' });
+  return entries.map(namedEntry);
+}
+
+/** An entry of a folder that was read in bytes. */
+export function namedEntry(entry: Dirent<Buffer>): FolderEntry {
+  return {
+    name: nameOf(entry.name),
+    isFile: () => entry.isFile(),
+    isDirectory: () => entry.isDirectory(),
+    isSymbolicLink: () => entry.isSymbolicLink(),
+  };
 }
 
 /** Names in a folder; none when it does not exist. @throws OperatorError `file-unreadable` when it cannot be listed */

@@ -1,7 +1,7 @@
-import { StringDecoder } from 'node:string_decoder';
 import type { Environment } from '../shared/environment.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { quoteWords } from '../shared/shell-words.ts';
+import { formatSize } from '../shared/units.ts';
 import type { Host, HostCommandOptions } from './host.ts';
 import { lastLines } from './program-result.ts';
 import { readSshSettings } from './read-ssh-settings.ts';
@@ -17,6 +17,9 @@ interface RemoteHostOptions {
   readonly environment: Environment;
 }
 
+/** Configuration files and the control file are far smaller. */
+const mostFileBytes = 64 * 1024 ** 2;
+const mostOutputBytes = 256 * 1024 ** 2;
 /** What a script of ours ends with for a path that is not there. */
 const missing = 44;
 
@@ -76,25 +79,22 @@ class RemoteHost implements Host {
   }
 
   async run(argv: readonly string[], options: HostCommandOptions = {}) {
-    const decoder = new StringDecoder('utf8');
-    let stdout = '';
-    const collect = (chunk: Buffer): void => {
-      stdout += decoder.write(chunk);
-    };
-    const result = await this.#execute(argv, options, options.onStdout ?? collect);
-    return { argv, ...result, stdout: stdout + decoder.end() };
+    if (options.onStdout !== undefined) return { argv, ...(await this.#execute(argv, options, options.onStdout)), stdout: '' };
+    const { bytes, ...result } = await this.#collect(argv, options, { most: mostOutputBytes, what: argv[0] ?? '' });
+    return { argv, ...result, stdout: bytes.toString('utf8') };
   }
 
   async readFile(path: string) {
-    const chunks: Buffer[] = [];
     // shells differ in what they call an error of a redirection, so missing is asked for first
     const script = `[ -e "$1" ] || exit ${String(missing)}; stat -L -c '%a %Y' -- "$1" && cat -- "$1"`;
-    const result = await this.#execute(scriptWords(script, path), {}, (chunk) => chunks.push(chunk));
+    const limit = { most: mostFileBytes, what: path };
+    const { bytes, ...result } = await this.#collect(scriptWords(script, path), {}, limit);
     if (result.exitCode === missing) return undefined;
     if (result.exitCode !== 0) throw this.#refused('file-unreadable', `cannot read ${path}`, result);
-    const bytes = Buffer.concat(chunks);
     const end = bytes.indexOf('\n');
-    const [mode = '', seconds = ''] = bytes.toString('latin1', 0, end).split(' ');
+    const [, mode = '', seconds = ''] = /^([0-7]{1,4}) (-?\d{1,11})$/.exec(bytes.toString('latin1', 0, end)) ?? [];
+    if (mode === '')
+      throw this.#refused('file-unreadable', `cannot read ${path}`, { ...result, stderr: 'stat says nothing of use' });
     return {
       content: bytes.subarray(end + 1),
       mode: Number.parseInt(mode, 8),
@@ -143,6 +143,27 @@ mv -f -- "$t" "$1" && sync -- "$(dirname -- "$1")" || { rm -f -- "$t"; exit 1; }
   ): Promise<ShellResult> {
     const shell = await this.#shell();
     return await shell.execute(quoteWords(argv), { ...options, onStdout });
+  }
+
+  /** All that a command prints. What goes on without end is ended. */
+  async #collect(
+    argv: readonly string[],
+    options: HostCommandOptions,
+    { most, what }: { readonly most: number; readonly what: string },
+  ): Promise<ShellResult & { readonly bytes: Buffer }> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const tooMuch = new AbortController();
+    const signals = options.signal === undefined ? [tooMuch.signal] : [tooMuch.signal, options.signal];
+    const result = await this.#execute(argv, { ...options, signal: AbortSignal.any(signals) }, (chunk) => {
+      length += chunk.length;
+      if (length > most) tooMuch.abort();
+      else chunks.push(chunk);
+    });
+    if (!tooMuch.signal.aborted) return { ...result, bytes: Buffer.concat(chunks) };
+    throw new OperatorError('command-failed', `${what} on ${this.label} gives more than ${formatSize(most)}`, {
+      hint: 'see what that is: nothing that is asked for is as long',
+    });
   }
 
   #refused(code: 'file-unreadable' | 'file-unwritable', what: string, { stderr, exitCode }: ShellResult): OperatorError {

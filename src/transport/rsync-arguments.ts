@@ -22,6 +22,8 @@ export interface RsyncJob {
   /** Where to look for files before they are sent: copied or hard-linked from there when they are the same. */
   readonly reuse?: { readonly kind: 'copy' | 'link'; readonly folder: string } | undefined;
   readonly symbolicLinks: 'follow' | 'keep';
+  /** The source is the word of another host: links of the destination lead it nowhere, and no program comes from it that runs as somebody else. */
+  readonly isSourceForeign?: boolean;
   /** Removes from the destination what the source does not have or the filters leave out. */
   readonly deletes?: boolean;
   /** False makes a new file and renames it: for files that may already be a hard link to another backup's. */
@@ -48,7 +50,9 @@ export function rsyncArguments(job: RsyncJob): string[] {
     ...(filters.include ?? []).map((rule) => `--include=${rule}`),
     ...(filters.exclude ?? []).map((rule) => `--exclude=${rule}`),
     ...(filters.protect ?? []).flatMap((rule) => [`--exclude=${rule}`, `--filter=P_${rule}`]),
-    job.symbolicLinks === 'follow' ? '-rLKpts' : '-rlpts',
+    ...(job.isSourceForeign === true
+      ? ['-rLpts', '--chmod=Fug-s,F-t']
+      : [job.symbolicLinks === 'follow' ? '-rLKpts' : '-rlpts']),
     ...(job.deletes === true ? ['--delete-excluded'] : []),
     ...(job.writesInPlace === false ? [] : ['--inplace']),
     ...(job.keepsHoles === false ? [] : ['--sparse']),

@@ -12,8 +12,8 @@ export interface ProgramOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   /** Written to standard input, which is then closed; without it standard input is empty. One that fails ends the program. */
-  readonly input?: string | Uint8Array | AsyncIterable<string>;
-  /** Takes standard output as it comes; it is not collected then. */
+  readonly input?: string | Uint8Array | AsyncIterable<string | Uint8Array>;
+  /** Takes standard output as it comes; it is not collected then, and of what goes line by line only the end is. */
   readonly onStdout?: (chunk: Buffer) => void;
   /** Each whole line of a stream as it comes, without its newline. */
   readonly onStdoutLine?: (line: string) => void;
@@ -49,7 +49,10 @@ const keptOutput = 64 * 1024;
  * @throws OperatorError `program-missing` when `setpriv` is not there; a program that is missing itself ends with exit code 127
  */
 export async function runProgram(argv: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
-  const stdout = new LineReader(options.onStdoutLine, Number.POSITIVE_INFINITY);
+  const stdout = new LineReader(
+    options.onStdoutLine,
+    options.onStdoutLine === undefined ? Number.POSITIVE_INFINITY : keptOutput,
+  );
   const program = await startProgram(argv, options);
   program.stdout.on('data', options.onStdout ?? ((chunk: Buffer) => stdout.add(chunk)));
   await feed(program, options.input);
@@ -191,6 +194,7 @@ class LineReader {
   readonly #onLine: ((line: string) => void) | undefined;
   readonly #limit: number;
   readonly #decoder = new TextDecoder();
+  readonly #longestLine = keptOutput;
   #kept = '';
   #open = '';
 
@@ -214,7 +218,7 @@ class LineReader {
     if (this.#kept.length > 2 * this.#limit) this.#kept = this.#kept.slice(-this.#limit);
     if (this.#onLine === undefined) return;
     const lines = (this.#open + text).split(/[\r\n]+/);
-    this.#open = lines.pop() ?? '';
+    this.#open = (lines.pop() ?? '').slice(-this.#longestLine);
     for (const line of lines) if (line !== '') this.#onLine(line);
   }
 }

@@ -1,5 +1,6 @@
 import type { Context } from '../shared/context.ts';
 import type { Environment } from '../shared/environment.ts';
+import { bytesOf } from '../shared/file-name.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { failureOf, type ProgramResult } from './program-result.ts';
@@ -86,16 +87,16 @@ async function runOnce(
 }
 
 /** As rsync reads it with `--from0`. */
-async function* listOf(files: NonNullable<RsyncJob['files']>): AsyncGenerator<string> {
+async function* listOf(files: NonNullable<RsyncJob['files']>): AsyncGenerator<Buffer> {
   const paths = typeof files === 'function' ? files() : files;
   let batch = '';
   for await (const path of paths) {
-    batch += `${path}\0`;
+    batch += `${/^[#;]/.test(path) ? './' : ''}${path}\0`; // a line that begins so is a comment to rsync
     if (batch.length < batchLength) continue;
-    yield batch;
+    yield bytesOf(batch);
     batch = '';
   }
-  yield batch;
+  yield bytesOf(batch);
 }
 
 /** Whether the destination has everything that the source still had when it was read. */

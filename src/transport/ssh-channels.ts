@@ -62,15 +62,21 @@ async function executeOver(
   { input, signal, onStdout, endOf }: ExecuteOptions,
 ): Promise<ShellResult> {
   let stderr = '';
+  const onStderr = (chunk: Buffer): void => {
+    stderr = `${stderr}${chunk.toString('utf8')}`.slice(-keptOutput);
+  };
   const end = endedBy(signal);
   const command = client.execCommand(line, {
     stdin: Readable.from(input === undefined ? [] : [Buffer.from(input)]),
     encoding: 'latin1', // what it collects by itself is not looked at
     onStdout,
-    onStderr: (chunk) => {
-      stderr = `${stderr}${chunk.toString('utf8')}`.slice(-keptOutput);
-    },
+    onStderr,
     onChannel: (channel) => {
+      // it would collect all of it, and a host may never end
+      queueMicrotask(() => {
+        channel.removeAllListeners('data').on('data', onStdout);
+        channel.stderr.removeAllListeners('data').on('data', onStderr);
+      });
       void end.aborted.then(() => {
         channel.signal('TERM'); // a server may refuse to pass signals on: then the command ends when nobody reads what it writes
         channel.destroy();

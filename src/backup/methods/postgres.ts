@@ -14,12 +14,12 @@ import { lsnFromBytes } from '../../wal/lsn.ts';
 import { segmentAtLsn, timelineOf } from '../../wal/wal-name.ts';
 import type { BackupJob } from '../backup-job.ts';
 import type { BackupMethod } from '../backup-method.ts';
-import { isBelow } from '../copy-single-files.ts';
 import { copyWithBasebackup } from '../copy-with-basebackup.ts';
 import { encryptArchives, removeClearArchives } from '../encrypt-archives.ts';
 import { closeSegment, closeSegmentsUntil, closingOptionsOf, connectToPrimary } from '../primary-of-standby.ts';
 import { readBackupLabel } from '../read-backup-label.ts';
 import { recordedFacts } from '../recorded-facts.ts';
+import { tellWhatIsMissing } from '../tell-what-is-missing.ts';
 import { walPositionText } from '../wal-position-text.ts';
 
 /** `pg_basebackup` over a replication connection (engine.md section 5). */
@@ -42,8 +42,8 @@ async function copyAndEncrypt(job: BackupJob): Promise<void> {
   await using primary = await connectToPrimary(job);
   const wasInRecovery = await readIsInRecovery(job.connection);
   await start(job);
-  await copyFiles(job, primary);
-  warnOfConfigurationOutside(job);
+  const skipped = await copyFiles(job, primary);
+  await tellWhatIsMissing(job, skipped);
   job.context.messages.info('Finalising the backup.');
   await takeLabel(job);
   await job.reviveConnection();
@@ -70,14 +70,15 @@ async function start(job: BackupJob): Promise<void> {
   context.messages.info(`Backup start at LSN: ${walPositionText(position.lsn, begin.name, begin.offset)}`);
 }
 
-async function copyFiles(job: BackupJob, primary: Connection | undefined): Promise<void> {
+/** @returns what was left out */
+async function copyFiles(job: BackupJob, primary: Connection | undefined): Promise<readonly string[]> {
   const { server, request, context, facts, connection } = job;
   const { options } = server.config;
   job.begin('copying files');
   context.messages.info(`Starting backup copy via pg_basebackup for ${job.backup.id}`);
   const compression = backupCompressionOf(options);
   const startedMs = context.clock.elapsedMs();
-  await copyWithBasebackup(
+  const skipped = await copyWithBasebackup(
     {
       server,
       id: job.backup.id,
@@ -106,6 +107,7 @@ async function copyFiles(job: BackupJob, primary: Connection | undefined): Promi
       ['total_time', took],
     ]),
   });
+  return skipped;
 }
 
 function parentManifestOf({ server, ancestors: [parent] }: BackupJob): string | undefined {
@@ -141,19 +143,6 @@ async function encrypt(job: BackupJob): Promise<void> {
   const { programPath: path, environment } = server;
   await encryptArchives(join(job.folder, 'data'), { recipient, path, environment, signal: context.signal });
   job.change({ encryption });
-}
-
-/** `pg_basebackup` copies the data folder only. */
-function warnOfConfigurationOutside({ server, facts, context }: BackupJob): void {
-  const { pgdata } = facts;
-  if (pgdata === undefined || server.config.options.backup_options.includes('external_configuration')) return;
-  const files = [facts.configFile, facts.hbaFile, facts.identFile, ...facts.includedFiles];
-  const outside = files.filter((path) => path !== undefined && !isBelow(pgdata, path));
-  if (outside.length === 0) return;
-  const lines = outside.map((path) => `\t${path ?? ''}\n`).join('');
-  context.messages.warning(
-    `pg_basebackup does not copy the PostgreSQL configuration files that reside outside PGDATA. Please manually backup the following files:\n${lines}`,
-  );
 }
 
 interface StopParts {

@@ -1,8 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { lstat, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Pack } from 'tar-stream';
+import { oddNames } from '../../shared/byte-tar.ts';
+import { nameOf, onDisk } from '../../shared/file-name.ts';
+import { entriesIn } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 
 /** Puts members into a tar stream one after the other, each to its end. */
@@ -25,10 +28,11 @@ export class MemberWriter {
 
   /** The file at a path as it is stored. @throws OperatorError `file-unreadable` when it changes meanwhile */
   async file(name: string, path: string): Promise<void> {
-    const { size, mode, mtime, uid, gid } = await lstat(path);
+    const { size, mode, mtime, uid, gid } = await lstat(onDisk(path));
+    const shortName = this.#tellOddNames({ path: name });
     await this.#finished((done) => {
-      const entry = this.#pack.entry({ name, size, mode: mode & 0o7777, mtime, uid, gid }, done);
-      const content = createReadStream(path, { highWaterMark: 1 << 20 });
+      const entry = this.#pack.entry({ name: shortName, size, mode: mode & 0o7777, mtime, uid, gid }, done);
+      const content = createReadStream(onDisk(path), { highWaterMark: 1 << 20 });
       content.on('data', (chunk) => {
         this.#onBytes(chunk.length);
       });
@@ -45,11 +49,12 @@ export class MemberWriter {
 
   /** A folder with all that is in it; symbolic links stay links, and names at the top that are left out are not visited. */
   async tree(name: string, path: string, leftOut: ReadonlySet<string> = new Set()): Promise<void> {
-    const { mode, mtime, uid, gid } = await lstat(path);
+    const { mode, mtime, uid, gid } = await lstat(onDisk(path));
+    const shortName = this.#tellOddNames({ path: `${name}/` });
     await this.#finished((done) => {
-      this.#pack.entry({ name: `${name}/`, type: 'directory', mode: mode & 0o7777, mtime, uid, gid }, done);
+      this.#pack.entry({ name: shortName, type: 'directory', mode: mode & 0o7777, mtime, uid, gid }, done);
     });
-    for (const child of (await readdir(path, { withFileTypes: true })).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const child of (await entriesIn(path)).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       if (leftOut.has(child.name)) continue;
       const [inside, below] = [`${name}/${child.name}`, join(path, child.name)];
       if (child.isDirectory()) await this.tree(inside, below);
@@ -64,11 +69,21 @@ export class MemberWriter {
   }
 
   async #link(name: string, path: string): Promise<void> {
-    const { mtime, uid, gid } = await lstat(path);
-    const linkname = await readlink(path);
+    const { mtime, uid, gid } = await lstat(onDisk(path));
+    const linkname = nameOf(await readlink(onDisk(path), 'buffer'));
+    const shortName = this.#tellOddNames({ path: name, linkpath: linkname });
     await this.#finished((done) => {
-      this.#pack.entry({ name, type: 'symlink', linkname, mtime, uid, gid }, done);
+      const shortLink = shortName === name ? linkname : 'see the extended header';
+      this.#pack.entry({ name: shortName, type: 'symlink', linkname: shortLink, mtime, uid, gid }, done);
     });
+  }
+
+  /** What the member itself is to be called: an extended header before it takes the place of a name that it cannot have. */
+  #tellOddNames(names: Parameters<typeof oddNames>[0]): string {
+    const header = oddNames(names);
+    if (header === undefined) return names.path;
+    this.#pack.push(header); // no member is open
+    return names.path.replaceAll(/[^ -~]/g, '_').slice(-90);
   }
 
   async #finished(write: (done: (error?: Error | null) => void) => void): Promise<void> {

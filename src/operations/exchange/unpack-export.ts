@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, mkdir, open, readdir, utimes } from 'node:fs/promises';
+import { chmod, mkdir, open, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { extract, type Header } from 'tar-stream';
+import type { Header } from 'tar-stream';
 import type { Server } from '../../config/server.ts';
+import { extractBytes, memberName } from '../../shared/byte-tar.ts';
 import type { Context } from '../../shared/context.ts';
 import { syncFolder } from '../../shared/durable-file.ts';
+import { onDisk } from '../../shared/file-name.ts';
+import { entriesIn } from '../../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { decompressing } from './export-filter.ts';
 import type { ExportName } from './export-name.ts';
@@ -83,7 +86,7 @@ async function unpack(
   { staging, server, name, signal }: Stages,
 ): Promise<Unpacked> {
   const filter = await decompressing(name.compression, server);
-  const archive = extract();
+  const archive = extractBytes();
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const flowing = Promise.all([
@@ -113,7 +116,8 @@ async function unpack(
 /** @returns the name of a tablespace link that was left out */
 async function unpackMember(entry: Entry, staging: string): Promise<string | undefined> {
   const { header } = entry;
-  const parts = partsOf(header.name);
+  const name = memberName(header);
+  const parts = partsOf(name);
   const [top = ''] = parts;
   const path = join(staging, ...parts);
   const isWanted = smallFiles.includes(parts.join('/')) || top === 'backup' || top === 'wals';
@@ -129,32 +133,32 @@ async function unpackMember(entry: Entry, staging: string): Promise<string | und
     case 'symlink': {
       const [, data, tablespaces, link, ...more] = parts;
       if (top !== 'backup' || data !== 'data' || tablespaces !== 'pg_tblspc' || link === undefined || more.length > 0) {
-        throw invalid(`it has a symbolic link where none belongs: ${shown(header.name)}`);
+        throw invalid(`it has a symbolic link where none belongs: ${shown(name)}`);
       }
       entry.resume();
       return link;
     }
     default:
-      throw invalid(`it has a member that is neither file nor folder: ${shown(header.name)} (${header.type})`);
+      throw invalid(`it has a member that is neither file nor folder: ${shown(name)} (${header.type})`);
   }
 }
 
 /** Its own permissions stay, and ours to work in it; no set-user bits. */
 async function makeFolder(path: string, mode: number): Promise<void> {
-  await mkdir(path, { recursive: true });
-  await chmod(path, (mode & 0o777) | 0o700);
+  await mkdir(onDisk(path), { recursive: true });
+  await chmod(onDisk(path), (mode & 0o777) | 0o700);
 }
 
 async function unpackFile(entry: Entry, path: string, isSmall: boolean): Promise<void> {
   const { size, mode, mtime } = entry.header;
   if (isSmall && size > mostSmallBytes) throw invalid(`${shown(entry.header.name)} is too large`);
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(onDisk(dirname(path)), { recursive: true });
   // `wx`: a second member of the same name is refused; there are no links that it could go through
   await pipeline(
     entry,
-    createWriteStream(path, { flags: 'wx', mode: (mode & 0o777) | 0o600, flush: true, highWaterMark: 1 << 20 }),
+    createWriteStream(onDisk(path), { flags: 'wx', mode: (mode & 0o777) | 0o600, flush: true, highWaterMark: 1 << 20 }),
   );
-  await utimes(path, mtime, mtime);
+  await utimes(onDisk(path), mtime, mtime);
 }
 
 /** Parts of a member's name below the staging folder. @throws OperatorError for one that leads out of it */
@@ -170,7 +174,7 @@ function partsOf(name: string): readonly string[] {
 
 /** Folders from the inside out; files were synced when they were written. */
 async function syncTree(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  for (const entry of await entriesIn(folder)) {
     if (entry.isDirectory()) await syncTree(join(folder, entry.name));
   }
   await syncFolder(folder);

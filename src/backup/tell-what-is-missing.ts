@@ -1,0 +1,61 @@
+import { lstat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { onDisk } from '../shared/file-name.ts';
+import { isMissing } from '../shared/look.ts';
+import type { BackupJob } from './backup-job.ts';
+import { isBelow } from './copy-single-files.ts';
+import { tellOnce } from './tell-once.ts';
+
+/**
+ * Compares a backup of `pg_basebackup`, which copies files and folders of the data folder and nothing else, with what the server reads, and
+ * warns of what a restored server would lack.
+ */
+export async function tellWhatIsMissing(job: BackupJob, skipped: readonly string[]): Promise<void> {
+  const { server, context, facts } = job;
+  const { layout, config } = server;
+  const named = skipped.filter((path) => !/^\.s\.PGSQL\.\d+$/.test(path)); // a server makes its socket anew
+  const links =
+    named.length === 0
+      ? undefined
+      : `not in the backup, because pg_basebackup copies neither links nor special files: ${named.join(', ')}`;
+  await tellOnce(layout, { topic: 'left out', text: links }, context);
+  if (facts.pgdata === undefined || config.options.backup_options.includes('external_configuration')) return;
+  const missing = await missingConfiguration(job, facts.pgdata, skipped);
+  const lines = missing.map((path) => `\t${path}\n`).join('');
+  const text =
+    missing.length === 0
+      ? undefined
+      : `pg_basebackup does not copy the PostgreSQL configuration files that reside outside PGDATA. Please manually backup the following files:\n${lines}`;
+  if (!(await tellOnce(layout, { topic: 'configuration outside', text }, context))) return;
+  context.messages.info(
+    'A backup script can keep them with each backup (see docs/backup.md); with backup_options = concurrent_backup, external_configuration nothing is said about them.',
+  );
+}
+
+async function missingConfiguration(
+  { facts, folder, backup }: BackupJob,
+  pgdata: string,
+  skipped: readonly string[],
+): Promise<string[]> {
+  const files = [facts.configFile, facts.hbaFile, facts.identFile, ...facts.includedFiles].filter((path) => path !== undefined);
+  const missing: string[] = [];
+  for (const path of new Set(files)) {
+    const inside = relative(pgdata, path);
+    const isThere =
+      isBelow(pgdata, path) &&
+      !skipped.some((left) => left === inside || isBelow(left, inside)) &&
+      (backup.compression !== null || (await isInBackup(join(folder, 'data', inside))));
+    if (!isThere) missing.push(path);
+  }
+  return missing;
+}
+
+async function isInBackup(path: string): Promise<boolean> {
+  try {
+    await lstat(onDisk(path));
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
