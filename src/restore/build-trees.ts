@@ -147,6 +147,11 @@ async function unpackMember(
       destination: location,
       isDataFolder: false,
     })),
+    ...[...tars.inPlace].map(([oid, archive]) => ({
+      archive,
+      destination: join(places.destination, 'pg_tblspc', String(oid)),
+      isDataFolder: false,
+    })),
   ];
   const throttle = new Throttle(kilobytesPerSecond, context);
   const unpacked = new Map<string, number>();

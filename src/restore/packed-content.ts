@@ -46,7 +46,9 @@ export class PackedContent {
     const manifests = await Promise.all(members.map(readManifest));
     const own = manifests.at(-1) ?? (await this.#countMembers(tars));
     const sizes = restoredSizes(own, manifests, combined);
-    const data = sumOf(sizes, (path) => !path.startsWith('pg_tblspc/') && !isLeftOut(path));
+    const isElsewhere = (path: string): boolean =>
+      tablespaceOids(leaf).some((oid) => path.startsWith(`pg_tblspc/${String(oid)}/`));
+    const data = sumOf(sizes, (path) => !isElsewhere(path) && !isLeftOut(path));
     const tablespaces = new Map(
       tablespaceOids(leaf).map((oid) => [oid, sumOf(sizes, (path) => path.startsWith(`pg_tblspc/${String(oid)}/`))]),
     );

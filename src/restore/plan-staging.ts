@@ -75,8 +75,10 @@ async function sizeOf(member: SourceMember, restoredBytes: number | undefined): 
     const bytes = member.backup.size ?? 0;
     return { member, keptBytes: bytes, unpackedBytes: bytes };
   }
-  const { data, tablespaces } = await findTarFiles(member);
-  const sizes = await Promise.all([data, ...tablespaces.values()].map(async (path) => (await stat(path)).size));
+  const { data, tablespaces, inPlace } = await findTarFiles(member);
+  const sizes = await Promise.all(
+    [data, ...tablespaces.values(), ...inPlace.values()].map(async (path) => (await stat(path)).size),
+  );
   const keptBytes = sizes.reduce((sum, size) => sum + size, 0);
   return { member, keptBytes, unpackedBytes: restoredBytes ?? (await unpackedBytes(member)) };
 }

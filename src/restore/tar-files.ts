@@ -8,6 +8,8 @@ export interface TarFiles {
   readonly data: string;
   /** By oid. */
   readonly tablespaces: ReadonlyMap<number, string>;
+  /** Those that lie in `pg_tblspc` itself, which no record names (`allow_in_place_tablespaces`); by oid. */
+  readonly inPlace: ReadonlyMap<number, string>;
 }
 
 /**
@@ -29,5 +31,11 @@ export async function findTarFiles(member: SourceMember): Promise<TarFiles> {
     );
   };
   const oids = tablespaceOids(member);
-  return { data: find('base'), tablespaces: new Map(oids.map((oid) => [oid, find(String(oid))])) };
+  const found = names.map((name) => Number(/^(\d{1,10})\.tar(?:\.\w+)*$/.exec(name)?.[1] ?? Number.NaN));
+  const others = found.filter((oid) => !Number.isNaN(oid) && !oids.includes(oid));
+  return {
+    data: find('base'),
+    tablespaces: new Map(oids.map((oid) => [oid, find(String(oid))])),
+    inPlace: new Map(others.map((oid) => [oid, find(String(oid))])),
+  };
 }

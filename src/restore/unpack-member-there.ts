@@ -43,6 +43,8 @@ interface PackedFile {
   readonly archive: string;
   readonly destination: string;
   readonly isDataFolder: boolean;
+  /** Its destination is a folder of the data folder, which nobody has made yet. */
+  readonly isInPlace?: boolean;
   readonly knownOids: ReadonlySet<string>;
   readonly isForReading: boolean;
 }
@@ -57,6 +59,7 @@ export async function unpackMemberThere(member: SourceMember, to: MemberPlaces, 
   await place.makeFolder(packed);
   await using clear = member.isEncrypted ? await makeStaging(stagingPath) : undefined;
   const files = await filesOf(member, to, { ...work, clear: clear?.path });
+  for (const { destination, isInPlace } of files) if (isInPlace === true) await place.makeFolder(destination);
   const bytes = await totalSize(files);
   await stages.run('send', bytes, () => sendChecked(files, packed, bytes, work));
   if (to.isForReading) {
@@ -78,6 +81,10 @@ async function filesOf(
     ...tablespaces.map(({ oid, location }) => {
       const archive = tars.tablespaces.get(oid) ?? '';
       return { archive, destination: location, isDataFolder: false, knownOids, isForReading };
+    }),
+    ...[...tars.inPlace].map(([oid, archive]) => {
+      const inside = join(destination, 'pg_tblspc', String(oid));
+      return { archive, destination: inside, isDataFolder: false, isInPlace: true, knownOids, isForReading };
     }),
   ];
   if (clear === undefined) return files;

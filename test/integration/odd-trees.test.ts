@@ -66,6 +66,26 @@ describe('odd trees', () => {
       await runWell(['list-files', 'main', id], { home });
       await using folder = await createTemporaryFolder('ot', { owner: 'server' });
       const places = placesOf(stage, folder.path);
+      const there = 'backup_compression' in more ? ['--remote-ssh-command', stage.sshd.sshCommand] : [];
+      if (there.length > 0) {
+        const far = placesOf(stage, join(folder.path, 'far'));
+        await runWell(
+          [
+            'restore',
+            ...there,
+            '--staging-path',
+            folder.path,
+            '--staging-location',
+            'remote',
+            ...far.moved,
+            'main',
+            id,
+            far.data,
+          ],
+          { home },
+        );
+        await expectRestored(far);
+      }
       await runWell(['restore', ...places.moved, 'main', id, places.data], { home });
       const twice = (await entriesIn(places.data)).filter(({ name }) => /^PG_18_/.test(name));
       expect(twice).toHaveLength(method === 'postgres' ? 1 : 0); // pg_basebackup copies a tablespace in the data folder itself twice
