@@ -3,9 +3,13 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import type { ServerLayout } from '../catalog/server-layout.ts';
+import type { CodecSurroundings } from '../compression/codec.ts';
+import { BoundedSink } from '../shared/bounded-sink.ts';
 import type { Context } from '../shared/context.ts';
 import { makeFolderDurably, syncFolder } from '../shared/durable-file.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { longestHistoryBytes } from '../wal/timeline-history.ts';
+import { walKindOf } from '../wal/wal-name.ts';
 import { digestOfFile } from './digest-of-file.ts';
 import { memberName } from './member-name.ts';
 import { publishArrival } from './publish-arrival.ts';
@@ -27,19 +31,42 @@ type AcceptContext = Pick<Context, 'clock' | 'messages'>;
  * before all of them fit. Returning means: synced, and found by the archiver and by get-wal.
  * @throws OperatorError `wal-stream-invalid`, or `file-unwritable` for a full disk; nothing is published then
  */
-export async function acceptWals(layout: ServerLayout, input: Readable, context: AcceptContext): Promise<void> {
+export async function acceptWals(
+  layout: ServerLayout,
+  input: Readable,
+  context: AcceptContext,
+  surroundings?: CodecSurroundings,
+): Promise<void> {
   await makeFolderDurably(layout.incoming);
   await removeLeftovers(layout.incoming, context.clock.now());
   const transfer: Transfer = { files: [], sums: new Map(), digest: 'sha256' };
   try {
     await receive(layout.incoming, input, { transfer, context });
     await verify(transfer);
+    if (surroundings !== undefined) await refuseBombs(transfer, surroundings);
     for (const { name, temporary } of transfer.files) {
       await publishArrival(layout, { name, temporary, digest: transfer.digest, sum: transfer.sums.get(name) }, context);
     }
     await syncFolder(layout.incoming);
   } finally {
     for (const { temporary } of transfer.files) await rm(temporary, { force: true });
+  }
+}
+
+/** Histories and labels are read whole, again and again: none is taken that unpacks to what nobody would read. */
+async function refuseBombs({ files }: Transfer, surroundings: CodecSurroundings): Promise<void> {
+  for (const { name, temporary } of files) {
+    if (!['history', 'backup'].includes(walKindOf(name) ?? '')) continue;
+    const { writePlainContent } = await import('../compression/all-codecs.ts');
+    const tooMuch = new OperatorError(
+      'wal-stream-invalid',
+      `'${name}' unpacks to more than PostgreSQL ever writes into such a file`,
+    );
+    try {
+      await new BoundedSink(longestHistoryBytes, tooMuch).filledBy((sink) => writePlainContent(temporary, sink, surroundings));
+    } catch (error) {
+      if (error === tooMuch) throw error; // what cannot be unpacked is not unpacked by others either
+    }
   }
 }
 

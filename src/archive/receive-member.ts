@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { Header } from 'tar-stream';
 import { expectedFailureOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { storeAtOnce } from '../shared/store-at-once.ts';
+import { formatSize } from '../shared/units.ts';
+import { walKindOf } from '../wal/wal-name.ts';
 
 /** One member of a tar stream. */
 export type Entry = AsyncIterable<Buffer> & { readonly header: Header };
@@ -27,6 +29,7 @@ export async function receiveFile(
   name: string,
   { entry, files }: { readonly entry: Entry; readonly files: ReceivedFile[] },
 ): Promise<void> {
+  refuseHuge(name, entry.header);
   const temporary = join(folder, `.${String(process.pid)}-${name}`);
   const file: ReceivedFile = { name, temporary, sha256: undefined };
   files.push(file);
@@ -39,6 +42,15 @@ export async function receiveFile(
   } catch (error) {
     throw isOfOurDisk(error) ? unwritable(folder, name, error) : error;
   }
+}
+
+/** A segment is no larger than PostgreSQL makes them, and what is text has some kilobytes. */
+const mostBytesOf: Readonly<Record<string, number>> = { history: 1024 ** 2, backup: 1024 ** 2 };
+const mostSegmentBytes = 1024 ** 3 + 1024 ** 2; // compressed it may be a little larger
+
+function refuseHuge(name: string, { size = 0 }: Header): void {
+  if (size <= (mostBytesOf[walKindOf(name) ?? ''] ?? mostSegmentBytes)) return;
+  throw new OperatorError('wal-stream-invalid', `'${name}' has ${formatSize(size)}: PostgreSQL makes no such file as large`);
 }
 
 /** The text of a member that is small. @throws OperatorError `wal-stream-invalid` when it is not */

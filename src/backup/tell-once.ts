@@ -5,6 +5,7 @@ import type { Context } from '../shared/context.ts';
 import { writeDerivedFile } from '../shared/durable-file.ts';
 import { isRecord } from '../shared/is-record.ts';
 import { isMissing } from '../shared/look.ts';
+import { joined, type Text } from '../shared/messages.ts';
 
 /** What a warning is about; a server has one of each. */
 type Topic = 'configuration outside' | 'left out';
@@ -16,16 +17,17 @@ type Topic = 'configuration outside' | 'left out';
  */
 export async function tellOnce(
   layout: ServerLayout,
-  { topic, text }: { readonly topic: Topic; readonly text: string | undefined },
+  { topic, text }: { readonly topic: Topic; readonly text: Text | undefined },
   { messages, log }: Pick<Context, 'messages' | 'log'>,
 ): Promise<boolean> {
   const path = join(layout.root, '.pgcellar', 'told.json');
   const told = await readTold(path);
-  const isNew = told[topic] !== text;
-  if (isNew) await writeDerivedFile(path, JSON.stringify({ ...told, [topic]: text }));
+  const now = text === undefined ? undefined : joined(text);
+  const isNew = told[topic] !== now;
+  if (isNew) await writeDerivedFile(path, JSON.stringify({ ...told, [topic]: now }));
   if (text === undefined) return false;
   if (isNew) messages.warning(text);
-  else log.info(`as before: ${text}`);
+  else log.info(`as before: ${joined(text)}`);
   return isNew;
 }
 

@@ -21,11 +21,14 @@ export async function tellWhatIsMissing(job: BackupJob, skipped: readonly string
   await tellOnce(layout, { topic: 'left out', text: links }, context);
   if (facts.pgdata === undefined || config.options.backup_options.includes('external_configuration')) return;
   const missing = await missingConfiguration(job, facts.pgdata, skipped);
-  const lines = missing.map((path) => `\t${path}\n`).join('');
   const text =
     missing.length === 0
       ? undefined
-      : `pg_basebackup does not copy the PostgreSQL configuration files that reside outside PGDATA. Please manually backup the following files:\n${lines}`;
+      : [
+          'pg_basebackup does not copy the PostgreSQL configuration files that reside outside PGDATA. Please manually backup the following files:',
+          ...missing.map((path) => `\t${path}`),
+          '',
+        ];
   if (!(await tellOnce(layout, { topic: 'configuration outside', text }, context))) return;
   context.messages.info(
     'A backup script can keep them with each backup (see docs/backup.md); with backup_options = concurrent_backup, external_configuration nothing is said about them.',

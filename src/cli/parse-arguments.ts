@@ -169,7 +169,7 @@ function suggestionFor(words: readonly string[], declared: readonly OptionDeclar
 
 function usageError(declaration: CommandDeclaration, programName: string, message: string): OperatorError {
   const usage = `usage: ${programName} ${declaration.name} ${usageOf(declaration)}`;
-  return new OperatorError('usage', `${usage}\n${programName} ${declaration.name}: error: ${message}`);
+  return new OperatorError('usage', [...usage.split('\n'), `${programName} ${declaration.name}: error: ${message}`]);
 }
 
 function wrong(message: string): OperatorError {

@@ -104,10 +104,10 @@ function recognise(word: string, programName: string): { option: GlobalOption; v
 
 /** The error for wrong usage before the verb. */
 function usage(programName: string, message: string): OperatorError {
-  return new OperatorError(
-    'usage',
-    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: ${message}`,
-  );
+  return new OperatorError('usage', [
+    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...`,
+    `${programName}: error: ${message}`,
+  ]);
 }
 
 function wordOf<const W extends string>(word: string | undefined, words: readonly W[], otherwise: NoInfer<W>): W {

@@ -1,6 +1,7 @@
 import { type Application, assemble, placesFor } from '../assemble.ts';
 import { nearestWord } from '../shared/nearest-word.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
+import { shownLine } from '../shared/shown-text.ts';
 import { stackOf } from '../shared/stack-of.ts';
 import { recoveryMustStop } from '../wal/restore-status.ts';
 import { allCommands, findCommand, laterCommands } from './all-commands.ts';
@@ -87,8 +88,9 @@ export function tellUsageError(error: unknown): number {
     standardError.write(`EXCEPTION: ${stackOf(error)}\n`);
     return 1;
   }
-  const { code, message, hint, exitCode } = failure;
-  standardError.write(`${code === 'usage' ? '' : 'ERROR: '}${message}\n${hint === undefined ? '' : `HINT: ${hint}\n`}`);
+  const { code, lines, hint, exitCode } = failure;
+  const told = lines.map(shownLine).join('\n');
+  standardError.write(`${code === 'usage' ? '' : 'ERROR: '}${told}\n${hint === undefined ? '' : `HINT: ${shownLine(hint)}\n`}`);
   return exitCode;
 }
 
@@ -109,10 +111,10 @@ async function declarationOf(verb: string | undefined, programName: string): Pro
     });
   }
   const meant = nearestWord(verb, [...allCommands.flatMap(({ name, aliases }) => [name, ...aliases]), ...laterCommands]);
-  throw new OperatorError(
-    'usage',
-    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...\n${programName}: error: '${verb}' is not a command; ${meant === undefined ? '' : `did you mean '${meant}'? `}'${programName} --help' lists them`,
-  );
+  throw new OperatorError('usage', [
+    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...`,
+    `${programName}: error: '${verb}' is not a command; ${meant === undefined ? '' : `did you mean '${meant}'? `}'${programName} --help' lists them`,
+  ]);
 }
 
 async function run(

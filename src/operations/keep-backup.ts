@@ -27,7 +27,10 @@ export async function keepBackup(server: Server, backup: Backup, target: KeepTar
   if (backupTypeOf(backup) === 'incremental') {
     throw new OperatorError(
       'backup-refused',
-      `Unable to execute the keep command on backup ${id}: is an incremental backup.\nOnly full backups are eligible for the use of the keep command.`,
+      [
+        `Unable to execute the keep command on backup ${id}: is an incremental backup.`,
+        'Only full backups are eligible for the use of the keep command.',
+      ],
       { hint: 'keep the full backup that it is built on: incremental ones stay as long as it does' },
     );
   }

@@ -118,9 +118,11 @@ async function warnOfMixedChecksums(server: Server, backup: Backup, { messages }
 async function lookForWals(server: Server, id: BackupId, context: Context): Promise<void> {
   const checked = await checkBackup(server, id, context);
   if (checked?.status !== 'WAITING_FOR_WALS') return;
-  context.messages.warning(
-    `IMPORTANT: this backup is classified as WAITING_FOR_WALS, meaning that pgcellar has not received yet all the required WAL files for the backup consistency.\nThis is a common behaviour in concurrent backup scenarios, and pgcellar automatically set the backup as DONE once all the required WAL files have been archived.\nHint: execute the backup command with '--wait'`,
-  );
+  context.messages.warning([
+    'IMPORTANT: this backup is classified as WAITING_FOR_WALS, meaning that pgcellar has not received yet all the required WAL files for the backup consistency.',
+    'This is a common behaviour in concurrent backup scenarios, and pgcellar automatically set the backup as DONE once all the required WAL files have been archived.',
+    "Hint: execute the backup command with '--wait'",
+  ]);
 }
 
 /**

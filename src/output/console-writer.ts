@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { Log } from '../shared/log.ts';
 import { redactSecrets } from '../shared/log-file.ts';
-import { ansiColours, type Colours, noColours } from './colours.ts';
+import { joined, linesOf, type Text } from '../shared/messages.ts';
+import { shownLine } from '../shared/shown-text.ts';
+import { type Colours, colouredLine, markedColours, noColours } from './colours.ts';
 import type { Report } from './report.ts';
 import type { MessageOptions, TextStream, Writer } from './writer.ts';
 
@@ -24,12 +27,14 @@ interface ConsoleSettings {
 export class ConsoleWriter implements Writer {
   readonly colours: Colours;
   readonly #settings: ConsoleSettings;
+  readonly #secret: string | undefined;
   #hasFailed = false;
   #isSilent = false;
 
   constructor(settings: ConsoleSettings) {
     this.#settings = settings;
-    this.colours = settings.hasColour ? ansiColours : noColours;
+    this.#secret = settings.hasColour ? randomUUID() : undefined;
+    this.colours = this.#secret === undefined ? noColours : markedColours(this.#secret);
   }
 
   get hasFailed(): boolean {
@@ -38,40 +43,40 @@ export class ConsoleWriter implements Writer {
 
   print(report: Report): void {
     const { lines } = report; // once: they may be worked out when they are asked for
-    if (lines.length > 0) this.#toStdout(lines.join('\n'));
+    if (lines.length > 0) this.#toStdout(lines);
   }
 
-  info(text: string, options: MessageOptions = {}): void {
+  info(text: Text, options: MessageOptions = {}): void {
     this.#toStdout(text);
-    if (options.logged !== false) this.#settings.log.info(text);
+    if (options.logged !== false) this.#settings.log.info(joined(text));
   }
 
-  warning(text: string, options: MessageOptions = {}): void {
-    this.#toStderr(`WARNING: ${text}`, this.colours.warning);
-    if (options.logged !== false) this.#settings.log.warning(text);
+  warning(text: Text, options: MessageOptions = {}): void {
+    this.#toStderr('WARNING: ', text, this.colours.warning);
+    if (options.logged !== false) this.#settings.log.warning(joined(text));
   }
 
-  error(text: string, options: MessageOptions = {}): void {
+  error(text: Text, options: MessageOptions = {}): void {
     this.#hasFailed = true;
-    this.#toStderr(`ERROR: ${text}`, this.colours.failed);
-    if (options.logged !== false) this.#settings.log.error(text);
+    this.#toStderr('ERROR: ', text, this.colours.failed);
+    if (options.logged !== false) this.#settings.log.error(joined(text));
   }
 
-  errorWithHint(text: string, hint: string): void {
+  errorWithHint(text: Text, hint: string): void {
     this.error(text, { logged: false });
-    this.#toStderr(`HINT: ${hint}`);
-    this.#settings.log.error(`${text} (${hint})`);
+    this.#toStderr('HINT: ', hint);
+    this.#settings.log.error(`${joined(text)} (${hint})`);
   }
 
-  exception(text: string): void {
+  exception(text: Text): void {
     this.#hasFailed = true;
-    this.#toStderr(`EXCEPTION: ${text}`, this.colours.failed);
-    this.#settings.log.error(text);
+    this.#toStderr('EXCEPTION: ', text, this.colours.failed);
+    this.#settings.log.error(joined(text));
   }
 
-  debug(text: string): void {
-    if (this.#settings.isDebug) this.#toStderr(`DEBUG: ${text}`);
-    this.#settings.log.debug(text);
+  debug(text: Text): void {
+    if (this.#settings.isDebug) this.#toStderr('DEBUG: ', text);
+    this.#settings.log.debug(joined(text));
   }
 
   silence(): void {
@@ -82,12 +87,24 @@ export class ConsoleWriter implements Writer {
     this.#settings.beforeWriting?.();
   }
 
-  #toStdout(text: string): void {
-    if (!this.#settings.isQuiet) this.#write(this.#settings.stdout, redactSecrets(text));
+  #toStdout(text: Text): void {
+    if (!this.#settings.isQuiet) this.#write(this.#settings.stdout, redactSecrets(this.#shown(text)));
   }
 
-  #toStderr(text: string, paint: (text: string) => string = (plain) => plain): void {
-    this.#write(this.#settings.stderr, paint(redactSecrets(text)));
+  #toStderr(level: string, text: Text, colour?: (text: string) => string): void {
+    const [before = '', after = ''] = this.#coloured(colour?.('|') ?? '|').split('|');
+    this.#write(this.#settings.stderr, `${before}${level}${redactSecrets(this.#shown(text))}${after}`);
+  }
+
+  /** The one door for text: only the line ends between our own lines are line ends on a terminal. */
+  #shown(text: Text): string {
+    return linesOf(text)
+      .map((line) => this.#coloured(line))
+      .join('\n');
+  }
+
+  #coloured(line: string): string {
+    return this.#secret === undefined ? shownLine(line) : colouredLine(line, this.#secret);
   }
 
   #write(stream: TextStream, text: string): void {

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '../shared/format-json.ts';
 import { jsonPieces } from '../shared/format-json.ts';
 import type { Log } from '../shared/log.ts';
 import { redactSecrets } from '../shared/log-file.ts';
+import { joined, type Text } from '../shared/messages.ts';
 import { type Colours, noColours } from './colours.ts';
 import type { Report } from './report.ts';
 import type { MessageOptions, TextStream, Writer } from './writer.ts';
@@ -48,35 +49,35 @@ export class JsonWriter implements Writer {
     }
   }
 
-  info(text: string, options: MessageOptions = {}): void {
+  info(text: Text, options: MessageOptions = {}): void {
     this.#add('_INFO', text);
-    if (options.logged !== false) this.#settings.log.info(text);
+    if (options.logged !== false) this.#settings.log.info(joined(text));
   }
 
-  warning(text: string, options: MessageOptions = {}): void {
+  warning(text: Text, options: MessageOptions = {}): void {
     this.#add('_WARNING', text);
-    if (options.logged !== false) this.#settings.log.warning(text);
+    if (options.logged !== false) this.#settings.log.warning(joined(text));
   }
 
-  error(text: string, options: MessageOptions = {}): void {
+  error(text: Text, options: MessageOptions = {}): void {
     this.#hasFailed = true;
     this.#add('_ERROR', text);
-    if (options.logged !== false) this.#settings.log.error(text);
+    if (options.logged !== false) this.#settings.log.error(joined(text));
   }
 
-  errorWithHint(text: string, hint: string): void {
-    this.error(`${text} (${hint})`);
+  errorWithHint(text: Text, hint: string): void {
+    this.error(`${joined(text)} (${hint})`);
   }
 
-  exception(text: string): void {
+  exception(text: Text): void {
     this.#hasFailed = true;
     this.#add('_EXCEPTION', text);
-    this.#settings.log.error(text);
+    this.#settings.log.error(joined(text));
   }
 
-  debug(text: string): void {
+  debug(text: Text): void {
     if (this.#settings.isDebug) this.#add('_DEBUG', text);
-    this.#settings.log.debug(text);
+    this.#settings.log.debug(joined(text));
   }
 
   silence(): void {
@@ -97,8 +98,8 @@ export class JsonWriter implements Writer {
     this.#settings.stdout.write(waiting);
   }
 
-  #add(key: MessageKey, text: string): void {
-    this.#messagesOf(key).push(text);
+  #add(key: MessageKey, text: Text): void {
+    this.#messagesOf(key).push(joined(text));
   }
 
   #messagesOf(key: string): Json[] {

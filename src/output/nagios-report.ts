@@ -1,5 +1,6 @@
 import type { CheckResult } from '../check/check.ts';
 import type { CheckReport } from '../operations/reports/server-reports.ts';
+import { shownLine } from '../shared/shown-text.ts';
 import { hintText } from './render-check.ts';
 
 interface NagiosOptions {
@@ -65,7 +66,7 @@ function nagiosLine(report: CheckReport, { name, hint }: CheckResult): string {
 
 /** A vertical bar begins performance data, and a line end ends the text, wherever they stand; neither may come from a hint. */
 function withoutBar(text: string): string {
-  return text.replaceAll('|', '/').replaceAll(/\s*[\r\n]+\s*/g, ' ');
+  return shownLine(text.replaceAll('|', '/').replaceAll(/\s*[\r\n]+\s*/g, ' '));
 }
 
 /** Names are quoted as Nagios demands where they hold a blank, a quote or an equals sign; a bar or a semicolon cannot be. */

@@ -1,5 +1,5 @@
 import type { Log } from '../shared/log.ts';
-import type { Messages } from '../shared/messages.ts';
+import type { Messages, Text } from '../shared/messages.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { stackOf } from '../shared/stack-of.ts';
 import type { Colours } from './colours.ts';
@@ -17,7 +17,7 @@ export interface Writer extends Messages {
   /** Shows the result of a command. */
   print(report: Report): void;
   /** `error` with advice on what to do about it. */
-  errorWithHint(text: string, hint: string): void;
+  errorWithHint(text: Text, hint: string): void;
   /** Shows nothing from now on, not even errors; they still count and are logged (`check --nagios`). */
   silence(): void;
   /** To be called once, after everything was told. */
@@ -32,10 +32,10 @@ export interface TextStream {
 /** Tells what ended a command: one line and a hint for an expected failure, anything else as a bug of ours with its trace in the log. */
 export function tellFailure(writer: Writer, error: unknown, log: Pick<Log, 'error'>): void {
   if (error instanceof OperatorError) {
-    if (error.hint === undefined) writer.error(error.message);
-    else writer.errorWithHint(error.message, error.hint);
+    if (error.hint === undefined) writer.error(error.lines);
+    else writer.errorWithHint(error.lines, error.hint);
     return;
   }
-  writer.exception(`${messageOf(error)}\nSee log file for more details.`);
+  writer.exception([messageOf(error), 'See log file for more details.']);
   if (error instanceof Error) log.error(stackOf(error));
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { messageOf, systemCodeOf } from './operator-error.ts';
+import { shownLine } from './shown-text.ts';
 import { formatLongTime, localTimestamp } from './timestamp.ts';
 
 interface LogFileOptions {
@@ -97,7 +98,8 @@ function timeText(date: Date): string {
 
 /** Only a record begins at the left margin: nothing that was logged can pass for one. */
 function oneRecord(text: string): string {
-  return text.trimEnd().replaceAll(/\r\n|[\r\n\v\f\u0085\u2028\u2029]/g, '\n    ');
+  const lines = text.trimEnd().split(/\r\n|[\r\n\v\f\u0085\u2028\u2029]/);
+  return lines.map(shownLine).join('\n    ');
 }
 
 class RotatedFile {

@@ -3,15 +3,28 @@ interface MessageOptions {
   readonly logged?: boolean;
 }
 
+/** One line, whatever is in it; or several. */
+export type Text = string | readonly string[];
+
 /**
  * What a command tells its user while it works; `output` decides where it goes (console streams or the JSON arrays of
  * cli.md section 12). Telling an error makes the command end with exit code 1.
  */
 export interface Messages {
-  info(text: string, options?: MessageOptions): void;
-  warning(text: string, options?: MessageOptions): void;
-  error(text: string, options?: MessageOptions): void;
+  info(text: Text, options?: MessageOptions): void;
+  warning(text: Text, options?: MessageOptions): void;
+  error(text: Text, options?: MessageOptions): void;
   /** A failure nobody expected: our bug. */
-  exception(text: string): void;
-  debug(text: string): void;
+  exception(text: Text): void;
+  debug(text: Text): void;
+}
+
+/** The same as one text. */
+export function joined(text: Text): string {
+  return linesOf(text).join('\n');
+}
+
+/** Line by line. */
+export function linesOf(text: Text): readonly string[] {
+  return typeof text === 'string' ? [text] : text;
 }

@@ -1,4 +1,5 @@
 import { type ErrorCode, exitCodeOf } from './error-codes.ts';
+import { joined, linesOf, type Text } from './messages.ts';
 
 interface OperatorErrorOptions {
   /** One line that says what to do about it. */
@@ -10,10 +11,14 @@ interface OperatorErrorOptions {
 export class OperatorError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** The message line by line, whatever was in the parts that it was made of. */
+  readonly lines: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options: OperatorErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  /** @param message one line, or lines of our own */
+  constructor(code: ErrorCode, message: Text, options: OperatorErrorOptions = {}) {
+    super(joined(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'OperatorError';
+    this.lines = linesOf(message);
     this.code = code;
     this.hint = options.hint;
   }

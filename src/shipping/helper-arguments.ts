@@ -126,5 +126,5 @@ function usageLine({ positionals }: HelperDeclaration, programName: string): str
 }
 
 function usage(declaration: HelperDeclaration, programName: string, message: string): OperatorError {
-  return new OperatorError('usage', `${usageLine(declaration, programName)}\n${programName}: error: ${message}`);
+  return new OperatorError('usage', [usageLine(declaration, programName), `${programName}: error: ${message}`]);
 }

@@ -21,7 +21,10 @@ export function parseTimelineHistory(text: string, name: string): TimelineSwitch
     const [timeline = '', position = '', ...reason] = trimmed.split(/\t/);
     const switchLsn = parseLsn(position);
     if (!/^\d+$/.test(timeline) || switchLsn === undefined) {
-      throw new OperatorError('wal-index-invalid', `${name} is no timeline history: cannot read the line "${trimmed}"`);
+      throw new OperatorError(
+        'wal-index-invalid',
+        `${name} is no timeline history: cannot read the line "${trimmed.slice(0, 100)}"`,
+      );
     }
     switches.push({ timeline: Number(timeline), switchLsn, reason: reason.join('\t') });
   }

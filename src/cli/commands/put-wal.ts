@@ -16,6 +16,7 @@ export const putWalCommand: CommandDeclaration = {
       return;
     }
     const { acceptWals } = await import('../../archive/accept-wals.ts');
-    await acceptWals(server.layout, application.stdin(), context);
+    const { programPath: path, environment } = server;
+    await acceptWals(server.layout, application.stdin(), context, { path, environment });
   },
 };

@@ -1,4 +1,6 @@
+import { linesOf, type Text } from '../../shared/messages.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
+import { shownLine } from '../../shared/shown-text.ts';
 import {
   type HelperArguments,
   type HelperDeclaration,
@@ -38,7 +40,7 @@ export async function runHelper(
   } catch (error) {
     const isUsage = error instanceof OperatorError && error.code === 'usage';
     const isStrict = argv.includes('--strict') && declaration.options.some(({ name }) => name === 'strict');
-    return tell(isUsage ? error.message : `ERROR: ${messageOf(error)}`, isStrict ? recoveryMustStop : usageFailure);
+    return tell(isUsage ? error.lines : `ERROR: ${messageOf(error)}`, isStrict ? recoveryMustStop : usageFailure);
   }
 }
 
@@ -55,8 +57,8 @@ export function remoteHostOf({ positionals: [host = ''], options }: HelperArgume
 }
 
 /** Writes a line to standard error and gives the exit code. */
-export function tell(text: string, exitCode: number): number {
-  standardError.write(`${text}\n`);
+export function tell(text: Text, exitCode: number): number {
+  standardError.write(`${linesOf(text).map(shownLine).join('\n')}\n`);
   return exitCode;
 }
 

@@ -1,5 +1,6 @@
 import { systemClock } from '../../shared/clock.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
+import { shownLine } from '../../shared/shown-text.ts';
 import { type FetchOptions, testRetrieval } from '../../shipping/fetch-wal.ts';
 import { type HelperArguments, type HelperDeclaration, parseHelperArguments } from '../../shipping/helper-arguments.ts';
 import { prefetch } from '../../shipping/prefetch.ts';
@@ -78,7 +79,8 @@ export async function runWalRestore(invoked: Invoked): Promise<number> {
 
 async function test(parsed: HelperArguments): Promise<number> {
   const { exitCode, stdout, stderr } = await testRetrieval(fetchOptions(parsed));
-  standardOutput.write(`${`${stdout}${stderr}`.trimEnd()}\n`);
+  const lines = `${stdout}${stderr}`.trimEnd().split(/\r?\n/);
+  standardOutput.write(`${lines.map(shownLine).join('\n')}\n`);
   return exitCode;
 }
 

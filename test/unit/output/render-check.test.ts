@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CheckResult } from '../../../src/check/check.ts';
 import type { CheckReport } from '../../../src/operations/reports/server-reports.ts';
-import { ansiColours } from '../../../src/output/colours.ts';
+import { colouredLine, markedColours } from '../../../src/output/colours.ts';
 import { nagiosReport } from '../../../src/output/nagios-report.ts';
 import { renderCheck } from '../../../src/output/render-check.ts';
 import { serverOf } from './samples.ts';
@@ -52,8 +52,11 @@ describe('check', () => {
   });
 
   test('only OK and FAILED are coloured', () => {
-    const { lines } = renderCheck(reportOf('pg1', [ok('ssh'), failed('a', 'OK')]), ansiColours);
-    expect(lines.slice(1)).toEqual(['\tssh: \u001B[32mOK\u001B[0m', '\ta: \u001B[31mFAILED\u001B[0m (OK)']);
+    const { lines } = renderCheck(reportOf('pg1', [ok('ssh'), failed('a', 'OK')]), markedColours('x'));
+    expect(lines.slice(1).map((line) => colouredLine(line, 'x'))).toEqual([
+      '\tssh: \u001B[32mOK\u001B[0m',
+      '\ta: \u001B[31mFAILED\u001B[0m (OK)',
+    ]);
   });
 });
 

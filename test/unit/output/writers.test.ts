@@ -56,6 +56,25 @@ describe('the console', () => {
     expect(log.lines).toEqual(everythingLogged);
   });
 
+  test('shows what came from outside as text, on lines that are ours', () => {
+    for (const hasColour of [false, true]) {
+      const { writer, stdout, stderr } = consoleOf({ hasColour });
+      const forged = '\u001B[2J\u0001 32\u0002x\n\tPostgreSQL: OK\u009B\u202E';
+      const shown = String.raw`\x1b[2J\x01 32\x02x\n${'\t'}PostgreSQL: OK\x9b\u202e`;
+      writer.info(forged);
+      writer.warning([forged, 'second line of ours']);
+      writer.error(`the server says ${forged}`);
+      tellFailure(writer, new OperatorError('query-failed', forged, { hint: forged }), new KeptLog());
+      writer.print({ lines: [`${forged}: ${writer.colours.ok('OK')}`, 'b'], json: {} });
+      const [before, after] = hasColour ? ['\u001B[33m', '\u001B[0m'] : ['', ''];
+      expect(stdout.writes[0]).toBe(`${shown}\n`);
+      expect(stdout.writes.at(-1)).toBe(`${shown}: ${hasColour ? '\u001B[32mOK\u001B[0m' : 'OK'}\nb\n`);
+      expect(stderr.writes[0]).toBe(`${before}WARNING: ${shown}\nsecond line of ours${after}\n`);
+      expect(stderr.writes.join('')).toContain(`HINT: ${shown}\n`);
+      expect(stderr.writes.join('').match(/^\tPostgreSQL/m)).toBeNull();
+    }
+  });
+
   test('shows debug messages when asked to', () => {
     const { writer, stderr } = consoleOf({ isDebug: true });
     writer.debug('d');
