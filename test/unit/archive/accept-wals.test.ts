@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
 import { acceptWals } from '../../../src/archive/accept-wals.ts';
@@ -252,4 +253,24 @@ test.each([
   await mkdir(catalog.layout.incoming, { recursive: true });
   await make(join(catalog.layout.incoming, two));
   await expect(accept(catalog, await transfer('wal'))).rejects.toThrow('in the way of one that arrived');
+});
+
+test.each([
+  ['a history that unpacks to ten mebibytes', '00000002.history', gzipSync(Buffer.alloc(10 * 1024 ** 2)).toString('latin1')],
+  ['a history of two mebibytes', '00000002.history', 'x'.repeat(2 * 1024 ** 2)],
+  ['a label of two mebibytes', `${two}.00000028.backup`, 'x'.repeat(2 * 1024 ** 2)],
+])('%s is refused, and nothing is published', async (_, name, text) => {
+  await using catalog = await aCatalog();
+  const content = Buffer.from(text, 'latin1');
+  const archive = pack();
+  archive.entry({ name }, content);
+  archive.entry({ name: 'SHA256SUMS' }, `${createHash('sha256').update(content).digest('hex')} *${name}\n`);
+  archive.finalize();
+  const surroundings = { path: process.env['PATH'] ?? '', environment: process.env };
+  const accepting = acceptWals(catalog.layout, Readable.from(archive), context(), surroundings);
+  await expect(accepting).rejects.toMatchObject({
+    code: 'wal-stream-invalid',
+    message: expect.stringContaining(name) as string,
+  });
+  expect(await catalog.files('incoming')).toEqual([]);
 });
