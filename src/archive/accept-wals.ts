@@ -56,7 +56,7 @@ export async function acceptWals(
 /** Histories and labels are read whole, again and again: none is taken that unpacks to what nobody would read. */
 async function refuseBombs({ files }: Transfer, surroundings: CodecSurroundings): Promise<void> {
   for (const { name, temporary } of files) {
-    if (!['history', 'backup'].includes(walKindOf(name) ?? '')) continue;
+    if (!['history', 'backup-label'].includes(walKindOf(name) ?? '')) continue;
     const { writePlainContent } = await import('../compression/all-codecs.ts');
     const tooMuch = new OperatorError(
       'wal-stream-invalid',

@@ -45,10 +45,10 @@ export async function receiveFile(
 }
 
 /** A segment is no larger than PostgreSQL makes them, and what is text has some kilobytes. */
-const mostBytesOf: Readonly<Record<string, number>> = { history: 1024 ** 2, backup: 1024 ** 2 };
+const mostBytesOf: Readonly<Record<string, number>> = { history: 1024 ** 2, 'backup-label': 1024 ** 2 };
 const mostSegmentBytes = 1024 ** 3 + 1024 ** 2; // compressed it may be a little larger
 
-function refuseHuge(name: string, { size = 0 }: Header): void {
+function refuseHuge(name: string, { size }: Header): void {
   if (size <= (mostBytesOf[walKindOf(name) ?? ''] ?? mostSegmentBytes)) return;
   throw new OperatorError('wal-stream-invalid', `'${name}' has ${formatSize(size)}: PostgreSQL makes no such file as large`);
 }

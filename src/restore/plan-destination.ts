@@ -91,7 +91,7 @@ function planTablespaces(
   }
   const moves = known.map(({ oid, name, location }) => {
     const wanted = Object.hasOwn(locations, name) ? locations[name] : undefined;
-    if (!isAbsolute(wanted ?? location))
+    if (wanted === undefined && !isAbsolute(location))
       refuse(unusable(`the record says of tablespace ${name} that it lies in ${location}, which is no absolute path`));
     return { oid, name, source: join(folder, String(oid)), location: resolve(wanted ?? location) };
   });

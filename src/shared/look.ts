@@ -27,7 +27,7 @@ export async function entriesIn(folder: string): Promise<FolderEntry[]> {
 }
 
 /** An entry of a folder that was read in bytes. */
-export function namedEntry(entry: Dirent<Buffer>): FolderEntry {
+function namedEntry(entry: Dirent<Buffer>): FolderEntry {
   return {
     name: nameOf(entry.name),
     isFile: () => entry.isFile(),
