@@ -14,6 +14,10 @@ is refused as \`psql\` refuses it. Client programs of an older version refuse ke
 - Several hosts (\`host=a,b port=5432,5433\`), and the addresses of one name, are tried in their order until one answers that
   \`target_session_attrs\` lets pass. As in libpq a server that was reached and refuses the login ends the search; one that starts, stops or
   does not answer in \`connect_timeout\` seconds does not.
+- The host that answered first serves the whole command: \`streaming_conninfo\` goes there as far as it names that host and port, too, and
+  \`pg_basebackup\` and \`pg_receivewal\` are given that host alone. \`conninfo\` chooses. A backup is refused when both strings reach different
+  nodes: \`target_session_attrs\` belongs into \`conninfo\`.
+- A pooler has to give a backup one session from its begin to its end: \`pool_mode = session\` of pgbouncer. Others are refused.
 - Passwords, \`sslpassword\` and the other secrets never stand in the arguments of a program.
 
 | keyword | environment | default | treatment | |

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Server } from '../config/server.ts';
-import { clientConnection } from '../postgres/client-connection.ts';
+import type { ClientConnection } from '../postgres/client-connection.ts';
 import { requireClientProgram } from '../postgres/client-programs.ts';
 import { receivewalArguments } from '../postgres/receivewal-arguments.ts';
 import type { Context } from '../shared/context.ts';
@@ -14,8 +14,8 @@ import { parseSegmentName, type SegmentName, walKindOf } from '../wal/wal-name.t
 
 interface ReceiverOptions {
   readonly server: Server;
-  /** Replication connection string of the server that WAL comes from. */
-  readonly streamingConninfo: string;
+  /** To the node that WAL comes from. */
+  readonly connection: ClientConnection;
   readonly serverVersion: number;
   readonly segmentSize: number;
   readonly isSynchronous: boolean;
@@ -27,16 +27,15 @@ interface ReceiverOptions {
  * @throws OperatorError `receiver-failed` when it ends by itself
  */
 export async function receiveWal(options: ReceiverOptions, context: Context): Promise<void> {
-  const { server, streamingConninfo, serverVersion, segmentSize, isSynchronous } = options;
-  const { slot_name: slotName, streaming_archiver_name: applicationName } = server.config.options;
+  const { server, connection: client, serverVersion, segmentSize, isSynchronous } = options;
+  const { slot_name: slotName } = server.config.options;
   const { environment, programPath: path } = server;
   const program = await requireClientProgram('pg_receivewal', { path, environment, serverVersion });
   await mkdir(server.layout.streaming, { recursive: true });
   await truncateTornPartial(server.layout.streaming, segmentSize);
-  const { connection, secrets } = clientConnection(streamingConninfo, applicationName);
   const argv = receivewalArguments({
     program: program.path,
-    connection,
+    connection: client.connection,
     folder: server.layout.streaming,
     slotName,
     isSynchronous,
@@ -44,7 +43,8 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
   const tell = (line: string): void => context.messages.info(`${server.config.name}: ${line}`);
   context.log.debug(`running ${quoteWords(argv)}`);
   const result = await runProgram(argv, {
-    environment: { ...environment, ...secrets },
+    environment: { ...environment, ...client.secrets },
+    inherited: client.inherited,
     signal: context.signal,
     stopSignal: 'SIGINT', // it syncs what it has before it ends
     onStdoutLine: tell,

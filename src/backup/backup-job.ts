@@ -4,7 +4,7 @@ import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { BackupFacts } from '../postgres/backup-facts.ts';
 import type { Connection } from '../postgres/connect.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
+import type { ServerNodes } from '../postgres/server-nodes.ts';
 import type { Context } from '../shared/context.ts';
 import type { Host } from '../transport/host.ts';
 import type { BackupRequest } from './backup-request.ts';
@@ -15,6 +15,8 @@ interface JobParts {
   readonly context: Context;
   /** For queries, to the server that `conninfo` names; open until the backup has ended. */
   readonly connection: Connection;
+  /** Of the server, the one of `connection` chosen. */
+  readonly nodes: ServerNodes;
   readonly facts: BackupFacts;
   /** See `BackupMethod.host`; open as long as the connection. */
   readonly host: Host | undefined;
@@ -27,6 +29,7 @@ export class BackupJob implements AsyncDisposable {
   readonly server: Server;
   readonly request: BackupRequest;
   readonly context: Context;
+  readonly nodes: ServerNodes;
   readonly facts: BackupFacts;
   readonly host: Host | undefined;
   readonly ancestors: readonly Backup[];
@@ -35,11 +38,12 @@ export class BackupJob implements AsyncDisposable {
   #doing = 'starting backup';
   #backup: Backup;
 
-  constructor({ server, request, context, connection, facts, host, ancestors }: JobParts, backup: Backup) {
+  constructor({ server, request, context, connection, nodes, facts, host, ancestors }: JobParts, backup: Backup) {
     this.server = server;
     this.request = request;
     this.context = context;
     this.#connection = connection;
+    this.nodes = nodes;
     this.facts = facts;
     this.host = host;
     this.ancestors = ancestors;
@@ -63,9 +67,9 @@ export class BackupJob implements AsyncDisposable {
    */
   async reviveConnection(): Promise<void> {
     if (!this.#connection.lost.aborted) return;
-    const { server, context } = this;
+    const { context, nodes } = this;
     context.log.warning('the connection for queries was lost while the files were copied: it is opened again');
-    this.#revived = await connectForQueries(server.config.options.conninfo ?? '', server.environment, context.signal);
+    this.#revived = await nodes.queries(context.signal);
     this.#connection = this.#revived;
   }
 

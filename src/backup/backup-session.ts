@@ -1,5 +1,4 @@
 import { type BackupPosition, startBackup, stopBackup } from '../postgres/low-level-backup.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
 import { cancelBackend, readBackendPid } from '../postgres/server-queries.ts';
 import { messageOf } from '../shared/operator-error.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
@@ -86,17 +85,17 @@ export class BackupSession {
   }
 
   async #leave(): Promise<void> {
-    const { connection, facts, server } = this.#job;
+    const { connection, facts, nodes } = this.#job;
     const { isExclusive } = this.#options;
     if (this.#isEnding && !connection.lost.aborted) {
       // the session is busy: the server has left backup mode, and waits for its WAL to be archived
-      await using other = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
+      await using other = await nodes.queries();
       await cancelBackend(other, this.#backendPid);
     } else if (!connection.lost.aborted) {
       await stopBackup(connection, { version: facts.version, isExclusive, waits: false });
     } else if (isExclusive) {
       // an exclusive backup survives its session, and would keep the server from starting after a crash
-      await using other = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
+      await using other = await nodes.queries();
       await stopBackup(other, { version: facts.version, isExclusive, waits: false });
     }
   }

@@ -5,10 +5,9 @@ import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { basebackupArguments, rateProblems } from '../postgres/basebackup-arguments.ts';
 import { type BackupCompression, compressionProblems } from '../postgres/basebackup-compression.ts';
-import { clientConnection } from '../postgres/client-connection.ts';
 import { type ClientProgram, requireClientProgram } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
-import { formatConninfo, parseConninfo, withKeepalives } from '../postgres/conninfo.ts';
+import type { ServerNodes } from '../postgres/server-nodes.ts';
 import { readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
@@ -22,7 +21,7 @@ import { runProgram } from '../transport/run-program.ts';
 interface CopyOptions {
   readonly server: Server;
   readonly id: BackupId;
-  readonly streamingConninfo: string;
+  readonly nodes: ServerNodes;
   readonly serverVersion: number;
   readonly tablespaces: readonly Tablespace[];
   readonly isCheckpointFast: boolean;
@@ -86,12 +85,11 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
   const mappings: { location: string; folder: string }[] = [];
   for (const { oid, location } of tablespaces) mappings.push({ location, folder: await makeEmpty(join(folder, String(oid))) });
   const name = server.config.options.streaming_backup_name;
-  const conninfo = formatConninfo(withKeepalives(parseConninfo(options.streamingConninfo)));
-  const { connection, secrets } = clientConnection(conninfo, name);
+  await using client = await options.nodes.program(name, context.signal);
   const argv = basebackupArguments({
     program: program.path,
     programVersion: program.version,
-    connection,
+    connection: client.connection,
     dataFolder,
     tablespaces: mappings,
     kilobytesPerSecond,
@@ -109,7 +107,8 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
   try {
     context.log.debug(`running ${quoteWords(argv)}`);
     const result = await runProgram(argv, {
-      environment: { ...server.environment, ...secrets },
+      environment: { ...server.environment, ...client.secrets },
+      inherited: client.inherited,
       signal: context.signal,
       onStderrLine: (line) => {
         context.log.debug(`pg_basebackup: ${line}`);

@@ -1,10 +1,12 @@
 import { readBackupRecords } from '../catalog/backup-records.ts';
+import { nodesOf, walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
 import { type ClientProgram, type ClientProgramName, findClientProgram } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { identifySystem } from '../postgres/replication-commands.ts';
-import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
+import { connectForQueries } from '../postgres/server-access.ts';
+import type { ServerNodes } from '../postgres/server-nodes.ts';
 import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
 import type { Environment } from '../shared/environment.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
@@ -66,35 +68,31 @@ async function readRecords({ layout }: Server): Promise<Records> {
   }
 }
 
-async function tryConnections({ config, environment }: Server, connections: OpenConnections): Promise<Accesses> {
-  const { options } = config;
-  const query = (key: string, text: string | undefined) =>
-    attempt(
-      key,
-      text,
-      { isReplication: false, environment },
-      async (conninfo) =>
-        await queryAccess(await connections.add(connectForQueries(conninfo, environment, connections.signal))),
+async function tryConnections(server: Server, connections: OpenConnections): Promise<Accesses> {
+  const { environment } = server;
+  const { options } = server.config;
+  const { signal } = connections;
+  const query = (key: string, text: string | undefined, open: (conninfo: string) => Promise<Connection>) =>
+    attempt(key, text, { isReplication: false, environment }, async (conninfo) =>
+      queryAccess(await connections.add(open(conninfo))),
     );
-  const stream = (key: string, text: string | undefined) =>
-    attempt(
-      key,
-      text,
-      { isReplication: true, environment },
-      async (conninfo) =>
-        await streamAccess(await connections.add(connectForReplication(conninfo, environment, 'barman', connections.signal))),
+  const stream = (key: string, text: string | undefined, nodes: ServerNodes) =>
+    attempt(key, text, { isReplication: true, environment }, async () =>
+      streamAccess(await connections.add(nodes.replication('barman', signal))),
     );
+  const primary = async (conninfo: string) => await connectForQueries(conninfo, environment, signal);
+  const [nodes, walNodes] = [nodesOf(server), walNodesOf(server)];
   const wal = walConnections(options);
   const isOtherSource = wal.conninfo !== options.conninfo;
   const needsStreaming = options.streaming_archiver || options.backup_method === 'postgres';
-  const [connection, streaming, walConnection, walStreaming, primary] = await Promise.all([
-    query('conninfo', options.conninfo),
-    needsStreaming ? stream('streaming_conninfo', options.streaming_conninfo) : undefined,
-    isOtherSource ? query('wal_conninfo', wal.conninfo) : undefined,
-    isOtherSource ? stream('wal_streaming_conninfo', wal.streamingConninfo) : undefined,
-    options.primary_conninfo === undefined ? undefined : query('primary_conninfo', options.primary_conninfo),
+  const [connection, streaming, walConnection, walStreaming, ofPrimary] = await Promise.all([
+    query('conninfo', options.conninfo, async () => await nodes.queries(signal)),
+    needsStreaming ? stream('streaming_conninfo', options.streaming_conninfo, nodes) : undefined,
+    isOtherSource ? query('wal_conninfo', wal.conninfo, async () => await walNodes.queries(signal)) : undefined,
+    isOtherSource ? stream('wal_streaming_conninfo', wal.streamingConninfo, walNodes) : undefined,
+    options.primary_conninfo === undefined ? undefined : query('primary_conninfo', options.primary_conninfo, primary),
   ]);
-  return { connection, streaming, walConnection, walStreaming, primary };
+  return { connection, streaming, walConnection, walStreaming, primary: ofPrimary };
 }
 
 async function attempt<T>(

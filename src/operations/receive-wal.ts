@@ -1,12 +1,13 @@
 import { realignStreamingFolder, receiveWal } from '../archive/receive-wal.ts';
 import { readIdentity } from '../catalog/identity.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
+import { walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
 import { mayWaitFor } from '../postgres/may-wait-for.ts';
 import { parseStandbyNames } from '../postgres/parse-standby-names.ts';
 import { createSlot, dropSlot, identifySystem, type StreamIdentity } from '../postgres/replication-commands.ts';
-import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
+import type { ServerNodes } from '../postgres/server-nodes.ts';
 import {
   type ReplicationSlot,
   readPrivileges,
@@ -35,23 +36,24 @@ interface ReceiverFacts {
  * @throws OperatorError when the server is not fit for it, the slot is missing or in use, or another receiver runs
  */
 export async function runReceiver(server: Server, context: Context): Promise<void> {
-  const connections = requireStreaming(server);
+  const nodes = requireStreaming(server);
   await using lock = await takeReceiveLock(server);
-  const facts = await preflight(server, context);
-  await ensureSlot(server, facts, context);
+  const facts = await preflight(server, nodes, context);
+  await ensureSlot(server, { facts, nodes }, context);
   context.messages.info(`Starting receive-wal for server ${server.config.name}`);
   const { serverVersion, segmentSize, isSynchronous } = facts;
-  await receiveWal({ server, streamingConninfo: connections, serverVersion, segmentSize, isSynchronous }, context);
+  await using connection = await nodes.program(server.config.options.streaming_archiver_name, context.signal);
+  await receiveWal({ server, connection, serverVersion, segmentSize, isSynchronous }, context);
   context.messages.info(`SIGINT received. Terminate gracefully.`);
   await lock.release();
 }
 
 /** Makes the streaming folder begin where the server can go on: `--reset`. */
 export async function resetReceiver(server: Server, context: Context): Promise<void> {
-  requireStreaming(server);
+  const nodes = requireStreaming(server);
   await using lock = await takeReceiveLock(server);
   context.messages.info(`Resetting receive-wal directory status`);
-  const { identity, slot, segmentSize } = await preflight(server, context);
+  const { identity, slot, segmentSize } = await preflight(server, nodes, context);
   const position = slot?.restartLsn ?? identity.position;
   if (position === undefined)
     throw new OperatorError('receiver-failed', `server ${server.config.name} does not say from where it can send WAL`);
@@ -92,9 +94,17 @@ export async function createServerSlot(
   { mayExist }: { readonly mayExist: boolean },
   context: Context,
 ): Promise<void> {
+  await createOn(requireNodes(server), { server, mayExist }, context);
+}
+
+async function createOn(
+  nodes: ServerNodes,
+  { server, mayExist }: { readonly server: Server; readonly mayExist: boolean },
+  context: Context,
+): Promise<void> {
   const name = requireSlotName(server);
   context.messages.info(`Creating physical replication slot '${name}' on server '${server.config.name}'`);
-  await using connection = await connectForReplication(requireStreamingConninfo(server), server.environment);
+  await using connection = await nodes.replication();
   const outcome = await createSlot(connection, name);
   if (outcome === 'created') context.messages.info(`Replication slot '${name}' created`);
   else if (mayExist) context.messages.info(`Replication slot '${name}' already exists`);
@@ -108,7 +118,7 @@ export async function createServerSlot(
 export async function dropServerSlot(server: Server, context: Context): Promise<void> {
   const name = requireSlotName(server);
   context.messages.info(`Dropping physical replication slot '${name}' on server '${server.config.name}'`);
-  await using connection = await connectForReplication(requireStreamingConninfo(server), server.environment);
+  await using connection = await requireNodes(server).replication();
   switch (await dropSlot(connection, name)) {
     case 'dropped':
       context.messages.info(`Replication slot '${name}' dropped`);
@@ -126,7 +136,7 @@ export async function dropServerSlot(server: Server, context: Context): Promise<
   }
 }
 
-function requireStreaming(server: Server): string {
+function requireStreaming(server: Server): ServerNodes {
   if (server.config.isPassive) {
     throw new OperatorError(
       'configuration-invalid',
@@ -139,12 +149,12 @@ function requireStreaming(server: Server): string {
       "Unable to start receive-wal process: streaming_archiver option set to 'off' in barman configuration file",
     );
   }
-  return requireStreamingConninfo(server);
+  return requireNodes(server);
 }
 
-function requireStreamingConninfo(server: Server): string {
+function requireNodes(server: Server): ServerNodes {
   const { streamingConninfo } = walConnections(server.config.options);
-  if (streamingConninfo !== undefined) return streamingConninfo;
+  if (streamingConninfo !== undefined) return walNodesOf(server);
   throw new OperatorError('configuration-invalid', `server ${server.config.name} has no streaming_conninfo`);
 }
 
@@ -164,13 +174,13 @@ async function takeReceiveLock(server: Server) {
 }
 
 /** The silent checks: monitoring privileges, streaming, wal_level, and that it is the same cluster (engine.md section 9.2). */
-async function preflight(server: Server, context: Context): Promise<ReceiverFacts> {
+async function preflight(server: Server, nodes: ServerNodes, context: Context): Promise<ReceiverFacts> {
   const { options, name } = server.config;
   const connections = walConnections(options);
   if (connections.overriddenBy.length > 0) {
     context.messages.info(`WAL of server ${name} is received through ${connections.overriddenBy.join(' and ')}`);
   }
-  await using connection = await connectForQueries(connections.conninfo ?? '', server.environment);
+  await using connection = await nodes.queries();
   const { number: serverVersion } = await readServerVersion(connection);
   const refuse = (reason: string, hint: string): never => {
     throw new OperatorError('receiver-failed', `Impossible to start WAL streaming of server ${name}: ${reason}`, { hint });
@@ -179,7 +189,7 @@ async function preflight(server: Server, context: Context): Promise<ReceiverFact
     refuse('its role may not monitor', 'grant pg_monitor, or pg_read_all_settings and pg_read_all_stats');
   if ((await readSetting(connection, 'wal_level')) === 'minimal')
     refuse('wal_level is minimal', 'set wal_level = replica and restart PostgreSQL');
-  const identity = await identify(server, connections.streamingConninfo ?? '');
+  const identity = await identify(nodes);
   const stored = await readIdentity(server.layout);
   if (stored !== undefined && stored.systemid !== identity.systemid) {
     refuse(
@@ -197,12 +207,17 @@ async function preflight(server: Server, context: Context): Promise<ReceiverFact
   };
 }
 
-async function identify(server: Server, streamingConninfo: string): Promise<StreamIdentity> {
-  await using connection = await connectForReplication(streamingConninfo, server.environment);
+async function identify(nodes: ServerNodes): Promise<StreamIdentity> {
+  await using connection = await nodes.replication();
   return await identifySystem(connection);
 }
 
-async function ensureSlot(server: Server, { slot }: ReceiverFacts, context: Context): Promise<void> {
+interface SlotParts {
+  readonly facts: ReceiverFacts;
+  readonly nodes: ServerNodes;
+}
+
+async function ensureSlot(server: Server, { facts: { slot }, nodes }: SlotParts, context: Context): Promise<void> {
   const { slot_name: name, create_slot: creation } = server.config.options;
   if (name === undefined) return;
   if (slot?.isActive === true) {
@@ -212,7 +227,7 @@ async function ensureSlot(server: Server, { slot }: ReceiverFacts, context: Cont
   }
   if (slot !== undefined) return;
   if (creation === 'auto') {
-    await createServerSlot(server, { mayExist: true }, context);
+    await createOn(nodes, { server, mayExist: true }, context);
     return;
   }
   throw new OperatorError('receiver-failed', `replication slot '${name}' doesn't exist`, {

@@ -1,10 +1,11 @@
+import { nodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { type ClientProgramName, findClientProgram, isCompatible } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { mayWaitFor } from '../postgres/may-wait-for.ts';
 import { parseStandbyNames } from '../postgres/parse-standby-names.ts';
 import { identifySystem } from '../postgres/replication-commands.ts';
-import { connectForQueries, connectForReplication } from '../postgres/server-access.ts';
+import type { ServerNodes } from '../postgres/server-nodes.ts';
 import {
   readArchiverStatistics,
   readClusterSize,
@@ -33,8 +34,9 @@ const slotsSince = 90_400;
 /** The live state of a server as `show-servers` prints it (cli.md section 6.4); what cannot be asked is `None`. */
 export async function readRemoteStatus(server: Server): Promise<Readonly<Values>> {
   const values: Values = {};
-  const version = await addQueried(server, values);
-  await addStreaming(server, values);
+  const nodes = nodesOf(server);
+  const version = await addQueried(server, nodes, values);
+  await addStreaming(server, nodes, values);
   const { backup_method: method, streaming_archiver: isStreaming } = server.config.options;
   if (method === 'postgres') {
     await addProgram('pg_basebackup', { server, version, values, prefix: 'pg_basebackup' });
@@ -48,12 +50,12 @@ export async function readRemoteStatus(server: Server): Promise<Readonly<Values>
   return values;
 }
 
-async function addQueried(server: Server, values: Values): Promise<number | undefined> {
+async function addQueried(server: Server, nodes: ServerNodes, values: Values): Promise<number | undefined> {
   const { conninfo, archiver } = server.config.options;
   if (archiver) Object.assign(values, unknown(['archive_command', 'archive_mode']));
   if (conninfo === undefined) return undefined;
   try {
-    await using connection = await connectForQueries(conninfo, server.environment);
+    await using connection = await nodes.queries();
     return await addFromConnection(server, connection, values);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
@@ -161,12 +163,12 @@ async function addArchiver(
   } satisfies Values);
 }
 
-async function addStreaming(server: Server, values: Values): Promise<void> {
+async function addStreaming(server: Server, nodes: ServerNodes, values: Values): Promise<void> {
   const { streaming_conninfo: conninfo, backup_method: method, streaming_archiver: isStreaming } = server.config.options;
   if (conninfo === undefined || (method !== 'postgres' && !isStreaming)) return;
   values['streaming_supported'] = shown(true);
   try {
-    await using connection = await connectForReplication(conninfo, server.environment);
+    await using connection = await nodes.replication();
     const { systemid, timeline, position } = await identifySystem(connection);
     values['streaming'] = shown(true);
     values['streaming_systemid'] = shown(systemid);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { BackupJob } from '../backup/backup-job.ts';
 import type { BackupMethod } from '../backup/backup-method.ts';
+import { requirePossiblePositions } from '../backup/judge-positions.ts';
 import { reuseOf } from '../backup/reuse-of.ts';
 import { syncBackupFolders } from '../backup/sync-backup-folders.ts';
 import { walPositionText } from '../backup/wal-position-text.ts';
@@ -74,6 +75,7 @@ async function copyWithHooks(job: BackupJob, method: BackupMethod): Promise<void
 }
 
 async function finish(job: BackupJob): Promise<void> {
+  requirePossiblePositions(job.backup, []);
   await nameRestorePoint(job);
   job.begin('calculating backup size');
   await syncBackupFolders(job.server.layout.base, job.folder);

@@ -7,10 +7,11 @@ import { greatestBackupId, readBackupRecords } from '../catalog/backup-records.t
 import { ancestorsOf } from '../catalog/families.ts';
 import { writeIdentityOnce } from '../catalog/identity.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
+import { nodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
 import { readBackupFacts } from '../postgres/backup-facts.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
+import { requireSession } from '../postgres/require-session.ts';
 import { afterGrace } from '../shared/after-grace.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
@@ -84,7 +85,10 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   await reapDeadBackups(server, context);
   const { conninfo } = server.config.options;
   if (conninfo === undefined) throw new OperatorError('configuration-invalid', `server ${server.config.name} has no conninfo`);
-  await using connection = await connectForQueries(conninfo, server.environment, afterGrace(context.signal, goodbyeMs));
+  const nodes = nodesOf(server);
+  await using connection = await nodes.queries(afterGrace(context.signal, goodbyeMs));
+  await requireSession(connection, async (signal) => await nodes.queries(signal));
+  if (method.mode(server.config) === 'postgres') await nodes.requireOneServer(connection, context.signal);
   const facts = await readBackupFacts(connection);
   if (facts.systemid !== undefined) {
     await writeIdentityOnce(server.layout, { systemid: facts.systemid, version: String(Math.floor(facts.version / 10_000)) });
@@ -100,7 +104,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
     parentBackupId: parentId ?? null,
   });
   const ancestors = chosen === undefined ? [] : [chosen.backup, ...ancestorsOf(chosen.backups, chosen.backup)];
-  await using job = new BackupJob({ server, request, context, connection, facts, host, ancestors }, backup);
+  await using job = new BackupJob({ server, request, context, connection, nodes, facts, host, ancestors }, backup);
   return await runBackupJob(job, method);
 }
 

@@ -17,7 +17,7 @@ import { tlsOptions } from './tls-options.ts';
 export type Row = Readonly<Record<string, string | null>>;
 
 /** The one of the hosts of a connection string that answered. */
-interface Node {
+export interface Node {
   readonly entry: HostEntry;
   /** Address of a name that has several; undefined where `entry` says it all. */
   readonly address: string | undefined;
@@ -100,7 +100,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 }
 
 /** How a node is named in messages. */
-function nameOfNode({ entry, address }: Node): string {
+export function nameOfNode({ entry, address }: Node): string {
   const name = entry.host === '' ? entry.hostaddr : entry.host;
   const more = address === undefined || address === name ? '' : ` (${address})`;
   return `${name}${more} port ${String(entry.port)}`;

@@ -24,6 +24,8 @@ export interface ProgramOptions {
   readonly stopSignal?: NodeJS.Signals;
   /** Aborting it kills the program and lets go of its streams, as {@link RunningProgram.abandon} does. */
   readonly abandonSignal?: AbortSignal;
+  /** An open file that it gets as its descriptor 3, for what must not stand in its arguments. */
+  readonly inherited?: number | undefined;
   /**
    * What it starts is ours, too: it ends with us, however we die, and is stopped with it by SIGTERM. Otherwise that is only so of the
    * program itself. Costs one more process.
@@ -136,7 +138,7 @@ async function launch(
   const child = spawn(program, words, {
     env: environment,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    stdio: [...stdio, 'pipe'],
+    stdio: [...stdio, 'pipe', ...(options.inherited === undefined ? [] : [options.inherited])],
   });
   const stderr = new LineReader(options.onStderrLine, keptOutput);
   child.stderr?.on('data', (chunk: Buffer) => stderr.add(chunk));

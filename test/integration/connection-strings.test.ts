@@ -3,9 +3,12 @@ import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { clientConnection } from '../../src/postgres/client-connection.ts';
 import type { Connection } from '../../src/postgres/connect.ts';
+import { parseConninfo } from '../../src/postgres/conninfo.ts';
 import { conninfoKeywordList, isConninfoKey } from '../../src/postgres/conninfo-keywords.ts';
 import { connectForQueries } from '../../src/postgres/server-access.ts';
+import { runProgram as runOurs } from '../../src/transport/run-program.ts';
 import { requirePostgres } from '../helpers/installations.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runProgram } from '../helpers/run-program.ts';
@@ -297,6 +300,27 @@ test('a service is found as psql finds it', async () => {
   }
   expect(await ours('service=mine', { ...environment, PGSERVICEFILE: join(folder.path, 'missing') })).toContain('missing');
   expect(await ours('', { ...environment, PGSERVICE: 'theirs' })).toBe('connected');
+});
+
+test('the passphrase of a key reaches a client program, and no argument', async () => {
+  const text = filled(`${here} user=cert_user sslmode=require sslcert=DIR/client.crt sslkey=DIR/sealed.key sslpassword=geheim`);
+  for (const major of [18, 15]) {
+    await using client = await clientConnection(parseConninfo(text), 'x');
+    const argv = [
+      join(requirePostgres(major).clientsDir, 'psql'),
+      '-wXAtq',
+      '-c',
+      'SELECT current_user',
+      '-d',
+      client.connection,
+    ];
+    const environment = { ...bare(), ...client.secrets };
+    expect(argv.join(' ')).not.toContain('geheim');
+    expect(await runOurs(argv, { environment, inherited: client.inherited })).toMatchObject({
+      exitCode: 0,
+      stdout: 'cert_user\n',
+    });
+  }
 });
 
 test('each host of a list has the line of the password file that is its own', async () => {

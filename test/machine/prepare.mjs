@@ -39,6 +39,7 @@ const programsForTests = [
     'logrotate',
     'python3',
     'systemd',
+    'pgbouncer',
   ],
 ];
 const testedMajors = [15, 17, 18];

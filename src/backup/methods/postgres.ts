@@ -5,7 +5,6 @@ import { parseBackupLabel } from '../../postgres/backup-label.ts';
 import { backupCompressionOf, recordedCompression } from '../../postgres/basebackup-compression.ts';
 import type { Connection } from '../../postgres/connect.ts';
 import { identifySystem } from '../../postgres/replication-commands.ts';
-import { connectForReplication } from '../../postgres/server-access.ts';
 import { readCurrentPosition, readIsInRecovery, readTimeline, switchWal } from '../../postgres/server-queries.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { PythonFloat } from '../../shared/python-literal.ts';
@@ -16,6 +15,7 @@ import type { BackupJob } from '../backup-job.ts';
 import type { BackupMethod } from '../backup-method.ts';
 import { copyWithBasebackup } from '../copy-with-basebackup.ts';
 import { encryptArchives, removeClearArchives } from '../encrypt-archives.ts';
+import { readWalRanges, requirePossiblePositions } from '../judge-positions.ts';
 import { closeSegment, closeSegmentsUntil, closingOptionsOf, connectToPrimary } from '../primary-of-standby.ts';
 import { readBackupLabel } from '../read-backup-label.ts';
 import { recordedFacts } from '../recorded-facts.ts';
@@ -48,6 +48,7 @@ async function copyAndEncrypt(job: BackupJob): Promise<void> {
   await takeLabel(job);
   await job.reviveConnection();
   await stop(job, { primary, wasInRecovery });
+  requirePossiblePositions(job.backup, await readWalRanges(join(job.folder, 'data')));
   await encrypt(job);
 }
 
@@ -82,7 +83,7 @@ async function copyFiles(job: BackupJob, primary: Connection | undefined): Promi
     {
       server,
       id: job.backup.id,
-      streamingConninfo: options.streaming_conninfo ?? options.conninfo ?? '',
+      nodes: job.nodes,
       serverVersion: facts.version,
       tablespaces: facts.tablespaces,
       isCheckpointFast: request.isCheckpointFast ?? options.immediate_checkpoint,
@@ -160,6 +161,12 @@ async function stop(job: BackupJob, { primary, wasInRecovery }: StopParts): Prom
       hint: 'take another backup: it begins on the new timeline',
     });
   }
+  if (!wasInRecovery && isInRecovery) {
+    throw new OperatorError(
+      'backup-failed',
+      'conninfo reached a primary at the begin of the backup, and reaches a standby at its end',
+    );
+  }
   const position = await readCurrentPosition(connection);
   // a position on a boundary needs nothing of the segment that begins there, and on an idle server nobody closes that one
   const last = lsnFromBytes(position.lsn - 1n);
@@ -171,14 +178,8 @@ async function stop(job: BackupJob, { primary, wasInRecovery }: StopParts): Prom
 }
 
 /** The timeline that a standby replays now, which may be another one than when the backup began (since-3.17.md section 3). */
-async function timelineOfStandby({ server, backup, context }: BackupJob): Promise<number> {
-  const { streaming_conninfo, conninfo } = server.config.options;
-  await using stream = await connectForReplication(
-    streaming_conninfo ?? conninfo ?? '',
-    server.environment,
-    'barman',
-    context.signal,
-  );
+async function timelineOfStandby({ nodes, backup, context }: BackupJob): Promise<number> {
+  await using stream = await nodes.replication('barman', context.signal);
   const { timeline } = await identifySystem(stream);
   return Number.isSafeInteger(timeline) && timeline > 0 ? timeline : (backup.timeline ?? 1);
 }

@@ -2,6 +2,8 @@ import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { realignStreamingFolder, receiveWal } from '../../../src/archive/receive-wal.ts';
+import { clientConnection } from '../../../src/postgres/client-connection.ts';
+import { parseConninfo } from '../../../src/postgres/conninfo.ts';
 import { segmentOf, walOf } from '../catalog/a-backup.ts';
 import { aCatalog } from '../catalog/a-catalog.ts';
 import { aContext } from '../restore/restore-context.ts';
@@ -60,9 +62,9 @@ async function withReceiver(work: string, lines = ''): Promise<ArchiveServer> {
   return home;
 }
 
-const optionsFor = ({ server }: ArchiveServer) => ({
+const optionsFor = async ({ server }: ArchiveServer) => ({
   server,
-  streamingConninfo: 'host=pg user=streamer password=geheim',
+  connection: await clientConnection(parseConninfo('host=pg user=streamer password=geheim'), 'barman_receive_wal'),
   serverVersion: 150_018,
   segmentSize,
   isSynchronous: false,
@@ -71,13 +73,13 @@ const optionsFor = ({ server }: ArchiveServer) => ({
 test('a receiver that ends by itself is a failure, and what it said is told', async () => {
   await using home = await withReceiver('echo "$*"; echo "could not connect" >&2; exit 4', 'slot_name = barman');
   const context = aContext();
-  await expect(receiveWal(optionsFor(home), context)).rejects.toMatchObject({
+  await expect(receiveWal(await optionsFor(home), context)).rejects.toMatchObject({
     code: 'receiver-failed',
     message: 'ArchiverFailure:pg_receivewal terminated with error: exit code 4',
     hint: 'could not connect',
   });
   expect(context.told.toSorted()).toEqual([
-    `INFO: main: --dbname=host=pg user=streamer dbname=replication application_name=barman_receive_wal options=-csearch_path= --verbose --no-loop --no-password --directory=${home.layout.streaming} --slot=barman`,
+    `INFO: main: --dbname=keepalives_idle=30 keepalives_interval=10 keepalives_count=3 host=pg user=streamer dbname=replication application_name=barman_receive_wal options=-csearch_path= --verbose --no-loop --no-password --directory=${home.layout.streaming} --slot=barman`,
     'INFO: main: could not connect',
   ]);
 });
@@ -85,7 +87,7 @@ test('a receiver that ends by itself is a failure, and what it said is told', as
 test('the password travels in the environment', async () => {
   await using home = await withReceiver('echo "password $PGPASSWORD"; exit 1');
   const context = aContext();
-  await expect(receiveWal(optionsFor(home), context)).rejects.toThrow();
+  await expect(receiveWal(await optionsFor(home), context)).rejects.toThrow();
   expect(context.told).toEqual(['INFO: main: password geheim']);
 });
 
@@ -94,7 +96,7 @@ test('told to stop, it lets the receiver end in its own way', async () => {
   const abort = new AbortController();
   const context = aContext({ signal: abort.signal });
   const messages = { ...context.messages, info: () => abort.abort() };
-  await receiveWal(optionsFor(home), { ...context, messages });
+  await receiveWal(await optionsFor(home), { ...context, messages });
   expect(await readFile(join(home.folder, 'bin', 'pg_receivewal.log'), 'utf8')).toBe('synced\n');
 });
 
@@ -108,7 +110,7 @@ test.each([
     [`streaming/${walOf('1:2.partial')}`]: 'old',
     [`streaming/${walOf('1:3.partial')}`]: Buffer.alloc(size, 'x'),
   });
-  await expect(receiveWal(optionsFor(home), aContext())).rejects.toThrow();
+  await expect(receiveWal(await optionsFor(home), aContext())).rejects.toThrow();
   expect((await home.read(`streaming/${walOf('1:3.partial')}`)).length).toBe(left);
   expect((await home.read(`streaming/${walOf('1:2.partial')}`)).length).toBe(3);
 });

@@ -1,3 +1,4 @@
+import { readFile, readlink } from 'node:fs/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { clientConnection } from '../../../src/postgres/client-connection.ts';
@@ -91,10 +92,21 @@ test('what the configuration says of name, database and options stays', () => {
   expect(Object.fromEntries(clientConninfo(parseConninfo(text), 'x'))).toEqual(read(text));
 });
 
-test('a client program gets its password in the environment', () => {
-  expect(clientConnection('host=pg password=geheim', 'x')).toEqual({
-    connection: 'host=pg dbname=replication application_name=x options=-csearch_path=',
+test('a client program gets its password in the environment', async () => {
+  const keepalives = 'keepalives_idle=30 keepalives_interval=10 keepalives_count=3';
+  expect(await clientConnection(parseConninfo('host=pg password=geheim'), 'x')).toMatchObject({
+    connection: `${keepalives} host=pg dbname=replication application_name=x options=-csearch_path=`,
     secrets: { PGPASSWORD: 'geheim' },
+    inherited: undefined,
   });
-  expect(clientConnection('host=pg', 'x').secrets).toEqual({});
+  expect((await clientConnection(parseConninfo('host=pg'), 'x')).secrets).toEqual({});
+});
+
+test('a passphrase goes through a file that no folder lists', async () => {
+  await using client = await clientConnection(parseConninfo('host=pg sslpassword=geheim password=auch'), 'x');
+  expect(client.connection).not.toMatch(/geheim|auch/);
+  expect(client.secrets).toEqual({ PGPASSWORD: 'auch', PGSERVICEFILE: '/proc/self/fd/3' });
+  expect(await readFile(`/proc/self/fd/${String(client.inherited)}`, 'utf8')).toBe('[pgcellar]\nsslpassword=geheim\n');
+  expect(await readlink(`/proc/self/fd/${String(client.inherited)}`)).toContain('(deleted)');
+  await expect(clientConnection(parseConninfo("sslpassword='two\nlines'"), 'x')).rejects.toThrow(/sslpassword/);
 });

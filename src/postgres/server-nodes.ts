@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import type { Environment } from '../shared/environment.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { type ClientConnection, clientConnection } from './client-connection.ts';
+import { type Connection, type Node, nameOfNode } from './connect.ts';
+import { readParameters } from './connection-parameters.ts';
+import type { Conninfo } from './conninfo.ts';
+import { identifySystem } from './replication-commands.ts';
+import { connectForQueries, connectForReplication } from './server-access.ts';
+import { readIsInRecovery, readSystemId } from './server-queries.ts';
+import { withService } from './service-file.ts';
+
+/** The connection strings of a server. */
+export interface ServerStrings {
+  readonly conninfo: string | undefined;
+  readonly streamingConninfo: string | undefined;
+}
+
+/**
+ * The nodes that the connection strings of a server name, and the one of them that serves a command: the first that answered. Everything
+ * that follows goes there, client programs too, as far as both strings name it.
+ */
+export class ServerNodes {
+  readonly #strings: ServerStrings;
+  readonly #environment: Environment;
+  /** Under way from the first attempt on; another one begins when that failed. */
+  #choice: Promise<Node | undefined> | undefined;
+  #node: Node | undefined;
+
+  constructor(strings: ServerStrings, environment: Environment) {
+    this.#strings = strings;
+    this.#environment = environment;
+  }
+
+  /** Opens a connection for queries. @throws OperatorError `connection-failed` or `configuration-invalid` */
+  async queries(signal?: AbortSignal): Promise<Connection> {
+    const open = async (conninfo: Conninfo) => await connectForQueries(conninfo, this.#environment, signal);
+    return await this.#choosing(this.#pinned(this.#read('conninfo')).then(open));
+  }
+
+  /** Opens a connection for replication commands. @throws OperatorError `connection-failed` or `configuration-invalid` */
+  async replication(applicationName = 'barman', signal?: AbortSignal): Promise<Connection> {
+    const conninfo = await this.#streaming(signal);
+    return await this.#choosing(connectForReplication(conninfo, this.#environment, applicationName, signal));
+  }
+
+  /** What a client program is started with. @throws OperatorError `configuration-invalid` */
+  async program(applicationName: string, signal?: AbortSignal): Promise<ClientConnection> {
+    return await clientConnection(await this.#streaming(signal), applicationName);
+  }
+
+  /**
+   * Makes sure that both strings reach one server.
+   * @param connection one for queries
+   * @throws OperatorError `backup-refused` naming both
+   */
+  async requireOneServer(connection: Connection, signal?: AbortSignal): Promise<void> {
+    const name = `pgcellar_${randomBytes(8).toString('hex')}`;
+    const conninfo = new Map(await this.#streaming(signal)).set('application_name', name);
+    await using stream = await connectForReplication(conninfo, this.#environment, name, signal);
+    const seen = await connection.query('SELECT 1 AS seen FROM pg_stat_get_activity(NULL) WHERE application_name = $1', [name]);
+    if (seen.length > 0) return;
+    const { systemid } = await identifySystem(stream);
+    const other = (await readSystemId(connection)) ?? 'unknown';
+    const state = (await readIsInRecovery(connection)) ? 'a standby' : 'a primary';
+    const reason =
+      systemid === other
+        ? `conninfo reaches ${state} on ${nameOfNode(connection.node)}, and streaming_conninfo another node of that cluster on ${nameOfNode(stream.node)}`
+        : `conninfo reaches the cluster ${other} on ${nameOfNode(connection.node)}, and streaming_conninfo the cluster ${systemid} on ${nameOfNode(stream.node)}`;
+    throw new OperatorError('backup-refused', reason, {
+      hint: 'begin and end of a backup are asked of the first and its files copied from the second: give both the same host and port',
+    });
+  }
+
+  async #streaming(signal: AbortSignal | undefined): Promise<Conninfo> {
+    const conninfo = this.#read('streamingConninfo');
+    if (this.#choice === undefined && this.#strings.conninfo !== undefined && this.#hasChoice(conninfo)) {
+      await this.queries(signal).then(
+        async (connection) => await connection.close(),
+        () => undefined, // then the choice is free
+      );
+      signal?.throwIfAborted();
+    }
+    return await this.#pinned(conninfo);
+  }
+
+  #read(key: keyof ServerStrings): Conninfo {
+    return withService(this.#strings[key] ?? this.#strings.conninfo ?? '', this.#environment);
+  }
+
+  async #choosing(opening: Promise<Connection>): Promise<Connection> {
+    const isFirst = this.#choice === undefined;
+    this.#choice ??= opening.then(
+      ({ node }) => node,
+      () => undefined,
+    );
+    try {
+      const connection = await opening;
+      this.#node ??= connection.node;
+      return connection;
+    } catch (error) {
+      if (isFirst) this.#choice = undefined;
+      throw error;
+    }
+  }
+
+  /** Where there is nothing to choose nobody waits for a choice. */
+  async #pinned(conninfo: Conninfo): Promise<Conninfo> {
+    const node = this.#hasChoice(conninfo) ? await this.#choice : this.#node;
+    return pinned(conninfo, node, this.#environment);
+  }
+
+  #hasChoice(conninfo: Conninfo): boolean {
+    return readParameters(conninfo, this.#environment).hosts.length > 1;
+  }
+}
+
+/** The same parameters for one node alone; unchanged when they do not name it. */
+function pinned(conninfo: Conninfo, node: Node | undefined, environment: Environment): Conninfo {
+  if (node === undefined) return conninfo;
+  const { hosts } = readParameters(conninfo, environment);
+  const { entry, address } = node;
+  const isNamed = hosts.some(
+    ({ host, hostaddr, port }) => host === entry.host && hostaddr === entry.hostaddr && port === entry.port,
+  );
+  if (!isNamed || (hosts.length === 1 && address === undefined)) return conninfo;
+  const parameters = new Map(conninfo).set('host', entry.host).set('port', String(entry.port));
+  const hostaddr = address ?? entry.hostaddr;
+  return hostaddr === '' && !conninfo.has('hostaddr') && environment['PGHOSTADDR'] === undefined
+    ? parameters
+    : parameters.set('hostaddr', hostaddr);
+}

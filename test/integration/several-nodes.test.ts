@@ -1,0 +1,150 @@
+// A primary and its standby behind one connection string, and poolers before them: a backup is of one server, in one session.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { requireSession } from '../../src/postgres/require-session.ts';
+import { ServerNodes } from '../../src/postgres/server-nodes.ts';
+import { requirePostgres } from '../helpers/installations.ts';
+import { newestRecord } from '../helpers/newest-record.ts';
+import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runProgram } from '../helpers/run-program.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { startCluster } from '../helpers/start-cluster.ts';
+import { startPooler } from '../helpers/start-pooler.ts';
+import { startReceiver } from '../helpers/start-receiver.ts';
+import { startStandby } from '../helpers/start-standby.ts';
+import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+
+const opened = new Opened();
+let primary: PostgresServer;
+let standby: PostgresServer;
+let home: TestHome;
+
+beforeAll(async () => {
+  primary = await opened.add(startCluster({ major: 18 }));
+  standby = await opened.add(startStandby(primary));
+  home = await opened.add(createTestHome());
+  await configure();
+  await runWell(['receive-wal', '--create-slot', 'main'], { home });
+  await startReceiver(home, primary);
+});
+afterAll(async () => opened.close());
+
+/** Both nodes, the standby first. */
+const bothAs = (user: string, more = ''): string =>
+  `host=127.0.0.1,127.0.0.1 port=${String(standby.port)},${String(primary.port)} user=${user} dbname=postgres ${more}`.trim();
+
+async function configure(more: IniSection = {}): Promise<void> {
+  const options = {
+    conninfo: bothAs('barman', 'target_session_attrs=read-write'),
+    streaming_conninfo: bothAs('streaming_barman').replace(' dbname=postgres', ''),
+    immediate_checkpoint: true,
+    ...more,
+  };
+  await home.writeServer('main', streamingServer(primary, options));
+}
+
+test('the slot is made where queries go, though the other string names the standby first', async () => {
+  const slots = "SELECT string_agg(slot_name, ' ') FROM pg_replication_slots WHERE slot_name = 'barman'";
+  expect([await primary.value(slots), await standby.value(slots)]).toEqual(['barman', 'null']);
+});
+
+test('a backup is of the node that queries go to, and so is each line of check', async () => {
+  const before = await standby.log();
+  await runWell(['backup', 'main'], { home });
+  const record = await newestRecord(home);
+  const [begin, end] = ['begin_xlog', 'end_xlog'].map((key) => new RegExp(`^${key}=(.*)$`, 'm').exec(record)?.[1] ?? '');
+  expect(record).not.toContain('status=FAILED');
+  expect(Number(`0x${(end ?? '').replace('/', '')}`)).toBeGreaterThan(Number(`0x${(begin ?? '').replace('/', '')}`));
+  expect(record).toContain('BACKUP FROM: primary');
+  expect((await standby.log()).slice(before.length)).not.toMatch(/BASE_BACKUP|barman_streaming_backup/);
+});
+
+test.each(['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'])(
+  'with target_session_attrs=%s, in both orders, we are where psql is',
+  async (wanted) => {
+    const conninfo = bothAs('barman', `target_session_attrs=${wanted}`);
+    const ports = `${String(standby.port)},${String(primary.port)}`;
+    for (const text of [conninfo, conninfo.replace(ports, ports.split(',').toReversed().join(','))]) {
+      const nodes = new ServerNodes({ conninfo: text, streamingConninfo: bothAs('streaming_barman') }, { HOME: '/none' });
+      await using connection = await nodes.queries();
+      await using stream = await nodes.replication();
+      const [row] = await connection.query('SHOW port');
+      const psql = join(requirePostgres(18).binDir, 'psql');
+      const { stdout } = await runProgram([psql, '-XAtc', 'SHOW port', '-d', text], { env: { PATH: '/usr/bin:/bin' } });
+      expect(row?.['port']).toBe(stdout.trim());
+      expect(stream.node.entry.port).toBe(connection.node.entry.port);
+      expect((await nodes.program('x')).connection).toContain(`port=${stdout.trim()} `);
+      await nodes.requireOneServer(connection);
+    }
+  },
+);
+
+test('where no host will do, each is named with its reason; prefer-standby takes what there is', async () => {
+  const two = bothAs('barman').replace(String(standby.port), String(primary.port));
+  const open = async (wanted: string) =>
+    await new ServerNodes({ conninfo: `${two} target_session_attrs=${wanted}`, streamingConninfo: undefined }, {}).queries();
+  const name = `127.0.0.1 port ${String(primary.port)}: the server is not in hot standby mode`;
+  await expect(open('standby')).rejects.toThrow(`${name}; ${name}`);
+  await using connection = await open('prefer-standby');
+  expect(connection.node.entry.port).toBe(primary.port);
+});
+
+test('load_balance_hosts=random comes to both in the end', async () => {
+  const seen = new Set<number>();
+  for (let tries = 0; seen.size < 2 && tries < 100; tries += 1) {
+    const strings = { conninfo: bothAs('barman', 'load_balance_hosts=random'), streamingConninfo: undefined };
+    await using connection = await new ServerNodes(strings, {}).queries();
+    seen.add(connection.node.entry.port);
+  }
+  expect(seen.size).toBe(2);
+});
+
+test('strings that reach two nodes of a cluster, or two clusters, are refused before the copy', async () => {
+  await using other = await startCluster({ major: 18, uniqueSystemId: true });
+  const before = await records();
+  const strings = { conninfo: primary.conninfo({ user: 'barman' }), streaming_archiver: 'off', archiver: 'on' };
+  for (const [stream, reason] of [
+    [standby, 'another node of that cluster'],
+    [other, 'and streaming_conninfo the cluster'],
+  ] as const) {
+    const conninfo = stream.conninfo({ user: 'streaming_barman' });
+    const nodes = new ServerNodes({ conninfo: strings.conninfo, streamingConninfo: conninfo }, {});
+    await using connection = await nodes.queries();
+    await expect(nodes.requireOneServer(connection)).rejects.toThrow(reason);
+    await expect(nodes.requireOneServer(connection)).rejects.toThrow(`127.0.0.1 port ${String(stream.port)}`);
+  }
+  await configure({ conninfo: strings.conninfo, streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }) });
+  const { exitCode, stderr, stdout } = await runPgcellar(['backup', 'main'], { home });
+  await configure();
+  expect(`${stdout}${stderr}`).toContain('another node of that cluster');
+  expect([exitCode, await records()]).toEqual([1, before]);
+});
+
+test.each(['transaction', 'statement'] as const)(
+  'a backup through a pooler of each %s is refused before the copy',
+  async (mode) => {
+    await using pooler = await startPooler(primary, { mode });
+    const before = await records();
+    await configure({ conninfo: `host=127.0.0.1 port=${String(pooler.port)} user=barman dbname=postgres` });
+    const { exitCode, stdout, stderr } = await runPgcellar(['backup', 'main'], { home });
+    await configure();
+    expect(`${stdout}${stderr}`).toContain(`pool_mode = ${mode}`);
+    expect([exitCode, await records()]).toEqual([1, before]);
+  },
+);
+
+test.each([20, 1])('a backup through a pooler of sessions works, with %i connections', async (poolSize) => {
+  await using pooler = await startPooler(primary, { mode: 'session', poolSize });
+  const text = `host=127.0.0.1 port=${String(pooler.port)} user=barman dbname=postgres`;
+  const nodes = new ServerNodes({ conninfo: text, streamingConninfo: primary.conninfo({ user: 'streaming_barman' }) }, {});
+  await using connection = await nodes.queries();
+  await requireSession(connection, async (signal) => await nodes.queries(signal));
+  await nodes.requireOneServer(connection);
+});
+
+async function records(): Promise<readonly string[]> {
+  return (await readdir(home.server('main', 'meta'))).toSorted();
+}
