@@ -1,5 +1,6 @@
 // The demo's story, step by step; each pgcellar command is printed before it runs.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -236,7 +237,8 @@ class Story {
   async end() {
     this.isOver = true;
     await this.writer;
-    const stops = [...this.running].reverse().map((data) => {
+    const started = [...this.running].filter((data) => existsSync(join(data, 'postmaster.pid')));
+    const stops = started.reverse().map((data) => {
       const argv = asServerUser([join(this.bin, 'pg_ctl'), '-D', data, '-m', 'fast', '-w', 'stop']);
       return { argv, cwd: '/' };
     });

@@ -63,6 +63,9 @@ async function installDefaultServer() {
   const { stdout } = tryCommand(['apt-cache', 'depends', 'postgresql']);
   const major = Number(/postgresql-(\d+)/.exec(stdout)?.[1]);
   if (Number.isNaN(major)) throw new PreparationError('apt does not say which PostgreSQL its package postgresql brings');
+  say(
+    `no PostgreSQL here: apt installs PostgreSQL ${major} of this machine's suite (about 250 MB, a minute), without a cluster`,
+  );
   await installServer(major);
   return major;
 }

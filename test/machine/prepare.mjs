@@ -116,9 +116,9 @@ function announce(packages) {
   if (packages.length === 0 && existsSync(machineFile())) return;
   const lines = [
     'npm test sets this machine up first; the next run finds that:',
-    ...(packages.length === 0 ? [] : [`  from apt, as root or through sudo, about 350 MB: ${packages.join(' ')}`]),
-    `  unpacked into ${cacheFolder()}, about 1.5 GB, nothing of it is installed: PostgreSQL 11 to 18 and three releases of Barman`,
-    `  into node_modules, about 270 MB: what package-lock.json says`,
+    ...(packages.length === 0 ? [] : [`  from apt, as root or through sudo, about 1 GB: ${packages.join(' ')}`]),
+    `  unpacked into ${cacheFolder()}, about 1.2 GB, nothing of it is installed: PostgreSQL 11 to 18 and three releases of Barman`,
+    `  into node_modules, about 400 MB: what package-lock.json says`,
     'That takes 5 to 15 minutes, the tests about 25 more. npm run test:unit needs node_modules alone, and takes 2.',
   ];
   for (const line of lines) say(line);
