@@ -1,11 +1,11 @@
-import { mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Server } from '../config/server.ts';
 import type { ClientConnection } from '../postgres/client-connection.ts';
 import { requireClientProgram } from '../postgres/client-programs.ts';
 import { receivewalArguments } from '../postgres/receivewal-arguments.ts';
 import type { Context } from '../shared/context.ts';
-import { syncFolder } from '../shared/durable-file.ts';
+import { makeFolderDurably, syncFolder } from '../shared/durable-file.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { quoteWords } from '../shared/shell-words.ts';
 import { lastLines } from '../transport/program-result.ts';
@@ -31,7 +31,7 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
   const { slot_name: slotName } = server.config.options;
   const { environment, programPath: path } = server;
   const program = await requireClientProgram('pg_receivewal', { path, environment, serverVersion });
-  await mkdir(server.layout.streaming, { recursive: true });
+  await makeFolderDurably(server.layout.streaming);
   await truncateTornPartial(server.layout.streaming, segmentSize);
   const argv = receivewalArguments({
     program: program.path,
@@ -79,7 +79,7 @@ export type RealignOutcome =
  * @throws OperatorError `receiver-failed` when the folder is ahead of the server
  */
 export async function realignStreamingFolder(folder: string, restart: SegmentName): Promise<RealignOutcome> {
-  await mkdir(folder, { recursive: true });
+  await makeFolderDurably(folder);
   const names = (await readdir(folder)).filter((name) => ['segment', 'partial'].includes(walKindOf(name) ?? '')).toSorted();
   const newest = names.at(-1);
   const newestSegment = parseSegmentName((newest ?? '').slice(0, 24));

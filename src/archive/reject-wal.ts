@@ -1,7 +1,7 @@
-import { cp, mkdir, rm, stat } from 'node:fs/promises';
+import { cp, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ServerLayout } from '../catalog/server-layout.ts';
-import { syncFile, syncFolder } from '../shared/durable-file.ts';
+import { makeFolderDurably, syncFile, syncFolder } from '../shared/durable-file.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { renameNew } from '../shared/rename-new.ts';
 import { formatCompactTime, localTimestamp, withOffset } from '../shared/timestamp.ts';
@@ -16,7 +16,7 @@ export async function rejectWal(
   source: string,
   { reason, now, name = basename(source) }: { reason: 'duplicate' | 'unknown'; now: Date; name?: string },
 ): Promise<string> {
-  await mkdir(layout.errors, { recursive: true });
+  await makeFolderDurably(layout.errors);
   const stamp = `${formatCompactTime(withOffset(localTimestamp(now), 0))}Z`;
   const pathOf = (number: string): string => join(layout.errors, `${name}.${stamp}${number}.${reason}`);
   let path = pathOf('');

@@ -2,6 +2,7 @@ import { linkSync, lstatSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
+import { makeFolderDurably } from '../shared/durable-file.ts';
 import { onDisk } from '../shared/file-name.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
 import { isMissing } from '../shared/look.ts';
@@ -80,7 +81,7 @@ function lookAt(path: string): ReferenceFile | undefined {
 }
 
 async function makeFolders({ destination }: CopyItem, { folders }: SourceListing): Promise<void> {
-  await writing(destination, () => mkdir(destination, { recursive: true, mode: 0o700 }));
+  await writing(destination, () => makeFolderDurably(destination, { mode: 0o700 }));
   for (const { path, mode } of folders) {
     const folder = join(destination, path);
     if (path !== '') await writing(folder, () => mkdir(onDisk(folder), { mode: 0o700 }));

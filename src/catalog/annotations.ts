@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeFileDurably, writeFileDurably } from '../shared/durable-file.ts';
+import { makeFolderDurably, removeFileDurably, writeFileDurably } from '../shared/durable-file.ts';
 import { namesIn } from '../shared/look.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { type BackupId, parseBackupId } from './backup.ts';
@@ -79,7 +79,7 @@ export async function unmarkGoing(layout: ServerLayout, id: BackupId): Promise<v
 }
 
 async function migrate(layout: ServerLayout, id: BackupId, key: AnnotationKey): Promise<void> {
-  await mkdir(metaFolder(layout), { recursive: true });
+  await makeFolderDurably(metaFolder(layout));
   try {
     await rename(join(backupFolder(layout, id), 'annotations', key), annotationPath(layout, id, key));
   } catch (error) {

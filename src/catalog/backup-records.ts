@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder, writeFileDurably } from '../shared/durable-file.ts';
+import { makeFolderDurably, syncFolder, writeFileDurably } from '../shared/durable-file.ts';
 import { isMissing, namesIn, namesNowIn, unreadable } from '../shared/look.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
@@ -22,7 +22,7 @@ export interface BackupRecords {
   readonly broken: readonly BrokenRecord[];
 }
 
-const readAtOnce = 32;
+const readAtOnce = 16;
 /** Of a real one with thousands of tablespaces or included files it is a few megabytes. */
 const largestRecord = 64 * 1024 * 1024;
 /** Fewer records than these are read at once and without a cache: to have other threads read them takes longer. */
@@ -131,7 +131,7 @@ export async function readBackupRecord(layout: ServerLayout, id: BackupId): Prom
  */
 export async function writeBackupRecord(layout: ServerLayout, backup: Backup): Promise<void> {
   const content = formatBackupInfo(backup);
-  await mkdir(metaFolder(layout), { recursive: true });
+  await makeFolderDurably(metaFolder(layout));
   await writeFileDurably(backupInfoPath(layout, backup.id), content);
   if (await isFolder(backupFolder(layout, backup.id))) await writeFileDurably(legacyBackupInfoPath(layout, backup.id), content);
 }

@@ -1,9 +1,9 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CustomCompression } from '../compression/codec.ts';
 import { checksumOf } from '../shared/checksum.ts';
 import type { Context } from '../shared/context.ts';
-import { syncFolder } from '../shared/durable-file.ts';
+import { makeFolderDurably, syncFolder } from '../shared/durable-file.ts';
 import { type FileLock, lockFile } from '../shared/file-lock.ts';
 import { pathExists } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
@@ -112,7 +112,7 @@ export class WalIndex implements AsyncDisposable {
   /** @param most bytes that there may be, where that is known */
   async #replace(pieces: AsyncIterable<Buffer>, most = 0): Promise<void> {
     const path = xlogdbPath(this.#layout);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolderDurably(dirname(path));
     // a fixed name: the lock is ours, and what a crash leaves is overwritten by the next run
     const temporary = `${path}.tmp`;
     const file = await open(temporary, 'w');

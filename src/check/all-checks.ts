@@ -2,6 +2,7 @@ import type { Check } from './check.ts';
 import { archiveCommand } from './checks/archive-command.ts';
 import { archiveMode } from './checks/archive-mode.ts';
 import { archiverErrors } from './checks/archiver-errors.ts';
+import { backupFiles } from './checks/backup-files.ts';
 import { backupLabel } from './checks/backup-label.ts';
 import { backupMaximumAge } from './checks/backup-maximum-age.ts';
 import { backupMinimumSize } from './checks/backup-minimum-size.ts';
@@ -43,6 +44,7 @@ import { systemidCoherence } from './checks/systemid-coherence.ts';
 import { unavailableOptions } from './checks/unavailable-options.ts';
 import { walArchive } from './checks/wal-archive.ts';
 import { walContinuity } from './checks/wal-continuity.ts';
+import { walFiles } from './checks/wal-files.ts';
 import { walLevel } from './checks/wal-level.ts';
 import { walMaximumAge } from './checks/wal-maximum-age.ts';
 import { walSize } from './checks/wal-size.ts';
@@ -104,7 +106,9 @@ export const allChecks: readonly Check[] = [
   continuousArchiving,
   archiverErrors,
   backupRecords,
+  backupFiles,
   walContinuity,
+  walFiles,
   programs,
   unavailableOptions,
 ];

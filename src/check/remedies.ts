@@ -320,6 +320,21 @@ const table = {
       own('delete', '{server}', '{cutOff}'),
     ],
   },
+  'wal-files-lost': {
+    cause: 'WAL files that the index names are gone: {range}',
+    steps: [
+      note('look whether {wals} is mounted, and for the files in a copy of it. If they are lost:'),
+      own('rebuild-xlogdb', '{server}'),
+      own('backup', '--wait', '{server}'),
+    ],
+  },
+  'backup-files-lost': {
+    cause: 'the record of backup {backup} is there, and its files are gone',
+    steps: [
+      note('look whether {base} is mounted, and for the files in a copy of it. If they are lost:'),
+      own('delete', '{server}', '{backup}'),
+    ],
+  },
   'util-linux-missing': {
     cause: '{missing} cannot be found; every lock and every program is started through them',
     steps: [root('apt-get', 'install', '-y', 'util-linux')],

@@ -1,6 +1,8 @@
 import type { Backup } from '../catalog/backup.ts';
 import { type LastTransaction, readLastTransaction } from '../catalog/last-transaction.ts';
+import { findLostWals, type LostWals } from '../catalog/lost-wals.ts';
 import { type ContinuityReport, readContinuity } from '../catalog/read-continuity.ts';
+import { readLedger } from '../catalog/read-ledger.ts';
 import type { RecoverableWindow } from '../catalog/wal-continuity.ts';
 import { pathTo, segmentsBackFrom } from '../catalog/wal-paths.ts';
 import { describeHole } from '../check/describe-hole.ts';
@@ -22,12 +24,21 @@ export async function continuityItems(
 ): Promise<readonly StatusItem[]> {
   try {
     const report = await readContinuity({ server, backups, isPassive: server.config.isPassive }, context);
-    return report === undefined ? [] : itemsOf(report, await lastTransactions(server, report, context));
+    if (report === undefined) return [];
+    const { layout } = server;
+    const lost = await findLostWals(layout, await readLedger(layout, context), backups);
+    const items = itemsOf(report, await lastTransactions(server, report, context));
+    return [...items, ...(lost === undefined ? [] : [lostItem(lost)])];
   } catch (error) {
     const reason = expectedFailureOf(error);
     if (reason === undefined || reason.code === 'interrupted') throw error;
     return [{ key: 'wal_holes', label: 'WAL holes', message: `unknown (${reason.message})` }];
   }
+}
+
+function lostItem({ count, first, last }: LostWals): StatusItem {
+  const message = `${String(count)} in the index and not in the archive, from ${first} to ${last}`;
+  return { key: 'wal_files_lost', label: 'WAL files lost', message };
 }
 
 /** By the last segment of a window, where its WAL ends. */
@@ -79,9 +90,14 @@ type Window = Pick<RecoverableWindow, 'from' | 'to'>;
 function wholeOf(windows: readonly RecoverableWindow[]): Window | undefined {
   const [some] = windows;
   if (some === undefined) return undefined;
-  const { from } = windows.reduce((found, window) => (window.from.backupId < found.from.backupId ? window : found), some);
+  const { from } = windows.reduce((found, window) => (isOlder(window, found) ? window : found), some);
   const { to } = windows.reduce((found, window) => ((window.to.time ?? 0) >= (found.to.time ?? 0) ? window : found), some);
   return { from, to };
+}
+
+function isOlder({ from: a }: Window, { from: b }: Window): boolean {
+  if (a.time === null || b.time === null) return a.backupId < b.backupId;
+  return a.time.epochMicros < b.time.epochMicros;
 }
 
 function windowItems(

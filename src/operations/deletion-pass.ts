@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { markGoing, readAnnotations, readAnnotationsOf, unmarkGoing } from '../catalog/annotations.ts';
@@ -21,8 +22,10 @@ import { refuseKept } from './refuse-kept.ts';
 import { settleChildren, settleFamilies } from './settle-children.ts';
 import { walDeletionHooks } from './wal-deletion-hooks.ts';
 
-/** Each holds its lock, an open file, until the pass ends. */
+/** Each holds its lock, an open file, until what was taken is finished. */
 const mostAtOnce = 500;
+/** For everything else that is open: the index, the log, pipes of programs and hooks. */
+const spareDescriptors = 24;
 const goingError = 'its deletion was interrupted: delete it again, or let cron finish';
 
 /** A backup whose files are gone: what is left of it goes when the WAL of the whole pass is gone. */
@@ -48,6 +51,7 @@ export class DeletionPass implements AsyncDisposable {
   readonly #planner: WalDeletionPlanner;
   readonly #taken: Taken[] = [];
   readonly #held: OperatorError[] = [];
+  readonly #mostAtOnce = Math.max(1, Math.min(mostAtOnce, descriptorsLeft() - spareDescriptors));
 
   private constructor(server: Server, facts: DeletionFacts, context: Context) {
     this.#server = server;
@@ -75,7 +79,7 @@ export class DeletionPass implements AsyncDisposable {
    * @throws OperatorError `lock-busy` when another command works on it; `backup-refused` when it has been kept meanwhile
    */
   async take(id: BackupId): Promise<void> {
-    if (this.#taken.length === mostAtOnce) await this.finish();
+    if (this.#taken.length >= this.#mostAtOnce) await this.finish();
     const { layout, config } = this.#server;
     const lock = await tryLockFile(backupLockPath(layout, id));
     if (lock === undefined) {
@@ -181,6 +185,16 @@ export class DeletionPass implements AsyncDisposable {
     );
     await runPostHooks(hook, context);
     await rm(lock.path, { force: true });
+  }
+}
+
+/** How many files this process may still open (`ulimit -n`); any number where the kernel does not say. */
+function descriptorsLeft(): number {
+  try {
+    const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    return limit === undefined ? Infinity : Number(limit) - readdirSync('/proc/self/fd').length;
+  } catch {
+    return Infinity;
   }
 }
 

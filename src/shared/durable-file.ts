@@ -5,7 +5,7 @@ import { onDisk } from './file-name.ts';
 import { systemCodeOf } from './operator-error.ts';
 
 interface WriteOptions {
-  /** Permission bits before umask; 0o666 when left out. */
+  /** Permission bits before umask; when left out 0o666, and 0o777 for a folder. */
   readonly mode?: number;
 }
 
@@ -20,7 +20,7 @@ export async function writeFileDurably(
   options: WriteOptions = {},
 ): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
+  await makeFolderDurably(folder);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
   try {
     const file = await open(temporary, 'wx', options.mode ?? 0o666);
@@ -50,9 +50,9 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder with all that are missing above it, so that they survive a power cut. */
-export async function makeFolderDurably(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
+/** Makes a folder with all that are missing above it, so that they survive a power cut. Every folder of a catalog is made here. */
+export async function makeFolderDurably(path: string, { mode = 0o777 }: WriteOptions = {}): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode });
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
 }

@@ -418,7 +418,7 @@ const catalogCases: readonly Case[] = [
   brokenRecord(
     'a record with an end that no backup reaches',
     (text) => text.replace(/^end_wal=.*$/m, `end_wal=${'F'.repeat(24)}`),
-    /backup\.info: no backup has end_wal=F{24}/,
+    /: no backup has end_wal=F{24}/,
   ),
   brokenRecord('a record with a line that is no pair', (text) => `half a line\n${text}`, /:1: no "key=value"/),
   brokenRecord(

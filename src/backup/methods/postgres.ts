@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backupFolder } from '../../catalog/server-layout.ts';
 import { parseBackupLabel } from '../../postgres/backup-label.ts';
@@ -6,6 +5,7 @@ import { backupCompressionOf, recordedCompression } from '../../postgres/basebac
 import type { Connection } from '../../postgres/connect.ts';
 import { identifySystem } from '../../postgres/replication-commands.ts';
 import { readCurrentPosition, readIsInRecovery, readTimeline, switchWal } from '../../postgres/server-queries.ts';
+import { makeFolderDurably } from '../../shared/durable-file.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { PythonFloat } from '../../shared/python-literal.ts';
 import { formatInterval } from '../../shared/units.ts';
@@ -58,7 +58,7 @@ async function start(job: BackupJob): Promise<void> {
   const position = await readCurrentPosition(connection);
   const timeline = position.segment === undefined ? await readTimeline(connection) : timelineOf(position.segment);
   const begin = segmentAtLsn(position.lsn, timeline ?? 1, facts.segmentSize);
-  await mkdir(job.folder, { recursive: true });
+  await makeFolderDurably(job.folder);
   await job.save({
     status: 'STARTED',
     beginTime: position.time,

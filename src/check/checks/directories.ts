@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { makeFolderDurably } from '../../shared/durable-file.ts';
 import { systemCodeOf } from '../../shared/operator-error.ts';
 import type { Check } from '../check.ts';
 import { folderRemedy } from '../folder-remedy.ts';
@@ -26,7 +26,7 @@ export const directories: Check = {
 
 async function makeFolder(folder: string): Promise<string | undefined> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolderDurably(folder);
     return undefined;
   } catch (error) {
     const code = systemCodeOf(error);

@@ -14,7 +14,7 @@ import type { WalEntry } from '../../catalog/wal-entry.ts';
 import { WalIndex } from '../../catalog/wal-index.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
-import { syncFile, syncFolder, writeFileDurably } from '../../shared/durable-file.ts';
+import { makeFolderDurably, syncFile, syncFolder, writeFileDurably } from '../../shared/durable-file.ts';
 import { namesIn, pathExists } from '../../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { parseWalName, type WalName } from '../../wal/wal-name.ts';
@@ -140,7 +140,7 @@ async function removeWal({ layout }: Server, name: WalName): Promise<void> {
 }
 
 async function moveWal(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
+  await makeFolderDurably(dirname(to));
   try {
     await rename(from, to);
   } catch (error) {

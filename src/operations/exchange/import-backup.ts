@@ -1,4 +1,4 @@
-import { access, constants, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { readBackupRecord } from '../../catalog/backup-records.ts';
 import { type Identity, readIdentity } from '../../catalog/identity.ts';
@@ -6,6 +6,7 @@ import { backupLockPath, serverLockPath } from '../../catalog/server-layout.ts';
 import { isStoreUrl } from '../../config/option-kind.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
+import { makeFolderDurably } from '../../shared/durable-file.ts';
 import { lockFile, tryLockFile } from '../../shared/file-lock.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { applyImport, recoverImports, stagingPrefix } from './apply-import.ts';
@@ -40,7 +41,7 @@ export async function importBackup(server: Server, tarball: string, context: Con
     });
   }
   context.messages.info(`Importing backup ${name.backupId} into server ${config.name} from ${path}`);
-  for (const folder of [layout.base, layout.wals]) await mkdir(folder, { recursive: true });
+  for (const folder of [layout.base, layout.wals]) await makeFolderDurably(folder);
   const staging = await mkdtemp(join(layout.base, stagingPrefix));
   try {
     const { tablespaceLinks } = await unpackExport(path, staging, { server, name, context });

@@ -1,0 +1,27 @@
+import { isCopyDone } from '../../catalog/backup.ts';
+import { isOrphan } from '../../catalog/lost-backups.ts';
+import type { Check } from '../check.ts';
+import { mendedBy } from '../remedies.ts';
+import { failed } from '../verdict.ts';
+
+/** Every usable backup has its files. */
+export const backupFiles: Check = {
+  name: 'backup files',
+  appliesTo: 'every',
+  isCritical: false,
+  about: 'Ours',
+  meaning: 'The folder of a backup that its record calls usable is gone, or empty.',
+  remedies: ['backup-files-lost'],
+  isShownOnlyWhenFailed: true,
+  async run({ server: { layout }, backups }) {
+    const lost: string[] = [];
+    for (const backup of backups) if (isCopyDone(backup) && (await isOrphan(layout, backup))) lost.push(backup.id);
+    const [first] = lost;
+    if (first === undefined) return undefined;
+    const others = lost.length === 1 ? '' : `, and those of ${String(lost.length - 1)} more`;
+    return failed(
+      `the files of backup ${first} are not in ${layout.base}${others}`,
+      mendedBy('backup-files-lost', { backup: first, base: layout.base }),
+    );
+  },
+};
