@@ -62,7 +62,7 @@ describe('a hostile host', () => {
       .map((text) =>
         text
           .split('\n')
-          .filter((line) => !/barman\.log|theirs/.test(line))
+          .filter((line) => !/barman\.log|theirs|\.lock$/.test(line))
           .toSorted()
           .join('\n'),
       )
@@ -94,7 +94,7 @@ describe('a hostile host', () => {
   ] as const;
   test.each(escapes)('whose find adds %s', async (_, entries) => {
     await pretend('find', `"$REAL" "$@"; printf '${entries.replace('GOOD', goodId)}'`);
-    await expectRefused(/cannot list .* on 127\.0\.0\.1: find tells of /);
+    await expectRefused(/cannot list .* on \S+: find tells of /);
   });
 
   test('whose find does not end', async () => {
