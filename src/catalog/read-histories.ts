@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StoringServer, WalStorage } from '../encryption/stored-wal.ts';
-import { BoundedSink } from '../shared/bounded-sink.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { formatLsn, parseLsn } from '../wal/lsn.ts';
@@ -67,6 +66,7 @@ export async function readHistories(
  */
 export async function readHistoryFile(path: string, name: WalName, storage: WalStorage): Promise<TimelineSwitch[]> {
   const { writePlainWal } = await import('../encryption/stored-wal.ts');
+  const { BoundedSink } = await import('../shared/bounded-sink.ts'); // it is a stream, which most commands never need
   const limit = `${String(longestHistoryBytes)} bytes`;
   const tooMuch = new OperatorError('wal-index-invalid', `${name} is no timeline history: it has more than ${limit}`);
   const content = await new BoundedSink(longestHistoryBytes, tooMuch).filledBy((sink) => writePlainWal(path, sink, storage));
