@@ -1,16 +1,22 @@
-import { open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { listStreamed } from '../catalog/list-streamed.ts';
+import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { ClientConnection } from '../postgres/client-connection.ts';
 import { requireClientProgram } from '../postgres/client-programs.ts';
 import { receivewalArguments } from '../postgres/receivewal-arguments.ts';
+import { afterGrace } from '../shared/after-grace.ts';
 import type { Context } from '../shared/context.ts';
 import { makeFolderDurably, syncFolder } from '../shared/durable-file.ts';
+import { namesIn, pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { renameNew } from '../shared/rename-new.ts';
 import { quoteWords } from '../shared/shell-words.ts';
 import { lastLines } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
-import { parseSegmentName, type SegmentName, walKindOf } from '../wal/wal-name.ts';
+import { parseSegmentName, type SegmentName, segmentIndex } from '../wal/wal-name.ts';
 
 interface ReceiverOptions {
   readonly server: Server;
@@ -20,6 +26,11 @@ interface ReceiverOptions {
   readonly segmentSize: number;
   readonly isSynchronous: boolean;
 }
+
+/** After it was told to end: while it waits for a server that hangs it hears nothing. */
+const syncsForMs = 5000;
+/** It is told to be verbose, and says where it begins as soon as the server has answered. */
+const firstWordMs = 60_000;
 
 /**
  * Runs `pg_receivewal` until it ends or we are told to stop (engine.md section 9.2); what it says is passed on. The caller holds the
@@ -32,7 +43,7 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
   const { environment, programPath: path } = server;
   const program = await requireClientProgram('pg_receivewal', { path, environment, serverVersion });
   await makeFolderDurably(server.layout.streaming);
-  await truncateTornPartial(server.layout.streaming, segmentSize);
+  await replaceTornPartial(server.layout, segmentSize);
   const argv = receivewalArguments({
     program: program.path,
     connection: client.connection,
@@ -40,17 +51,33 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
     slotName,
     isSynchronous,
   });
-  const tell = (line: string): void => context.messages.info(`${server.config.name}: ${line}`);
+  const tooSilent = new AbortController();
+  const silence = setTimeout(() => tooSilent.abort(), firstWordMs);
+  const tell = (line: string): void => {
+    clearTimeout(silence);
+    context.messages.info(`${server.config.name}: ${line}`);
+  };
   context.log.debug(`running ${quoteWords(argv)}`);
   const result = await runProgram(argv, {
     environment: { ...environment, ...client.secrets },
     inherited: client.inherited,
     signal: context.signal,
     stopSignal: 'SIGINT', // it syncs what it has before it ends
+    abandonSignal: AbortSignal.any([afterGrace(context.signal, syncsForMs), tooSilent.signal]),
     onStdoutLine: tell,
     onStderrLine: tell,
   });
+  clearTimeout(silence);
   if (context.signal.aborted) return;
+  if (tooSilent.signal.aborted) {
+    throw new OperatorError(
+      'receiver-failed',
+      `pg_receivewal got no answer from the server for ${String(firstWordMs / 1000)} s`,
+      {
+        hint: "look at the server's log; a pooler or a firewall in between may have lost the connection",
+      },
+    );
+  }
   const reason = result.signal ?? `exit code ${String(result.exitCode)}`;
   throw new OperatorError('receiver-failed', `ArchiverFailure:pg_receivewal terminated with error: ${reason}`, {
     hint: lastLines(result.stderr, 2),
@@ -58,50 +85,103 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
 }
 
 /**
- * A partial segment that is neither empty nor whole was torn by a crash, and `pg_receivewal` refuses it: emptied, it is received again
- * from its start.
+ * A partial segment that is neither empty nor whole was torn by a crash, and `pg_receivewal` refuses it: it is received again from its start,
+ * and what it held is kept aside until the whole segment is there, which the server may no longer have.
  */
-async function truncateTornPartial(folder: string, segmentSize: number): Promise<void> {
-  const newest = (await partialsIn(folder)).at(-1);
+async function replaceTornPartial(layout: ServerLayout, segmentSize: number): Promise<void> {
+  const folder = layout.streaming;
+  await dropReplacedAside(layout);
+  const newest = (await listStreamed(layout, segmentSize)).findLast(({ isPartial }) => isPartial);
   if (newest === undefined) return;
-  const path = join(folder, newest);
-  const { size } = await stat(path);
-  if (size !== 0 && size !== segmentSize) await truncate(path, 0);
+  const { size } = await stat(join(folder, newest.name));
+  if (size === 0 || size === segmentSize) return;
+  await keepAside(folder, newest.name);
+  await makeEmptyPartial(folder, newest.segment);
+}
+
+/** Below the streaming folder, where no reader of it looks. */
+const asideFolder = '.aside';
+
+/** Moves a file of the streaming folder aside; nothing there is ever replaced. @returns its path there, below the streaming folder */
+async function keepAside(folder: string, name: string): Promise<string> {
+  await mkdir(join(folder, asideFolder), { recursive: true });
+  for (let count = 0; ; count++) {
+    const target = join(asideFolder, count === 0 ? name : `${name}.${String(count)}`);
+    if (!(await renameNew(join(folder, name), join(folder, target)))) continue;
+    await syncFolder(join(folder, asideFolder));
+    return target;
+  }
+}
+
+/** What was kept of a segment goes when all of it is archived. */
+async function dropReplacedAside(layout: ServerLayout): Promise<void> {
+  const folder = join(layout.streaming, asideFolder);
+  for (const name of await namesIn(folder)) {
+    const segment = parseSegmentName(name.slice(0, 24));
+    if (segment === undefined || !(await pathExists(archivedWalPath(layout, segment)))) continue;
+    await rm(join(folder, name), { force: true });
+  }
+}
+
+async function makeEmptyPartial(folder: string, segment: SegmentName): Promise<string> {
+  const name = `${segment}.partial`;
+  await using file = await open(join(folder, name), 'a');
+  await file.sync();
+  await syncFolder(folder);
+  return name;
+}
+
+interface Realignment {
+  /** Where the server can go on. */
+  readonly restart: SegmentName;
+  readonly segmentSize: number;
+  /** The server has left the timeline of what was streamed, so that this may reach further than `restart`. */
+  readonly isHistoryLeft: boolean;
+  /** Archives what the folder holds but for the file that the receiver goes on from. */
+  readonly archive: () => Promise<void>;
 }
 
 export type RealignOutcome =
   | { readonly kind: 'nothing-to-do' }
-  | { readonly kind: 'realigned'; readonly removed: string | undefined; readonly created: string };
+  | {
+      readonly kind: 'realigned';
+      readonly removed: string | undefined;
+      readonly created: string;
+      /** Files that could not be archived: below the streaming folder. */
+      readonly aside: readonly string[];
+    };
 
 /**
- * Makes the streaming folder begin where the server can go on (engine.md section 9.2, `--reset`): the newest partial segment goes, an
- * empty one at `restart` comes.
+ * Makes the streaming folder begin where the server can go on (engine.md section 9.2, `--reset`): an empty partial segment comes, and what
+ * `pg_receivewal` would take instead of it is archived, or else kept aside. Nothing that was streamed is deleted.
  * @throws OperatorError `receiver-failed` when the folder is ahead of the server
  */
-export async function realignStreamingFolder(folder: string, restart: SegmentName): Promise<RealignOutcome> {
+export async function realignStreamingFolder(
+  layout: Pick<ServerLayout, 'streaming'>,
+  { restart, segmentSize, isHistoryLeft, archive }: Realignment,
+): Promise<RealignOutcome> {
+  const folder = layout.streaming;
   await makeFolderDurably(folder);
-  const names = (await readdir(folder)).filter((name) => ['segment', 'partial'].includes(walKindOf(name) ?? '')).toSorted();
-  const newest = names.at(-1);
-  const newestSegment = parseSegmentName((newest ?? '').slice(0, 24));
-  if (newestSegment === restart) return { kind: 'nothing-to-do' };
-  if (newestSegment !== undefined && newestSegment > restart) {
+  const files = await listStreamed(layout, segmentSize);
+  const newest = files.at(-1);
+  if (newest?.segment === restart) return { kind: 'nothing-to-do' };
+  if (newest !== undefined && newest.segment > restart && !isHistoryLeft) {
     throw new OperatorError(
       'receiver-failed',
-      `the streaming folder is ahead of the server: it holds ${newestSegment}, the server would send ${restart}`,
+      `the streaming folder is ahead of the server: it holds ${newest.segment}, the server would send ${restart}`,
       {
         hint: 'is this still the same cluster? Move the files of the streaming folder away when you are sure that nobody needs them',
       },
     );
   }
-  const removed = names.findLast((name) => walKindOf(name) === 'partial');
-  const created = `${restart}.partial`;
-  if (removed !== undefined) await rm(join(folder, removed));
-  await using file = await open(join(folder, created), 'a');
-  await file.sync();
+  const removed = files.findLast(({ isPartial }) => isPartial)?.name;
+  const created = await makeEmptyPartial(folder, restart);
+  await archive();
+  const aside: string[] = [];
+  for (const { name, segment } of await listStreamed(layout, segmentSize)) {
+    const isInTheWay = segmentIndex(segment, segmentSize) >= segmentIndex(restart, segmentSize);
+    if (name !== created && (isInTheWay || name === removed)) aside.push(await keepAside(folder, name));
+  }
   await syncFolder(folder);
-  return { kind: 'realigned', removed, created };
-}
-
-async function partialsIn(folder: string): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => walKindOf(name) === 'partial').toSorted();
+  return { kind: 'realigned', removed, created, aside };
 }

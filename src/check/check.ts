@@ -8,8 +8,9 @@ import type { ServerVersion } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import type { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/host.ts';
+import type { TimelineSwitch } from '../wal/timeline-history.ts';
 import type { NamedRemedy, RemedyKey } from './remedies.ts';
-import type { Remedy } from './remedy.ts';
+import type { FilledRemedy } from './remedy.ts';
 import type { WalReading } from './wal-reading.ts';
 
 /** One line of a report (config-checks-hooks.md section 9). */
@@ -22,7 +23,7 @@ export interface CheckResult {
   /** A failure that keeps a backup from starting. */
   readonly isCritical: boolean;
   /** Of a failure: why, and what mends it. */
-  readonly remedy?: Remedy | undefined;
+  readonly remedy?: FilledRemedy | undefined;
 }
 
 /** A connection that works, or why there is none. */
@@ -39,6 +40,8 @@ export interface QueryAccess {
 /** What a replication connection told. */
 export interface StreamAccess extends StreamIdentity {
   readonly version: ServerVersion;
+  /** Where the timeline comes from. */
+  readonly history: readonly TimelineSwitch[];
 }
 
 /** What the host of the server said when nothing was asked of it. */

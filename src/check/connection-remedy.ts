@@ -7,6 +7,7 @@ import { PasswordMissing } from '../postgres/password-file.ts';
 import type { Environment } from '../shared/environment.ts';
 import { expectedFailureOf, messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { mendedBy, type NamedRemedy, type RemedyKey } from './remedies.ts';
+import type { QueryOption } from './remedy.ts';
 
 /** What mends a connection for queries that cannot be made. */
 export const queryRemedies: readonly RemedyKey[] = [
@@ -15,7 +16,7 @@ export const queryRemedies: readonly RemedyKey[] = [
   'not-let-in-locally',
   'password-wrong',
   'database-missing',
-  'no-sender-free',
+  'no-connection-free',
   'conninfo-unset',
   'no-connection',
   'server-too-old',
@@ -43,7 +44,17 @@ interface FailedConnection {
 }
 
 /** What mends a connection that was not made, by the SQLSTATE or the code of the failure. */
-export async function connectionRemedy({
+export async function connectionRemedy(failed: FailedConnection): Promise<NamedRemedy> {
+  return { ...(await remedyOfState(failed)), over: queriedInstead(failed.key) };
+}
+
+/** The connection for queries to the same server: that of a replication connection may work. */
+function queriedInstead(key: string): QueryOption {
+  if (key === 'primary_conninfo') return key;
+  return key.startsWith('wal_') ? 'wal_conninfo' : 'conninfo';
+}
+
+async function remedyOfState({
   key,
   conninfo: text,
   isReplication,
@@ -79,13 +90,28 @@ export async function connectionRemedy({
     case '42501':
       return mendedBy('no-replication-right', { role });
     case '53300':
-      return mendedBy('no-sender-free');
+      return isReplication
+        ? mendedBy('no-sender-free', { senders: moreSenders(messageOf(error)) })
+        : mendedBy('no-connection-free', { role });
     case 'ECONNREFUSED':
-    case 'ENOENT':
       return mendedBy('not-listening', { key, where });
+    case 'ENOENT':
+      if (isLocal && isOfConnecting(error)) return mendedBy('not-listening', { key, where }); // or a file of the certificates
+      return mendedBy('no-connection', { reason: messageOf(error), psql: better(conninfo, {}) });
     default:
       return mendedBy('no-connection', { reason: messageOf(error), psql: better(conninfo, {}) });
   }
+}
+
+/** Never fewer than there are: the server says in brackets how many it has, in any language. */
+function moreSenders(said: string): string | undefined {
+  const current = /\(\D*(\d+)\)/.exec(said)?.[1];
+  return current === undefined ? undefined : String(Math.max(10, Number(current) + 5));
+}
+
+function isOfConnecting(error: unknown): boolean {
+  const cause: unknown = error instanceof OperatorError ? error.cause : error;
+  return cause instanceof Error && 'syscall' in cause && cause.syscall === 'connect';
 }
 
 /** The connection string without its password, with other values. */

@@ -37,7 +37,7 @@ export async function judgeClientVersion(facts: CheckFacts, name: CheckedProgram
   );
 }
 
-function majorOf({ streaming, connection }: CheckFacts): string {
+function majorOf({ streaming, connection }: CheckFacts): string | undefined {
   const version = accessible(streaming)?.version ?? accessible(connection)?.version;
-  return version === undefined ? '…' : String(Math.floor(version.number / 10_000));
+  return version === undefined ? undefined : String(Math.floor(version.number / 10_000));
 }

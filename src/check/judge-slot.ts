@@ -1,34 +1,69 @@
 import { serverLockPath } from '../catalog/server-layout.ts';
-import { readReplicationSlot } from '../postgres/server-queries.ts';
+import { isLogicalSlot, type ReplicationSlot, readReplicationSlot } from '../postgres/server-queries.ts';
 import { isLockHeld } from '../shared/file-lock.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, Verdict } from './check.ts';
-import { mendedBy } from './remedies.ts';
+import { findStuckReceiver, stuckRemedies } from './receiver-remedy.ts';
+import { mendedBy, type RemedyKey } from './remedies.ts';
 import { failed, passed } from './verdict.ts';
 
-/** The receiver's slot: there, initialised and in use; without a receiver one that holds WAL back is worth a warning. */
-export async function judgeSlot(
-  { server }: CheckFacts,
-  attempt: Attempt<QueryAccess> | undefined,
-): Promise<Verdict | undefined> {
+/** What mends the receiver's slot. */
+export const slotRemedies: readonly RemedyKey[] = [
+  'slot-unknown',
+  'slot-missing',
+  'slot-logical',
+  'slot-idle',
+  'slot-unreserved',
+  'slot-other',
+  ...stuckRemedies,
+];
+
+/**
+ * The receiver's slot: there, with all the WAL that it needs, initialised and in use; without a receiver one that holds WAL back is worth a
+ * warning. Of a server that cannot be asked it is not known.
+ */
+export async function judgeSlot(facts: CheckFacts, attempt: Attempt<QueryAccess> | undefined): Promise<Verdict | undefined> {
+  const { server } = facts;
   const { slot_name: name, streaming_archiver: isWanted } = server.config.options;
-  if (name === undefined) return undefined;
   const access = accessible(attempt);
-  const slot = access === undefined ? undefined : await readReplicationSlot(access.connection, name);
+  if (name === undefined) return undefined;
+  if (access === undefined) {
+    return isWanted ? failed('not known, as PostgreSQL cannot be asked', mendedBy('slot-unknown')) : undefined;
+  }
+  const slot = await readReplicationSlot(access.connection, name);
   if (!isWanted) {
     if (slot?.restartLsn === undefined) return undefined;
     const state = slot.isActive ? 'active' : 'initialised';
     return passed(`WARNING: slot '${name}' is ${state} but not required by the current config`);
   }
-  if (slot === undefined) {
-    return failed(
-      `replication slot '${name}' doesn't exist. Please execute 'pgcellar receive-wal --create-slot ${server.config.name}'`,
-      mendedBy('slot-missing', { slot: name }),
-    );
+  if (slot === undefined) return await missing(facts, access, name);
+  if (slot.isActive) {
+    return slot.walStatus === 'unreserved'
+      ? passed(`WARNING: PostgreSQL is about to remove WAL that slot '${name}' needs (wal_status = unreserved)`)
+      : passed();
   }
-  if (slot.isActive) return passed();
-  const isReceiving = await isLockHeld(serverLockPath(server.layout, 'receive-wal'));
-  const idle = mendedBy(isReceiving ? 'slot-other' : 'slot-idle', { slot: name });
-  if (slot.restartLsn === undefined) return failed(`slot '${name}' not initialised: is 'receive-wal' running?`, idle);
-  return failed(`slot '${name}' not active: is 'receive-wal' running?`, idle);
+  return await idle(facts, slot);
+}
+
+async function missing({ server }: CheckFacts, { connection }: QueryAccess, name: string): Promise<Verdict> {
+  if (await isLogicalSlot(connection, name))
+    return failed(`replication slot '${name}' is a logical one`, mendedBy('slot-logical', { slot: name }));
+  return failed(
+    `replication slot '${name}' doesn't exist. Please execute 'pgcellar receive-wal --create-slot ${server.config.name}'`,
+    mendedBy('slot-missing', { slot: name }),
+  );
+}
+
+async function idle(facts: CheckFacts, { name, walStatus, restartLsn }: ReplicationSlot): Promise<Verdict> {
+  const isReceiving = await isLockHeld(serverLockPath(facts.server.layout, 'receive-wal'));
+  if (walStatus === 'lost' || !isReceiving) {
+    const stuck = await findStuckReceiver(facts);
+    if (stuck !== undefined) return failed(stuck.reason, stuck.remedy);
+  }
+  const values = { slot: name };
+  if (walStatus === 'unreserved')
+    return failed(`slot '${name}' not active, and its WAL may go at the next checkpoint`, mendedBy('slot-unreserved', values));
+  const remedy = mendedBy(isReceiving ? 'slot-other' : 'slot-idle', values);
+  if (restartLsn === undefined) return failed(`slot '${name}' not initialised: is 'receive-wal' running?`, remedy);
+  return failed(`slot '${name}' not active: is 'receive-wal' running?`, remedy);
 }

@@ -8,6 +8,7 @@ import { mendedBy, type NamedRemedy } from './remedies.ts';
 /** `primary_conninfo` as it should be: where the standby itself receives its WAL from. */
 export async function primaryRemedy({ config: { options } }: Server, { connection }: QueryAccess): Promise<NamedRemedy> {
   const sender = await readSender(connection);
-  const place = sender === undefined ? { host: '…' } : { host: sender.host, port: sender.port };
-  return mendedBy('primary-conninfo-wrong', { primary: better(parseConninfo(options.primary_conninfo ?? ''), place) });
+  const place = sender === undefined ? undefined : { host: sender.host, port: sender.port };
+  const primary = place === undefined ? undefined : better(parseConninfo(options.primary_conninfo ?? ''), place);
+  return mendedBy('primary-conninfo-wrong', { primary });
 }

@@ -4,7 +4,7 @@ import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
 import { type ClientProgram, type ClientProgramName, findClientProgram } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
-import { identifySystem } from '../postgres/replication-commands.ts';
+import { identifySystem, readTimelineHistory } from '../postgres/replication-commands.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
 import type { ServerNodes } from '../postgres/server-nodes.ts';
 import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
@@ -126,5 +126,5 @@ async function streamAccess(connection: Connection): Promise<StreamAccess> {
   const identity = await identifySystem(connection);
   const number = Number(await readSetting(connection, 'server_version_num'));
   const text = ((await readSetting(connection, 'server_version')) ?? '').split(' ')[0] ?? '';
-  return { ...identity, version: { number, text } };
+  return { ...identity, version: { number, text }, history: await readTimelineHistory(connection, identity.timeline) };
 }

@@ -1,4 +1,4 @@
-import type { Remedy, RemedyStep, RemedyValues } from './remedy.ts';
+import type { QueryOption, Remedy, RemedyStep, RemedyValues } from './remedy.ts';
 
 const own = (...words: readonly string[]): RemedyStep => ({ kind: 'pgcellar', words });
 const shell = (...words: readonly string[]): RemedyStep => ({ kind: 'shell', words });
@@ -8,6 +8,7 @@ const sql = (text: string): RemedyStep => ({ kind: 'sql', text });
 const hba = (text: string): RemedyStep => ({ kind: 'hba', text });
 const setting = (text: string): RemedyStep => ({ kind: 'setting', text });
 const note = (text: string): RemedyStep => ({ kind: 'note', text });
+const decision = (step: RemedyStep): RemedyStep => ({ ...step, isDecision: true });
 
 const startReceiver = own('cron');
 const restart = host('systemctl', 'restart', 'postgresql');
@@ -23,7 +24,8 @@ const archiveCommand = sql("ALTER SYSTEM SET archive_command = '{command}';");
 /**
  * Every remedy that a check can name: the cause in general words, and the steps with placeholders for what belongs to the server at hand.
  * `check` and `doctor` fill them in, docs/checks.md shows them as they are. Of every server are known: `{server}`, `{file}` (where its
- * section stands), `{owner}` (user of the catalog), `{backupHost}`.
+ * section stands), `{owner}` (user of the catalog), `{backupHost}`. What holds `…`, or a placeholder whose value is unknown, is advice and is
+ * never run.
  */
 const table = {
   'first-segment-streamed': {
@@ -83,8 +85,13 @@ const table = {
     steps: [sql('ALTER ROLE {role} REPLICATION;')],
   },
   'no-sender-free': {
-    cause: 'PostgreSQL has no connection left: for streaming, max_wal_senders needs room for a receiver and a backup',
-    steps: [sql("ALTER SYSTEM SET max_wal_senders = '10';"), restart],
+    cause: 'PostgreSQL has no connection left for streaming: max_wal_senders needs room for a receiver and a backup',
+    steps: [sql("ALTER SYSTEM SET max_wal_senders = '{senders}';"), restart],
+  },
+  'no-connection-free': {
+    cause:
+      'PostgreSQL has no connection left for {role}: max_connections, or the limit of the role or the database, is reached',
+    steps: [note('end sessions that nobody needs (pg_stat_activity), or raise the limit that the message names')],
   },
   'server-too-old': {
     cause: 'the server is older than PostgreSQL 9.6',
@@ -126,7 +133,7 @@ const table = {
   'ssh-host-unknown': {
     cause: 'the host key of {address} is in none of the known_hosts files of {owner}',
     steps: [
-      shell('sh', '-c', 'ssh-keyscan -p "$1" "$2" >> "$3"', 'sh', '{port}', '{address}', '{knownHosts}'),
+      decision(shell('sh', '-c', 'ssh-keyscan -p "$1" "$2" >> "$3"', 'sh', '{port}', '{address}', '{knownHosts}')),
       note('compare before anything is trusted to it:  ssh-keygen -lf {knownHosts}  here with'),
       note('for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done  on that host'),
     ],
@@ -182,9 +189,35 @@ const table = {
       note('give the new cluster a section of its own: rename [{server}] to [{server}-new] in {file}; the old backups stay'),
     ],
   },
+  'slot-unknown': {
+    cause: 'without a connection nobody knows whether PostgreSQL has the slot',
+    steps: [note('mend the line "PostgreSQL" first: this one follows')],
+  },
   'slot-missing': {
     cause: 'PostgreSQL has no replication slot {slot}',
     steps: [own('receive-wal', '--create-slot', '{server}'), startReceiver],
+  },
+  'slot-logical': {
+    cause: 'the slot {slot} is a logical one, of somebody else: a receiver streams from a physical slot',
+    steps: [setting('slot_name = {slot}_wal'), startReceiver],
+  },
+  'slot-lost': {
+    cause: '{reason}',
+    steps: [
+      note('{loss}'),
+      own('receive-wal', '--drop-slot', '{server}'),
+      own('receive-wal', '--create-slot', '{server}'),
+      own('receive-wal', '--reset', '{server}'),
+      startReceiver,
+      note(
+        'max_slot_wal_keep_size says how much WAL PostgreSQL keeps for a slot: it was too little for how long nobody streamed',
+      ),
+    ],
+  },
+  'slot-unreserved': {
+    cause:
+      'nobody streams from the slot {slot}, and PostgreSQL removes WAL that it needs at the next checkpoint: max_slot_wal_keep_size is exceeded',
+    steps: [startReceiver],
   },
   'slot-idle': { cause: 'nobody streams from the slot {slot}: the receiver does not run', steps: [startReceiver] },
   'slot-other': {
@@ -194,6 +227,19 @@ const table = {
   'receiver-stopped': {
     cause: 'nobody receives WAL; cron starts the receiver, and the log says why it ended',
     steps: [startReceiver],
+  },
+  'receiver-stuck': {
+    cause: 'the receiver cannot go on: {reason}',
+    steps: [note('it begins again at {restart}; {loss}'), own('receive-wal', '--reset', '{server}'), startReceiver],
+  },
+  'receiver-ahead': {
+    cause: 'the receiver cannot go on: {streaming} holds WAL that the server does not have',
+    steps: [
+      note(
+        'a standby that lags gets it: then wait. Where the server was set back (pg_resetwal, an older copy) without a new timeline,',
+      ),
+      note('its WAL has names that the archive knows with other content: give it a section and a catalog of its own'),
+    ],
   },
   'folder-blocked': {
     cause: 'a file stands where the folder {folder} has to be',
@@ -233,19 +279,21 @@ const table = {
   },
   'backups-failed': {
     cause: 'backups failed and lie in the catalog; show-backup says why',
-    steps: [own('show-backup', '{server}', 'last-failed'), own('delete', '{server}', '{failed}')],
+    steps: [own('show-backup', '{server}', 'last-failed'), decision(own('delete', '{server}', '{failed}'))],
   },
   'encryption-incomplete': { cause: 'encryption = gpg lacks {missing}', steps: [setting('{settings}')] },
   'key-unusable': {
     cause: 'gpg cannot encrypt for the key {recipient}: it is not in the key ring of {owner}, or not trusted',
     steps: [
       note('gpg --import PUBLIC-KEY-FILE, as {owner}'),
-      shell(
-        'sh',
-        '-c',
-        'gpg --batch --with-colons --fingerprint "$1" | sed -n "s/^fpr:*\\([0-9A-F]*\\):/\\1:6:/p;/^fpr/q" | gpg --batch --import-ownertrust',
-        'trust',
-        '{recipient}',
+      decision(
+        shell(
+          'sh',
+          '-c',
+          'gpg --batch --with-colons --fingerprint "$1" | sed -n "s/^fpr:*\\([0-9A-F]*\\):/\\1:6:/p;/^fpr/q" | gpg --batch --import-ownertrust',
+          'trust',
+          '{recipient}',
+        ),
       ),
     ],
   },
@@ -292,14 +340,14 @@ const table = {
   },
   'archive-command-fails': {
     cause: 'archive_command fails, last for {wal}; PostgreSQL keeps its WAL meanwhile, and its log says why. It is: {current}',
-    steps: [archiveCommand, reload, own('switch-wal', '--force', '--archive', '{server}')],
+    steps: [decision(archiveCommand), reload, own('switch-wal', '--force', '--archive', '{server}')],
   },
   'wal-refused': {
     cause: 'WAL files were refused and lie in {errors}: other content under a known name, or no WAL at all',
     steps: [
       shell('ls', '-l', '{errors}'),
       note('.duplicate: two servers archive into one place. When they were looked at:'),
-      shell('find', '{errors}', '-mindepth', '1', '-maxdepth', '1', '-exec', 'mv', '-t', '{aside}', '{}', '+'),
+      decision(shell('find', '{errors}', '-mindepth', '1', '-maxdepth', '1', '-exec', 'mv', '-t', '{aside}', '{}', '+')),
     ],
   },
   'record-broken': {
@@ -317,7 +365,7 @@ const table = {
       note('look for the files in {errors}, in pg_wal of the server and of standbys; put-wal takes them in. If they are lost:'),
       own('backup', '--wait', '{server}'),
       note('and when what lies before the hole is no longer wanted:'),
-      own('delete', '{server}', '{cutOff}'),
+      decision(own('delete', '{server}', '{cutOff}')),
     ],
   },
   'wal-files-lost': {
@@ -360,11 +408,13 @@ export type RemedyKey = keyof typeof table;
 export interface NamedRemedy {
   readonly key: RemedyKey;
   readonly values: RemedyValues;
+  /** The server that its SQL is for. */
+  readonly over: QueryOption;
 }
 
 /** Names what mends a failure; a test fills each placeholder. */
-export function mendedBy(key: RemedyKey, values: RemedyValues = {}): NamedRemedy {
-  return { key, values };
+export function mendedBy(key: RemedyKey, values: RemedyValues = {}, over: QueryOption = 'conninfo'): NamedRemedy {
+  return { key, values, over };
 }
 
 /** Every remedy, in the order of the checks. */

@@ -1,13 +1,14 @@
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { expectedFailureOf } from '../shared/operator-error.ts';
+import { accessible } from './accessible.ts';
 import { allChecks, checkTimeout } from './all-checks.ts';
 import type { Check, CheckFacts, CheckResult, CheckTools, Verdict } from './check.ts';
 import { failureRemedy } from './failure-remedy.ts';
 import { OpenConnections } from './open-connections.ts';
 import { readFacts } from './read-facts.ts';
 import { mendedBy, type NamedRemedy, remedyOf } from './remedies.ts';
-import { fillRemedy, type Remedy } from './remedy.ts';
+import { type FilledRemedy, fillRemedy, type QueryOption } from './remedy.ts';
 import { runWithin } from './run-within.ts';
 import { valuesOfServer } from './values-of-server.ts';
 import { failed } from './verdict.ts';
@@ -67,7 +68,7 @@ async function lineOf(check: Check, facts: CheckFacts, tools: CheckTools): Promi
   const verdict = await verdictOf(check, facts, tools);
   if (verdict === undefined) return undefined;
   const { isOk, hint, perfdata } = verdict;
-  const remedy = verdict.isOk ? undefined : remedyFor(facts.server, verdict.remedy);
+  const remedy = verdict.isOk ? undefined : remedyFor(facts.server, verdict.remedy, facts);
   return {
     name: isOk ? check.name : (check.failureName ?? check.name),
     isOk,
@@ -94,8 +95,13 @@ function timedOut(server: Server, seconds: number, current: string): CheckResult
   return { name: checkTimeout.name, isOk: false, hint, isCritical: true, remedy };
 }
 
-function remedyFor(server: Server, { key, values }: NamedRemedy): Remedy {
-  return fillRemedy(remedyOf(key), { ...valuesOfServer(server), ...values });
+function remedyFor(server: Server, { key, values, over }: NamedRemedy, facts?: CheckFacts): FilledRemedy {
+  const canQuery = facts !== undefined && accessible(connectionOf(facts, over)) !== undefined;
+  return fillRemedy(remedyOf(key), { ...valuesOfServer(server), ...values }, canQuery ? over : undefined);
+}
+
+function connectionOf({ connection, walConnection, primary }: CheckFacts, over: QueryOption): CheckFacts['connection'] {
+  return { conninfo: connection, wal_conninfo: walConnection, primary_conninfo: primary }[over];
 }
 
 function inBrackets(hint: string | undefined): string {

@@ -1,5 +1,6 @@
 import { hasWaiting } from '../archive/has-waiting.ts';
 import { type BackupRecords, readBackupRecords } from '../catalog/backup-records.ts';
+import { type ReceiverFailure, readReceiverFailure } from '../catalog/receiver-failure.ts';
 import { backupLockPath, serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { applyRetention } from '../operations/apply-retention.ts';
@@ -99,8 +100,33 @@ async function startOrStopReceiver(server: Server, options: CronOptions, context
     return;
   }
   if (await isLockHeld(serverLockPath(server.layout, 'receive-wal'))) return;
+  const before = await readReceiverFailure(server.layout);
   context.messages.info(`Starting streaming archiver for server ${name}`, { logged: false });
   if (!(await startReceiverUnit(server))) await startOwn(['receive-wal', name], server, options);
+  if (before !== undefined && before.ranMs < gotGoingMs) await tellUnlessItRuns(server, before, context);
+}
+
+/** A receiver that ended sooner than this never got going. */
+const gotGoingMs = 50_000;
+const watchesForMs = 8000;
+const watchesEveryMs = 200;
+
+/**
+ * Watches the next receiver after one that could not start, and tells when it gets no further: it works in the background, where nobody
+ * hears it, and the server keeps its WAL meanwhile or removes it.
+ */
+async function tellUnlessItRuns({ config, layout }: Server, before: ReceiverFailure, context: Context): Promise<void> {
+  const deadlineMs = context.clock.elapsedMs() + watchesForMs;
+  let reason = before.reason;
+  while (context.clock.elapsedMs() < deadlineMs) {
+    await context.clock.sleep(watchesEveryMs, context.signal);
+    const now = await readReceiverFailure(layout);
+    if (now === undefined) return; // it runs
+    if (now.at.getTime() === before.at.getTime()) continue;
+    reason = now.reason;
+    break;
+  }
+  context.messages.error(`The receiver of server ${config.name} cannot start: ${reason}`);
 }
 
 async function stopReceiverOf(server: Server, context: Context, notice?: string): Promise<void> {

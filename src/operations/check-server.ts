@@ -1,6 +1,7 @@
 import { runChecks } from '../check/run-checks.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
+import { silentMessages } from '../shared/messages.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/host.ts';
 import { archiveWal } from './archive-wal.ts';
@@ -62,11 +63,5 @@ export async function requireHealthyServer(server: Server, checking: CheckWith, 
 }
 
 function silently(context: Context): Context {
-  return { ...context, messages: quiet };
-}
-
-const quiet = { info: drop, warning: drop, error: drop, exception: drop, debug: drop };
-
-function drop(): void {
-  // what failed goes to the log and into the report
+  return { ...context, messages: silentMessages };
 }

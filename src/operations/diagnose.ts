@@ -42,7 +42,7 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   const diagnosed: ServerDiagnosis[] = [];
   await forEachAtOnce(servers, serversAtOnce, async (server) => {
-    diagnosed.push(await diagnoseServer(server, configuration));
+    diagnosed.push(await diagnoseServer(server, configuration, context));
   });
   await using host = localHost(environment);
   return {
@@ -54,7 +54,7 @@ export async function diagnose(
   };
 }
 
-async function diagnoseServer(server: Server, configuration: Configuration): Promise<ServerDiagnosis> {
+async function diagnoseServer(server: Server, configuration: Configuration, context: Context): Promise<ServerDiagnosis> {
   const { config } = server;
   const messages: string[] = [...config.problems];
   const attempt = async <T>(work: () => Promise<T>, otherwise: T): Promise<T> => {
@@ -73,7 +73,7 @@ async function diagnoseServer(server: Server, configuration: Configuration): Pro
     activeModel: config.activeModel,
     config: serverConfig(server, configuration),
     backups: records.backups,
-    status: isAsked ? await attempt(() => readRemoteStatus(server), {}) : {},
+    status: isAsked ? await attempt(() => readRemoteStatus(server, context), {}) : {},
     system: await attempt(() => remoteFacts(server), undefined),
     lastWals: await attempt(() => lastWals(server), []),
     messages,

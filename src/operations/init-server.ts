@@ -1,5 +1,5 @@
 import { remedyOf } from '../check/remedies.ts';
-import { fillRemedy, type RemedyStep } from '../check/remedy.ts';
+import { type FilledStep, fillRemedy } from '../check/remedy.ts';
 import { slotName as slotNameKind } from '../config/option-kind.ts';
 import type { GlobalOptions } from '../config/options.ts';
 import { refuseNameForNew } from '../config/sections.ts';
@@ -33,7 +33,7 @@ export interface InitReport {
   /** File that was written. */
   readonly path: string;
   /** What is missing on the PostgreSQL side, each once: SQL, lines of `pg_hba.conf`, commands on its host. */
-  readonly onServer: readonly RemedyStep[];
+  readonly onServer: readonly FilledStep[];
 }
 
 /**
@@ -111,21 +111,21 @@ function linesFor({ wal, slotName, name }: NewServer, conninfo: Conninfo, stream
 }
 
 /** Without a connection nobody knows which rights are missing: then all of them are told. */
-async function missingOnServer(check: CheckReport, conninfo: Conninfo, streaming: Conninfo): Promise<readonly RemedyStep[]> {
+async function missingOnServer(check: CheckReport, conninfo: Conninfo, streaming: Conninfo): Promise<readonly FilledStep[]> {
   const named = check.results.flatMap(({ isOk, remedy }) => (isOk || remedy === undefined ? [] : remedy.steps));
   const isBlind = check.results.some(({ name, isOk }) => name === 'PostgreSQL' && !isOk);
   const steps = [...named, ...(isBlind ? await everything(conninfo, streaming) : [])];
   const wanted = steps.filter(
     (step) => step.kind === 'hba' || step.kind === 'host' || (step.kind === 'sql' && step.text !== reload),
   );
-  const unique = new Map(wanted.map((step) => [JSON.stringify(step), step]));
+  const unique = new Map(wanted.map((step) => [JSON.stringify([step.kind, 'words' in step ? step.words : step.text]), step]));
   return [...unique.values()];
 }
 
 /** Comes after the lines of `pg_hba.conf`, not with the rest of the SQL. */
 const reload = 'SELECT pg_reload_conf();';
 
-async function everything(conninfo: Conninfo, streaming: Conninfo): Promise<readonly RemedyStep[]> {
+async function everything(conninfo: Conninfo, streaming: Conninfo): Promise<readonly FilledStep[]> {
   const isLocal = (conninfo.get('host') ?? '/').startsWith('/');
   const local = isLocal ? '-locally' : '';
   const address = isLocal

@@ -1,7 +1,8 @@
 import type { CheckResult } from '../check/check.ts';
 import { walArchive } from '../check/checks/wal-archive.ts';
-import type { Remedy, RemedyStep } from '../check/remedy.ts';
+import type { FilledRemedy, FilledStep, QueryOption, RunnableStep } from '../check/remedy.ts';
 import type { Server } from '../config/server.ts';
+import { walConnections } from '../config/wal-connections.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
@@ -19,9 +20,9 @@ export interface Mending {
   /** The beginning of a command line of ours. */
   readonly self: readonly string[];
   /** A failed check comes up, with what mends it. */
-  readonly onFailure: (result: CheckResult, remedy: Remedy) => void;
-  /** Asks whether a step is to be run (`run`), or waits until it was done by hand (`by-hand`). */
-  readonly ask: (step: RemedyStep, how: 'run' | 'by-hand') => Promise<Answer>;
+  readonly onFailure: (result: CheckResult, remedy: FilledRemedy) => void;
+  /** Asks whether a step is to be run (`run`; a `decision` by somebody who looked at it), or waits until it was done by hand (`by-hand`). */
+  readonly ask: (step: FilledStep, how: 'run' | 'decision' | 'by-hand') => Promise<Answer>;
   /** A line that a command of a step wrote. */
   readonly onLine: (line: string) => void;
   /** A step failed: the next ones of its remedy are left out. */
@@ -31,8 +32,10 @@ export interface Mending {
 }
 
 /** What was started in the background needs a moment before a check sees it. */
-const checksAfterwards = 20;
+const looksForMs = 15_000;
 const betweenChecksMs = 500;
+/** What starts well may end at once: a check that passes counts when it still does after so long. */
+const staysWellMs = 5000;
 
 /**
  * Walks through the failed checks of a server, one remedy after the other, each check once; checks again after each.
@@ -51,7 +54,10 @@ export async function mendServer(server: Server, mending: Mending, context: Cont
     if (outcome === 'quit') return report;
     if (outcome === 'nothing-done') continue;
     current = mending.reload();
-    report = await checkUntilMended(current, next.name, context);
+    report =
+      outcome === 'failed'
+        ? await checkServer(current, undefined, context)
+        : await checkUntilMended(current, next.name, context);
     mending.onOutcome(next.name, passes(report, next.name));
   }
 }
@@ -64,38 +70,40 @@ function inOrderOfMending(results: readonly CheckResult[]): readonly CheckResult
 }
 
 async function takeSteps(
-  { steps }: Remedy,
+  { steps }: FilledRemedy,
   server: Server,
   mending: Mending,
   context: Context,
-): Promise<'done' | 'nothing-done' | 'quit'> {
+): Promise<'done' | 'failed' | 'nothing-done' | 'quit'> {
   let isAnythingDone = false;
   for (const step of steps) {
     if (step.kind === 'note') continue;
-    const how = isOurs(step) ? 'run' : 'by-hand';
+    const runnable = ours(step);
+    const how = runnable === undefined ? 'by-hand' : runnable.isDecision === true ? 'decision' : 'run';
     const answer = await mending.ask(step, how);
     if (answer === 'quit') return 'quit';
     if (answer === 'no') continue;
     isAnythingDone = true;
-    if (how === 'by-hand') continue;
+    if (runnable === undefined) continue;
     try {
-      await runStep(step, server, mending, context);
+      await runStep(runnable, server, mending, context);
     } catch (error) {
       if (!(error instanceof OperatorError) || context.signal.aborted) throw error;
       mending.onStepFailure(error);
-      return 'done';
+      return 'failed';
     }
   }
   return isAnythingDone ? 'done' : 'nothing-done';
 }
 
-/** What we can run: commands of this host as the user that we are, and SQL through `conninfo`, whose role the server may refuse. */
-function isOurs({ kind }: RemedyStep): boolean {
-  return kind === 'pgcellar' || kind === 'shell' || kind === 'sql' || (kind === 'root' && process.getuid?.() === 0);
+/** What we can run: commands of this host as the user that we are, and SQL over a connection whose role the server may refuse. */
+function ours(step: FilledStep): RunnableStep | undefined {
+  if (step.use === 'advice') return undefined;
+  return step.kind === 'root' && process.getuid?.() !== 0 ? undefined : step;
 }
 
 /** @throws OperatorError `command-failed`, `query-failed` or `connection-failed` */
-async function runStep(step: RemedyStep, server: Server, { self, onLine }: Mending, context: Context): Promise<void> {
+async function runStep(step: RunnableStep, server: Server, { self, onLine }: Mending, context: Context): Promise<void> {
   if ('words' in step) {
     const argv = step.kind === 'pgcellar' ? [...self, ...step.words] : step.words;
     const { environment } = server;
@@ -104,15 +112,24 @@ async function runStep(step: RemedyStep, server: Server, { self, onLine }: Mendi
     if (result.exitCode !== 0) throw failureOf(result, step.words.join(' '));
     return;
   }
-  await using connection = await connectForQueries(server.config.options.conninfo ?? '', server.environment, context.signal);
+  const conninfo = conninfoOf(server, step.over);
+  await using connection = await connectForQueries(conninfo, server.environment, context.signal);
   await connection.query(step.text);
 }
 
+function conninfoOf({ config: { options } }: Server, over: QueryOption): string {
+  return (over === 'wal_conninfo' ? walConnections(options).conninfo : options[over]) ?? '';
+}
+
+/** Looks until the check passes, and once more a while later: what has just been started may have ended by then. */
 async function checkUntilMended(server: Server, name: string, context: Context): Promise<CheckReport> {
+  const deadlineMs = context.clock.elapsedMs() + looksForMs;
   let report = await checkServer(server, undefined, context);
-  for (let left = checksAfterwards; left > 0 && !passes(report, name); left--) {
-    await context.clock.sleep(betweenChecksMs, context.signal);
+  while (context.clock.elapsedMs() < deadlineMs) {
+    const isWell = passes(report, name);
+    await context.clock.sleep(isWell ? staysWellMs : betweenChecksMs, context.signal);
     report = await checkServer(server, undefined, context);
+    if (isWell && passes(report, name)) return report;
   }
   return report;
 }

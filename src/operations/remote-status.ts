@@ -1,5 +1,6 @@
 import { nodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
+import { shortAnswerMs } from '../postgres/answering-within.ts';
 import { type ClientProgramName, findClientProgram, isCompatible } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { mayWaitFor } from '../postgres/may-wait-for.ts';
@@ -19,6 +20,7 @@ import {
   readSetting,
   readSystemId,
 } from '../postgres/server-queries.ts';
+import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { PythonFloat } from '../shared/python-literal.ts';
 import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
@@ -32,11 +34,11 @@ const oldestServer = 90_600;
 const slotsSince = 90_400;
 
 /** The live state of a server as `show-servers` prints it (cli.md section 6.4); what cannot be asked is `None`. */
-export async function readRemoteStatus(server: Server): Promise<Readonly<Values>> {
+export async function readRemoteStatus(server: Server, context: Pick<Context, 'signal'>): Promise<Readonly<Values>> {
   const values: Values = {};
   const nodes = nodesOf(server);
-  const version = await addQueried(server, nodes, values);
-  await addStreaming(server, nodes, values);
+  const version = await addQueried(server, { nodes, values }, context);
+  await addStreaming(server, { nodes, values }, context);
   const { backup_method: method, streaming_archiver: isStreaming } = server.config.options;
   if (method === 'postgres') {
     await addProgram('pg_basebackup', { server, version, values, prefix: 'pg_basebackup' });
@@ -50,12 +52,21 @@ export async function readRemoteStatus(server: Server): Promise<Readonly<Values>
   return values;
 }
 
-async function addQueried(server: Server, nodes: ServerNodes, values: Values): Promise<number | undefined> {
+interface Asked {
+  readonly nodes: ServerNodes;
+  readonly values: Values;
+}
+
+async function addQueried(
+  server: Server,
+  { nodes, values }: Asked,
+  { signal }: Pick<Context, 'signal'>,
+): Promise<number | undefined> {
   const { conninfo, archiver } = server.config.options;
   if (archiver) Object.assign(values, unknown(['archive_command', 'archive_mode']));
   if (conninfo === undefined) return undefined;
   try {
-    await using connection = await nodes.queries();
+    await using connection = await nodes.queries(signal, shortAnswerMs);
     return await addFromConnection(server, connection, values);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
@@ -163,12 +174,12 @@ async function addArchiver(
   } satisfies Values);
 }
 
-async function addStreaming(server: Server, nodes: ServerNodes, values: Values): Promise<void> {
+async function addStreaming(server: Server, { nodes, values }: Asked, { signal }: Pick<Context, 'signal'>): Promise<void> {
   const { streaming_conninfo: conninfo, backup_method: method, streaming_archiver: isStreaming } = server.config.options;
   if (conninfo === undefined || (method !== 'postgres' && !isStreaming)) return;
   values['streaming_supported'] = shown(true);
   try {
-    await using connection = await nodes.replication();
+    await using connection = await nodes.replication('barman', signal);
     const { systemid, timeline, position } = await identifySystem(connection);
     values['streaming'] = shown(true);
     values['streaming_systemid'] = shown(systemid);

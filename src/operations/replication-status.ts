@@ -1,8 +1,10 @@
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
+import { shortAnswerMs } from '../postgres/answering-within.ts';
 import { readStreamingClients } from '../postgres/replication-status.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
 import { readCurrentPosition, readIsInRecovery } from '../postgres/server-queries.ts';
+import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import type { ReplicationReport, ReplicationTarget } from './reports/server-reports.ts';
 
@@ -18,10 +20,11 @@ interface ReplicationOptions {
 export async function readReplicationStatus(
   server: Server,
   { target, source }: ReplicationOptions,
+  { signal }: Pick<Context, 'signal'>,
 ): Promise<ReplicationReport> {
   const { options, name } = server.config;
   const conninfo = source === 'wal-host' ? walConnections(options).conninfo : options.conninfo;
-  await using connection = await connectForQueries(conninfo ?? '', server.environment);
+  await using connection = await connectForQueries(conninfo ?? '', server.environment, signal, shortAnswerMs);
   try {
     const isInRecovery = await readIsInRecovery(connection);
     const clients = (await readStreamingClients(connection)).filter(({ replay }) => {

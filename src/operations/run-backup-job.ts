@@ -15,15 +15,18 @@ import { backupHookVariables } from '../hooks/hook-variables.ts';
 import { runPostHooks, runPreHooksOrFail } from '../hooks/run-hooks.ts';
 import { createRestorePoint, readIsInRecovery, writeSomething } from '../postgres/server-queries.ts';
 import { formatFixed } from '../shared/format-fixed.ts';
-import { messageOf } from '../shared/operator-error.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { formatLongTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { archiveWal } from './archive-wal.ts';
 import { checkBackup } from './check-backup.ts';
+import { whyNothingIsReceived } from './receive-wal.ts';
 import { writeChildren } from './settle-children.ts';
 import { withBackupLocks } from './with-backup-locks.ts';
 
 const waitEveryMs = 100;
+/** How often it is looked whether WAL can arrive at all. */
+const askAboutReceiverMs = 10_000;
 
 /**
  * One backup from its record's first save to its last: what every method shares (engine.md section 3, steps 7 to 16). Whatever fails
@@ -120,6 +123,7 @@ async function waitForWals(job: BackupJob): Promise<void> {
   const limit = seconds === 0 ? '' : ` (max: ${String(seconds)} seconds)`;
   context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'${limit}`);
   const deadlineMs = seconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + seconds * 1000;
+  let askAtMs = context.clock.elapsedMs() + askAboutReceiverMs;
   while (!context.signal.aborted) {
     await archiveWal(server, { isQuiet: true }, context);
     await lookForWals(job);
@@ -128,8 +132,24 @@ async function waitForWals(job: BackupJob): Promise<void> {
       context.messages.error(`The WAL file ${endWal ?? ''} has not been received in ${String(seconds)} seconds`);
       return;
     }
+    if (context.clock.elapsedMs() > askAtMs) {
+      await requireReceiving(job);
+      askAtMs = context.clock.elapsedMs() + askAboutReceiverMs;
+    }
     await context.clock.sleep(waitEveryMs);
   }
+}
+
+/** @throws OperatorError `wal-not-archived` when WAL comes by streaming only, and the receiver cannot go on: nobody waits for ever */
+async function requireReceiving({ server, context, backup }: BackupJob): Promise<void> {
+  if (server.config.options.archiver) return;
+  const why = await whyNothingIsReceived(server, context);
+  if (why === undefined) return;
+  throw new OperatorError(
+    'wal-not-archived',
+    `The WAL file ${backup.endWal ?? ''} of backup ${backup.id} does not arrive: ${why.message}`,
+    { ...(why.hint === undefined ? {} : { hint: why.hint }), cause: why },
+  );
 }
 
 /** @throws OperatorError `backup-not-usable` when WAL is lost; the job then has the record that says so */

@@ -1,6 +1,7 @@
 import { type Backup, backupTypeOf, isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
 import type { Server } from '../config/server.ts';
+import { shortAnswerMs } from '../postgres/answering-within.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
 import {
@@ -30,7 +31,7 @@ export async function readServerStatus(server: Server, context: Context): Promis
   add('active', 'Active', pythonBoolean(config.isActive));
   add('disabled', 'Disabled', pythonBoolean(config.problems.length > 0));
   add('active_model', 'Active configuration model', config.activeModel ?? 'None');
-  if (config.isActive && !config.isPassive) items.push(...(await postgresItems(server)));
+  if (config.isActive && !config.isPassive) items.push(...(await postgresItems(server, context)));
   add('passive_node', 'Passive node', pythonBoolean(config.isPassive));
   const { backups, broken } = await readBackupRecords(server.layout);
   for (const { reason } of broken) context.messages.error(reason.message);
@@ -41,9 +42,10 @@ export async function readServerStatus(server: Server, context: Context): Promis
   return { name: config.name, items };
 }
 
-async function postgresItems(server: Server): Promise<StatusItem[]> {
+async function postgresItems(server: Server, { signal }: Context): Promise<StatusItem[]> {
+  const { conninfo = '' } = server.config.options;
   try {
-    await using connection = await connectForQueries(server.config.options.conninfo ?? '', server.environment);
+    await using connection = await connectForQueries(conninfo, server.environment, signal, shortAnswerMs);
     return await queriedItems(server, connection);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;

@@ -30,7 +30,7 @@ export async function showServer(server: Server, global: GlobalOptions, context:
   const maximumAge = config.options.last_backup_maximum_age;
   values['last_backup_maximum_age'] =
     maximumAge === undefined ? shown('None') : await maximumAgeWords(server, maximumAge, context);
-  if (config.isActive && !config.isPassive) Object.assign(values, await readRemoteStatus(server));
+  if (config.isActive && !config.isPassive) Object.assign(values, await readRemoteStatus(server, context));
   return { ...headingOf(config), description: config.options.description, values };
 }
 

@@ -3,6 +3,7 @@ import { hasReceiverBegun } from '../catalog/has-receiver-begun.ts';
 import { readLedger } from '../catalog/read-ledger.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
+import { shortAnswerMs } from '../postgres/answering-within.ts';
 import { connectForQueries } from '../postgres/server-access.ts';
 import {
   readIsInRecovery,
@@ -36,7 +37,7 @@ const receiverStartMs = 5_000;
 export async function switchServerWal(server: Server, options: SwitchOptions, context: Context): Promise<void> {
   const { name } = server.config;
   if (options.waits) await awaitReceiver(server, options, context);
-  const outcome = await closeSegment(server, options);
+  const outcome = await closeSegment(server, options, context);
   if (outcome === 'standby') {
     context.messages.info(`No switch performed because server '${name}' is a standby.`);
     if (!options.waits) return;
@@ -60,10 +61,14 @@ async function awaitReceiver({ config, layout }: Server, { timeoutSeconds }: Swi
   }
 }
 
-async function closeSegment(server: Server, { isForced, waits }: SwitchOptions): Promise<SegmentName | 'standby' | undefined> {
+async function closeSegment(
+  server: Server,
+  { isForced, waits }: SwitchOptions,
+  { signal }: Context,
+): Promise<SegmentName | 'standby' | undefined> {
   const { conninfo } = server.config.options;
   if (conninfo === undefined) throw new OperatorError('configuration-invalid', `server ${server.config.name} has no conninfo`);
-  await using connection = await connectForQueries(conninfo, server.environment);
+  await using connection = await connectForQueries(conninfo, server.environment, signal, shortAnswerMs);
   if (await readIsInRecovery(connection)) return 'standby';
   if (isForced) {
     const { canCheckpoint } = await readPrivileges(connection, (await readServerVersion(connection)).number);

@@ -1,5 +1,5 @@
 import type { CheckResult } from '../check/check.ts';
-import type { Remedy, RemedyStep } from '../check/remedy.ts';
+import type { FilledStep, Remedy } from '../check/remedy.ts';
 import type { CheckReport } from '../operations/reports/server-reports.ts';
 import type { Json } from '../shared/format-json.ts';
 import { hintText } from './render-check.ts';
@@ -17,7 +17,7 @@ export function renderDoctorFailure(
 }
 
 /** One step, before it is asked about. */
-export function renderDoctorStep(step: RemedyStep, program: readonly string[]): readonly string[] {
+export function renderDoctorStep(step: FilledStep, program: readonly string[]): readonly string[] {
   return renderStep(step, program).map((line) => `  ${line}`);
 }
 

@@ -25,8 +25,11 @@ export interface Node {
 
 /** An open connection; everything comes as text. */
 export interface Connection extends AsyncDisposable {
-  /** @throws OperatorError `query-failed` (with the SQLSTATE in `cause`) or `connection-failed` */
-  query(sql: string, parameters?: readonly string[]): Promise<readonly Row[]>;
+  /**
+   * @param patience for what the server may work on for hours; every other answer has a limit
+   * @throws OperatorError `query-failed` (with the SQLSTATE in `cause`) or `connection-failed`
+   */
+  query(sql: string, parameters?: readonly string[], patience?: 'as-long-as-it-takes'): Promise<readonly Row[]>;
   /** Aborts when the connection breaks, with the OperatorError as its reason. */
   readonly lost: AbortSignal;
   readonly node: Node;

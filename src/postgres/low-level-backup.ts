@@ -34,6 +34,7 @@ export async function startBackup(connection: Connection, options: StartOptions)
   const [row] = await connection.query(
     `SELECT location AS lsn, now() AS time, (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline FROM ${call} AS location`,
     [label, isCheckpointFast ? 't' : 'f'],
+    'as-long-as-it-takes',
   );
   return positionOf(row);
 }
@@ -57,8 +58,12 @@ export async function stopBackup(connection: Connection, { version, isExclusive,
 ELSE (SELECT timeline_id FROM pg_control_checkpoint()) END) AS timeline`;
   const call = version >= 150_000 ? `pg_backup_stop(${wait})` : `pg_stop_backup(false, ${wait})`;
   const [row] = isExclusive
-    ? await connection.query(`SELECT pg_stop_backup() AS lsn, now() AS time, ${timeline}`)
-    : await connection.query(`SELECT lsn, labelfile AS label, clock_timestamp() AS time, ${timeline} FROM ${call}`);
+    ? await connection.query(`SELECT pg_stop_backup() AS lsn, now() AS time, ${timeline}`, [], 'as-long-as-it-takes')
+    : await connection.query(
+        `SELECT lsn, labelfile AS label, clock_timestamp() AS time, ${timeline} FROM ${call}`,
+        [],
+        'as-long-as-it-takes',
+      );
   if (version >= 140_000) await connection.query('RESET idle_session_timeout');
   return { ...positionOf(row), label: row?.['label'] ?? undefined };
 }

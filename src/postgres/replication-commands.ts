@@ -1,5 +1,6 @@
 import { OperatorError } from '../shared/operator-error.ts';
 import { type Lsn, parseLsn } from '../wal/lsn.ts';
+import { historyNameOf, parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
 import { type Connection, sqlStateOf } from './connect.ts';
 
 /** Answer of `IDENTIFY_SYSTEM` (PostgreSQL manual, chapter "Streaming Replication Protocol"). */
@@ -22,6 +23,13 @@ export async function identifySystem(connection: Connection): Promise<StreamIden
     timeline: Number(row['timeline']),
     position: parseLsn(row['xlogpos'] ?? ''),
   };
+}
+
+/** Where a timeline of the server comes from, oldest ancestor first; nothing for the first one. */
+export async function readTimelineHistory(connection: Connection, timeline: number): Promise<readonly TimelineSwitch[]> {
+  if (timeline <= 1) return [];
+  const [row] = await connection.query(`TIMELINE_HISTORY ${String(timeline)}`);
+  return parseTimelineHistory(row?.['content'] ?? '', historyNameOf(timeline));
 }
 
 /**

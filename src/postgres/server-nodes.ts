@@ -33,8 +33,8 @@ export class ServerNodes {
   }
 
   /** Opens a connection for queries. @throws OperatorError `connection-failed` or `configuration-invalid` */
-  async queries(signal?: AbortSignal): Promise<Connection> {
-    const open = async (conninfo: Conninfo) => await connectForQueries(conninfo, this.#environment, signal);
+  async queries(signal?: AbortSignal, answerMs?: number): Promise<Connection> {
+    const open = async (conninfo: Conninfo) => await connectForQueries(conninfo, this.#environment, signal, answerMs);
     return await this.#choosing(this.#pinned(this.#read('conninfo')).then(open));
   }
 

@@ -31,6 +31,8 @@ export interface ReplicationSlot {
   readonly name: string;
   readonly isActive: boolean;
   readonly restartLsn: Lsn | undefined;
+  /** `lost` when WAL that it needs is gone, `unreserved` when the next checkpoint may remove it; undefined below PostgreSQL 13. */
+  readonly walStatus: string | undefined;
 }
 
 /** `pg_stat_archiver`. */
@@ -174,7 +176,7 @@ export async function switchWal(connection: Connection): Promise<SegmentName | u
 }
 
 export async function requestCheckpoint(connection: Connection): Promise<void> {
-  await connection.query('CHECKPOINT');
+  await connection.query('CHECKPOINT', [], 'as-long-as-it-takes');
 }
 
 /**
@@ -230,13 +232,35 @@ export async function readSender(
 
 /** A physical slot; undefined when there is none of that name. */
 export async function readReplicationSlot(connection: Connection, name: string): Promise<ReplicationSlot | undefined> {
-  const rows = await connection.query(
-    "SELECT slot_name, active, restart_lsn FROM pg_replication_slots WHERE slot_type = 'physical' AND slot_name = $1",
+  const [row] = await connection.query(
+    // as JSON: wal_status is there from PostgreSQL 13 on
+    "SELECT active, restart_lsn, to_jsonb(s)->>'wal_status' AS wal_status FROM pg_replication_slots s WHERE slot_type = 'physical' AND slot_name = $1",
     [name],
   );
-  const [row] = rows;
   if (row === undefined) return undefined;
-  return { name, isActive: row['active'] === 't', restartLsn: parseLsn(row['restart_lsn'] ?? '') };
+  return {
+    name,
+    isActive: row['active'] === 't',
+    restartLsn: parseLsn(row['restart_lsn'] ?? ''),
+    walStatus: row['wal_status'] ?? undefined,
+  };
+}
+
+/** Whether a logical slot has the name, which no receiver can stream from. */
+export async function isLogicalSlot(connection: Connection, name: string): Promise<boolean> {
+  const sql = "SELECT 1 FROM pg_replication_slots WHERE slot_type = 'logical' AND slot_name = $1";
+  return (await connection.query(sql, [name])).length > 0;
+}
+
+/** Names of the WAL segments that the server has; undefined when the role may not ask. */
+export async function readKeptSegments(connection: Connection): Promise<ReadonlySet<string> | undefined> {
+  try {
+    const rows = await connection.query("SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'");
+    return new Set(rows.map((row) => row['name'] ?? ''));
+  } catch (error) {
+    if (sqlStateOf(error) === notAllowed) return undefined;
+    throw error;
+  }
 }
 
 export async function readArchiverStatistics(connection: Connection): Promise<ArchiverStatistics> {

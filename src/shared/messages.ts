@@ -28,3 +28,10 @@ export function joined(text: Text): string {
 export function linesOf(text: Text): readonly string[] {
   return typeof text === 'string' ? [text] : text;
 }
+
+/** Tells nothing: for work whose outcome is told by somebody else. */
+export const silentMessages: Messages = { info: drop, warning: drop, error: drop, exception: drop, debug: drop };
+
+function drop(): void {
+  // what failed goes to the log, or to who asked for the work
+}

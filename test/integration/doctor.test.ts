@@ -10,13 +10,17 @@ import type { ProgramResult } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
+import { backupOf, serverFrom, storeBackups } from '../unit/check/check-setup.ts';
 
 const opened = new Opened();
 let cluster: PostgresServer;
 let home: TestHome;
 
 beforeAll(async () => {
-  const hba = ['host postgres,replication newcomer,streaming_newcomer all reject'];
+  const hba = [
+    'host postgres,replication newcomer,streaming_newcomer all reject',
+    'host all,replication locked all scram-sha-256',
+  ];
   cluster = await opened.add(startCluster({ major: 18, hba }));
   home = await opened.add(createTestHome());
 });
@@ -147,3 +151,35 @@ async function brokenServer(): Promise<string> {
   const text = await readFile(join(home.userHome, '.pgcellar.d', 'main.conf'), 'utf8');
   return text.replace(/^slot_name = .*$/m, 'slot_name = missing');
 }
+
+test('doctor --yes sets no password, changes no role over a connection that failed, and deletes nothing', async () => {
+  await cluster.query("CREATE ROLE locked LOGIN REPLICATION PASSWORD 'right'");
+  const hashOf = async (): Promise<string | null> =>
+    await cluster.value("SELECT rolpassword FROM pg_authid WHERE rolname = 'locked'");
+  const before = await hashOf();
+  const place = `host=127.0.0.1 port=${String(cluster.port)}`;
+  await using site = await createTestHome({
+    servers: {
+      main: {
+        description: 'asks for a password',
+        conninfo: cluster.conninfo(),
+        streaming_conninfo: `${place} user=locked`,
+        backup_method: 'postgres',
+        streaming_archiver: 'on',
+      },
+      other: { conninfo: `${place} user=locked dbname=postgres`, streaming_conninfo: `${place} user=locked`, archiver: 'on' },
+    },
+  });
+  const failedBackup = backupOf('20200101T000000', { status: 'FAILED' });
+  await storeBackups(serverFrom(site.configFile, 'main', site.env()), [failedBackup]);
+  const { stdout } = await runPgcellar(['doctor', '--yes', 'main'], { home: site, postgres: 18 });
+  expect(stdout).toMatch(/PostgreSQL streaming: FAILED .*\n {2}cause: the password of locked is missing or wrong/);
+  expect(stdout).toContain("SQL, as a superuser: ALTER ROLE locked PASSWORD '…';\n");
+  expect(stdout).toContain('run: pgcellar -c');
+  expect(stdout).toContain('delete main 20200101T000000\n    | left to you: without --yes it is asked about\n');
+  expect(await hashOf()).toBe(before);
+  expect(await runWell(['list-backups', '--minimal', 'main'], { home: site })).toBe('20200101T000000\n');
+  const blind = await runPgcellar(['doctor', 'other'], { home: site, postgres: 18, input: 'n\n'.repeat(50) });
+  expect(blind.stdout).toMatch(/SQL, as a superuser: ALTER ROLE .*\n {2}done by hand\?/);
+  expect(blind.stdout).not.toMatch(/SQL, as a superuser: .*\n {2}run it\?/);
+});

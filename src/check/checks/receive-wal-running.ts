@@ -1,6 +1,7 @@
 import { serverLockPath } from '../../catalog/server-layout.ts';
 import { isLockHeld } from '../../shared/file-lock.ts';
 import type { Check } from '../check.ts';
+import { findStuckReceiver, stuckRemedies } from '../receiver-remedy.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed, passed } from '../verdict.ts';
 
@@ -10,11 +11,14 @@ export const receiveWalRunning: Check = {
   appliesTo: 'active',
   isCritical: true,
   about: 'Programs and configuration',
-  meaning: 'Nobody receives WAL.',
-  remedies: ['receiver-stopped'],
-  async run({ server }) {
+  meaning: 'Nobody receives WAL. Where the receiver cannot go on, the hint says why.',
+  remedies: ['receiver-stopped', ...stuckRemedies],
+  async run(facts) {
+    const { server } = facts;
     if (!server.config.options.streaming_archiver) return undefined;
     if (await isLockHeld(serverLockPath(server.layout, 'receive-wal'))) return passed();
+    const stuck = await findStuckReceiver(facts);
+    if (stuck !== undefined) return failed(stuck.reason, stuck.remedy);
     return failed("'cron' starts the receiver; see the log file for why it ended", mendedBy('receiver-stopped'));
   },
 };

@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { judgeSlot } from '../judge-slot.ts';
+import { judgeSlot, slotRemedies } from '../judge-slot.ts';
 
 /** The receiver's slot, unless WAL comes from another server. */
 export const replicationSlot: Check = {
@@ -8,8 +8,8 @@ export const replicationSlot: Check = {
   isCritical: true,
   about: 'PostgreSQL',
   meaning:
-    'The slot of `slot_name` is missing, was never used, or nobody streams from it. An OK with a warning: a slot that nobody needs makes the server keep WAL; `receive-wal --drop-slot` drops it.',
-  remedies: ['slot-missing', 'slot-idle', 'slot-other'],
+    'The slot of `slot_name` is missing, lost WAL that it needs (`wal_status`), was never used, or nobody streams from it. Without a connection that is not known, which is what the line then says. An OK with a warning: a slot that nobody needs makes the server keep WAL; `receive-wal --drop-slot` drops it.',
+  remedies: slotRemedies,
   async run(facts) {
     return facts.walConnection === undefined ? await judgeSlot(facts, facts.connection) : undefined;
   },

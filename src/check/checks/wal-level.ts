@@ -10,6 +10,6 @@ export const walLevel: Check = {
   meaning: 'It is `minimal`.',
   remedies: ['wal-level-minimal'],
   async run({ connection }) {
-    return await judgeWalLevel(connection);
+    return await judgeWalLevel(connection, 'conninfo');
   },
 };

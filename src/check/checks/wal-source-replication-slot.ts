@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { judgeSlot } from '../judge-slot.ts';
+import { judgeSlot, slotRemedies } from '../judge-slot.ts';
 
 /** The receiver's slot on the server that WAL comes from. */
 export const walSourceReplicationSlot: Check = {
@@ -8,7 +8,7 @@ export const walSourceReplicationSlot: Check = {
   isCritical: true,
   about: 'PostgreSQL',
   meaning: 'As for `replication slot`, on that server.',
-  remedies: ['slot-missing', 'slot-idle', 'slot-other'],
+  remedies: slotRemedies,
   async run(facts) {
     return facts.walConnection === undefined ? undefined : await judgeSlot(facts, facts.walConnection);
   },

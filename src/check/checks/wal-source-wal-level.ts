@@ -10,6 +10,6 @@ export const walSourceWalLevel: Check = {
   meaning: 'As for `wal_level`, on that server.',
   remedies: ['wal-level-minimal'],
   async run({ walConnection }) {
-    return await judgeWalLevel(walConnection);
+    return await judgeWalLevel(walConnection, 'wal_conninfo');
   },
 };

@@ -7,7 +7,14 @@ export const doctorCommand: CommandDeclaration = {
   name: 'doctor',
   summary: 'Walk through the failed checks of a server and mend them, step by step',
   servers: 'one',
-  options: [{ name: 'yes', short: 'y', kind: 'flag', summary: 'run every step that can be run here without asking' }],
+  options: [
+    {
+      name: 'yes',
+      short: 'y',
+      kind: 'flag',
+      summary: 'run every step that can be run here and decides nothing, without asking',
+    },
+  ],
   examples: ['doctor main', 'doctor --yes main', 'doctor main </dev/null'],
   async run({ application, servers: [server], options }) {
     if (server === undefined) return;
@@ -24,9 +31,12 @@ export const doctorCommand: CommandDeclaration = {
         onFailure: (result, remedy) => tell(renderDoctorFailure(result, remedy, typed)),
         ask: async (step, how) => {
           tell(renderDoctorStep(step, typed));
-          if (options.flag('yes')) return how === 'run' ? 'yes' : 'no';
+          if (options.flag('yes')) {
+            if (how === 'decision') tell(['    | left to you: without --yes it is asked about']);
+            return how === 'run' ? 'yes' : 'no';
+          }
           if (application.format === 'json') return 'no';
-          return await answers.ask(how === 'run' ? 'run it? [y/N/q] ' : 'done by hand? [y/N/q] ');
+          return await answers.ask(how === 'by-hand' ? 'done by hand? [y/N/q] ' : 'run it? [y/N/q] ');
         },
         onLine: (line) => tell([`    | ${line}`]),
         onStepFailure: (error: OperatorError) => application.context.messages.warning(error.message),

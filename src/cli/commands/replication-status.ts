@@ -22,7 +22,7 @@ export const replicationStatusCommand: CommandDeclaration = {
     const target = targets.find((word) => word === options.text('target')) ?? 'all';
     const source = options.text('source') === 'wal-host' ? 'wal-host' : 'backup-host';
     await forEachServer(servers, application, async (server) => {
-      const report = await readReplicationStatus(server, { target, source });
+      const report = await readReplicationStatus(server, { target, source }, application.context);
       application.writer.print(renderReplicationStatus(report, { minimal: options.flag('minimal') }));
     });
   },

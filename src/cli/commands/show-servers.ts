@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../command.ts';
-import { forEachServer } from '../for-each-server.ts';
+import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 
 export const showServersCommand: CommandDeclaration = {
   name: 'show-servers',
@@ -11,8 +11,11 @@ export const showServersCommand: CommandDeclaration = {
     const { showServer } = await import('../../operations/show-server.ts');
     const { renderServerDetails } = await import('../../output/render-server-details.ts');
     const { global } = application.configuration;
-    await forEachServer(servers, application, async (server) => {
-      application.writer.print(renderServerDetails(await showServer(server, global, application.context)));
-    });
+    // one that does not answer must not hold up the others
+    await forEachServerSideBySide(
+      { servers, application, atOnce: 8 },
+      async (server) => await showServer(server, global, application.context),
+      (details) => application.writer.print(renderServerDetails(details)),
+    );
   },
 };

@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../command.ts';
-import { forEachServer } from '../for-each-server.ts';
+import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 
 export const statusCommand: CommandDeclaration = {
   name: 'status',
@@ -9,8 +9,11 @@ export const statusCommand: CommandDeclaration = {
   async run({ application, servers }) {
     const { readServerStatus } = await import('../../operations/server-status.ts');
     const { renderServerStatus } = await import('../../output/render-server-status.ts');
-    await forEachServer(servers, application, async (server) => {
-      application.writer.print(renderServerStatus(await readServerStatus(server, application.context)));
-    });
+    // one that does not answer must not hold up the others
+    await forEachServerSideBySide(
+      { servers, application, atOnce: 8 },
+      async (server) => await readServerStatus(server, application.context),
+      (status) => application.writer.print(renderServerStatus(status)),
+    );
   },
 };

@@ -9,6 +9,14 @@ import { aCatalog } from '../catalog/a-catalog.ts';
 import { aContext } from '../restore/restore-context.ts';
 import { type ArchiveServer, anArchiveServer } from './an-archive.ts';
 
+const realign = async ({ layout }: Pick<ArchiveServer, 'layout'>, restart: string, isHistoryLeft = false) =>
+  await realignStreamingFolder(layout, {
+    restart: segmentOf(restart),
+    segmentSize: 16 * 1024 * 1024,
+    isHistoryLeft,
+    archive: () => Promise.resolve(), // what stays then is kept aside
+  });
+
 test.each([
   { title: 'an empty folder begins where the server can go on', found: [], left: ['1:5.partial'], removed: undefined },
   {
@@ -26,28 +34,44 @@ test.each([
   },
 ])('$title', async ({ found, left, removed }) => {
   await using catalog = await aCatalog(Object.fromEntries(found.map((short) => [`streaming/${walOf(short)}`, 'x'])));
-  const outcome = await realignStreamingFolder(catalog.layout.streaming, segmentOf('1:5'));
+  const outcome = await realign(catalog, '1:5');
   expect(outcome).toEqual({
     kind: 'realigned',
     removed: removed === undefined ? undefined : walOf(removed),
     created: walOf('1:5.partial'),
+    aside: removed === undefined ? [] : [`.aside/${walOf(removed)}`],
   });
-  expect(await catalog.files('streaming')).toEqual(left.map(walOf));
+  expect((await catalog.files('streaming')).filter((path) => !path.includes('.aside/'))).toEqual(left.map(walOf));
+  if (removed !== undefined) expect(await catalog.read(`streaming/.aside/${walOf(removed)}`)).toBe('x');
   expect((await stat(join(catalog.layout.streaming, walOf('1:5.partial')))).size).toBe(0);
 });
 
 test.each(['1:5', '1:5.partial'])('a folder that ends with %s already begins there', async (short) => {
   await using catalog = await aCatalog({ [`streaming/${walOf(short)}`]: 'received' });
-  expect(await realignStreamingFolder(catalog.layout.streaming, segmentOf('1:5'))).toEqual({ kind: 'nothing-to-do' });
+  expect(await realign(catalog, '1:5')).toEqual({ kind: 'nothing-to-do' });
   expect(await catalog.read(`streaming/${walOf(short)}`)).toBe('received');
 });
 
 test('a folder that is ahead of the server is left alone', async () => {
   await using catalog = await aCatalog({ [`streaming/${walOf('1:6')}`]: 'x', [`streaming/${walOf('1:7.partial')}`]: 'x' });
-  await expect(realignStreamingFolder(catalog.layout.streaming, segmentOf('1:5'))).rejects.toMatchObject({
+  await expect(realign(catalog, '1:5')).rejects.toMatchObject({
     code: 'receiver-failed',
   });
   expect(await catalog.files('streaming')).toEqual([walOf('1:6'), walOf('1:7.partial')]);
+});
+
+test('what reaches further on a timeline that was left is kept aside, and never replaced there', async () => {
+  const found = ['1:6', '1:7.partial', '.aside/1:7.partial'];
+  await using catalog = await aCatalog(
+    Object.fromEntries(
+      found.map((short) => [`streaming/${short.startsWith('.') ? `.aside/${walOf('1:7.partial')}` : walOf(short)}`, short]),
+    ),
+  );
+  const outcome = await realign(catalog, '2:5', true);
+  const aside = [`.aside/${walOf('1:6')}`, `.aside/${walOf('1:7.partial')}.1`];
+  expect(outcome).toEqual({ kind: 'realigned', removed: walOf('1:7.partial'), created: walOf('2:5.partial'), aside });
+  expect(await catalog.read(`streaming/${aside[1] ?? ''}`)).toBe('1:7.partial');
+  expect(await catalog.read(`streaming/.aside/${walOf('1:7.partial')}`)).toBe('.aside/1:7.partial');
 });
 
 const segmentSize = 1024 * 1024;
@@ -112,5 +136,6 @@ test.each([
   });
   await expect(receiveWal(await optionsFor(home), aContext())).rejects.toThrow();
   expect((await home.read(`streaming/${walOf('1:3.partial')}`)).length).toBe(left);
+  if (left < size) expect((await home.read(`streaming/.aside/${walOf('1:3.partial')}`)).length).toBe(size);
   expect((await home.read(`streaming/${walOf('1:2.partial')}`)).length).toBe(3);
 });

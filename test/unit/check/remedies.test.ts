@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { allChecks, checkTimeout } from '../../../src/check/all-checks.ts';
 import { allRemedies } from '../../../src/check/remedies.ts';
-import { fillRemedy, type Remedy } from '../../../src/check/remedy.ts';
+import { fillRemedy, type Remedy, type RemedyStep, type RemedyValues } from '../../../src/check/remedy.ts';
 import { renderRemedy } from '../../../src/output/render-remedy.ts';
 
 const named = [...allChecks, checkTimeout].flatMap(({ remedies }) => remedies);
@@ -14,6 +14,40 @@ test('every check that can fail names a remedy, and no remedy is named by nobody
 
 test('every remedy has a step', () => {
   expect(allRemedies.filter(({ steps }) => steps.length === 0)).toEqual([]);
+});
+
+describe('what may be run of any remedy', () => {
+  const textOf = (step: RemedyStep): string => ('words' in step ? step.words.join(' ') : step.text);
+  const placeholdersOf = ({ steps }: Remedy): string[] =>
+    steps.flatMap((step) => [...textOf(step).matchAll(/\{([a-zA-Z]+)\}/g)].map(([, key = '']) => key));
+  const allKnown = (remedy: Remedy): RemedyValues =>
+    Object.fromEntries(placeholdersOf(remedy).map((key) => [key, `the ${key} … {x}`]));
+  const runnable = (remedy: Remedy, values: RemedyValues, over?: 'conninfo') =>
+    fillRemedy(remedy, values, over).steps.filter(({ use }) => use === 'run');
+
+  test.each(allRemedies)('$key: nothing that a head has to fill in', (remedy) => {
+    for (const step of remedy.steps.filter(
+      (each) => runnable({ ...remedy, steps: [each] }, allKnown(remedy), 'conninfo').length > 0,
+    )) {
+      expect(textOf(step)).not.toContain('…');
+      expect(['pgcellar', 'shell', 'root', 'sql']).toContain(step.kind);
+    }
+    for (const missing of placeholdersOf(remedy)) {
+      const values = { ...allKnown(remedy), [missing]: undefined };
+      const holding = remedy.steps.filter((step) => textOf(step).includes(`{${missing}}`));
+      expect(runnable({ ...remedy, steps: holding }, values, 'conninfo')).toEqual([]);
+    }
+  });
+
+  test.each(allRemedies)('$key: no SQL without a connection', (remedy) => {
+    expect(runnable(remedy, allKnown(remedy)).filter(({ kind }) => kind === 'sql')).toEqual([]);
+  });
+
+  test.each(allRemedies)('$key: what deletes, trusts or replaces is a decision', ({ steps }) => {
+    const grave = steps.filter((step) => /^delete | >> |ownertrust|-exec mv|SET archive_command/.test(textOf(step)));
+    const isReplacing = (step: RemedyStep): boolean => !textOf(step).includes('archive_command') || steps.length > 2;
+    expect(grave.filter(isReplacing).filter(({ isDecision }) => isDecision !== true)).toEqual([]);
+  });
 });
 
 describe('filling a remedy', () => {

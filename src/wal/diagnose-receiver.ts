@@ -1,0 +1,134 @@
+import { formatLsn, type Lsn, lsnFromBytes } from './lsn.ts';
+import type { TimelineSwitch } from './timeline-history.ts';
+import { nextSegment, type SegmentName, segmentAtIndex, segmentStart, timelineOf } from './wal-name.ts';
+
+/** What decides whether `pg_receivewal` can go on with what it has streamed. */
+export interface ReceiverFacts {
+  readonly segmentSize: number;
+  /** The file that it goes on from; undefined when it has none, and begins at its slot or where the server is. */
+  readonly newest: { readonly segment: SegmentName; readonly isPartial: boolean } | undefined;
+  /** Timeline of the server, how far its WAL is flushed, and where its timeline comes from, oldest first. */
+  readonly timeline: number;
+  readonly position: Lsn;
+  readonly history: readonly TimelineSwitch[];
+  /** Names of the segments that the server has; undefined where the role may not ask. */
+  readonly kept: ReadonlySet<string> | undefined;
+  readonly slot: { readonly name: string; readonly restartLsn: Lsn | undefined; readonly isLost: boolean } | undefined;
+}
+
+/** The segments of a gap, both included. */
+interface Gap {
+  readonly first: SegmentName;
+  readonly last: SegmentName;
+}
+
+/** A receiver that cannot go on, and where it could begin again. */
+export interface StuckReceiver {
+  readonly kind: 'stuck';
+  readonly why:
+    | { readonly kind: 'slot-lost'; readonly slot: string }
+    | { readonly kind: 'history-left'; readonly timeline: number; readonly upTo: Lsn; readonly leftAt: Lsn | undefined }
+    | { readonly kind: 'wal-removed'; readonly wanted: SegmentName };
+  /** Timeline of the server. */
+  readonly timeline: number;
+  /** The oldest segment that is needed and still to be had: where `receive-wal --reset` begins. */
+  readonly restart: SegmentName;
+  /** What the server no longer has of the WAL before that. */
+  readonly lost: Gap | undefined;
+}
+
+/** Whether a receiver can go on. */
+export type ReceiverDiagnosis =
+  | { readonly kind: 'goes-on' }
+  /** More was streamed than the server has on the same timeline: it lags, or its WAL was set back. */
+  | { readonly kind: 'ahead'; readonly streamedTo: Lsn; readonly position: Lsn; readonly timeline: number }
+  | StuckReceiver;
+
+/**
+ * Tells whether the receiver can go on from what it has streamed, as `pg_receivewal` and the server would decide it (PostgreSQL manual,
+ * START_REPLICATION), and where it can begin again when it cannot.
+ */
+export function diagnoseReceiver(facts: ReceiverFacts): ReceiverDiagnosis {
+  const { newest, slot, timeline, position } = facts;
+  const start = newest === undefined ? undefined : startAfter(newest, facts.segmentSize);
+  const streamed = newest === undefined ? timeline : timelineOf(newest.segment);
+  if (start !== undefined && streamed === timeline && start > position) {
+    return { kind: 'ahead', streamedTo: start, position, timeline };
+  }
+  const leftAt = facts.history.find((past) => past.timeline === streamed)?.switchLsn;
+  const isPast = streamed !== timeline;
+  const isLeft = start !== undefined && isPast && (leftAt === undefined || start > leftAt);
+  const wanted = isLeft ? (leftAt ?? beginOf(facts)) : (start ?? slot?.restartLsn ?? position);
+  const again = restartFrom(wanted, facts);
+  const stuck = (why: StuckReceiver['why']): StuckReceiver => ({ kind: 'stuck', why, timeline, ...again });
+  if (slot?.isLost === true) return stuck({ kind: 'slot-lost', slot: slot.name });
+  if (isLeft) return stuck({ kind: 'history-left', timeline: streamed, upTo: start, leftAt });
+  if (again.lost !== undefined) return stuck({ kind: 'wal-removed', wanted: again.lost.first });
+  return { kind: 'goes-on' };
+}
+
+/** Why it cannot go on, in a clause. */
+export function describeStuckReceiver({ why, timeline, restart }: StuckReceiver): string {
+  switch (why.kind) {
+    case 'slot-lost':
+      return `PostgreSQL gave up the replication slot '${why.slot}' (wal_status = lost) and removed WAL that was not streamed yet`;
+    case 'history-left': {
+      const left = why.leftAt === undefined ? 'is no part of it' : `was left at ${formatLsn(why.leftAt)}`;
+      return `WAL was streamed up to ${formatLsn(why.upTo)} of timeline ${String(why.timeline)}, and the server is on timeline ${String(timeline)}, in whose history timeline ${String(why.timeline)} ${left}`;
+    }
+    case 'wal-removed':
+      return `the server has removed the WAL from ${why.wanted} on, which was not streamed yet; what it still has begins with ${restart}`;
+  }
+}
+
+/** What is lost when it begins again, in a clause. */
+export function describeLoss({ why, lost }: StuckReceiver): string {
+  if (lost !== undefined) {
+    return `lost is the WAL from ${lost.first} to ${lost.last}: no backup from before can be restored past it, so take a new one`;
+  }
+  return why.kind === 'history-left'
+    ? 'nothing of the history of the server is lost; what was streamed of the timeline that was left is kept'
+    : 'nothing is lost';
+}
+
+function startAfter({ segment, isPartial }: NonNullable<ReceiverFacts['newest']>, segmentSize: number): Lsn {
+  return segmentStart(isPartial ? segment : nextSegment(segment, segmentSize), segmentSize);
+}
+
+/** Where the timeline of the server begins. */
+function beginOf({ history }: ReceiverFacts): Lsn {
+  return history.at(-1)?.switchLsn ?? lsnFromBytes(0n);
+}
+
+function restartFrom(wanted: Lsn, facts: ReceiverFacts): Pick<StuckReceiver, 'restart' | 'lost'> {
+  const { segmentSize, position } = facts;
+  const indexOf = (lsn: Lsn): number => Number(lsn / BigInt(segmentSize));
+  const current = indexOf(position);
+  const first = Math.min(indexOf(wanted), current);
+  const begin = Math.max(first, oldestKept(first, current, facts));
+  const nameAt = (index: number): SegmentName => segmentAtIndex(timelineAt(index, facts), index, segmentSize);
+  return {
+    restart: nameAt(begin),
+    lost: begin > first ? { first: nameAt(first), last: nameAt(begin - 1) } : undefined,
+  };
+}
+
+/** Where the unbroken row of segments begins that the server has up to its position; no further back than is needed. */
+function oldestKept(needed: number, current: number, facts: ReceiverFacts): number {
+  const { kept, slot, segmentSize } = facts;
+  if (kept === undefined) return slot?.isLost === true ? current : needed; // nobody knows: the slot decides
+  let oldest = current; // at a boundary its file may not be there yet
+  for (let index = current - 1; index >= needed; index--) {
+    if (!kept.has(segmentAtIndex(timelineAt(index, facts), index, segmentSize))) break;
+    oldest = index;
+  }
+  return oldest;
+}
+
+/** The timeline whose file has the segment: that with a switch in it is the next one's. */
+function timelineAt(index: number, { timeline, history, segmentSize }: ReceiverFacts): number {
+  const later = history.find(
+    ({ switchLsn }) => segmentStart(segmentAtIndex(1, index + 1, segmentSize), segmentSize) <= switchLsn,
+  );
+  return later?.timeline ?? timeline;
+}
