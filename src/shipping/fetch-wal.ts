@@ -4,7 +4,8 @@ import type { Environment } from '../shared/environment.ts';
 import { fillFile } from '../shared/fill-file.ts';
 import { storeAtOnce } from '../shared/store-at-once.ts';
 import { startProgram } from '../transport/run-program.ts';
-import { type RemoteHost, sshWords } from './remote-host.ts';
+import { boundConnecting, type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
+import { SilenceWatch } from './silence-watch.ts';
 
 export interface FetchOptions {
   readonly remote: RemoteHost;
@@ -15,6 +16,8 @@ export interface FetchOptions {
   /** Asks a pgcellar there to tell a missing file from every other failure by an exit code above 125. */
   readonly isStrict: boolean;
   readonly environment: Environment;
+  /** A call in which nothing moves for so long is given up; two minutes when left out. */
+  readonly silentMs?: number;
 }
 
 /** How a remote call ended: an exit code of the remote program, or of ssh (255), and what was said. */
@@ -36,10 +39,11 @@ type Judge = (path: string) => Promise<RemoteOutcome | undefined>;
 export async function fetchWal(
   name: string,
   target: string,
-  options: FetchOptions,
+  asked: FetchOptions,
   judge: Judge = () => Promise.resolve(undefined),
 ): Promise<RemoteOutcome> {
   const arriving = `${target}.arriving`;
+  const options = { ...asked, remote: await boundConnecting(asked.remote, asked.environment) };
   try {
     const call = async (more: readonly string[]) =>
       await receive(['get-wal', ...getWords(options), ...more, quoted(options.serverName), quoted(name)], arriving, options);
@@ -56,7 +60,8 @@ export async function fetchWal(
 }
 
 /** Asks the backup host whether it would send WAL. */
-export async function testRetrieval(options: FetchOptions): Promise<RemoteOutcome & { readonly stdout: string }> {
+export async function testRetrieval(asked: FetchOptions): Promise<RemoteOutcome & { readonly stdout: string }> {
+  const options = { ...asked, remote: await boundConnecting(asked.remote, asked.environment) };
   return await ask(['get-wal', '--test', ...getWords(options), quoted(options.serverName), quoted('dummy_wal_name')], options);
 }
 
@@ -78,21 +83,25 @@ function getWords({ form, allowsPartial }: FetchOptions): string[] {
 
 async function receive(words: readonly string[], path: string, options: FetchOptions): Promise<RemoteOutcome> {
   const running = await startProgram(remoteCall(words, options), { environment: options.environment });
+  using silence = new SilenceWatch(running, options.silentMs);
   running.stdin.end();
   const sent = running.stdout as AsyncIterable<Buffer>; // no encoding is set
   const [stored] = await Promise.allSettled([storeAtOnce(sent, path)]);
   if (stored.status === 'rejected') running.stdout.destroy(); // nobody takes what is sent any more: ssh would wait for that for ever
   const { exitCode = 255, stderr } = await running.ended;
+  if (silence.hasStalled) return { exitCode: sshFailure, stderr: silence.text };
   if (stored.status === 'rejected') throw stored.reason;
   return { exitCode, stderr };
 }
 
 async function ask(words: readonly string[], options: FetchOptions): Promise<RemoteOutcome & { readonly stdout: string }> {
   const running = await startProgram(remoteCall(words, options), { environment: options.environment });
+  using silence = new SilenceWatch(running, options.silentMs);
   running.stdin.end();
   const chunks: Buffer[] = [];
   running.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   const { exitCode = 255, stderr } = await running.ended;
+  if (silence.hasStalled) return { exitCode: sshFailure, stderr: silence.text, stdout: '' };
   return { exitCode, stderr, stdout: Buffer.concat(chunks).toString('utf8') };
 }
 

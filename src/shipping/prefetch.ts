@@ -5,7 +5,7 @@ import type { FetchOptions } from './fetch-wal.ts';
 import { Pauses } from './pauses.ts';
 import type { PrefetchOptions } from './prefetch-options.ts';
 import { receiveRow } from './receive-row.ts';
-import { loginWords } from './remote-host.ts';
+import { boundConnecting, loginWords } from './remote-host.ts';
 import { announce, emptySpool, removeOldSpools } from './spool.ts';
 import { SpoolWatch } from './spool-watch.ts';
 
@@ -35,8 +35,11 @@ export async function prefetch(options: PrefetchOptions): Promise<void> {
 
 /** For gigabytes of WAL it pays to ask for a cipher that costs less. */
 async function withFastCipher(fetch: FetchOptions): Promise<FetchOptions> {
-  const ciphers = await fastCiphers(loginWords(fetch.remote), fetch.environment);
-  return { ...fetch, remote: { ...fetch.remote, ciphers } };
+  const [ciphers, remote] = await Promise.all([
+    fastCiphers(loginWords(fetch.remote), fetch.environment),
+    boundConnecting(fetch.remote, fetch.environment),
+  ]);
+  return { ...fetch, remote: { ...remote, ciphers } };
 }
 
 async function fill(options: PrefetchOptions, watch: SpoolWatch): Promise<void> {

@@ -11,7 +11,8 @@ import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import { startProgram } from '../transport/run-program.ts';
-import { type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
+import { boundConnecting, type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
+import { SilenceWatch } from './silence-watch.ts';
 
 export interface SendOptions {
   readonly remote: RemoteHost;
@@ -21,6 +22,8 @@ export interface SendOptions {
   /** Compressed under the plain name before it is sent. */
   readonly compression: { readonly name: string; readonly level: CompressionLevel } | undefined;
   readonly environment: Environment;
+  /** A call in which nothing moves for so long is given up; two minutes when left out. */
+  readonly silentMs?: number;
 }
 
 /** What the sending came to: exit code of the helper, and what to say about it. */
@@ -46,13 +49,16 @@ export async function sendWal(options: SendOptions): Promise<SendOutcome> {
 export async function testConnection(
   options: Pick<SendOptions, 'remote' | 'serverName' | 'environment'>,
 ): Promise<SendOutcome> {
-  const { remote, serverName, environment } = options;
+  const { serverName, environment } = options;
+  const remote = await boundConnecting(options.remote, environment);
   const words = [...sshWords(remote), ...configWords(remote), 'put-wal', serverName, '--test'];
   const chunks: Buffer[] = [];
   const running = await startProgram(words, { environment });
+  using silence = new SilenceWatch(running);
   running.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   running.stdin.end();
   const { exitCode = sshFailure, stderr } = await running.ended;
+  if (silence.hasStalled) return { exitCode: sshFailure, message: silence.text };
   return { exitCode, message: `${Buffer.concat(chunks).toString('utf8')}${stderr}` };
 }
 
@@ -81,10 +87,12 @@ async function compressInto(folder: string, { walPath, compression, environment 
 
 async function transfer(
   content: string,
-  { remote, serverName, walPath, digest, environment }: SendOptions,
+  { remote: asked, serverName, walPath, digest, environment, silentMs }: SendOptions,
 ): Promise<SendOutcome> {
+  const remote = await boundConnecting(asked, environment);
   const words = [...sshWords(remote), ...configWords(remote), 'put-wal', serverName];
   const running = await startProgram(words, { environment });
+  using silence = new SilenceWatch(running, silentMs);
   running.stdout.resume();
   const archive = pack();
   const sending = pipeline(archive as unknown as NodeJS.ReadableStream, running.stdin); // streamx speaks Node's stream protocol
@@ -93,8 +101,8 @@ async function transfer(
   if (filled.status === 'rejected' && filled.reason instanceof OperatorError)
     return { exitCode: 2, message: filled.reason.message };
   if (exitCode === 0 && sent.status === 'fulfilled') return { exitCode: 0, message: undefined };
-  const said = stderr.trim();
-  if (exitCode === sshFailure)
+  const said = silence.hasStalled ? silence.text : stderr.trim();
+  if (exitCode === sshFailure || silence.hasStalled)
     return { exitCode: 3, message: `SSH connection to ${remote.host} failed${said === '' ? '' : `: ${said}`}` };
   if (exitCode === 0 || exitCode === undefined)
     return {

@@ -7,7 +7,7 @@ import { lastLines } from './program-result.ts';
 import { readSshSettings } from './read-ssh-settings.ts';
 import type { RemoteShell, ShellResult } from './remote-shell.ts';
 import { SharedLogin } from './shared-login.ts';
-import { parseSshCommand, type SshCommand } from './ssh-command.ts';
+import { boundConnecting, parseSshCommand, type SshCommand } from './ssh-command.ts';
 import { sshProgramShell } from './ssh-program-shell.ts';
 import { reasonForProgram, type SshSettings } from './ssh-settings.ts';
 
@@ -32,7 +32,10 @@ export function remoteHost({ sshCommand, environment }: RemoteHostOptions): Host
   const command = parseSshCommand(sshCommand);
   let asking: Promise<SshSettings | undefined> | undefined;
   const settings = (): Promise<SshSettings | undefined> => (asking ??= readSshSettings(command, environment));
-  const openShell = async (): Promise<RemoteShell> => await shellFor({ command, environment, settings: await settings() });
+  const openShell = async (): Promise<RemoteShell> => {
+    const known = await settings();
+    return await shellFor({ command: parseSshCommand(boundConnecting(sshCommand, known)), environment, settings: known });
+  };
   const login = new SharedLogin({ text: sshCommand, environment, settings });
   let opening: Promise<RemoteShell> | undefined;
   const shell = async (): Promise<RemoteShell> => {

@@ -6,7 +6,7 @@ import { makeScratchFolder, type ScratchFolder } from '../shared/scratch-folder.
 import { untilAborted } from '../shared/until-aborted.ts';
 import { preferFastCipher } from './prefer-fast-cipher.ts';
 import { type RunningProgram, startProgram } from './run-program.ts';
-import { parseSshCommand, type SshCommand, sshArgv } from './ssh-command.ts';
+import { boundConnecting, parseSshCommand, type SshCommand, sshArgv } from './ssh-command.ts';
 import { isOn, type SshSettings, settingOf } from './ssh-settings.ts';
 
 interface SharedLoginOptions {
@@ -107,7 +107,13 @@ export class SharedLogin implements AsyncDisposable {
   }
 
   async #fastCommand(): Promise<string> {
-    return await (this.#preferring ??= preferFastCipher(this.#options.text, this.#options.environment));
+    return await (this.#preferring ??= this.#boundCommand());
+  }
+
+  async #boundCommand(): Promise<string> {
+    const { text, environment, settings } = this.#options;
+    const [fast, known] = await Promise.all([preferFastCipher(text, environment), settings()]);
+    return boundConnecting(fast, known);
   }
 
   async #open(): Promise<Master | undefined> {

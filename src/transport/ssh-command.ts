@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { splitWords } from '../shared/shell-words.ts';
+import { type SshSettings, settingOf } from './ssh-settings.ts';
 
 /** An `ssh_command` of the configuration, in words. */
 export interface SshCommand {
@@ -23,6 +24,15 @@ export function parseSshCommand(text: string): SshCommand {
   const [label] = destinations;
   if (label === undefined || destinations.length > 1) return { words, isPlain: false, label: text };
   return { words, isPlain: true, label };
+}
+
+/** For a host that takes connections and says nothing: ssh itself would wait for ever. */
+const connectSeconds = 30;
+
+/** The command with a limit for connecting, where it is plain and neither it nor the operator's files have one. */
+export function boundConnecting(text: string, settings: SshSettings | undefined): string {
+  const isOpen = settings !== undefined && settingOf(settings, 'connecttimeout') === undefined;
+  return isOpen && parseSshCommand(text).isPlain ? `${text} -o ConnectTimeout=${String(connectSeconds)}` : text;
 }
 
 /** The command line for a remote command; a plain one never asks for a password or passphrase. */
