@@ -89,6 +89,8 @@ interface AssembleOptions {
   readonly listensToHangup: boolean;
   /** Errors and warnings count and are logged, and are not shown. */
   readonly isSilent: boolean;
+  /** What is of no server is only logged. */
+  readonly isForPostgres: boolean;
 }
 
 /**
@@ -104,6 +106,7 @@ export async function assemble({
   endsGracefully,
   listensToHangup,
   isSilent,
+  isForPostgres,
 }: AssembleOptions): Promise<Application> {
   const main = loadMainConfiguration(places);
   const { home } = await becomeUser(main.global.barman_user, { configuration: main });
@@ -119,8 +122,11 @@ export async function assemble({
   const writer = writerFor({ globals, log, progress });
   if (isSilent) writer.silence();
   const configuration = loadConfiguration(main, home);
-  for (const warning of configuration.warnings) writer.warning(warning);
-  for (const warning of configuration.logWarnings) log.warning(warning);
+  for (const warning of configuration.globalWarnings) {
+    if (isForPostgres) log.warning(warning);
+    else writer.warning(warning);
+  }
+  for (const warning of configuration.globalLogWarnings) log.warning(warning);
   const signal = listenToSignals({ endsGracefully, listensToHangup, isToldTwice: places.handed !== undefined });
   const environment: Environment = { ...process.env, HOME: home };
   const context: Context = { clock: systemClock, log, messages: writer, progress, signal };

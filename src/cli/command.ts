@@ -51,6 +51,8 @@ export interface CommandDeclaration {
   readonly whenPassive?: ServerStateRule;
   /** Flag with which it prints nothing but its own last words, whatever there is to warn about. */
   readonly silencedBy?: string;
+  /** PostgreSQL calls it, for each segment: its standard error goes into the log there. */
+  readonly isForPostgres?: boolean;
   /** Runs although servers get into each other's way; the others only tell that. */
   readonly runsDespiteGlobalProblems?: boolean;
   /** Ends in its own way when it is told to stop; the others end at once. */

@@ -1,4 +1,6 @@
 import { type Application, assemble, placesFor } from '../assemble.ts';
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
 import { nearestWord } from '../shared/nearest-word.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 import { shownLine } from '../shared/shown-text.ts';
@@ -30,6 +32,7 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   if (parsed instanceof HelpWanted) return say(parsed.text);
   const isSilent = declaration.silencedBy !== undefined && parsed.options.flag(declaration.silencedBy);
   const endsGracefully = declaration.endsGracefully ?? false;
+  const isForPostgres = declaration.isForPostgres ?? false;
   const isStrict = parsed.options.flag('strict');
   const failures: unknown[] = [];
   try {
@@ -49,7 +52,16 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
     }
     await declaration.beforeConfiguration?.(early);
     const listensToHangup = declaration.listensToHangup ?? false;
-    const application = await assemble({ programName, script, globals, places, endsGracefully, listensToHangup, isSilent });
+    const application = await assemble({
+      programName,
+      script,
+      globals,
+      places,
+      endsGracefully,
+      listensToHangup,
+      isSilent,
+      isForPostgres,
+    });
     try {
       await run(application, declaration, parsed);
     } catch (error) {
@@ -65,8 +77,8 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
 /** As `barman`, help asks for a configuration that can be read (cli.md section 1.1); who has none yet needs help most. */
 async function helpWithoutVerb({ programName, script, globals }: CommandLine): Promise<number> {
   if (programName === 'barman') {
-    const places = placesFor(globals);
-    await assemble({ programName, script, globals, places, endsGracefully: false, listensToHangup: false, isSilent: false });
+    const plain = { endsGracefully: false, listensToHangup: false, isSilent: false, isForPostgres: false };
+    await assemble({ programName, script, globals, places: placesFor(globals), ...plain });
   }
   return say(await programHelp(programName));
 }
@@ -133,7 +145,14 @@ async function run(
     count === 0 || globalProblems.length > 0
       ? []
       : selectServers(positionals.slice(0, count), known, declaration, application.context.messages);
+  // a command without servers is about all of them
+  for (const { config } of count === 0 ? application.servers : servers) tellWarnings(config, application.context);
   await declaration.run?.({ application, servers, positionals: positionals.slice(count), options });
+}
+
+function tellWarnings({ warnings, logWarnings }: Server['config'], { messages, log }: Context): void {
+  for (const warning of warnings) messages.warning(warning);
+  for (const warning of logWarnings) log.warning(warning);
 }
 
 function say(text: string): number {

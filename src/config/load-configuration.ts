@@ -66,7 +66,18 @@ export function loadConfiguration(main: MainConfiguration, homeFolder: string): 
     readServer(section, { home: global.barman_home, defaults, models }, context),
   );
   const globalProblems = sharedFolders(servers);
-  return { path: main.path, global, servers, models, globalProblems, ...context.notes };
+  const { warnings: globalWarnings, logWarnings: globalLogWarnings } = context.notes;
+  return {
+    path: main.path,
+    global,
+    servers,
+    models,
+    globalProblems,
+    globalWarnings,
+    globalLogWarnings,
+    warnings: [...globalWarnings, ...servers.flatMap(({ warnings }) => warnings)],
+    logWarnings: [...globalLogWarnings, ...servers.flatMap(({ logWarnings }) => logWarnings)],
+  };
 }
 
 /** The files that the configuration is read from, in their order, each with its sections: what changes are written into. */

@@ -34,7 +34,8 @@ interface Resolved {
 }
 
 /** Reads one server section with everything below and above it: active model, `[barman]`, defaults. */
-export function readServer(section: Section, around: ServerSurroundings, context: ReadingContext): ServerConfig {
+export function readServer(section: Section, around: ServerSurroundings, { homeFolder }: ReadingContext): ServerConfig {
+  const context: ReadingContext = { notes: { warnings: [], logWarnings: [] }, homeFolder };
   const name = section.name as ServerName; // refuseUnusableName has passed it
   const own = readOwn(section, context);
   tellUnknownKeys(section, context);
@@ -58,6 +59,7 @@ export function readServer(section: Section, around: ServerSurroundings, context
     isPassive: assumed.options.primary_ssh_command !== undefined,
     retention: retentionOf(name, assumed.options.retention_policy, context),
     problems,
+    ...context.notes,
   };
 }
 

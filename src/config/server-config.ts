@@ -24,6 +24,10 @@ export interface ServerConfig {
   readonly retention: RetentionSetting;
   /** Problems found at load time; a server with any is disabled (config-checks-hooks.md section 5). */
   readonly problems: readonly string[];
+  /** Told on stderr by the commands that work on the server. */
+  readonly warnings: readonly string[];
+  /** As {@link Configuration.logWarnings}. */
+  readonly logWarnings: readonly string[];
 }
 
 /** A section with `model = true`: options that `config-switch` lays over a server of the same cluster. */
@@ -42,10 +46,13 @@ export interface Configuration {
   /** Sorted by name. */
   readonly servers: readonly ServerConfig[];
   readonly models: readonly ModelConfig[];
-  /** Told on stderr by every command. */
+  /** Everything that there is to warn about, of all servers. */
   readonly warnings: readonly string[];
   /** For the log only: what Barman logs without telling the user. */
   readonly logWarnings: readonly string[];
+  /** Those of both that are of no server: of the global section, included files and models. */
+  readonly globalWarnings: readonly string[];
+  readonly globalLogWarnings: readonly string[];
   /** Conflicts between servers: no verb but `diagnose` works. */
   readonly globalProblems: readonly string[];
 }

@@ -7,6 +7,7 @@ export const getWalCommand: CommandDeclaration = {
   name: 'get-wal',
   summary: 'Send a WAL file of a server to standard output or into a folder',
   servers: 'one',
+  isForPostgres: true,
   whenDisabled: 'error',
   arguments: [{ name: 'wal_name', summary: 'name of a WAL segment, history, label or partial file' }],
   options: [

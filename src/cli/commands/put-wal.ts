@@ -4,6 +4,7 @@ export const putWalCommand: CommandDeclaration = {
   name: 'put-wal',
   summary: 'Take WAL files for a server from a tar stream on standard input',
   servers: 'one',
+  isForPostgres: true,
   whenInactive: 'error',
   whenDisabled: 'error',
   options: [{ name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be taken' }],

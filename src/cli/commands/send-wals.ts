@@ -5,6 +5,7 @@ export const sendWalsCommand: CommandDeclaration = {
   name: 'send-wals',
   summary: 'Send consecutive WAL files as a tar stream, for a restore_command that reads ahead (not in Barman)',
   servers: 'one',
+  isForPostgres: true,
   whenDisabled: 'error',
   arguments: [{ name: 'wal_name', summary: 'first WAL segment' }],
   examples: ['send-wals main 000000010000000000000010'],
