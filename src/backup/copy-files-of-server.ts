@@ -1,4 +1,7 @@
 import { join } from 'node:path';
+import { shortAnswerMs } from '../postgres/answering-within.ts';
+import { connectForQueries } from '../postgres/server-access.ts';
+import { type ArchiverStatistics, readArchiverStatistics } from '../postgres/server-queries.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { endTogether } from '../shared/end-together.ts';
 import { OperatorError } from '../shared/operator-error.ts';
@@ -14,6 +17,7 @@ import { closeSegment, closeSegmentsUntil, closingOptionsOf, connectToPrimary } 
 import { recordedFacts } from './recorded-facts.ts';
 import { reuseOf } from './reuse-of.ts';
 import { syncCopied } from './sync-copied.ts';
+import { tellAwaitedArchiving } from './tell-awaited-archiving.ts';
 import { verifyChecksums } from './verify-checksums.ts';
 import { walPositionText } from './wal-position-text.ts';
 
@@ -123,10 +127,11 @@ async function end(job: BackupJob, { session, primary }: Ending, signal: AbortSi
   const closing = new AbortController();
   const closes = primary === undefined ? undefined : closeSegmentsUntil(primary, closingOptionsOf(job), closing.signal);
   const until = primary === undefined ? signal : AbortSignal.any([signal, primary.lost]); // without it nobody would close the segment
+  const telling = tellAwaitedArchiving(async () => await askArchiver(job), context, closing.signal);
   const stopped = await session.end(until).finally(() => {
     closing.abort();
   });
-  await closes;
+  await Promise.all([closes, telling]);
   const { lsn, timeline, time, label } = stopped;
   // a position on a boundary ends the segment before it
   const endWal = segmentAtLsn(lsnFromBytes(lsn - 1n), timeline, facts.segmentSize).name;
@@ -136,4 +141,11 @@ async function end(job: BackupJob, { session, primary }: Ending, signal: AbortSi
   job.begin('writing the backup label');
   await writeFileDurably(join(job.folder, 'data', 'backup_label'), label);
   job.change({ backupLabel: label });
+}
+
+/** The session of the backup is busy: it waits. */
+async function askArchiver({ server, context }: BackupJob): Promise<ArchiverStatistics> {
+  const { conninfo = '' } = server.config.options;
+  await using connection = await connectForQueries(conninfo, server.environment, context.signal, shortAnswerMs);
+  return await readArchiverStatistics(connection);
 }

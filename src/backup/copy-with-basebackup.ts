@@ -8,7 +8,7 @@ import { type BackupCompression, compressionProblems } from '../postgres/basebac
 import { type ClientProgram, requireClientProgram } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
 import type { ServerNodes } from '../postgres/server-nodes.ts';
-import { readBackupProgress } from '../postgres/server-queries.ts';
+import { readArchiverStatistics, readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { quoteWords } from '../shared/shell-words.ts';
@@ -17,6 +17,7 @@ import { untilAborted } from '../shared/until-aborted.ts';
 import { withRetries } from '../shared/with-retries.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
+import { tellAwaitedArchiving } from './tell-awaited-archiving.ts';
 
 interface CopyOptions {
   readonly server: Server;
@@ -99,9 +100,9 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
   });
   const skipped: string[] = [];
   const watching = new AbortController();
-  let help: Promise<void> | undefined;
+  let help: Promise<unknown> | undefined;
   const onWaiting = (): void => {
-    help ??= options.whileWaitingForWal?.(watching.signal);
+    help ??= Promise.all([options.whileWaitingForWal?.(watching.signal), tellWaiting(options, context, watching.signal)]);
   };
   const watch = watchProgress(options, { context, name, until: watching.signal, onWaiting });
   try {
@@ -126,6 +127,10 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
     await help;
     context.progress.end();
   }
+}
+
+async function tellWaiting({ observer }: CopyOptions, context: Context, until: AbortSignal): Promise<void> {
+  if (observer !== undefined) await tellAwaitedArchiving(() => readArchiverStatistics(observer), context, until);
 }
 
 async function makeEmpty(folder: string): Promise<string> {
