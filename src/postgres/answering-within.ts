@@ -12,15 +12,11 @@ export const shortAnswerMs = 20_000;
  */
 export function answeringWithin(connection: Connection, limitMs: number): Connection {
   return {
-    get lost() {
-      return connection.lost;
-    },
+    ...connection,
     query: async (sql, parameters, patience) => {
       const answer = connection.query(sql, parameters);
       return patience === 'as-long-as-it-takes' ? await answer : await within(limitMs, { answer, sql, connection });
     },
-    close: async () => await connection.close(),
-    [Symbol.asyncDispose]: async () => await connection.close(),
   };
 }
 

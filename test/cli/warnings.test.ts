@@ -1,0 +1,49 @@
+// A command warns of the servers that it works on, and of what is everybody's.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Opened } from '../helpers/opened.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { createTestHome, type TestHome } from '../helpers/test-home.ts';
+
+const opened = new Opened();
+let home: TestHome;
+
+beforeAll(async () => {
+  home = await opened.add(
+    createTestHome({
+      global: { misspelt_global: 1 },
+      servers: {
+        calm: { conninfo: 'host=/nowhere', archiver: 'on' },
+        odd: { conninfo: 'host=/nowhere', archiver: 'on', misspelt: 1 },
+        bare: { conninfo: 'host=/nowhere' },
+      },
+    }),
+  );
+});
+afterAll(() => opened.close());
+
+const ofOdd = 'Invalid configuration option "misspelt" ';
+const ofBare = "No archiver is on for server 'bare'";
+const ofAll = 'Invalid configuration option "misspelt_global" ';
+
+test.each([
+  { words: ['list-backups', 'calm'], warns: [ofAll] },
+  { words: ['list-backups', 'odd'], warns: [ofAll, ofOdd] },
+  { words: ['list-backups', 'bare'], warns: [ofAll, ofBare] },
+  { words: ['list-backups', 'all'], warns: [ofAll, ofOdd, ofBare] },
+  { words: ['list-servers'], warns: [ofAll, ofOdd, ofBare] },
+  { words: ['get-wal', 'calm', '000000010000000000000001'], warns: [] },
+  { words: ['get-wal', 'odd', '000000010000000000000001'], warns: [ofOdd] },
+  { words: ['put-wal', '--test', 'calm'], warns: [] },
+])('$words', async ({ words, warns }) => {
+  for (const as of ['pgcellar', 'barman'] as const) {
+    const { stderr } = await runPgcellar(words, { home, as });
+    expect([ofAll, ofOdd, ofBare].filter((text) => stderr.includes(text))).toEqual(warns);
+  }
+});
+
+test('what get-wal does not tell stands in the log', async () => {
+  await runPgcellar(['get-wal', 'calm', '000000010000000000000002'], { home });
+  const [last = ''] = (await home.log()).split('get-wal').slice(-1);
+  expect(await home.log()).toContain(ofAll);
+  expect(last).not.toContain(ofOdd);
+});
