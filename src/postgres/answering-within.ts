@@ -15,7 +15,9 @@ export function answeringWithin(connection: Connection, limitMs: number): Connec
     ...connection,
     query: async (sql, parameters, patience) => {
       const answer = connection.query(sql, parameters);
-      return patience === 'as-long-as-it-takes' ? await answer : await within(limitMs, { answer, sql, connection });
+      if (patience === 'as-long-as-it-takes') return await answer;
+      const patientMs = patience === 'some-minutes' ? Math.max(limitMs, longestAnswerMs) : limitMs;
+      return await within(patientMs, { answer, sql, connection });
     },
   };
 }

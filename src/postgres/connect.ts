@@ -23,13 +23,15 @@ export interface Node {
   readonly address: string | undefined;
 }
 
+type Patience = 'some-minutes' | 'as-long-as-it-takes';
+
 /** An open connection; everything comes as text. */
 export interface Connection extends AsyncDisposable {
   /**
-   * @param patience for what the server may work on for hours; every other answer has a limit
+   * @param patience for what the server may work on longer than for most answers, which have a short limit, or for hours
    * @throws OperatorError `query-failed` (with the SQLSTATE in `cause`) or `connection-failed`
    */
-  query(sql: string, parameters?: readonly string[], patience?: 'as-long-as-it-takes'): Promise<readonly Row[]>;
+  query(sql: string, parameters?: readonly string[], patience?: Patience): Promise<readonly Row[]>;
   /** Aborts when the connection breaks, with the OperatorError as its reason. */
   readonly lost: AbortSignal;
   readonly node: Node;

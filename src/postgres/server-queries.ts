@@ -108,7 +108,9 @@ export async function readTimeline(connection: Connection): Promise<number | und
 
 /** Bytes of all tablespaces; undefined when the role may not ask. */
 export async function readClusterSize(connection: Connection): Promise<number | undefined> {
-  const text = await valueIfAllowed(connection, 'SELECT sum(pg_tablespace_size(oid))::bigint FROM pg_tablespace');
+  // a million files may take a while
+  const sql = 'SELECT sum(pg_tablespace_size(oid))::bigint FROM pg_tablespace';
+  const text = await valueIfAllowed(connection, sql, 'some-minutes');
   return text === undefined ? undefined : Number(text);
 }
 
@@ -316,17 +318,26 @@ function segmentEndingAt(lsn: Lsn, name: SegmentName, segmentSize: number): Segm
   return segmentAtLsn(lsnFromBytes(lsn - 1n), timelineOf(name), segmentSize).name;
 }
 
-async function valueIfAllowed(connection: Connection, sql: string): Promise<string | undefined> {
+async function valueIfAllowed(
+  connection: Connection,
+  sql: string,
+  patience?: Parameters<Connection['query']>[2],
+): Promise<string | undefined> {
   try {
-    return await value(connection, sql);
+    return await value(connection, sql, [], patience);
   } catch (error) {
     if (sqlStateOf(error) === notAllowed) return undefined;
     throw error;
   }
 }
 
-async function value(connection: Connection, sql: string, parameters: readonly string[] = []): Promise<string | undefined> {
-  const [row] = await connection.query(sql, parameters);
+async function value(
+  connection: Connection,
+  sql: string,
+  parameters: readonly string[] = [],
+  patience?: Parameters<Connection['query']>[2],
+): Promise<string | undefined> {
+  const [row] = await connection.query(sql, parameters, patience);
   return Object.values(row ?? {})[0] ?? undefined;
 }
 

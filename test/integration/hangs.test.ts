@@ -38,39 +38,41 @@ describe('a server that hangs after the login', () => {
     expect(await isLockHeld(lockOf('hung'))).toBe(false);
   });
 
-  test('pg_receivewal that hears nothing any more is ended with receive-wal', async () => {
-    // the questions before it are answered: two logins
-    await using later = await startSwallowingPostgres(cluster.port, { lets: 2 });
-    await home.writeServer('later', { ...through(later.port), slot_name: 'later' });
-    await cluster.query("SELECT pg_create_physical_replication_slot('later')");
-    await using receiver = await spawnPgcellar(['receive-wal', 'later'], { home });
-    await waitFor('pg_receivewal runs', async () =>
-      (await home.processes()).some(({ command }) => command.includes('pg_receivewal')),
-    );
+  test('a pg_receivewal that hears no signal is ended with receive-wal', async () => {
+    // as libpq is while it waits for an answer
+    const folder = await home.makeFolder('deaf');
+    const deaf = `#!/bin/sh\n[ "$1" = --version ] && echo 'pg_receivewal (PostgreSQL) 18.0' && exit\ntrap '' INT TERM\necho deaf >&2\nwhile :; do sleep 1; done\n`;
+    await writeFile(join(folder, 'pg_receivewal'), deaf, { mode: 0o755 });
+    await home.writeServer('deaf', streamingServer(cluster, { slot_name: 'deaf', path_prefix: folder }));
+    await using receiver = await spawnPgcellar(['receive-wal', 'deaf'], { home });
+    await waitFor('pg_receivewal runs', () => receiver.stdout().includes('deaf: deaf'));
     receiver.kill('SIGTERM');
     await receiver.ended;
-    expect(await isLockHeld(lockOf('later'))).toBe(false);
+    expect(await isLockHeld(lockOf('deaf'))).toBe(false);
     expect((await home.processes()).filter(({ command }) => command.includes('pg_receivewal'))).toEqual([]);
-    await home.removeServer('later');
+    await home.removeServer('deaf');
   });
 
-  test.each([['status'], ['show-servers'], ['diagnose']])('%s tells of the others, and ends', async (verb) => {
-    const words = verb === 'diagnose' ? [verb] : [verb, 'all'];
-    const { stdout, exitCode } = await runPgcellar(words, { home });
-    expect({ exitCode }).toEqual({ exitCode: 0 });
-    expect(stdout).toContain('18.'); // of the server that answers
-    if (verb === 'status') expect(stdout).toMatch(/Server hung:[^]*FAILED trying to get PostgreSQL version/);
-    else expect(stdout).toContain('took the connection and does not answer');
-  });
-
-  test.each([
-    ['replication-status', 'hung'],
-    ['switch-wal', 'hung'],
-    ['receive-wal', '--create-slot', 'hung'],
-  ])('%s says that it does not answer', async (...words) => {
-    const { stderr, exitCode } = await runPgcellar(words, { home });
-    expect(exitCode).toBe(1);
-    expect(stderr).toContain('PostgreSQL took the connection and does not answer: nothing came for 20 s');
+  test('what asks all servers tells of the others, and what asks this one says that it does not answer', async () => {
+    const run = async (...words: string[]) => await runPgcellar(words, { home });
+    const [status, details, diagnosis, ...refused] = await Promise.all([
+      run('status', 'all'),
+      run('show-servers', 'all'),
+      run('diagnose'),
+      run('replication-status', 'hung'),
+      run('switch-wal', 'hung'),
+      run('receive-wal', '--create-slot', 'hung'),
+    ]);
+    for (const { stdout, exitCode } of [status, details, diagnosis]) {
+      expect(exitCode).toBe(0);
+      expect(stdout).toContain('18.'); // of the server that answers
+    }
+    expect(status.stdout).toMatch(/Server hung:[^]*FAILED trying to get PostgreSQL version/);
+    for (const { stdout } of [details, diagnosis]) expect(stdout).toContain('took the connection and does not answer');
+    for (const { stderr, exitCode } of refused) {
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain('PostgreSQL took the connection and does not answer: nothing came for 20 s');
+    }
   });
 });
 
