@@ -29,7 +29,7 @@ export type RunnableStep = Pick<RemedyStep, 'isDecision'> & { readonly use: 'run
   );
 
 /** A step for a hand: it may hold `…` for what only a head knows. */
-export type AdvisedStep = RemedyStep & { readonly use: 'advice' };
+type AdvisedStep = RemedyStep & { readonly use: 'advice' };
 
 /** A step of the server at hand. Only {@link fillRemedy} makes one, so that nothing with an open place is ever run. */
 export type FilledStep = RunnableStep | AdvisedStep;

@@ -86,12 +86,14 @@ async function receive(server: Server, nodes: ServerNodes, context: Context): Pr
   const { serverVersion, segmentSize, isSynchronous } = facts;
   const stuck = await findStuck(server, facts); // whether it can go on is for the program and the server to say: it is tried all the same
   await using connection = await nodes.program(server.config.options.streaming_archiver_name, context.signal);
-  using _ = forgetFailureWhenRunning(server, context);
+  const forgetting = forgetFailureWhenRunning(server, context);
   try {
     await receiveWal({ server, connection, serverVersion, segmentSize, isSynchronous }, context);
   } catch (error) {
     if (stuck === undefined || expectedFailureOf(error)?.code !== 'receiver-failed') throw error;
     throw stuckError(stuck, server, error);
+  } finally {
+    forgetting[Symbol.dispose]();
   }
 }
 
