@@ -7,14 +7,16 @@ import { createTestHome, type TestHome } from '../helpers/test-home.ts';
 const opened = new Opened();
 let home: TestHome;
 
+const nowhere = { conninfo: 'host=/nowhere', streaming_conninfo: 'host=/nowhere', backup_method: 'postgres' };
+
 beforeAll(async () => {
   home = await opened.add(
     createTestHome({
       global: { misspelt_global: 1 },
       servers: {
-        calm: { conninfo: 'host=/nowhere', archiver: 'on' },
-        odd: { conninfo: 'host=/nowhere', archiver: 'on', misspelt: 1 },
-        bare: { conninfo: 'host=/nowhere' },
+        calm: { ...nowhere, archiver: 'on' },
+        odd: { ...nowhere, archiver: 'on', misspelt: 1 },
+        bare: nowhere,
       },
     }),
   );
