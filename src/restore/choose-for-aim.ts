@@ -35,7 +35,9 @@ async function archiveFacts({ server, request, backups, countsWaiting }: Restore
 async function choose(aim: RestoreAim, facts: ArchiveFacts, refusals: Refusals): Promise<BackupChoice | undefined> {
   const { server, request, backups, target } = aim;
   const { fetchesWal, standbyMode, targetTimeline: timeline } = request;
-  const wish = { target, timeline, standbyMode, fetchesWal, acceptsMissingWal: request.allowed.has('missing-wal') };
+  const followsSwitches = standbyMode && request.restoreCommand === undefined;
+  const acceptsMissingWal = request.allowed.has('missing-wal');
+  const wish = { target, timeline, standbyMode, fetchesWal, followsSwitches, acceptsMissingWal };
   const choosing = { serverName: server.config.name, backups, wish };
   const choice = await refusals.take(() => chooseBackup(choosing, request.backup, facts));
   if (choice !== undefined) return choice;

@@ -13,6 +13,8 @@ export interface RestoreWish {
   readonly timeline: TimelineChoice | undefined;
   readonly standbyMode: boolean;
   readonly fetchesWal: boolean;
+  /** The restored server goes on for good, and what it finds can be chosen. */
+  readonly followsSwitches?: boolean;
   /** The operator has missing WAL elsewhere, or does without what it holds. */
   readonly acceptsMissingWal?: boolean;
 }
@@ -41,7 +43,8 @@ export function judgeBackup(backup: Backup, wish: RestoreWish, facts: ArchiveFac
   const tooEarly = reasonAgainstTarget(backup, wish.target, facts.now);
   if (tooEarly !== undefined) return { kind: 'unreachable', reason: tooEarly };
   const isArchiveRecovery = wish.target.kind !== 'none' || wish.timeline !== undefined || wish.standbyMode || wish.fetchesWal;
-  const verdict = planTimeline(backup, { choice: wish.timeline, isArchiveRecovery }, facts.histories);
+  const { timeline: choice, followsSwitches = false } = wish;
+  const verdict = planTimeline(backup, { choice, isArchiveRecovery, followsSwitches }, facts.histories);
   if (verdict.kind === 'refused') return { kind: 'unreachable', reason: verdict.reason };
   const timelines = verdict.plan;
   const wal = judgeWal(backup, { wish, timelines, coverage: facts.coverageFor(backup.xlogSegmentSize) });
@@ -76,7 +79,7 @@ function missing(reason: string): WalAnswer {
 }
 
 function judgeWal(backup: Backup, question: WalQuestion): WalAnswer {
-  const { wish, timelines, coverage } = question;
+  const { wish, coverage } = question;
   if (backup.beginWal === null || backup.endWal === null) return { warnings: [] };
   const begin = segmentIndex(backup.beginWal, coverage.segmentSize);
   const end = segmentIndex(backup.endWal, coverage.segmentSize);
@@ -90,11 +93,17 @@ function judgeWal(backup: Backup, question: WalQuestion): WalAnswer {
   }
   if (wish.target.kind === 'immediate') return { warnings: [] };
   const lost = lostSwitch(question);
-  if (lost !== undefined && wish.timeline !== undefined) {
-    const text = `WAL segment ${lost.name} is missing in the archive, in which timeline ${String(lost.timeline)} begins: replay would stay on the older timeline`;
-    const canStillCome = wish.standbyMode || wish.acceptsMissingWal === true;
-    return canStillCome ? { warnings: [text] } : missing(text);
-  }
+  if (lost === undefined) return judgeBeyond(question, end);
+  const text = `WAL segment ${lost.name} is missing in the archive, in which timeline ${String(lost.timeline)} begins: replay would stay on the older timeline`;
+  if (wish.timeline !== undefined)
+    return wish.standbyMode || wish.acceptsMissingWal === true ? { warnings: [text] } : missing(text);
+  const answer = judgeBeyond(question, end);
+  return 'reason' in answer ? answer : { warnings: [text, ...answer.warnings] };
+}
+
+/** What lies behind the end of the backup. @param end number of its last segment */
+function judgeBeyond(question: WalQuestion, end: number): WalAnswer {
+  const { wish, timelines, coverage } = question;
   const last = coverage.lastIndex(timelines.lineage) ?? end;
   if (wish.target.kind === 'lsn') return judgeLsn(wish.target.lsn, { ...question, end, last });
   const gap = last > end ? firstMissing(question, end, last) : undefined;

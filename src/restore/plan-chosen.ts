@@ -8,6 +8,7 @@ import { type BackupSource, sourceOf } from './backup-source.ts';
 import { canClone } from './can-clone.ts';
 import { chooseForAim } from './choose-for-aim.ts';
 import { judgeDestination } from './judge-destination.ts';
+import { judgeLaterTablespaces } from './later-tablespaces.ts';
 import { refusalOf } from './mangle-configuration.ts';
 import { type DestinationPlan, planDestination } from './plan-destination.ts';
 import { planReadableWals } from './plan-readable-wals.ts';
@@ -42,8 +43,12 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   warnings.push(...choice.warnings);
   await refuseLateTarget(aim, { backup, timelines, facts }, told, context);
   await refuseBackup(aim, backup, refusals);
-  const places = await planPlaces(aim, backup, refusals);
-  const settings = settingsOf(aim, { backup, timelines, places });
+  // without a target, too, a restore goes to the end of the archived WAL, wherever that lies
+  const isPitr = aim.isPitr || timelines.timeline !== timelines.lineage[0]?.timeline;
+  const places = await planPlaces({ ...aim, isPitr }, backup, refusals);
+  const { destination } = places;
+  warnings.push(...(await judgeLaterTablespaces({ backup, backups, target, place: aim.place, destination }, refusals.add)));
+  const settings = settingsOf({ ...aim, isPitr }, { backup, timelines, places });
   const source = await refusals.take(() => sourceOf(backup, backups, server.layout));
   if (source === undefined) return undefined;
   refuseImpossibleWays(request, source, refusals.add);
@@ -52,6 +57,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content, backup.version ?? 0));
   warnings.push(...(await includedFromElsewhere(content?.included ?? [], aim.place)));
   const wal = await planReadableWals(aim, { backup, timelines, facts, refusals }, context);
+  warnings.push(...wal.warnings);
   const work = await planWork(aim, { source, places, trees: planTrees(places, source, content), wal }, refusals);
   if (work === undefined) return undefined;
   const recoveryFile = settings?.isAppended === true ? settings.fileName : undefined;
@@ -110,6 +116,7 @@ function settingsOf(
     target,
     isPitr,
     timelineSetting: timelines.setting,
+    hiddenTimelines: timelines.hidden,
     wal: places.wal,
     backupHost,
     request,

@@ -2,7 +2,7 @@ import type { Backup } from '../catalog/backup.ts';
 import type { Context } from '../shared/context.ts';
 import type { ArchiveFacts } from './judge-backup.ts';
 import type { TimelinePlan } from './plan-timeline.ts';
-import { planWals, type WalPlan } from './plan-wals.ts';
+import { noWal, planWals, type WalPlan } from './plan-wals.ts';
 import { readWaitingWals, type WaitingWal } from './read-archive-facts.ts';
 import type { Refusals } from './refusals.ts';
 import { requireReadableWals } from './require-readable-wals.ts';
@@ -15,8 +15,6 @@ interface WalAim {
   readonly refusals: Refusals;
 }
 
-const noWal: WalPlan = { copies: [], streamingPartial: undefined, range: undefined, holes: [], bytes: 0 };
-
 /** Says which WAL is copied, and refuses what of it cannot be read. */
 export async function planReadableWals(
   aim: RestoreAim,
@@ -24,9 +22,19 @@ export async function planReadableWals(
   { signal }: Pick<Context, 'signal'>,
 ): Promise<WalPlan> {
   const { server, request, target, countsWaiting } = aim;
-  const waiting: readonly WaitingWal[] = countsWaiting ? await readWaitingWals(server.layout) : [];
-  const question = { server, request, backup, target, lineage: timelines.lineage, facts, waiting };
+  const all = await readWaitingWals(server.layout);
+  const [waiting, leftWaiting]: readonly (readonly WaitingWal[])[] = countsWaiting ? [all, []] : [[], all];
+  const question = {
+    server,
+    request,
+    backup,
+    target,
+    timelines,
+    facts,
+    waiting: waiting ?? [],
+    leftWaiting: leftWaiting ?? [],
+  };
   const wal = (await refusals.take(() => planWals(question, signal))) ?? noWal;
-  await refusals.take(() => requireReadableWals(server, wal.copies, waiting));
+  await refusals.take(() => requireReadableWals(server, wal.copies, question.waiting));
   return wal;
 }

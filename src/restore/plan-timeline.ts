@@ -21,6 +21,11 @@ export interface TimelinePlan {
   readonly lineage: readonly LineagePart[];
   /** What `recovery_target_timeline` has to say; undefined leaves the line out. */
   readonly setting: TimelineChoice | undefined;
+  /**
+   * Timelines of history files that the restored server must not see as long as nothing newer is there: it follows `latest`, and the latest of them does not
+   * descend from the backup.
+   */
+  readonly hidden: readonly number[];
   readonly warnings: readonly string[];
 }
 
@@ -30,8 +35,10 @@ export type TimelineVerdict =
 
 interface TimelineWish {
   readonly choice: TimelineChoice | undefined;
-  /** PostgreSQL reads recovery settings at all: a plain restore only replays the backup's own timeline. */
+  /** PostgreSQL reads recovery settings at all. A plain restore gets them only to follow a timeline that is not the backup's. */
   readonly isArchiveRecovery: boolean;
+  /** The restored server goes on for good, and follows later switches. */
+  readonly followsSwitches?: boolean;
 }
 
 /** Since this version `recovery_target_timeline` is `latest` unless set; before, it was the backup's own timeline. */
@@ -43,22 +50,42 @@ const latestByDefaultSince = 120_000;
  */
 export function planTimeline(
   backup: Backup,
-  { choice, isArchiveRecovery }: TimelineWish,
+  { choice, isArchiveRecovery, followsSwitches = false }: TimelineWish,
   histories: TimelineHistories,
 ): TimelineVerdict {
   const own = timelineOfBackup(backup);
   if (choice === 'current') return planOn(backup, own, { histories, setting: choice });
-  if (choice !== undefined) {
-    const chosen = choice === 'latest' ? latestFrom(own, histories) : choice;
-    return planOn(backup, chosen, { histories, setting: choice });
-  }
-  if ((backup.version ?? 0) < latestByDefaultSince) return planOn(backup, own, { histories });
   const latest = latestFrom(own, histories);
   const reachable = reachableFrom(backup, latest, histories);
-  if (!isArchiveRecovery) return planOn(backup, reachable, { histories, warnings: plainRestoreWarnings(own, reachable) });
-  if (reachable === latest) return planOn(backup, latest, { histories });
-  const warning = `timeline ${String(latest)}, the latest one, does not descend from this backup: the restore goes to timeline ${String(reachable)}`;
-  return planOn(backup, reachable, { histories, setting: reachable, warnings: [warning] });
+  const isLatest = choice === 'latest' || (choice === undefined && (backup.version ?? 0) >= latestByDefaultSince);
+  if (isLatest && followsSwitches && reachable !== latest) {
+    const hidden = numbersFrom(reachable + 1, latest);
+    return planOn(backup, reachable, { histories, setting: 'latest', hidden, warnings: [passingBy(latest, reachable)] });
+  }
+  if (choice !== undefined) return planOn(backup, choice === 'latest' ? latest : choice, { histories, setting: choice });
+  if (!isLatest) return planOn(backup, own, { histories, warnings: reachable === own ? [] : [stayingBehind(own, reachable)] });
+  const isFollowing = !isArchiveRecovery && reachable !== own;
+  const warnings = [
+    ...(reachable !== latest && isArchiveRecovery ? [passingBy(latest, reachable)] : []),
+    ...(isFollowing ? [following(own, reachable)] : []),
+  ];
+  return planOn(backup, reachable, { histories, ...(reachable === latest ? {} : { setting: reachable }), warnings });
+}
+
+function numbersFrom(first: number, last: number): readonly number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+function passingBy(latest: number, reachable: number): string {
+  return `timeline ${String(latest)}, the latest one, does not descend from this backup: the restore goes to timeline ${String(reachable)}`;
+}
+
+function following(own: number, reachable: number): string {
+  return `the archive goes on with timeline ${String(reachable)}, which the restored server follows: --target-tli current stays on timeline ${String(own)}`;
+}
+
+function stayingBehind(own: number, reachable: number): string {
+  return `the archive goes on with timeline ${String(reachable)}; before PostgreSQL 12 the restored server stays on timeline ${String(own)}: use --target-tli latest to follow`;
 }
 
 /** Timeline that the backup was taken on. */
@@ -69,13 +96,20 @@ function timelineOfBackup(backup: Backup): number {
 interface PlanOptions {
   readonly histories: TimelineHistories;
   readonly setting?: TimelineChoice;
+  readonly hidden?: readonly number[];
   readonly warnings?: readonly string[];
 }
 
-function planOn(backup: Backup, timeline: number, { histories, setting, warnings = [] }: PlanOptions): TimelineVerdict {
+function planOn(
+  backup: Backup,
+  timeline: number,
+  { histories, setting: said, hidden = [], warnings = [] }: PlanOptions,
+): TimelineVerdict {
   const lineage = lineageTo(backup, timeline, histories);
   if (typeof lineage === 'string') return { kind: 'refused', reason: lineage };
-  return { kind: 'planned', plan: { timeline, lineage, setting, warnings } };
+  // PostgreSQL takes a number only when it finds the history file, which is not archived when archiving began after the promotion
+  const isBare = said === timelineOfBackup(backup) && said !== 1 && !histories.has(said);
+  return { kind: 'planned', plan: { timeline, lineage, setting: isBare ? 'current' : said, hidden, warnings } };
 }
 
 /** The parts from the backup's timeline to `timeline`, or why there are none. */
@@ -117,11 +151,4 @@ function reachableFrom(backup: Backup, latest: number, histories: TimelineHistor
     if (typeof lineageTo(backup, timeline, histories) !== 'string') return timeline;
   }
   return own;
-}
-
-function plainRestoreWarnings(own: number, reachable: number): readonly string[] {
-  if (reachable === own) return [];
-  return [
-    `the archive goes on with timeline ${String(reachable)}; without a target the restored server stays on timeline ${String(own)}: use --target-tli latest to follow`,
-  ];
 }

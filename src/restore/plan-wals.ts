@@ -1,18 +1,21 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Backup } from '../catalog/backup.ts';
+import type { WalEntry } from '../catalog/wal-entry.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, storageOf, writePlainWal } from '../encryption/stored-wal.ts';
-import { pathExists } from '../shared/look.ts';
-import { type SegmentName, segmentIndex, walKindOf } from '../wal/wal-name.ts';
+import { isMissing, pathExists } from '../shared/look.ts';
+import { type SegmentName, segmentIndex, timelineOf, walKindOf } from '../wal/wal-name.ts';
 import type { ArchiveFacts } from './judge-backup.ts';
-import type { LineagePart } from './plan-timeline.ts';
+import type { TimelinePlan } from './plan-timeline.ts';
 import { readEntriesFrom, type WaitingWal } from './read-archive-facts.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
 import type { RestoreRequest } from './restore-options.ts';
 import { lastIndexOf, segmentAfter, selectWals, type WalRange, type WalToCopy } from './select-wals.ts';
+
+const pageMagicBytes = 2;
 
 /** Consecutive segments that replay needs and that are not there. */
 interface WalHole {
@@ -32,43 +35,132 @@ export interface WalPlan {
   readonly holes: readonly WalHole[];
   /** Plain bytes that are written. */
   readonly bytes: number;
+  /** What the operator has to know of what is not copied. */
+  readonly warnings: readonly string[];
 }
+
+/** When nothing is known. */
+export const noWal: WalPlan = {
+  copies: [],
+  streamingPartial: undefined,
+  range: undefined,
+  holes: [],
+  bytes: 0,
+  warnings: [],
+};
 
 export interface WalQuestion {
   readonly server: Server;
   readonly request: Pick<RestoreRequest, 'fetchesWal' | 'takesPartialWal'>;
   readonly backup: Backup;
   readonly target: RecoveryTarget;
-  readonly lineage: readonly LineagePart[];
+  readonly timelines: Pick<TimelinePlan, 'lineage' | 'hidden'>;
   readonly facts: ArchiveFacts;
   /** What will be archived before the restore. */
   readonly waiting: readonly WaitingWal[];
+  /** What waits and stays where it is. */
+  readonly leftWaiting: readonly WaitingWal[];
 }
 
 /** Says which WAL a restore needs, what of it is there, and what is copied (engine.md section 12.7, since-3.17.md section 5). */
 export async function planWals(question: WalQuestion, signal: AbortSignal): Promise<WalPlan> {
-  const { server, request, backup, target, lineage, waiting } = question;
+  const { server, request, backup, target, timelines, waiting } = question;
   const { beginWal, endWal, xlogSegmentSize: segmentSize } = backup;
-  if (beginWal === null || endWal === null) {
-    return { copies: [], streamingPartial: undefined, range: undefined, holes: [], bytes: 0 };
-  }
+  if (beginWal === null || endWal === null) return noWal;
   const { range, holes } = lookAlong(question, beginWal, endWal);
-  if (request.fetchesWal) return { copies: [], streamingPartial: undefined, range, holes, bytes: 0 };
+  if (request.fetchesWal) return { ...noWal, range, holes };
   const takesPartial = request.takesPartialWal && target.kind !== 'immediate';
-  const wish: WalRange = { beginWal, endWal, segmentSize, lineage, target, takesPartial };
+  const wish: WalRange = { beginWal, endWal, segmentSize, ...timelines, target, takesPartial };
   const entries = [...(await readEntriesFrom(server.layout, beginWal, signal)), ...waiting.map(({ entry }) => entry)];
-  const copies = selectWals(entries, wish);
-  const next = takesPartial ? segmentAfter(copies, wish) : undefined;
-  const path = next === undefined ? undefined : join(server.layout.streaming, `${next}.partial`);
-  const isThere = path !== undefined && next !== undefined && (await pathExists(path));
-  const streamingPartial = isThere ? { path, restoredName: next } : undefined;
+  const { copies, warnings } = await withoutLost(selectWals(entries, wish), question);
+  const next = await nextPartial(copies, wish, question);
+  const streamingPartial = takesPartial ? next : undefined;
   let bytes = streamingPartial === undefined ? 0 : (await stat(streamingPartial.path)).size;
   for (const copy of copies) bytes += await plainBytesOf(copy, question, segmentSize);
-  return { copies, streamingPartial, range, holes, bytes };
+  const leftOut = takesPartial ? [] : leftOutWarnings(copies, { entries, wish, next }, question);
+  return { copies, streamingPartial, range, holes, bytes, warnings: [...warnings, ...leftOut] };
+}
+
+/** Leaves out what the index names, nobody needs, and is not there: labels of backups, and histories of timelines that are not gone along. */
+async function withoutLost(
+  selected: readonly WalToCopy[],
+  { server, timelines, waiting }: WalQuestion,
+): Promise<{ readonly copies: readonly WalToCopy[]; readonly warnings: readonly string[] }> {
+  const needed = new Set(timelines.lineage.map(({ timeline }) => timeline));
+  const copies: WalToCopy[] = [];
+  const warnings: string[] = [];
+  for (const copy of selected) {
+    const { name } = copy.entry;
+    const kind = walKindOf(name);
+    const isNeeded = kind !== 'backup-label' && !(kind === 'history' && !needed.has(timelineOf(name)));
+    const isThere =
+      isNeeded || waiting.some(({ entry }) => entry.name === name) || (await pathExists(archivedWalPath(server.layout, name)));
+    if (isThere) copies.push(copy);
+    else
+      warnings.push(
+        `the index of server '${server.config.name}' names ${name}, which is not there: recovery does not need it, rebuild-xlogdb writes the index anew`,
+      );
+  }
+  return { copies, warnings };
+}
+
+/** The segment that is being received, when it goes on where the copies end and holds something. */
+async function nextPartial(
+  copies: readonly WalToCopy[],
+  wish: WalRange,
+  { server, target }: WalQuestion,
+): Promise<WalPlan['streamingPartial']> {
+  const next = target.kind === 'immediate' ? undefined : segmentAfter(copies, wish);
+  if (next === undefined) return undefined;
+  const path = join(server.layout.streaming, `${next}.partial`);
+  return (await holdsSomething(path)) ? { path, restoredName: next } : undefined;
+}
+
+/** pg_receivewal makes a segment of zeros before anything comes. */
+async function holdsSomething(path: string): Promise<boolean> {
+  try {
+    await using file = await open(path, 'r');
+    const head = Buffer.alloc(pageMagicBytes);
+    return (await file.read(head, 0, pageMagicBytes, 0)).bytesRead > 0 && head.some((byte) => byte !== 0);
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+interface LeftOut {
+  readonly entries: readonly WalEntry[];
+  readonly wish: WalRange;
+  readonly next: WalPlan['streamingPartial'];
+}
+
+/** What may hold the last commits before the target and is not restored. */
+function leftOutWarnings(
+  copies: readonly WalToCopy[],
+  { entries, wish, next }: LeftOut,
+  { target, facts, leftWaiting }: WalQuestion,
+): readonly string[] {
+  const newest = facts.coverageFor(wish.segmentSize).newestTime;
+  const isReached =
+    target.kind === 'immediate' ||
+    (target.kind === 'time' && newest !== undefined && Number(target.time.epochMicros / 1_000_000n) < Math.floor(newest));
+  if (isReached) return [];
+  const after = segmentAfter(copies, wish);
+  const isLater = ({ restoredName }: WalToCopy): boolean => after !== undefined && restoredName >= after;
+  const waits = selectWals([...entries, ...leftWaiting.map(({ entry }) => entry)], wish).find(isLater);
+  if (waits !== undefined)
+    return [
+      `${waits.entry.name} and what follows waits to be archived and is left out: archive-wal archives it, or use --get-wal`,
+    ];
+  const partial = selectWals(entries, { ...wish, takesPartial: true }).find(isLater)?.entry.name;
+  const left = partial ?? (next === undefined ? undefined : basename(next.path));
+  return left === undefined
+    ? []
+    : [`the last commits may be in ${left} only, which is left out: take it along with --get-wal or --partial-wal`];
 }
 
 function lookAlong(
-  { backup, target, lineage, facts }: WalQuestion,
+  { backup, target, timelines: { lineage }, facts }: WalQuestion,
   beginWal: SegmentName,
   endWal: SegmentName,
 ): Pick<WalPlan, 'range' | 'holes'> {

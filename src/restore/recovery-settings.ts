@@ -1,6 +1,7 @@
 import { quoteWord, quoteWords } from '../shared/shell-words.ts';
 import { formatLongTime } from '../shared/timestamp.ts';
 import { formatLsn } from '../wal/lsn.ts';
+import { historyNameOf } from '../wal/timeline-history.ts';
 import type { WalPlace } from './plan-destination.ts';
 import { type RecoveryTarget, takesExclusive } from './recovery-target.ts';
 import type { RestoreRequest, TimelineChoice } from './restore-options.ts';
@@ -23,6 +24,8 @@ export interface RecoveryWish {
   readonly target: RecoveryTarget;
   readonly isPitr: boolean;
   readonly timelineSetting: TimelineChoice | undefined;
+  /** Consecutive timelines whose history files are not handed out as long as there is no newer one. */
+  readonly hiddenTimelines?: readonly number[];
   readonly wal: WalPlace;
   /** Full name of this host, for a server on another one. */
   readonly backupHost: string;
@@ -119,12 +122,13 @@ function neutralFor(version: number, standbyMode: boolean): readonly NeutralSett
   );
 }
 
-function walLines({ wal, serverName, backupHost, request }: RecoveryWish): string[] {
+function walLines(wish: RecoveryWish): string[] {
+  const { wal, request } = wish;
   switch (wal.kind) {
     case 'fetched':
       return request.remoteSshCommand === undefined || request.restoreCommand !== undefined
-        ? fetchingLines(serverName, request)
-        : remoteFetchingLines(serverName, backupHost, request);
+        ? fetchingLines(wish)
+        : remoteFetchingLines(wish);
     case 'staged': {
       // Barman leaves these out for a standby, which then never finds the WAL that was copied for it
       const copying = `cp ${commandWord(wal.folder)}/%f %p`;
@@ -135,26 +139,23 @@ function walLines({ wal, serverName, backupHost, request }: RecoveryWish): strin
   }
 }
 
-function fetchingLines(
-  serverName: string,
-  { restoreCommand, programWords, programUser, standbyMode }: RecoveryWish['request'],
-): string[] {
+function fetchingLines({ serverName, hiddenTimelines, request }: RecoveryWish): string[] {
+  const { restoreCommand, programWords, programUser, standbyMode } = request;
   if (restoreCommand !== undefined) return [setting('restore_command', restoreCommand)];
   const program = commandWords(programWords);
   // a standby streams what is not complete yet; the word that falls away leaves its blank, as in Barman
   const isBarman = programWords.length === 1 && programWords[0] === 'barman';
   const flags = standbyMode ? '' : isBarman ? '-P' : '--strict -P';
-  const command = [program, 'get-wal', flags, commandWord(serverName), '%f > %p'].join(' ');
+  const fetching = (name: string, to: string): string =>
+    [program, 'get-wal', flags, commandWord(serverName), name, '>', to].join(' ');
+  const command = hiding(hiddenTimelines, (name) => fetching(name, '/dev/null')) + fetching('%f', '%p');
   const comment = `# The '${quoteWords(programWords)} get-wal' command must run as '${programUser}' user`;
   return [comment.replaceAll(/\p{Cc}/gu, ' '), setting('restore_command', command)];
 }
 
 /** A server on another host asks through ssh, with the helper of the program that did the restore (engine.md section 12.8). */
-function remoteFetchingLines(
-  serverName: string,
-  backupHost: string,
-  { programWords, programUser, standbyMode, recoveryOptionPort, jobs }: RecoveryWish['request'],
-): string[] {
+function remoteFetchingLines({ serverName, backupHost, hiddenTimelines, request }: RecoveryWish): string[] {
+  const { programWords, programUser, standbyMode, recoveryOptionPort, jobs } = request;
   const isBarman = programWords.length === 1 && programWords[0] === 'barman';
   const program = isBarman ? 'barman-wal-restore' : 'pgcellar-wal-restore';
   const words = [
@@ -166,14 +167,25 @@ function remoteFetchingLines(
     ...(recoveryOptionPort === undefined ? [] : ['--port', String(recoveryOptionPort)]),
     commandWord(backupHost),
     commandWord(serverName),
-    '%f',
-    '%p',
-    ...(jobs > 1 ? ['-p', String(jobs)] : []),
   ];
+  const fetching = (name: string, to: string): string => [...words, name, to].join(' ');
+  const command =
+    hiding(hiddenTimelines, (name) => `{ ${fetching(name, '%p.newer')} && rm -f %p.newer; }`) +
+    [fetching('%f', '%p'), ...(jobs > 1 ? ['-p', String(jobs)] : [])].join(' ');
   const comment = isBarman
     ? "# The 'barman-wal-restore' command is provided in the 'barman-cli' package"
     : "# 'pgcellar-wal-restore' has to be installed on this host";
-  return [comment, setting('restore_command', words.join(' '))];
+  return [comment, setting('restore_command', command)];
+}
+
+/**
+ * What stands before a command that fetches WAL so that a server which follows the latest timeline passes over some that it does not descend from: it counts up
+ * and would refuse to start on the last of them, but has to see them when a newer one follows.
+ */
+function hiding(timelines: readonly number[] = [], fetching: (name: string) => string): string {
+  const [first, last] = [timelines[0], timelines.at(-1)];
+  if (first === undefined || last === undefined) return '';
+  return `case %f in ${historyNameOf(first)}) ${fetching(historyNameOf(last + 1))} || exit 1;; esac; `;
 }
 
 function targetLines({ version, target, timelineSetting, request }: RecoveryWish): string[] {

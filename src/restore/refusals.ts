@@ -1,7 +1,7 @@
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 
 /** What an operator may take upon himself with `--allow`. */
-export const allowances = ['space', 'other-cluster', 'missing-wal', 'incomplete-backup'] as const;
+export const allowances = ['space', 'other-cluster', 'missing-wal', 'incomplete-backup', 'shared-tablespace'] as const;
 export type Allowance = (typeof allowances)[number];
 
 /** Takes a reason against a restore; where nobody collects them, the first one is thrown. */

@@ -27,6 +27,8 @@ export interface WalRange {
   readonly target: RecoveryTarget;
   /** Partial segments are taken too, under the names of whole ones. */
   readonly takesPartial: boolean;
+  /** Timelines whose history files the restored server must not see. */
+  readonly hidden?: readonly number[];
 }
 
 /**
@@ -38,7 +40,7 @@ export function selectWals(entries: readonly WalEntry[], range: WalRange): reado
   const timelines = new Set(range.lineage.map(({ timeline }) => timeline));
   const last = lastIndexOf(range);
   const isWanted = ({ name }: WalEntry): boolean => {
-    if (walKindOf(name) === 'history') return true;
+    if (walKindOf(name) === 'history') return range.hidden?.includes(timelineOf(name)) !== true;
     if (name < range.beginWal || !timelines.has(timelineOf(name))) return false;
     return last === undefined || isUpTo(last, name, range.segmentSize);
   };

@@ -219,9 +219,44 @@ describe('the timeline', () => {
     expect(timelines).toMatchObject({ timeline, setting });
   });
 
-  test('of a plain restore stays where the backup was, and the operator learns that there is more', () => {
+  test('of a plain restore is the latest too, and the operator learns how to stay', () => {
     const facts = anArchive({ segments: ['1:2', '1:3', '2:3'], histories: { 2: '1 0/3000080' } });
-    const { warnings } = chooseBackup({ serverName: 'main', backups: [older], wish: aWish() }, older.id, facts);
-    expect(warnings).toEqual([expect.stringContaining('use --target-tli latest to follow')]);
+    const { timelines, warnings } = chooseBackup({ serverName: 'main', backups: [older], wish: aWish() }, older.id, facts);
+    expect(timelines).toMatchObject({ timeline: 2, setting: undefined });
+    expect(warnings).toEqual([expect.stringContaining('--target-tli current stays on timeline 1')]);
+  });
+
+  test("of a plain restore before PostgreSQL 12 is the backup's own, and the operator learns that there is more", () => {
+    const backup = aBackup({ version: 110_022 });
+    const facts = anArchive({ segments: ['1:2', '1:3', '2:3'], histories: { 2: '1 0/3000080' } });
+    for (const wish of [aWish(), aWish({ fetchesWal: true })]) {
+      const { timelines, warnings } = chooseBackup({ serverName: 'main', backups: [backup], wish }, backup.id, facts);
+      expect(timelines).toMatchObject({ timeline: 1, setting: undefined });
+      expect(warnings).toEqual([expect.stringContaining('use --target-tli latest to follow')]);
+    }
+  });
+
+  test.each([
+    ['named', { timeline: 2 }, { 3: '1 0/1000080' }],
+    ['reached past a stranger', { fetchesWal: true }, { 3: '1 0/1000080' }],
+  ])('of a backup whose own history was never archived is said to be current when it is %s', (_, wish, histories) => {
+    const backup = aBackup({ at: '2:4' });
+    const facts = anArchive({ segments: ['2:4'], histories });
+    const { timelines } = chooseBackup({ serverName: 'main', backups: [backup], wish: aWish(wish) }, backup.id, facts);
+    expect(timelines).toMatchObject({ timeline: 2, setting: 'current' });
+  });
+
+  test('of a standby is the latest, with what does not descend from the backup hidden', () => {
+    const facts = anArchive({ segments: ['1:2'], histories: { 2: '1 0/1000080', 3: '1 0/1000080' } });
+    const wish = aWish({ standbyMode: true, fetchesWal: true, followsSwitches: true });
+    const { timelines } = chooseBackup({ serverName: 'main', backups: [older], wish }, older.id, facts);
+    expect(timelines).toMatchObject({ timeline: 1, setting: 'latest', hidden: [2, 3] });
+  });
+
+  test('a first segment that is missing is told where the timeline was not asked for', () => {
+    const facts = anArchive({ segments: ['1:2', '1:3'], histories: { 2: '1 0/3000080' } });
+    const wish = aWish({ fetchesWal: true });
+    const { warnings } = chooseBackup({ serverName: 'main', backups: [older], wish }, older.id, facts);
+    expect(warnings).toEqual([expect.stringContaining('replay would stay on the older timeline')]);
   });
 });

@@ -162,3 +162,41 @@ test('a server on another host asks with our helper and our configuration when w
     "restore_command = 'pgcellar-wal-restore -P --strict -c /etc/pgcellar.conf -U barman backup.example.org main %f %p'",
   );
 });
+
+test.each([
+  [
+    'get-wal',
+    {},
+    'case %f in 00000002.history) barman get-wal  main 00000004.history > /dev/null || exit 1;; esac; barman get-wal  main %f > %p',
+  ],
+  [
+    'the helper',
+    { remoteSshCommand: 'ssh host' },
+    'case %f in 00000002.history) { barman-wal-restore -U barman backup.example.org main 00000004.history %p.newer && rm -f %p.newer; } || exit 1;; esac; barman-wal-restore -U barman backup.example.org main %f %p',
+  ],
+])('a standby gets a history that is not of its line only when there is a newer one, by %s', (_, more, command) => {
+  const wish = { isPitr: false, wal: { kind: 'fetched' as const }, hiddenTimelines: [2, 3] };
+  const settings = settingsOf({ ...wish, request: { standbyMode: true, ...more } });
+  expect(settings?.lines[1]).toBe(`restore_command = '${command}'`);
+});
+
+test('what a restore does not use is written at its default, before what it uses; a standby keeps whom it follows', () => {
+  const wish = { target: { kind: 'name', name: 'x' } as const };
+  expect(settingsOf(wish)?.neutralised).toEqual([
+    "archive_cleanup_command = ''",
+    "recovery_target = ''",
+    "recovery_target_time = ''",
+    "recovery_target_xid = ''",
+    "recovery_target_lsn = ''",
+    'recovery_target_inclusive = on',
+    'recovery_target_timeline = latest',
+    'recovery_target_action = pause',
+    "promote_trigger_file = ''",
+    'recovery_min_apply_delay = 0',
+    "primary_conninfo = ''",
+    "primary_slot_name = ''",
+  ]);
+  const standby = settingsOf({ ...wish, version: 180_000, request: { standbyMode: true } })?.neutralised.join();
+  expect(standby).not.toMatch(/promote_trigger_file|primary_|delay/);
+  expect(settingsOf({ ...wish, version: 110_022 })?.neutralised).toEqual([]);
+});
