@@ -7,7 +7,7 @@ import { type Refuse, throwRefusal } from './refusals.ts';
 import { refuseFullFolder } from './refuse-full-folder.ts';
 import { refuseForeignTablespace, refuseOtherCluster } from './refuse-other-cluster.ts';
 import { refuseRunningServer } from './refuse-running-server.ts';
-import { isUnfinishedNote, unfinishedFolders } from './unfinished-restore.ts';
+import { isLeftOfRestore, unfinishedFolders } from './unfinished-restore.ts';
 
 /**
  * Looks at the folders of a plan: none may lie in the catalog, no server may run on them, and unless it is a delta restore each must be empty or missing,
@@ -28,7 +28,7 @@ export async function judgeDestination(judging: Judging, refuse: Refuse = throwR
       await refuseRunningServer(judging, names, refuse);
       if (isDelta) await refuseOtherCluster(judging, names, refuse);
     } else if (isDelta && names.length > 0) await refuseForeignTablespace(judging, { path, what, names }, refuse);
-    const isNoted = names.every(isUnfinishedNote); // a restore that was cut short before it wrote anything else
+    const isNoted = names.every(isLeftOfRestore); // one that was cut short before it wrote anything else, or that was cleared away
     if (!isDelta && names.length > 0 && !isNoted) await refuseFullFolder(judging, { path, what, names, unfinished }, refuse);
   }
   if (plan.wal.kind === 'staged') await refuseUnremovable(plan.wal.folder, plan, place, refuse);

@@ -1,5 +1,5 @@
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup, Tablespace } from '../catalog/backup.ts';
 import { backupFolder, type ServerLayout } from '../catalog/server-layout.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type Refuse, throwRefusal } from './refusals.ts';
@@ -59,7 +59,7 @@ export function planDestination(
   return {
     source: join(folder, 'data'),
     destination,
-    tablespaces: planTablespaces(backup, { folder, locations: request.tablespaces, destination }, refuse),
+    tablespaces: planTablespaces(backup, { folder, wanted: request.tablespaces, destination }, refuse),
     wal: planWalPlace({ request, isPitr, destination, walFolderName }),
     walFolderName,
   };
@@ -67,17 +67,18 @@ export function planDestination(
 
 interface TablespaceWish {
   readonly folder: string;
-  readonly locations: Readonly<Record<string, string>>;
+  readonly wanted: RestoreRequest['tablespaces'];
   readonly destination: string;
 }
 
 function planTablespaces(
   backup: Backup,
-  { folder, locations, destination }: TablespaceWish,
+  { folder, wanted, destination }: TablespaceWish,
   refuse: Refuse,
 ): readonly TablespaceMove[] {
   const known = backup.tablespaces ?? [];
-  for (const [name, location] of Object.entries(locations)) {
+  const rules = rulesFor(known, wanted);
+  for (const [name, location] of rules) {
     if (!known.some((tablespace) => tablespace.name === name)) {
       const names = known.map((tablespace) => tablespace.name).join(', ');
       refuse(
@@ -90,7 +91,7 @@ function planTablespaces(
     if (!isAbsolute(location)) refuse(unusable(`the location of tablespace ${name} is no absolute path: ${location}`));
   }
   const moves = known.map(({ oid, name, location }) => {
-    const wanted = Object.hasOwn(locations, name) ? locations[name] : undefined;
+    const wanted = rules.get(name);
     if (wanted === undefined && !isAbsolute(location))
       refuse(unusable(`the record says of tablespace ${name} that it lies in ${location}, which is no absolute path`));
     return { oid, name, source: join(folder, String(oid)), location: resolve(wanted ?? location) };
@@ -102,6 +103,18 @@ function planTablespaces(
       refuse(unusable(`the destination lies in the place of tablespace ${name}: ${location}`));
   }
   return moves;
+}
+
+/** Locations by name. A name may hold a colon, so that only the names that there are tell where it ends: the longest one counts. */
+function rulesFor(known: readonly Tablespace[], wanted: RestoreRequest['tablespaces']): ReadonlyMap<string, string> {
+  const names = known.map(({ name }) => name).toSorted((a, b) => b.length - a.length);
+  return new Map(
+    Object.entries(wanted).map(([word, location]): [string, string] => {
+      const rule = `${word}:${location}`;
+      const name = names.find((one) => rule.startsWith(`${one}:`)) ?? word;
+      return [name, rule.slice(name.length + 1)];
+    }),
+  );
 }
 
 interface WalWish extends Pick<DestinationWish, 'request' | 'isPitr'> {

@@ -39,7 +39,7 @@ export async function refuseFullFolder(
 /** One of Barman's, or of which the note is gone. */
 async function isHalfRestored(place: Place, path: string, names: readonly string[]): Promise<boolean> {
   const isLike =
-    ['.barman-recover.info', 'base', 'PG_VERSION'].some((name) => names.includes(name)) ||
+    ['base', 'PG_VERSION'].some((name) => names.includes(name)) ||
     names.every((name) => clusterNames.test(name));
   return isLike && (await place.find(join(path, controlFile))) === undefined;
 }

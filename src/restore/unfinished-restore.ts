@@ -7,8 +7,13 @@ import { controlFile } from './restored-files.ts';
 const unfinishedFile = '.pgcellar-restoring';
 
 /** Whether a file is that note, or what writing it has left when it was cut short. */
-export function isUnfinishedNote(name: string): boolean {
+function isUnfinishedNote(name: string): boolean {
   return /^\.{1,2}pgcellar-restoring(?:\.\w+\.tmp)?$/.test(name);
+}
+
+/** Whether a file only tells of an earlier restore: what `rm -rf FOLDER/*` leaves of one. */
+export function isLeftOfRestore(name: string): boolean {
+  return isUnfinishedNote(name) || name === '.barman-recover.info';
 }
 
 /** Every folder that a restore writes to and that nothing else lies in, those inside of another left out. */

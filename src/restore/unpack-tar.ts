@@ -1,4 +1,4 @@
-import { mkdir, open, rm, utimes } from 'node:fs/promises';
+import { chmod, mkdir, open, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { WalStorage } from '../encryption/stored-wal.ts';
@@ -55,8 +55,19 @@ export async function unpackTar(unpacking: Unpacking, context: UnpackContext): P
     return undefined;
   });
   for (const { path, member } of folders.toReversed()) {
-    await writing(path, () => utimes(onDisk(path), member.modifiedAt, member.modifiedAt));
+    await writing(path, async () => {
+      await chmod(onDisk(path), folderMode(member));
+      await utimes(onDisk(path), member.modifiedAt, member.modifiedAt);
+    });
   }
+  // a tar file has no entry for its root: the folders in it are of the same cluster
+  const allowsGroup = folders.some(({ member }) => folderMode(member) === 0o750);
+  if (allowsGroup) await writing(unpacking.destination, () => chmod(onDisk(unpacking.destination), 0o750));
+}
+
+/** Group access is asked for with `initdb -g`; PostgreSQL knows no other modes. */
+function folderMode({ mode }: TarMember): number {
+  return mode === 0o750 ? 0o750 : 0o700;
 }
 
 /**

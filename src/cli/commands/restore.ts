@@ -262,10 +262,11 @@ function absolutePath(text: string): string {
   throw new OperatorError('usage', `'${text}' is not an absolute path`);
 }
 
+/** Locations are absolute: a name ends before the first colon with a slash behind it, as far as can be known without the names that there are. */
 function tablespacesOf(pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     pairs.map((pair) => {
-      const [, name, location] = /^([^:]+):(.+)$/s.exec(pair) ?? [];
+      const [, name, location] = /^(.+?):(\/.*)$/s.exec(pair) ?? /^([^:]+):(.+)$/s.exec(pair) ?? [];
       if (name === undefined || location === undefined) {
         throw new OperatorError('target-invalid', `Tablespace rules are not in the form NAME:LOCATION: '${pair}'`);
       }

@@ -77,6 +77,22 @@ test.each<{ fact: string; wish: Wish; wal: unknown }>([
   expect(place.kind === 'fetched' ? place : { ...place, folder: place.folder.slice(folder.path.length + 1) }).toEqual(wal);
 });
 
+test('the names that there are tell where the name of a rule ends', () => {
+  const backup = aBackup({
+    tablespaces: [
+      { oid: 1, name: 'we', location: '/srv/we' },
+      { oid: 2, name: 'we:ird', location: '/srv/weird' },
+      { oid: 3, name: 'we:/ird', location: '/srv/weirder' },
+    ],
+  });
+  const tablespaces = { we: '/a', 'we:ird': '/b', 'we:/ird': '/c:/d' };
+  const wish = { destination: '/r', tablespaces, fetchesWal: false, stagingWalDirectory: undefined };
+  const plan = planDestination(layout(), { request: wish, backup, isPitr: false });
+  expect(plan.tablespaces.map(({ location }) => location)).toEqual(['/a', '/b', '/c:/d']);
+  const split = planDestination(layout(), { request: { ...wish, tablespaces: { we: '/ird:/x' } }, backup, isPitr: false });
+  expect(split.tablespaces.map(({ location }) => location)).toEqual(['/srv/we', '/srv/weird', '/x']);
+});
+
 test('tablespaces go where they were, or where they are sent', () => {
   const { tablespaces } = planFor({ tablespaces: { slow: '/srv/other' } });
   expect(tablespaces.map(({ name, location }) => `${name} ${location}`)).toEqual(['fast /srv/fast', 'slow /srv/other']);
