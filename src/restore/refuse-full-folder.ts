@@ -38,9 +38,7 @@ export async function refuseFullFolder(
 
 /** One of Barman's, or of which the note is gone. */
 async function isHalfRestored(place: Place, path: string, names: readonly string[]): Promise<boolean> {
-  const isLike =
-    ['base', 'PG_VERSION'].some((name) => names.includes(name)) ||
-    names.every((name) => clusterNames.test(name));
+  const isLike = ['base', 'PG_VERSION'].some((name) => names.includes(name)) || names.every((name) => clusterNames.test(name));
   return isLike && (await place.find(join(path, controlFile))) === undefined;
 }
 
