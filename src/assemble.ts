@@ -29,10 +29,12 @@ import type { Log } from './shared/log.ts';
 import { openLogFile } from './shared/log-file.ts';
 import { expectedFailureOf, OperatorError } from './shared/operator-error.ts';
 import { type Progress, silentProgress } from './shared/progress.ts';
+import { type Voice, voiceOf } from './shared/voice.ts';
 
 /** Everything one run of a command works with. */
 export interface Application {
   readonly programName: string;
+  readonly voice: Voice;
   readonly configuration: Configuration;
   /** Every configured server, sorted by name. */
   readonly servers: readonly Server[];
@@ -119,7 +121,8 @@ export async function assemble({
     stderr: standardError,
   });
   const progress = progressFor(globals);
-  const writer = writerFor({ globals, log, progress });
+  const voice = voiceOf(programName);
+  const writer = writerFor({ globals, log, progress, voice });
   if (isSilent) writer.silence();
   const configuration = loadConfiguration(main, home);
   for (const warning of configuration.globalWarnings) {
@@ -139,6 +142,7 @@ export async function assemble({
   let leastExitCode = 0;
   return {
     programName,
+    voice,
     configuration,
     servers: serversOf(configuration),
     reloadServer: (name) => {
@@ -208,13 +212,15 @@ interface WriterOptions {
   readonly globals: GlobalArguments;
   readonly log: Log;
   readonly progress: Progress;
+  readonly voice: Voice;
 }
 
-function writerFor({ globals, log, progress }: WriterOptions): Writer {
+function writerFor({ globals, log, progress, voice }: WriterOptions): Writer {
   const { format, isQuiet, isDebug, colour } = globals;
-  if (format === 'json') return new JsonWriter({ stdout: standardOutput, log, isQuiet, isDebug });
+  if (format === 'json') return new JsonWriter({ voice, stdout: standardOutput, log, isQuiet, isDebug });
   const areTerminals = standardOutput.isTerminal && standardError.isTerminal;
   return new ConsoleWriter({
+    voice,
     stdout: standardOutput,
     stderr: standardError,
     log,

@@ -18,6 +18,8 @@ export interface CheckResult {
   readonly name: string;
   readonly isOk: boolean;
   readonly hint?: string | undefined;
+  /** What Barman says in place of the hint. */
+  readonly asBarman?: string | undefined;
   /** A number behind the line, in bytes: what Nagios draws. */
   readonly perfdata?: number | undefined;
   /** A failure that keeps a backup from starting. */
@@ -86,10 +88,10 @@ export interface CheckTools {
 }
 
 /** How a check came out; a failure names what mends it. */
-export type Verdict = { readonly hint?: string | undefined; readonly perfdata?: number | undefined } & (
-  | { readonly isOk: true }
-  | { readonly isOk: false; readonly remedy: NamedRemedy }
-);
+export type Verdict = Pick<CheckResult, 'hint' | 'asBarman'> & { readonly perfdata?: number | undefined } & (
+    | { readonly isOk: true }
+    | { readonly isOk: false; readonly remedy: NamedRemedy }
+  );
 
 /** One entry of the list: one line of the report, or none when it has nothing to say. */
 export interface Check {

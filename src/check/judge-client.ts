@@ -31,8 +31,9 @@ export async function judgeClientVersion(facts: CheckFacts, name: CheckedProgram
     version === undefined
       ? mendedBy('server-version-unknown')
       : mendedBy('client-old', { program: name, found: program?.versionText ?? 'none', major: majorOf(facts) });
+  const unknown = facts.streaming === undefined ? 'Unknown' : 'None';
   return failed(
-    `PostgreSQL version: ${version?.text ?? 'None'}, ${shownAs[name]} version: ${program?.versionText ?? 'None'}`,
+    `PostgreSQL version: ${version?.text ?? unknown}, ${shownAs[name]} version: ${program?.versionText ?? 'None'}`,
     remedy,
   );
 }

@@ -48,10 +48,9 @@ export async function judgeSlot(facts: CheckFacts, attempt: Attempt<QueryAccess>
 async function missing({ server }: CheckFacts, { connection }: QueryAccess, name: string): Promise<Verdict> {
   if (await isLogicalSlot(connection, name))
     return failed(`replication slot '${name}' is a logical one`, mendedBy('slot-logical', { slot: name }));
-  return failed(
-    `replication slot '${name}' doesn't exist. Please execute 'pgcellar receive-wal --create-slot ${server.config.name}'`,
-    mendedBy('slot-missing', { slot: name }),
-  );
+  const hintFor = (program: string): string =>
+    `replication slot '${name}' doesn't exist. Please execute '${program} receive-wal --create-slot ${server.config.name}'`;
+  return { ...failed(hintFor('pgcellar'), mendedBy('slot-missing', { slot: name })), asBarman: hintFor('barman') };
 }
 
 async function idle(facts: CheckFacts, { name, walStatus, restartLsn }: ReplicationSlot): Promise<Verdict> {

@@ -67,12 +67,13 @@ function checksFor({ config }: Server): readonly Check[] {
 async function lineOf(check: Check, facts: CheckFacts, tools: CheckTools): Promise<CheckResult | undefined> {
   const verdict = await verdictOf(check, facts, tools);
   if (verdict === undefined) return undefined;
-  const { isOk, hint, perfdata } = verdict;
+  const { isOk, hint, asBarman, perfdata } = verdict;
   const remedy = verdict.isOk ? undefined : remedyFor(facts.server, verdict.remedy, facts);
   return {
     name: isOk ? check.name : (check.failureName ?? check.name),
     isOk,
     hint,
+    ...(asBarman === undefined ? {} : { asBarman }),
     perfdata,
     isCritical: !isOk && check.isCritical,
     ...(remedy === undefined ? {} : { remedy }),

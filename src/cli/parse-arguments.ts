@@ -1,6 +1,7 @@
-import { Command, CommanderError, Option } from 'commander';
+import { type Argument, Command, CommanderError, Option } from 'commander';
 import { nearestWord } from '../shared/nearest-word.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { barmanGlobalUsage, barmanUsage } from './barman-usage.ts';
 import { type CommandDeclaration, type OptionDeclaration, OptionValues } from './command.ts';
 
 export interface ParsedArguments {
@@ -43,6 +44,11 @@ export function parseArguments(
       if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help')
         return new HelpWanted(helpOf(declaration, programName));
       if (error.code === 'commander.missingArgument') throw usageError(declaration, programName, missingArguments(command));
+      const wholeUsage = barmanGlobalUsage(programName);
+      const leftOver = wholeUsage === undefined ? [] : leftOverWords(error, command, words, declared);
+      if (wholeUsage !== undefined && leftOver.length > 0) {
+        throw wrong(`${wholeUsage}\n${programName}: error: unrecognized arguments: ${leftOver.join(' ')}`);
+      }
       throw usageError(declaration, programName, `${error.message.replace(/^error: /, '')}${suggestionFor(words, declared)}`);
     }
     if (error instanceof OperatorError && error.code === 'usage' && !error.message.startsWith('usage:')) {
@@ -51,6 +57,19 @@ export function parseArguments(
     throw error instanceof Error ? error : new Error(`${verb}: ${String(error)}`);
   }
   return { options: new OptionValues(values), positionals: command.args };
+}
+
+/** Words that no option and no argument takes: for Barman's parser a mistake of the whole command line. */
+function leftOverWords(
+  { code }: CommanderError,
+  command: Command,
+  words: readonly string[],
+  declared: readonly OptionDeclaration[],
+): readonly string[] {
+  if (code === 'commander.excessArguments') return command.args.slice(command.registeredArguments.length);
+  if (code !== 'commander.unknownOption') return [];
+  const known = ['-h', '--help', ...declared.flatMap(({ name, short }) => [`--${name}`, `-${short ?? name}`])];
+  return expandOptions(words, declared).filter((word) => /^-./.test(word) && !known.includes(word.split('=')[0] ?? ''));
 }
 
 /** All that are missing, in the words that Barman has for them. */
@@ -168,8 +187,17 @@ function suggestionFor(words: readonly string[], declared: readonly OptionDeclar
 }
 
 function usageError(declaration: CommandDeclaration, programName: string, message: string): OperatorError {
-  const usage = `usage: ${programName} ${declaration.name} ${usageOf(declaration)}`;
+  const positionals = commandOf(declaration, '').registeredArguments.map((argument) => positionalWord(argument));
+  const usage =
+    barmanUsage(programName, declaration.name, positionals) ??
+    `usage: ${programName} ${declaration.name} ${usageOf(declaration)}`;
   return new OperatorError('usage', [...usage.split('\n'), `${programName} ${declaration.name}: error: ${message}`]);
+}
+
+function positionalWord(argument: Argument): string {
+  const name = argument.name();
+  if (argument.variadic) return `${name} [${name} ...]`;
+  return argument.required ? name : `[${name}]`;
 }
 
 function wrong(message: string): OperatorError {

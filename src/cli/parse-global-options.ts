@@ -1,4 +1,5 @@
 import { OperatorError } from '../shared/operator-error.ts';
+import { barmanGlobalUsage } from './barman-usage.ts';
 
 /** What stands before the verb (cli.md section 1.1). */
 export interface GlobalArguments {
@@ -102,12 +103,14 @@ function recognise(word: string, programName: string): { option: GlobalOption; v
   return { option, value };
 }
 
+/** The usage line before a mistake in front of the verb, or in the verb itself. */
+export function globalUsage(programName: string): string {
+  return barmanGlobalUsage(programName) ?? `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...`;
+}
+
 /** The error for wrong usage before the verb. */
 function usage(programName: string, message: string): OperatorError {
-  return new OperatorError('usage', [
-    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...`,
-    `${programName}: error: ${message}`,
-  ]);
+  return new OperatorError('usage', [...globalUsage(programName).split('\n'), `${programName}: error: ${message}`]);
 }
 
 function wordOf<const W extends string>(word: string | undefined, words: readonly W[], otherwise: NoInfer<W>): W {

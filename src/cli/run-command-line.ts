@@ -5,11 +5,13 @@ import { nearestWord } from '../shared/nearest-word.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 import { shownLine } from '../shared/shown-text.ts';
 import { stackOf } from '../shared/stack-of.ts';
+import { voiceOf } from '../shared/voice.ts';
 import { recoveryMustStop } from '../wal/restore-status.ts';
 import { allCommands, findCommand, laterCommands } from './all-commands.ts';
+import { barmanUnknownVerb } from './barman-usage.ts';
 import type { CommandDeclaration } from './command.ts';
 import { HelpWanted, helpOf, parseArguments } from './parse-arguments.ts';
-import type { GlobalArguments } from './parse-global-options.ts';
+import { type GlobalArguments, globalUsage } from './parse-global-options.ts';
 import { programHelp } from './program-help.ts';
 import { selectServers } from './select-servers.ts';
 import { standardError, standardOutput } from './standard-stream.ts';
@@ -123,10 +125,11 @@ async function declarationOf(verb: string | undefined, programName: string): Pro
     });
   }
   const meant = nearestWord(verb, [...allCommands.flatMap(({ name, aliases }) => [name, ...aliases]), ...laterCommands]);
-  throw new OperatorError('usage', [
-    `usage: ${programName} [-h] [-v] [-c FILE] [-q] [-d] [-f console|json] VERB ...`,
-    `${programName}: error: '${verb}' is not a command; ${meant === undefined ? '' : `did you mean '${meant}'? `}'${programName} --help' lists them`,
-  ]);
+  const mistake =
+    voiceOf(programName) === 'barman'
+      ? barmanUnknownVerb(verb)
+      : `'${verb}' is not a command; ${meant === undefined ? '' : `did you mean '${meant}'? `}'${programName} --help' lists them`;
+  throw new OperatorError('usage', [...globalUsage(programName).split('\n'), `${programName}: error: ${mistake}`]);
 }
 
 async function run(

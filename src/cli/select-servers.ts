@@ -15,7 +15,7 @@ export function selectServers(
   messages: Messages,
 ): Server[] {
   if (declaration.servers === 'one' && names.includes('all')) {
-    throw new OperatorError('unknown-server', `You cannot use 'all' with command ${declaration.name}`);
+    throw new OperatorError('unknown-server', "You cannot use 'all' in a single server context");
   }
   const wantsAll = names.includes('all');
   if (wantsAll && new Set(names).size > 1) messages.error("You cannot use 'all' with other server names");

@@ -796,6 +796,11 @@ export const barmanServerOptionNames: readonly ServerOptionName[] = serverOption
   (name) => declarationOf(name).isOurs !== true,
 );
 
+/** Options of our own. */
+export const ownServerOptionNames: readonly ServerOptionName[] = serverOptionNames.filter(
+  (name) => declarationOf(name).isOurs === true,
+);
+
 /** Whether a key belongs to servers. */
 export function isServerOption(key: string): key is ServerOptionName {
   return Object.hasOwn(serverOptions, key);

@@ -34,7 +34,11 @@ const serversAtOnce = 8;
  */
 export async function runCron(options: CronOptions, context: Context): Promise<void> {
   const turns = new MessagesInTurn(context.messages);
-  const places = options.servers.map((server) => ({ server, ...turns.place() }));
+  for (const { config } of options.servers) {
+    if (config.problems.length > 0) context.messages.info(`Skipping temporarily disabled server '${config.name}'`);
+  }
+  const servers = options.servers.filter(({ config }) => config.problems.length === 0);
+  const places = servers.map((server) => ({ server, ...turns.place() }));
   const unexpected: unknown[] = [];
   await forEachAtOnce(places, serversAtOnce, async ({ server, messages, done }) => {
     try {
@@ -54,10 +58,6 @@ export async function runCron(options: CronOptions, context: Context): Promise<v
 
 async function serve(server: Server, options: CronOptions, context: Context): Promise<void> {
   const { config } = server;
-  if (config.problems.length > 0) {
-    context.messages.info(`Skipping temporarily disabled server '${config.name}'`);
-    return;
-  }
   if (!config.isActive) {
     await stopReceiverOf(server, context, `Server '${config.name}' is inactive`);
     return;
@@ -80,16 +80,18 @@ async function serve(server: Server, options: CronOptions, context: Context): Pr
   await applyRetention(server, context, records);
 }
 
-/** Starts nothing where nothing waits. */
+/** Starts nothing where nothing waits; Barman says there, too, that it starts something. */
 async function startArchiving(server: Server, options: CronOptions, context: Context): Promise<void> {
   const { name } = server.config;
   const channels = channelsOf(server).map(({ channel }) => channel);
-  if (channels.length === 0 || !(await hasWaiting(server.layout, channels))) return;
+  if (channels.length === 0) return;
   if (await isLockHeld(serverLockPath(server.layout, 'archive-wal'))) {
     context.messages.info(`Another archive-wal process is already running on server ${name}. Skipping to the next server`);
     return;
   }
-  context.messages.info(`Starting WAL archiving for server ${name}`, { logged: false });
+  const isNeeded = await hasWaiting(server.layout, channels);
+  context.messages.info(`Starting WAL archiving for server ${name}`, { logged: false, isOnlyBarmans: !isNeeded });
+  if (!isNeeded) return;
   await startOwn(['archive-wal', name], server, options);
 }
 

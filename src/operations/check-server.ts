@@ -59,6 +59,7 @@ export async function requireHealthyServer(server: Server, checking: CheckWith, 
   const names = critical.map(({ name }) => name).join(', ');
   throw new OperatorError('backup-refused', `Impossible to start the backup of server '${server.config.name}': ${names}`, {
     hint: `run 'pgcellar check ${server.config.name}' for the details`,
+    asBarman: `Impossible to start the backup. Check the log for more details, or run 'barman check ${server.config.name}'`,
   });
 }
 

@@ -21,8 +21,9 @@ export interface WalRangeReport {
 /** Two names as a range, both ends included. @throws OperatorError `wal-name-invalid` (exit 1 here, as in the reference) or `usage` */
 export function parseWalRange(begin: string, end: string): { readonly begin: SegmentName; readonly end: SegmentName } {
   const [first, last] = [segmentNamed(begin), segmentNamed(end)];
-  if (timelineOf(first) !== timelineOf(last)) throw refused(`${first} and ${last} are on different timelines`);
-  if (first > last) throw refused(`the range is reversed: ${first} comes after ${last}`);
+  if (timelineOf(first) !== timelineOf(last))
+    throw refused(`begin_wal (${first}) and end_wal (${last}) must be on the same timeline`);
+  if (first > last) throw refused(`begin_wal (${first}) must not be greater than end_wal (${last})`);
   return { begin: first, end: last };
 }
 
@@ -39,7 +40,7 @@ export async function checkWalRange(
   if (newest === undefined) {
     throw new OperatorError(
       'unknown-backup',
-      `server '${server.config.name}' has no backup that says how large a WAL segment is`,
+      `No backup found for server '${server.config.name}': cannot determine WAL segment size`,
     );
   }
   const segmentSize = newest.xlogSegmentSize;
@@ -71,7 +72,7 @@ async function missingIn(
 
 function segmentNamed(text: string): SegmentName {
   const name = parseSegmentName(text);
-  if (name === undefined) throw refused(`'${text}' is not the name of a WAL segment`);
+  if (name === undefined) throw refused(`Invalid WAL segment name: ${text}`);
   return name;
 }
 

@@ -2,7 +2,7 @@ import { readBackupRecords } from '../catalog/backup-records.ts';
 import { readLedger } from '../catalog/read-ledger.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
 import type { ConfigurationFiles } from '../config/load-configuration.ts';
-import { declarationOf, serverOptionNames } from '../config/options.ts';
+import { barmanServerOptionNames, declarationOf, ownServerOptionNames } from '../config/options.ts';
 import { isGlobalSection } from '../config/sections.ts';
 import type { Server } from '../config/server.ts';
 import type { Configuration, ModelConfig } from '../config/server-config.ts';
@@ -42,19 +42,20 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   const diagnosed: ServerDiagnosis[] = [];
   await forEachAtOnce(servers, serversAtOnce, async (server) => {
-    diagnosed.push(await diagnoseServer(server, configuration, context));
+    diagnosed.push(await diagnoseServer(server, context));
   });
   await using host = localHost(environment);
   return {
     globalConfig: globalConfig(configuration, files),
     globalProblems: configuration.globalProblems,
-    system: await readBackupHostFacts(host, { version, clock: context.clock }),
+    version,
+    system: await readBackupHostFacts(host, context.clock),
     models: Object.fromEntries(configuration.models.map((model) => [model.name, modelConfig(model)])),
     servers: diagnosed.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 
-async function diagnoseServer(server: Server, configuration: Configuration, context: Context): Promise<ServerDiagnosis> {
+async function diagnoseServer(server: Server, context: Context): Promise<ServerDiagnosis> {
   const { config } = server;
   const messages: string[] = [...config.problems];
   const attempt = async <T>(work: () => Promise<T>, otherwise: T): Promise<T> => {
@@ -71,7 +72,8 @@ async function diagnoseServer(server: Server, configuration: Configuration, cont
   return {
     name: config.name,
     activeModel: config.activeModel,
-    config: serverConfig(server, configuration),
+    config: serverConfig(server),
+    ownConfig: optionValues(server, ownServerOptionNames),
     backups: records.backups,
     status: isAsked ? await attempt(() => readRemoteStatus(server, context), {}) : {},
     system: await attempt(() => remoteFacts(server), undefined),
@@ -97,7 +99,7 @@ function globalConfig({ path, global }: Configuration, { sections }: Configurati
 }
 
 function modelConfig({ options, sources, cluster }: ModelConfig): SourcedValues {
-  const keys = serverOptionNames.filter((key) => declarationOf(key).scope.endsWith('M') || key === 'disabled');
+  const keys = barmanServerOptionNames.filter((key) => declarationOf(key).scope.endsWith('M') || key === 'disabled');
   const source = sources.cluster ?? 'default';
   return {
     ...Object.fromEntries(keys.map((key) => [key, { value: options[key] ?? null, source: sources[key] ?? 'default' }])),
@@ -106,25 +108,25 @@ function modelConfig({ options, sources, cluster }: ModelConfig): SourcedValues 
   };
 }
 
-function serverConfig({ config }: Server, { global, path }: Configuration): SourcedValues {
-  const fromGlobal = {
-    barman_home: global.barman_home,
-    barman_lock_directory: global.barman_lock_directory,
-    config_changes_queue: global.config_changes_queue,
-    lock_directory_cleanup: global.lock_directory_cleanup,
-  };
+type OptionNames = typeof barmanServerOptionNames;
+
+function optionValues({ config }: Server, names: OptionNames): SourcedValues {
+  return Object.fromEntries(
+    names.map((key) => [key, { value: optionValue(config, key), source: config.sources[key] ?? 'default' }]),
+  );
+}
+
+function serverConfig(server: Server): SourcedValues {
+  const { config } = server;
   return {
-    ...Object.fromEntries(
-      serverOptionNames.map((key) => [key, { value: optionValue(config, key), source: config.sources[key] ?? 'default' }]),
-    ),
-    ...Object.fromEntries(Object.entries(fromGlobal).map(([key, value]) => [key, { value, source: path }])),
+    ...optionValues(server, barmanServerOptionNames),
     disabled: { value: config.problems.length > 0, source: 'default' },
     name: { value: config.name, source: 'default' },
   };
 }
 
 /** As the reference's JSON has it: sets are comma lists, intervals words, policies their text. */
-function optionValue({ options, retention }: Server['config'], key: (typeof serverOptionNames)[number]): unknown {
+function optionValue({ options, retention }: Server['config'], key: OptionNames[number]): unknown {
   const value = options[key];
   if (value === undefined) return null;
   if (key === 'backup_options' || key === 'recovery_options') return options[key].join(',');

@@ -1,4 +1,5 @@
 import { formatPythonFloat, formatPythonLiteral, PythonFloat } from '../shared/python-literal.ts';
+import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import type { ShownValue } from './reports/server-reports.ts';
 
 /** A value as Python's `str` shows it inside Barman's listings, with its JSON form beside it (cli.md section 6.4). */
@@ -17,9 +18,16 @@ export function shown(value: unknown): ShownValue {
   };
 }
 
-/** A number that PostgreSQL sums up, which is a decimal to Barman: JSON has its text. */
-export function shownDecimal(value: number | undefined): ShownValue {
-  return value === undefined ? shown(value) : shown(String(value));
+/** A number that PostgreSQL sums up, which is a decimal to Barman: JSON has its text, `diagnose` the number. */
+export function shownDecimal(value: number | string | undefined): ShownValue {
+  return value === undefined ? shown(value) : { ...shown(String(value)), diagnosed: Number(value) };
+}
+
+/** A moment, which `diagnose` writes in the form of ISO 8601. */
+export function shownTime(time: Timestamp | undefined): ShownValue {
+  return time === undefined
+    ? shown(time)
+    : { ...shown(formatLongTime(time)), diagnosed: formatLongTime(time).replace(' ', 'T') };
 }
 
 /** A set of words as Barman's classes show themselves: `BackupOptions({'concurrent_backup'})`. */

@@ -23,9 +23,8 @@ import {
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { PythonFloat } from '../shared/python-literal.ts';
-import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn } from '../wal/lsn.ts';
-import { shown, shownDecimal } from './python-words.ts';
+import { shown, shownDecimal, shownTime } from './python-words.ts';
 import type { ShownValue } from './reports/server-reports.ts';
 
 type Values = Record<string, ShownValue>;
@@ -47,7 +46,9 @@ export async function readRemoteStatus(server: Server, context: Pick<Context, 's
   }
   if (isStreaming) {
     await addProgram('pg_receivewal', { server, version, values, prefix: 'pg_receivexlog' });
-    values['pg_receivexlog_supports_slots'] = shown(values['pg_receivexlog_installed']?.json === true ? true : undefined);
+    const isUsable = version !== undefined && values['pg_receivexlog_installed']?.json === true;
+    values['pg_receivexlog_supports_slots'] = shown(isUsable ? true : undefined);
+    values['pg_receivexlog_synchronous'] ??= shown(undefined);
   }
   return values;
 }
@@ -70,7 +71,7 @@ async function addQueried(
     return await addFromConnection(server, connection, values);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    values['connection_error'] = shown(messageOf(error));
+    values['connection_error'] = shown(error.asBarman ?? messageOf(error));
     Object.assign(values, unknown(unknownWhenDown));
     return undefined;
   }
@@ -102,7 +103,7 @@ async function addFromConnection(server: Server, connection: Connection, values:
   const standbyNames = parseStandbyNames((await readSetting(connection, 'synchronous_standby_names')) ?? '');
   const { slot_name: slotName, streaming_archiver: isStreaming } = server.config.options;
   Object.assign(values, {
-    connection_error: shown(undefined),
+    replication_slot: shown(undefined),
     server_txt_version: shown(version.text),
     version_supported: shown(version.number >= oldestServer),
     is_superuser: shown(privileges.isSuperuser),
@@ -161,9 +162,8 @@ async function addArchiver(
     archive_command: shown(await readSetting(connection, 'archive_command')),
     archive_mode: shown(await readSetting(connection, 'archive_mode')),
     archived_count: shown(statistics.archivedCount),
-    current_archived_wals_per_second: shown(
-      rate === undefined || version >= numericExtractSince ? rate : new PythonFloat(Number(rate)),
-    ),
+    current_archived_wals_per_second:
+      rate === undefined || version >= numericExtractSince ? shownDecimal(rate) : shown(new PythonFloat(Number(rate))),
     failed_count: shown(statistics.failedCount),
     is_archiving: shown(statistics.isArchiving),
     last_archived_time: shownTime(statistics.lastArchivedTime),
@@ -181,6 +181,7 @@ async function addStreaming(server: Server, { nodes, values }: Asked, { signal }
   try {
     await using connection = await nodes.replication('barman', signal);
     const { systemid, timeline, position } = await identifySystem(connection);
+    values['connection_error'] ??= shown(undefined);
     values['streaming'] = shown(true);
     values['streaming_systemid'] = shown(systemid);
     values['timeline'] = shown(timeline);
@@ -188,7 +189,7 @@ async function addStreaming(server: Server, { nodes, values }: Asked, { signal }
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     Object.assign(values, unknown(['streaming', 'streaming_supported', 'streaming_systemid', 'timeline', 'xlogpos']));
-    values['connection_error'] ??= shown(messageOf(error));
+    values['connection_error'] ??= shown(error.asBarman ?? messageOf(error));
   }
 }
 
@@ -222,10 +223,6 @@ function slotWords({
   const lsn = restartLsn === undefined ? 'None' : `'${formatLsn(restartLsn)}'`;
   const text = `Record(slot_name='${name}', active=${isActive ? 'True' : 'False'}, restart_lsn=${lsn})`;
   return { text, json: text };
-}
-
-function shownTime(time: Timestamp | undefined): ShownValue {
-  return shown(time === undefined ? undefined : formatLongTime(time));
 }
 
 /** `5min`, `30s`, `0`: settings with a unit, in seconds. */

@@ -38,8 +38,7 @@ export async function readServerStatus(server: Server, context: Context): Promis
   items.push(...catalogItems(server, backups));
   if (config.options.primary_ssh_command !== undefined)
     add('primary_ssh_command', 'SSH command to primary server', config.options.primary_ssh_command);
-  items.push(...(await continuityItems(server, backups, context)));
-  return { name: config.name, items };
+  return { name: config.name, items, own: await continuityItems(server, backups, context) };
 }
 
 async function postgresItems(server: Server, { signal }: Context): Promise<StatusItem[]> {

@@ -1,7 +1,7 @@
 import { isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
 import type { GlobalOptions } from '../config/options.ts';
-import { barmanServerOptionNames, type serverOptionNames } from '../config/options.ts';
+import { barmanServerOptionNames, ownServerOptionNames, type serverOptionNames } from '../config/options.ts';
 import type { Server } from '../config/server.ts';
 import { formatRetentionPolicy } from '../retention/retention-policy.ts';
 import type { Context } from '../shared/context.ts';
@@ -18,12 +18,7 @@ export async function showServer(server: Server, global: GlobalOptions, context:
   const values: Record<string, ShownValue> = {
     ...Object.fromEntries(barmanServerOptionNames.map((key) => [key, optionWords(server, key)])),
     active_model: shown(config.activeModel),
-    barman_home: shown(global.barman_home),
-    barman_lock_directory: shown(global.barman_lock_directory),
-    config_changes_queue: shown(global.config_changes_queue),
     disabled: shown(config.problems.length > 0),
-    lock_directory_cleanup: shown(global.lock_directory_cleanup),
-    msg_list: shown(config.problems),
     name: shown(config.name),
     passive_node: shown(config.isPassive),
   };
@@ -31,7 +26,15 @@ export async function showServer(server: Server, global: GlobalOptions, context:
   values['last_backup_maximum_age'] =
     maximumAge === undefined ? shown('None') : await maximumAgeWords(server, maximumAge, context);
   if (config.isActive && !config.isPassive) Object.assign(values, await readRemoteStatus(server, context));
-  return { ...headingOf(config), description: config.options.description, values };
+  const own: Record<string, ShownValue> = {
+    ...Object.fromEntries(ownServerOptionNames.map((key) => [key, optionWords(server, key)])),
+    barman_home: shown(global.barman_home),
+    barman_lock_directory: shown(global.barman_lock_directory),
+    config_changes_queue: shown(global.config_changes_queue),
+    lock_directory_cleanup: shown(global.lock_directory_cleanup),
+    msg_list: shown(config.problems),
+  };
+  return { ...headingOf(config), description: config.options.description, values, own };
 }
 
 /** An option as Barman prints it. */
@@ -48,7 +51,9 @@ export function optionWords({ config }: Server, key: (typeof serverOptionNames)[
       return seconds === undefined ? shown(undefined) : shownSpan(seconds);
     }
     case 'retention_policy':
-      return shown(retention.kind === 'enforced' ? formatRetentionPolicy(retention.policy) : undefined);
+      return shown(retention.kind === 'enforced' ? formatRetentionPolicy(retention.policy) : options.retention_policy);
+    case 'wal_retention_policy':
+      return shown(retention.kind === 'enforced' ? 'MAIN' : options.wal_retention_policy);
     default:
       return shown(options[key]);
   }
@@ -58,7 +63,7 @@ async function maximumAgeWords(server: Server, seconds: number, { clock }: Conte
   const { backups } = await readBackupRecords(server.layout);
   const last = backups.findLast(isCopyDone);
   const age = last?.endTime == null ? undefined : Math.floor(clock.now().getTime() / 1000) - epochSeconds(last.endTime);
-  if (age === undefined) return shown(`${formatInterval(seconds)} (latest backup: No available backups )`);
+  if (age === undefined) return shown(`${formatInterval(seconds)} (WARNING! latest backup is No available backups old)`);
   const ageWords = formatInterval(age);
   return shown(
     age > seconds

@@ -14,15 +14,9 @@ export interface SystemFacts {
 /** What tells the backup host apart in `diagnose` and in exported backups (cli.md section 11.5, since-3.17.md section 2.2). */
 export interface BackupHostFacts extends SystemFacts {
   readonly barman_ver: string;
-  readonly pgcellar_ver: string;
   readonly python_executable: string;
   /** ISO 8601 with offset. */
   readonly timestamp: string;
-}
-
-interface Ourselves {
-  readonly version: string;
-  readonly clock: Clock;
 }
 
 /** Release of Barman that we speak as. */
@@ -50,11 +44,10 @@ export async function readSystemFacts(host: Host, signal?: AbortSignal): Promise
 }
 
 /** Facts of the host that we run on; Node.js stands where Barman has its Python. */
-export async function readBackupHostFacts(host: Host, { version, clock }: Ourselves): Promise<BackupHostFacts> {
+export async function readBackupHostFacts(host: Host, clock: Clock): Promise<BackupHostFacts> {
   return {
     ...(await readSystemFacts(host)),
     barman_ver: speaksAs,
-    pgcellar_ver: version,
     python_ver: `Node.js ${process.version}`,
     python_executable: process.execPath,
     timestamp: formatIsoTime(localTimestamp(clock.now())),

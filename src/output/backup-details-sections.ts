@@ -80,7 +80,7 @@ export function baseBackupSection(details: BackupDetails): string[] {
     ['Timeline', wordOf(backup.timeline)],
     ['Begin WAL', wordOf(backup.beginWal)],
     ['End WAL', wordOf(backup.endWal)],
-    ['WAL number', wal.neededCount > 0 ? wal.neededCount : undefined],
+    ['Number of WALs', wal.neededCount > 0 ? wal.neededCount : undefined],
     ['WAL compression ratio', wal.neededRatio > 0 ? formatRatio(wal.neededRatio) : undefined],
     ['Begin time', backup.beginTime === null ? 'None' : formatLongTime(backup.beginTime)],
     ['End time', backup.endTime === null ? 'None' : formatLongTime(backup.endTime)],
@@ -122,7 +122,7 @@ function throughput({ backup }: BackupDetails): string | undefined {
 /** The WAL that follows the backup. */
 export function walSection({ wal, childTimelines }: BackupDetails): string[] {
   return section('WAL information', [
-    ['No of files', wal.laterCount],
+    ['Number of files', wal.laterCount],
     ['Disk usage', formatSize(wal.laterBytes)],
     ['WAL rate', wal.perSecond === undefined ? undefined : hourlyRate(wal.perSecond)],
     ['Compression ratio', wal.laterRatio > 0 ? formatRatio(wal.laterRatio) : undefined],

@@ -3,11 +3,13 @@ import type { Log } from '../shared/log.ts';
 import { redactSecrets } from '../shared/log-file.ts';
 import { joined, linesOf, type Text } from '../shared/messages.ts';
 import { shownLine } from '../shared/shown-text.ts';
+import { spoken, type Voice } from '../shared/voice.ts';
 import { type Colours, colouredLine, markedColours, noColours } from './colours.ts';
 import type { Report } from './report.ts';
 import type { MessageOptions, TextStream, Writer } from './writer.ts';
 
 interface ConsoleSettings {
+  readonly voice: Voice;
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   readonly log: Log;
@@ -26,6 +28,7 @@ interface ConsoleSettings {
  */
 export class ConsoleWriter implements Writer {
   readonly colours: Colours;
+  readonly voice: Voice;
   readonly #settings: ConsoleSettings;
   readonly #secret: string | undefined;
   #hasFailed = false;
@@ -33,6 +36,7 @@ export class ConsoleWriter implements Writer {
 
   constructor(settings: ConsoleSettings) {
     this.#settings = settings;
+    this.voice = settings.voice;
     this.#secret = settings.hasColour ? randomUUID() : undefined;
     this.colours = this.#secret === undefined ? noColours : markedColours(this.#secret);
   }
@@ -42,29 +46,30 @@ export class ConsoleWriter implements Writer {
   }
 
   print(report: Report): void {
-    const { lines } = report; // once: they may be worked out when they are asked for
-    if (lines.length > 0) this.#toStdout(lines);
+    const { lines, own } = report; // once: they may be worked out when they are asked for
+    const all = this.voice === 'own' && own !== undefined ? [...lines, ...own.lines] : lines;
+    if (all.length > 0) this.#toStdout(all);
   }
 
   info(text: Text, options: MessageOptions = {}): void {
-    this.#toStdout(text);
+    this.#say(text, options, (said) => this.#toStdout(said));
     if (options.logged !== false) this.#settings.log.info(joined(text));
   }
 
   warning(text: Text, options: MessageOptions = {}): void {
-    this.#toStderr('WARNING: ', text, this.colours.warning);
+    this.#say(text, options, (said) => this.#toStderr('WARNING: ', said, this.colours.warning));
     if (options.logged !== false) this.#settings.log.warning(joined(text));
   }
 
   error(text: Text, options: MessageOptions = {}): void {
     this.#hasFailed = true;
-    this.#toStderr('ERROR: ', text, this.colours.failed);
+    this.#say(text, options, (said) => this.#toStderr('ERROR: ', said, this.colours.failed));
     if (options.logged !== false) this.#settings.log.error(joined(text));
   }
 
-  errorWithHint(text: Text, hint: string): void {
-    this.error(text, { logged: false });
-    this.#toStderr('HINT: ', hint);
+  errorWithHint(text: Text, hint: string, options: MessageOptions = {}): void {
+    this.error(text, { ...options, logged: false });
+    if (this.voice === 'own') this.#toStderr('HINT: ', hint);
     this.#settings.log.error(`${joined(text)} (${hint})`);
   }
 
@@ -85,6 +90,11 @@ export class ConsoleWriter implements Writer {
 
   finish(): void {
     this.#settings.beforeWriting?.();
+  }
+
+  #say(text: Text, options: MessageOptions, tell: (said: Text) => void): void {
+    const said = spoken(text, options, this.voice);
+    if (said !== undefined) tell(said);
   }
 
   #toStdout(text: Text): void {

@@ -3,16 +3,21 @@ import { jsonPieces } from '../shared/format-json.ts';
 import type { Log } from '../shared/log.ts';
 import { redactSecrets } from '../shared/log-file.ts';
 import { joined, type Text } from '../shared/messages.ts';
+import { spoken, type Voice } from '../shared/voice.ts';
 import { type Colours, noColours } from './colours.ts';
 import type { Report } from './report.ts';
 import type { MessageOptions, TextStream, Writer } from './writer.ts';
 
 type MessageKey = '_INFO' | '_WARNING' | '_ERROR' | '_EXCEPTION' | '_DEBUG';
 
+/** All that is ours in an answer of one of Barman's verbs. */
+const ownKey = 'pgcellar';
+
 /** Characters; thousands of backups are several megabytes. */
 const writeAtOnce = 65_536;
 
 interface JsonSettings {
+  readonly voice: Voice;
   readonly stdout: TextStream;
   readonly log: Log;
   /** Nothing is printed at all, errors included. */
@@ -26,6 +31,7 @@ interface JsonSettings {
  */
 export class JsonWriter implements Writer {
   readonly colours: Colours = noColours;
+  readonly voice: Voice;
   readonly #settings: JsonSettings;
   readonly #object: Record<string, Json> = {};
   readonly #messages = new Map<string, Json[]>();
@@ -34,6 +40,7 @@ export class JsonWriter implements Writer {
 
   constructor(settings: JsonSettings) {
     this.#settings = settings;
+    this.voice = settings.voice;
     this.#isSilent = settings.isQuiet;
   }
 
@@ -47,26 +54,30 @@ export class JsonWriter implements Writer {
       if (isMessages(key, value)) this.#messagesOf(key).push(...value);
       else this.#object[key] = merged(this.#object[key], value);
     }
+    if (this.voice === 'own' && report.own !== undefined) {
+      this.#object[ownKey] = merged(this.#object[ownKey], report.own.json);
+    }
   }
 
   info(text: Text, options: MessageOptions = {}): void {
-    this.#add('_INFO', text);
+    this.#add('_INFO', text, options);
     if (options.logged !== false) this.#settings.log.info(joined(text));
   }
 
   warning(text: Text, options: MessageOptions = {}): void {
-    this.#add('_WARNING', text);
+    this.#add('_WARNING', text, options);
     if (options.logged !== false) this.#settings.log.warning(joined(text));
   }
 
   error(text: Text, options: MessageOptions = {}): void {
     this.#hasFailed = true;
-    this.#add('_ERROR', text);
+    this.#add('_ERROR', text, options);
     if (options.logged !== false) this.#settings.log.error(joined(text));
   }
 
-  errorWithHint(text: Text, hint: string): void {
-    this.error(`${joined(text)} (${hint})`);
+  errorWithHint(text: Text, hint: string, options: MessageOptions = {}): void {
+    const advised = `${joined(text)} (${hint})`;
+    this.error(advised, { ...options, asBarman: options.asBarman === undefined ? joined(text) : options.asBarman });
   }
 
   exception(text: Text): void {
@@ -98,8 +109,9 @@ export class JsonWriter implements Writer {
     this.#settings.stdout.write(waiting);
   }
 
-  #add(key: MessageKey, text: Text): void {
-    this.#messagesOf(key).push(joined(text));
+  #add(key: MessageKey, text: Text, options: MessageOptions = {}): void {
+    const said = spoken(text, options, this.voice);
+    if (said !== undefined) this.#messagesOf(key).push(joined(said));
   }
 
   #messagesOf(key: string): Json[] {

@@ -1,11 +1,12 @@
 import type { CheckResult } from '../check/check.ts';
 import type { CheckReport } from '../operations/reports/server-reports.ts';
 import { shownLine } from '../shared/shown-text.ts';
-import { hintText } from './render-check.ts';
+import type { Voice } from '../shared/voice.ts';
+import { hintOf, hintText } from './render-check.ts';
 
 interface NagiosOptions {
-  /** Name the program was called by: `barman` answers with that name. */
-  readonly programName: string;
+  /** Barman answers with its name. */
+  readonly voice: Voice;
   /** An error was told: an unknown server, a conflict between servers. */
   readonly hasGlobalErrors: boolean;
 }
@@ -16,11 +17,11 @@ interface NagiosAnswer {
 }
 
 /** `check --nagios` of all servers that were checked, in that order (cli.md section 7, "Nagios mode"). */
-export function nagiosReport(reports: readonly CheckReport[], { programName, hasGlobalErrors }: NagiosOptions): NagiosAnswer {
-  const product = programName === 'barman' ? 'BARMAN' : 'PGCELLAR';
+export function nagiosReport(reports: readonly CheckReport[], { voice, hasGlobalErrors }: NagiosOptions): NagiosAnswer {
+  const product = voice === 'barman' ? 'BARMAN' : 'PGCELLAR';
   const failing = reports.filter(({ results }) => results.some(({ isOk }) => !isOk));
   if (failing.some(({ isActive }) => isActive)) {
-    const details = failing.flatMap((report) => failuresOf(report).map((failure) => nagiosLine(report, failure)));
+    const details = failing.flatMap((report) => failuresOf(report).map((failure) => nagiosLine(report, failure, voice)));
     return {
       lines: [`${product} CRITICAL - ${withoutBar(issues(reports, failing))}${perfdata(reports)}`, ...details],
       exitCode: 2,
@@ -60,8 +61,8 @@ function failuresOf({ results }: CheckReport): readonly CheckResult[] {
   return results.filter(({ isOk }) => !isOk);
 }
 
-function nagiosLine(report: CheckReport, { name, hint }: CheckResult): string {
-  return withoutBar(`${report.name}.${name}: FAILED${hintText(hint)}`);
+function nagiosLine(report: CheckReport, result: CheckResult, voice: Voice): string {
+  return withoutBar(`${report.name}.${result.name}: FAILED${hintText(hintOf(result, voice))}`);
 }
 
 /** A vertical bar begins performance data, and a line end ends the text, wherever they stand; neither may come from a hint. */

@@ -23,7 +23,7 @@ export function renderInit(
       onServer.filter((step) => step.kind === kind),
     ),
   );
-  const rendered = renderCheck(check, colours, program);
+  const rendered = renderCheck(check, { voice: 'own', colours, program });
   const ok = check.results.every(({ isOk }) => isOk);
   const next = ok ? `backup ${check.name}` : `doctor ${check.name}`;
   return {

@@ -5,7 +5,8 @@ import { headingOf, stateOf } from './server-heading.ts';
 
 /** `show-servers` of one server: every key in alphabetical order (cli.md sections 6.4 and 12). */
 export function renderServerDetails(details: ServerDetails): Report {
-  const entries = Object.entries(details.values).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const entries = sorted(details.values);
+  const own = sorted(details.own);
   // The description falls back to the state, because null never replaces what is there.
   const json: Record<string, Json> = { description: details.description ?? stateOf(details) };
   for (const [key, value] of entries) {
@@ -13,9 +14,21 @@ export function renderServerDetails(details: ServerDetails): Report {
     if (shown !== null || json[key] === undefined) json[key] = shown;
   }
   return {
-    lines: [headingOf(details), ...entries.map(([key, { text }]) => `\t${key}: ${text}`)],
+    lines: [headingOf(details), ...entries.map(lineOf)],
     json: { [details.name]: json },
+    own: {
+      lines: own.map(lineOf),
+      json: { [details.name]: Object.fromEntries(own.map(([key, value]) => [key, jsonOfShown(value)])) },
+    },
   };
+}
+
+function sorted(values: Readonly<Record<string, ShownValue>>): readonly (readonly [string, ShownValue])[] {
+  return Object.entries(values).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function lineOf([key, { text }]: readonly [string, ShownValue]): string {
+  return `\t${key}: ${text}`;
 }
 
 /** What JSON can say stays; anything else becomes its text. */

@@ -401,11 +401,34 @@ function connectionFailed({ user }: ConnectionParameters, failures: readonly Fai
       ? `cannot connect to PostgreSQL as ${user}: ${texts.join('; ')}`
       : `cannot connect to PostgreSQL on ${nameOfNode(only.node)} as ${user}: ${textOf(only.error)}`;
   const host = last === undefined ? '' : last.node.entry.host === '' ? last.node.entry.hostaddr : last.node.entry.host;
-  return new OperatorError('connection-failed', message, { hint: hintFor(last?.error, host), cause: last?.error });
+  return new OperatorError('connection-failed', message, {
+    hint: hintFor(last?.error, host),
+    cause: last?.error,
+    asBarman: failures.map((failure) => inLibpqsWords(failure)).join('\n'),
+  });
 }
 
 function textOf(error: unknown): string {
   return messageOf(error) === '' ? (systemCodeOf(error) ?? 'no connection') : messageOf(error);
+}
+
+/** As libpq tells it, the part that Barman shows. */
+function inLibpqsWords({ node: { entry, address }, error }: Failure): string {
+  const host = entry.host === '' ? entry.hostaddr : entry.host;
+  const code = systemCodeOf(error) ?? '';
+  const reasons: ReadonlyMap<string, string> = new Map([
+    ['ECONNREFUSED', 'Connection refused'],
+    ['ENOENT', 'No such file or directory'],
+    ['EACCES', 'Permission denied'],
+    ['EHOSTUNREACH', 'No route to host'],
+    ['ENETUNREACH', 'Network is unreachable'],
+    ['ETIMEDOUT', 'Connection timed out'],
+  ]);
+  const severity = /^[0-9A-Z]{5}$/.test(code) ? 'FATAL:  ' : '';
+  const behind = address === undefined ? '' : ` (${address})`;
+  const port = String(entry.port);
+  const where = host.startsWith('/') ? `on socket "${host}/.s.PGSQL.${port}"` : `at "${host}"${behind}, port ${port}`;
+  return `connection to server ${where} failed: ${severity}${reasons.get(code) ?? messageOf(error)}`;
 }
 
 function hintFor(error: unknown, host: string): string {

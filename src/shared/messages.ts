@@ -1,4 +1,6 @@
-interface MessageOptions {
+import type { Worded } from './voice.ts';
+
+interface MessageOptions extends Worded {
   /** False keeps the line out of the log file (long lists of names). */
   readonly logged?: boolean;
 }

@@ -1,7 +1,8 @@
 import { type ErrorCode, exitCodeOf } from './error-codes.ts';
 import { joined, linesOf, type Text } from './messages.ts';
+import type { Worded } from './voice.ts';
 
-interface OperatorErrorOptions {
+interface OperatorErrorOptions extends Worded {
   /** One line that says what to do about it. */
   readonly hint?: string;
   readonly cause?: unknown;
@@ -13,6 +14,8 @@ export class OperatorError extends Error {
   readonly hint: string | undefined;
   /** The message line by line, whatever was in the parts that it was made of. */
   readonly lines: readonly string[];
+  /** What Barman says in place of the message. */
+  readonly asBarman: string | null | undefined;
 
   /** @param message one line, or lines of our own */
   constructor(code: ErrorCode, message: Text, options: OperatorErrorOptions = {}) {
@@ -21,6 +24,7 @@ export class OperatorError extends Error {
     this.lines = linesOf(message);
     this.code = code;
     this.hint = options.hint;
+    this.asBarman = options.asBarman;
   }
 
   /** Exit code of a command that ends with this failure. */

@@ -85,7 +85,7 @@ describe('gaps in the archive', () => {
     const { exitCode, stdout, stderr } = await range(first, last);
     expect({ exitCode, stdout }).toEqual({
       exitCode: 1,
-      stdout: `Server main:\n\tMissing WAL segments: 1\n\t\t${first.slice(0, 23)}3\n`,
+      stdout: `Server main:\n\tWAL sequence check for server main: 1 missing segment(s):\n\t\t${first.slice(0, 23)}3\n`,
     });
     expect(stderr).toContain(`${first}..${last}`);
     expect(await range(first, `${first.slice(0, 23)}2`)).toMatchObject({ exitCode: 0, stderr: '' });

@@ -293,7 +293,7 @@ const nameCases: readonly Case[] = [
     prints: new RegExp(`^${failed}\n${secondTwin}\n${firstTwin}\n${weekly}\n$`),
   },
   { title: 'a server that is a way out of the home', words: ['list-backups', '../main'], says: /Unknown server '\.\.\/main'/ },
-  { title: 'all for a verb of one server', words: ['show-backup', 'all', 'latest'], says: /'all' with command show-backup/ },
+  { title: 'all for a verb of one server', words: ['show-backup', 'all', 'latest'], says: /'all' in a single server context/ },
   {
     title: 'all and a name',
     words: ['list-backups', '--minimal', 'all', 'main'],

@@ -24,9 +24,16 @@ export function requirePostgres(major: number): Installation {
 
 /** @throws Error that says how to get it when the real Barman is not on this machine */
 export function requireOracle(): Oracle {
-  const { olderBarman: oracle } = readMachine();
+  const { oracle } = readMachine();
   if (oracle === undefined) throw new Error(`the real Barman is not here: ${reasonFor('Barman')}`);
   return oracle;
+}
+
+/** @throws Error that says how to get it when the Barman that writes older homes is not on this machine */
+export function requireOlderBarman(): Oracle {
+  const { olderBarman } = readMachine();
+  if (olderBarman === undefined) throw new Error(`an older Barman is not here: ${reasonFor('an older Barman')}`);
+  return olderBarman;
 }
 
 /** @throws Error that says how to get them when the helpers of an older Barman are not on this machine */
@@ -52,7 +59,7 @@ export function describeEachPostgres(work: (major: number) => void, majors: read
 
 /** The same for tests that compare with the real Barman. */
 export function describeWithOracle(title: string, work: () => void): void {
-  describe.skipIf(readMachine().olderBarman === undefined && !isCi())(title, work);
+  describe.skipIf(readMachine().oracle === undefined && !isCi())(title, work);
 }
 
 /** The same for tests with the WAL helpers of an older Barman. */

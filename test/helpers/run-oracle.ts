@@ -1,5 +1,5 @@
 // The real Barman on the same home and configuration: what it prints and leaves on disk is what we are compared with.
-import { requireOracle } from './installations.ts';
+import { requireOlderBarman, requireOracle } from './installations.ts';
 import { type PgcellarOptions, settingsOf } from './run-pgcellar.ts';
 import { type ProgramResult, type RunningProgram, runProgram, startProgram } from './run-program.ts';
 
@@ -10,11 +10,20 @@ export async function runOracle(words: readonly string[], options: OracleOptions
   return await runProgram(argvOf(words, options), settingsOf(options));
 }
 
+/** The same with the Barman that writes homes as they were before (3.13.3). */
+export async function runOlderBarman(words: readonly string[], options: OracleOptions): Promise<ProgramResult> {
+  return await runProgram(argvOf(words, options, requireOlderBarman().program), settingsOf(options));
+}
+
 /** The same for a command that stays. */
 export function spawnOracle(words: readonly string[], options: OracleOptions): RunningProgram {
   return startProgram(argvOf(words, options), settingsOf(options));
 }
 
-function argvOf(words: readonly string[], { home, config = true }: OracleOptions): string[] {
-  return home.argv([requireOracle().program, ...(config ? ['-c', home.configFile] : []), ...words]);
+function argvOf(
+  words: readonly string[],
+  { home, config = true }: OracleOptions,
+  program: string = requireOracle().program,
+): string[] {
+  return home.argv([program, ...(config ? ['-c', home.configFile] : []), ...words]);
 }

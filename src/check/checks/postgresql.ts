@@ -12,6 +12,6 @@ export const postgresql: Check = {
     '`conninfo` gives no connection, or the server is older than 9.6; the hint says why. The checks that need it are left out.',
   remedies: queryRemedies,
   run({ connection }) {
-    return connection?.kind === 'failed' ? failed(connection.reason, connection.remedy) : passed();
+    return connection?.kind === 'failed' ? { ...failed(connection.reason, connection.remedy), asBarman: '' } : passed();
   },
 };

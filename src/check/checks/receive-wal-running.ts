@@ -19,6 +19,7 @@ export const receiveWalRunning: Check = {
     if (await isLockHeld(serverLockPath(server.layout, 'receive-wal'))) return passed();
     const stuck = await findStuckReceiver(facts);
     if (stuck !== undefined) return failed(stuck.reason, stuck.remedy);
-    return failed("'cron' starts the receiver; see the log file for why it ended", mendedBy('receiver-stopped'));
+    const hint = "'cron' starts the receiver; see the log file for why it ended";
+    return { ...failed(hint, mendedBy('receiver-stopped')), asBarman: 'See the Barman log file for more details' };
   },
 };

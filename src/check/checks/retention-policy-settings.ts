@@ -14,10 +14,13 @@ export const retentionPolicySettings: Check = {
     const { retention } = server.config;
     const verdict =
       retention.kind === 'invalid'
-        ? failed(
-            'see log: retention_policy cannot be read; write REDUNDANCY n or RECOVERY WINDOW OF n DAYS|WEEKS|MONTHS',
-            mendedBy('policy-unreadable', { policy: retention.text }),
-          )
+        ? {
+            ...failed(
+              'see log: retention_policy cannot be read; write REDUNDANCY n or RECOVERY WINDOW OF n DAYS|WEEKS|MONTHS',
+              mendedBy('policy-unreadable', { policy: retention.text }),
+            ),
+            asBarman: 'see log',
+          }
         : passed();
     return verdict;
   },

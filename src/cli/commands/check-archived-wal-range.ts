@@ -18,13 +18,16 @@ export const checkArchivedWalRangeCommand: CommandDeclaration = {
     application.context.messages.debug(`checking the WAL range ${range.begin}..${range.end}`);
     const { missing } = await checkWalRange(server, range);
     const count = String(missing.length);
+    const outcome = `\tWAL sequence check for server ${name}:`;
     const lines =
       missing.length === 0
-        ? ['\tNo missing WAL segments']
-        : [`\tMissing WAL segments: ${count}`, ...missing.map((segment) => `\t\t${segment}`)];
+        ? [`${outcome} all segments are present`]
+        : [`${outcome} ${count} missing segment(s):`, ...missing.map((segment) => `\t\t${segment}`)];
     application.writer.print({ lines, json: { [name]: { missing_wals: [...missing] } } });
     if (missing.length > 0) {
-      application.context.messages.error(`${count} WAL segments of server ${name} are missing in ${range.begin}..${range.end}`);
+      application.context.messages.error(
+        `WAL sequence check failed for server '${name}': ${count} missing segment(s) in range ${range.begin}..${range.end}`,
+      );
     }
   },
 };

@@ -20,7 +20,7 @@ export const checkCommand: CommandDeclaration = {
   async run({ application, servers, options }) {
     const { checkServer } = await import('../../operations/check-server.ts');
     const { renderCheck } = await import('../../output/render-check.ts');
-    const { context, writer, colours } = application;
+    const { context, writer, colours, voice } = application;
     const isNagios = options.flag('nagios');
     const reports: CheckReport[] = [];
     const remediesFor = tellsRemedies(application) ? application.typed : undefined;
@@ -28,7 +28,7 @@ export const checkCommand: CommandDeclaration = {
       await checkServer(server, options.number('check-timeout'), context);
     await forEachServerSideBySide({ servers, application, atOnce: checkedAtOnce }, work, (report) => {
       reports.push(report);
-      if (!isNagios) writer.print(renderCheck(report, colours, remediesFor));
+      if (!isNagios) writer.print(renderCheck(report, { voice, colours, program: remediesFor }));
     });
     if (isNagios) {
       await tellNagios(reports, application);
@@ -39,14 +39,14 @@ export const checkCommand: CommandDeclaration = {
 };
 
 /** For who sits in front: a script reads a pipe, and the name `barman` stands for Barman's words. */
-function tellsRemedies({ programName, isInteractive }: Application): boolean {
-  return isInteractive && programName !== 'barman';
+function tellsRemedies({ voice, isInteractive }: Application): boolean {
+  return isInteractive && voice === 'own';
 }
 
 async function tellNagios(reports: readonly CheckReport[], application: Application): Promise<void> {
   const { nagiosReport } = await import('../../output/nagios-report.ts');
   const { lines, exitCode } = nagiosReport(reports, {
-    programName: application.programName,
+    voice: application.voice,
     hasGlobalErrors: application.writer.hasFailed,
   });
   application.printRaw(`${lines.join('\n')}\n`);

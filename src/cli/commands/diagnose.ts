@@ -16,7 +16,7 @@ export const diagnoseCommand: CommandDeclaration = {
     const { configuration, servers, context, environment } = application;
     const files = application.configurationFiles();
     const diagnosis = await diagnose({ configuration, servers, files, version: version(), environment }, context);
-    const text = renderDiagnosis(diagnosis, { showsSources: options.flag('show-config-source') });
+    const text = renderDiagnosis(diagnosis, { showsSources: options.flag('show-config-source'), voice: application.voice });
     context.messages.info(text, { logged: false });
   },
 };

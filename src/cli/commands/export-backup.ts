@@ -27,11 +27,10 @@ export const exportBackupCommand: CommandDeclaration = {
     if (server === undefined) return;
     const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
     const { exportBackup } = await import('../../operations/exchange/export-backup.ts');
-    const { version } = await import('../version.ts');
     const { backup } = await findBackupOrFail(server, wanted);
     const compression = compressions.find((name) => name === options.text('compression'));
     const level = options.number('compression-level');
-    await exportBackup(server, backup, { outputFolder, compression, level, version: version() }, application.context);
+    await exportBackup(server, backup, { outputFolder, compression, level }, application.context);
   },
 };
 

@@ -31,8 +31,6 @@ interface ExportOptions {
   readonly outputFolder: string;
   readonly compression: ExportCompression | undefined;
   readonly level: number | undefined;
-  /** Our own version, for the facts about this host. */
-  readonly version: string;
 }
 
 /** Everything that goes into the tarball, found before the first byte is written. */
@@ -220,7 +218,7 @@ async function writeTarball(path: string, { server, contents, options, context }
 }
 
 /** The members in the order of the format. */
-async function writeMembers(archive: ReturnType<typeof pack>, { server, contents, options, context }: Writing): Promise<void> {
+async function writeMembers(archive: ReturnType<typeof pack>, { server, contents, context }: Writing): Promise<void> {
   const { backup, segments, indexLines, totalBytes } = contents;
   const { layout, environment } = server;
   let doneBytes = 0;
@@ -230,7 +228,7 @@ async function writeMembers(archive: ReturnType<typeof pack>, { server, contents
     context.progress.advance(doneBytes);
   });
   await using host = localHost(environment);
-  const facts = await readBackupHostFacts(host, { version: options.version, clock: context.clock });
+  const facts = await readBackupHostFacts(host, context.clock);
   const now = context.clock.now();
   await members.text('identity.json', contents.identity, new Date(0));
   await members.text('backup.info', contents.record, now);

@@ -16,6 +16,8 @@ export interface ServerDiagnosis {
   readonly name: string;
   readonly activeModel: string | undefined;
   readonly config: SourcedValues;
+  /** Options of our own. */
+  readonly ownConfig: SourcedValues;
   /** Problems of the configuration, and what of the catalog cannot be read. */
   readonly messages: readonly string[];
   readonly backups: readonly Backup[];
@@ -31,6 +33,8 @@ export interface ServerDiagnosis {
 export interface Diagnosis {
   readonly globalConfig: SourcedValues;
   readonly globalProblems: readonly string[];
+  /** Our own version. */
+  readonly version: string;
   readonly system: BackupHostFacts;
   readonly models: Readonly<Record<string, SourcedValues>>;
   readonly servers: readonly ServerDiagnosis[];

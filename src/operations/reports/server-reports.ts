@@ -1,5 +1,6 @@
 import type { CheckResult } from '../../check/check.ts';
 import type { StreamingClient } from '../../postgres/replication-status.ts';
+import type { Json } from '../../shared/format-json.ts';
 import type { Lsn } from '../../wal/lsn.ts';
 
 /** How a server stands in the configuration. */
@@ -19,12 +20,15 @@ export interface ServerListItem extends ServerHeading {
 export interface ShownValue {
   readonly text: string;
   readonly json: unknown;
+  /** As `diagnose` has it, where that is something else. */
+  readonly diagnosed?: Json;
 }
 
-/** `show-servers`: every key with its value. */
+/** `show-servers`: every key with its value, as Barman has them, and what is ours. */
 export interface ServerDetails extends ServerHeading {
   readonly description: string | undefined;
   readonly values: Readonly<Record<string, ShownValue>>;
+  readonly own: Readonly<Record<string, ShownValue>>;
 }
 
 /** One line of `status`. */
@@ -37,6 +41,8 @@ export interface StatusItem {
 export interface ServerStatus {
   readonly name: string;
   readonly items: readonly StatusItem[];
+  /** What is known beyond Barman. */
+  readonly own: readonly StatusItem[];
 }
 
 /** `check` of one server. */

@@ -102,6 +102,6 @@ test('an inactive server that is disabled too is skipped first', () => {
 test('a command for one server cannot be used with all', () => {
   const declaration: CommandDeclaration = { name: 'delete', summary: '', servers: 'one', run: () => Promise.resolve() };
   expect(() => selectServers(['all'], known, declaration, aContext().messages)).toThrow(
-    expect.objectContaining({ code: 'unknown-server', message: "You cannot use 'all' with command delete" }),
+    expect.objectContaining({ code: 'unknown-server', message: "You cannot use 'all' in a single server context" }),
   );
 });

@@ -44,7 +44,7 @@ const aReport = (name: string, hint?: string): CheckReport => ({
 
 describe('the answer to Nagios', () => {
   test.each(['main', 'db 1', "o'neill", 'a=b', 'Größe', '{x}'])('has the sizes of a server named %s under its name', (name) => {
-    const { lines, exitCode } = nagiosReport([aReport(name)], { programName: 'pgcellar', hasGlobalErrors: false });
+    const { lines, exitCode } = nagiosReport([aReport(name)], { voice: 'own', hasGlobalErrors: false });
     expect(exitCode).toBe(0);
     expect(readByNagios(lines.join('\n')).perfdata).toEqual([
       { label: name, value: '31033271' },
@@ -55,7 +55,7 @@ describe('the answer to Nagios', () => {
   test('has no performance data in a hint, whatever is in it', () => {
     const hint = 'write DAYS|WEEKS|MONTHS\nor |x=1;2';
     const { lines, exitCode } = nagiosReport([aReport('main', hint), aReport('other')], {
-      programName: 'pgcellar',
+      voice: 'own',
       hasGlobalErrors: false,
     });
     expect(exitCode).toBe(2);
@@ -66,7 +66,7 @@ describe('the answer to Nagios', () => {
   });
 
   test('has one label for each server where a name cannot be a label', () => {
-    const { lines } = nagiosReport([aReport('a|b;c')], { programName: 'barman', hasGlobalErrors: false });
+    const { lines } = nagiosReport([aReport('a|b;c')], { voice: 'barman', hasGlobalErrors: false });
     expect(readByNagios(lines.join('\n')).perfdata.map(({ label }) => label)).toEqual(['a_b_c', 'a_b_c_wals']);
   });
 });

@@ -60,7 +60,7 @@ test('a full backup with tablespaces, children and timelines reads as from Barma
     Timeline             : 1
     Begin WAL            : 000000010000000000000005
     End WAL              : 000000010000000000000005
-    WAL number           : 1
+    Number of WALs       : 1
     Begin time           : 2026-01-22 22:25:33.383242+00:00
     End time             : 2026-01-22 22:25:35.123000+00:00
     Copy time            : 1 second
@@ -71,7 +71,7 @@ test('a full backup with tablespaces, children and timelines reads as from Barma
     End LSN              : 0/6000000
 
   WAL information:
-    No of files          : 4
+    Number of files      : 4
     Disk usage           : 32.1 MiB
     WAL rate             : 75.00/hour
     Compression ratio    : 49.88%
@@ -214,8 +214,8 @@ describe('rows that depend on the backup', () => {
     {
       fact: 'without WAL there is no rate',
       details: detailsOf(backupOf()),
-      has: ['    No of files          : 0', '    Disk usage           : 0 B', '    Last available       : None'],
-      lacks: ['WAL Size', 'WAL number', 'WAL rate', 'Compression ratio', 'Reachable timelines', 'WARNING'],
+      has: ['    Number of files      : 0', '    Disk usage           : 0 B', '    Last available       : None'],
+      lacks: ['WAL Size', 'Number of WALs', 'WAL rate', 'Compression ratio', 'Reachable timelines', 'WARNING'],
     },
     {
       fact: 'compressed WAL of the backup has a ratio',

@@ -28,7 +28,7 @@ describe('check', () => {
   );
 
   test('a hint stands in brackets, problems below the configuration', () => {
-    expect(renderCheck(report).lines).toEqual([
+    expect(renderCheck(report, { voice: 'own' }).lines).toEqual([
       'Server pg1 (WARNING: disabled):',
       '\tPostgreSQL streaming: OK',
       '\tconfiguration: FAILED',
@@ -40,7 +40,7 @@ describe('check', () => {
 
   test('JSON keys are names without blanks, dashes and dots', () => {
     const named = reportOf('pg1', [...report.results, ok('No. of x', { hint: '3' })]);
-    expect(renderCheck({ ...report, results: named.results }).json).toEqual({
+    expect(renderCheck({ ...report, results: named.results }, { voice: 'own' }).json).toEqual({
       pg1: {
         postgresql_streaming: { status: 'OK', hint: '' },
         configuration: { status: 'FAILED', hint: '' },
@@ -52,7 +52,8 @@ describe('check', () => {
   });
 
   test('only OK and FAILED are coloured', () => {
-    const { lines } = renderCheck(reportOf('pg1', [ok('ssh'), failed('a', 'OK')]), markedColours('x'));
+    const report = reportOf('pg1', [ok('ssh'), failed('a', 'OK')]);
+    const { lines } = renderCheck(report, { voice: 'own', colours: markedColours('x') });
     expect(lines.slice(1).map((line) => colouredLine(line, 'x'))).toEqual([
       '\tssh: \u001B[32mOK\u001B[0m',
       '\ta: \u001B[31mFAILED\u001B[0m (OK)',
@@ -121,11 +122,11 @@ describe('check --nagios', () => {
       exitCode: 2,
     },
   ])('$fact', ({ reports, errors = false, lines, exitCode }) => {
-    expect(nagiosReport(reports, { programName: 'barman', hasGlobalErrors: errors })).toEqual({ lines, exitCode });
+    expect(nagiosReport(reports, { voice: 'barman', hasGlobalErrors: errors })).toEqual({ lines, exitCode });
   });
 
   test('under its own name it answers with that name', () => {
-    const { lines } = nagiosReport([good], { programName: 'pgcellar', hasGlobalErrors: false });
+    const { lines } = nagiosReport([good], { voice: 'own', hasGlobalErrors: false });
     expect(lines[0]).toMatch(/^PGCELLAR OK - Ready to serve/);
   });
 });

@@ -42,6 +42,7 @@ describe('show-servers', () => {
     const { lines, json } = renderServerDetails({
       ...serverOf('pg1', { isActive: active }),
       description: configured,
+      own: {},
       values: { description: { text: configured ?? 'None', json: configured ?? null } },
     });
     expect(lines[1]).toBe(`\tdescription: ${configured ?? 'None'}`);
@@ -56,7 +57,12 @@ describe('show-servers', () => {
       included_files: { text: "['/a']", json: ['/a'] },
       timeline: { text: 'None', json: null },
     };
-    const { lines, json } = renderServerDetails({ ...serverOf('pg1', { isDisabled: true }), description: undefined, values });
+    const { lines, json } = renderServerDetails({
+      ...serverOf('pg1', { isDisabled: true }),
+      description: undefined,
+      values,
+      own: {},
+    });
     expect(lines).toEqual([
       'Server pg1 (WARNING: disabled):',
       "\tbackup_options: BackupOptions({'concurrent_backup'})",
@@ -78,7 +84,7 @@ describe('show-servers', () => {
 
 test('each line of a status is a label and a message, in JSON below its key', () => {
   const items = [{ key: 'first_backup', label: 'First available backup', message: 'None' }];
-  expect(renderServerStatus({ name: 'pg1', items })).toEqual({
+  expect(renderServerStatus({ name: 'pg1', items, own: [] })).toEqual({
     lines: ['Server pg1:', '\tFirst available backup: None'],
     json: { pg1: { first_backup: { description: 'First available backup', message: 'None' } } },
   });

@@ -27,13 +27,22 @@ class KeptLog implements Log {
 
 function consoleOf(settings: { hasColour?: boolean; isQuiet?: boolean; isDebug?: boolean; beforeWriting?: () => void } = {}) {
   const [stdout, stderr, log] = [new KeptStream(), new KeptStream(), new KeptLog()];
-  const writer = new ConsoleWriter({ stdout, stderr, log, hasColour: false, isQuiet: false, isDebug: false, ...settings });
+  const writer = new ConsoleWriter({
+    voice: 'own',
+    stdout,
+    stderr,
+    log,
+    hasColour: false,
+    isQuiet: false,
+    isDebug: false,
+    ...settings,
+  });
   return { writer, stdout, stderr, log };
 }
 
 function jsonOf(settings: { isQuiet?: boolean; isDebug?: boolean } = {}) {
   const [stdout, log] = [new KeptStream(), new KeptLog()];
-  return { writer: new JsonWriter({ stdout, log, isQuiet: false, isDebug: false, ...settings }), stdout, log };
+  return { writer: new JsonWriter({ voice: 'own', stdout, log, isQuiet: false, isDebug: false, ...settings }), stdout, log };
 }
 
 function tellEverything(writer: Writer): void {
