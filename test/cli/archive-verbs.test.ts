@@ -38,7 +38,8 @@ describeWithOracle('verbs about the archive, beside the real Barman', () => {
     await rm(index);
     const ours = await runPgcellar(['rebuild-xlogdb', 'main'], { home });
     expect(ours).toEqual(theirs);
-    expect(await readFile(index, 'utf8')).toBe(theirIndex);
+    // a fifth column only where it says something: Barman before 3.14 cannot read it
+    expect(await readFile(index, 'utf8')).toBe(theirIndex.replaceAll(/\tNone$/gm, ''));
   });
 
   test.each([

@@ -5,14 +5,13 @@
 export const listedDifferences = {
   /** Exit code and standard output are the same, and so is the kind of each message. */
   errorText: 'its exit code, and that it is one, are not',
-  /** Exit code and the line with the mistake are the same. */
-  usageLine: 'The usage line before a mistake in a command line is a short one',
   /** All but what the option adds is the same. */
   debugMessages: 'What `-d` adds is told in our own words',
+  /** All but two braces is the same. */
+  nagiosBraces: '`check --nagios -f json` prints the Nagios line alone',
   /** The exit code is the same; Barman has begun to tell what it does. */
   refusedBefore: 'A target that cannot be reached is refused before a byte is copied',
   notYet: 'Object storage, snapshots and passive nodes are not available yet',
-  inactive: 'The catalog of an inactive server stays usable',
 } as const;
 
 export type ListedDifference = keyof typeof listedDifferences;

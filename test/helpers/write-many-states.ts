@@ -49,7 +49,8 @@ export async function writeManyStates({ home, cluster, tablespace }: States): Pr
   await home.writeServer('files', { ...server, ...files });
   await home.writeServer('idle', { ...server, active: 'false' });
   await home.writeServer('copy', { primary_ssh_command: 'false', backup_method: 'postgres' });
-  await home.writeServer('hurt', { ...server, archiver: 'off' });
+  const { slot_name: _, ...withoutSlot } = server;
+  await home.writeServer('hurt', { ...withoutSlot, streaming_archiver: 'on', archiver: 'off' });
   const nobody = 'host=127.0.0.1 port=1 user=barman dbname=postgres';
   const streams = { conninfo: nobody, streaming_conninfo: nobody, streaming_archiver: 'on', check_timeout: 6 };
   await home.writeServer('down', { ...server, ...streams });
@@ -74,10 +75,8 @@ async function fillMain({ home, cluster, tablespace }: States): Promise<void> {
   await archiveSegment();
   await cluster.query(`CREATE TABLESPACE far LOCATION '${tablespace}'`);
   await cluster.query("CREATE TABLE far TABLESPACE far AS SELECT 'far away' AS where_it_is");
-  for (const words of [[], [], ['--incremental', 'nightly']]) {
-    const name =
-      words.length > 0 ? 'increment' : (await readdir(home.server('main', 'base'))).length === 0 ? 'weekly' : 'nightly';
-    await run('backup', '--name', name, ...words, 'main');
+  for (const words of ['weekly', 'nightly', 'increment --incremental nightly']) {
+    await run('backup', '--name', ...words.split(' '), 'main');
     await archiveSegment();
     await run('check-backup', 'main', 'latest');
   }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeEachPostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { programPath, spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { type ProgramResult, type RunningProgram, startProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
@@ -182,7 +182,7 @@ describeEachPostgres(
       expect(await field('error')).toBe('None');
       await waitFor('the backup is done', async () => {
         await runWell(['archive-wal', 'main'], { home });
-        await runWell(['check-backup', 'main', 'waiting'], { home });
+        await runPgcellar(['check-backup', 'main', 'waiting'], { home });
         return (await field('status')) === 'DONE';
       });
     });

@@ -12,6 +12,10 @@ export const checkBackupCommand: CommandDeclaration = {
     const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
     const { checkBackup } = await import('../../operations/check-backup.ts');
     const { backup } = await findBackupOrFail(server, wanted);
-    await checkBackup(server, backup.id, application.context);
+    const checked = await checkBackup(server, backup.id, application.context);
+    if (checked?.status !== 'WAITING_FOR_WALS') return;
+    // cron asks every minute: the log need not know each time
+    const text = `Backup ${backup.id} of server ${server.config.name} is still waiting for WAL files to be archived`;
+    application.context.messages.error(text, { logged: false });
   },
 };
