@@ -1,5 +1,3 @@
-import type { Text } from './messages.ts';
-
 /**
  * How the program speaks: called as `barman`, its verbs print what Barman prints, to the letter; under its own name it may say more, and
  * in better words.
@@ -19,7 +17,7 @@ export interface Worded {
 }
 
 /** The text in a voice; undefined where that voice says nothing. */
-export function spoken<T extends Text>(text: T, { asBarman, isOnlyBarmans = false }: Worded, voice: Voice): T | string | undefined {
+export function spoken<T>(text: T, { asBarman, isOnlyBarmans = false }: Worded, voice: Voice): T | string | undefined {
   if (voice === 'own' && isOnlyBarmans) return undefined;
   return voice === 'own' || asBarman === undefined ? text : (asBarman ?? undefined);
 }

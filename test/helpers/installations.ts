@@ -29,13 +29,6 @@ export function requireOracle(): Oracle {
   return oracle;
 }
 
-/** @throws Error that says how to get it when the Barman that writes older homes is not on this machine */
-export function requireOlderBarman(): Oracle {
-  const { olderBarman } = readMachine();
-  if (olderBarman === undefined) throw new Error(`an older Barman is not here: ${reasonFor('an older Barman')}`);
-  return olderBarman;
-}
-
 /** @throws Error that says how to get them when the helpers of an older Barman are not on this machine */
 export function requireOlderHelpers(): OlderHelpers {
   const { olderHelpers } = readMachine();

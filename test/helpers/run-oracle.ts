@@ -1,5 +1,5 @@
 // The real Barman on the same home and configuration: what it prints and leaves on disk is what we are compared with.
-import { requireOlderBarman, requireOracle } from './installations.ts';
+import { requireOracle } from './installations.ts';
 import { type PgcellarOptions, settingsOf } from './run-pgcellar.ts';
 import { type ProgramResult, type RunningProgram, runProgram, startProgram } from './run-program.ts';
 
@@ -8,11 +8,6 @@ type OracleOptions = Omit<PgcellarOptions, 'as' | 'terminal'>;
 /** Runs `barman -c <home's configuration> ...words` to its end. */
 export async function runOracle(words: readonly string[], options: OracleOptions): Promise<ProgramResult> {
   return await runProgram(argvOf(words, options), settingsOf(options));
-}
-
-/** The same with the Barman that writes homes as they were before (3.13.3). */
-export async function runOlderBarman(words: readonly string[], options: OracleOptions): Promise<ProgramResult> {
-  return await runProgram(argvOf(words, options, requireOlderBarman().program), settingsOf(options));
 }
 
 /** The same for a command that stays. */

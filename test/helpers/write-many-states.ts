@@ -49,7 +49,7 @@ export async function writeManyStates({ home, cluster, tablespace }: States): Pr
   await home.writeServer('files', { ...server, ...files });
   await home.writeServer('idle', { ...server, active: 'false' });
   await home.writeServer('copy', { primary_ssh_command: 'false', backup_method: 'postgres' });
-  const { slot_name: _, ...withoutSlot } = server;
+  const withoutSlot = Object.fromEntries(Object.entries(server).filter(([key]) => key !== 'slot_name'));
   await home.writeServer('hurt', { ...withoutSlot, streaming_archiver: 'on', archiver: 'off' });
   const nobody = 'host=127.0.0.1 port=1 user=barman dbname=postgres';
   const streams = { conninfo: nobody, streaming_conninfo: nobody, streaming_archiver: 'on', check_timeout: 6 };

@@ -106,7 +106,8 @@ function writeLaunchers({ python, unfinished, folder }) {
       'import sys',
       `sys.path.insert(0, '${join(folder, modules)}')`,
       `from ${module} import main`,
-      'sys.exit(main())',
+      "if __name__ == '__main__':", // newer Pythons read this file once more in each worker of a backup or a restore
+      '    sys.exit(main())',
     ];
     writeFileSync(path, `${lines.join('\n')}\n`);
     chmodSync(path, 0o755);
