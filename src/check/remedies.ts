@@ -380,7 +380,7 @@ const table = {
     cause: 'the record of backup {backup} is there, and its files are gone',
     steps: [
       note('look whether {base} is mounted, and for the files in a copy of it. If they are lost:'),
-      own('delete', '{server}', '{backup}'),
+      decision(own('delete', '{server}', '{backup}')),
     ],
   },
   'util-linux-missing': {
