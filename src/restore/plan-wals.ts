@@ -7,7 +7,7 @@ import type { WalEntry } from '../catalog/wal-entry.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, storageOf, writePlainWal } from '../encryption/stored-wal.ts';
 import { isMissing, pathExists } from '../shared/look.ts';
-import { type SegmentName, segmentIndex, timelineOf, walKindOf } from '../wal/wal-name.ts';
+import { type SegmentName, segmentAtLsn, segmentIndex, timelineOf, walKindOf } from '../wal/wal-name.ts';
 import type { ArchiveFacts } from './judge-backup.ts';
 import type { TimelinePlan } from './plan-timeline.ts';
 import { readEntriesFrom, type WaitingWal } from './read-archive-facts.ts';
@@ -144,8 +144,10 @@ function leftOutWarnings(
   const isReached =
     target.kind === 'immediate' ||
     (target.kind === 'time' && newest !== undefined && Number(target.time.epochMicros / 1_000_000n) < Math.floor(newest));
-  if (isReached) return [];
   const after = segmentAfter(copies, wish);
+  const isBefore =
+    target.kind === 'lsn' && after !== undefined && segmentAtLsn(target.lsn, timelineOf(after), wish.segmentSize).name < after;
+  if (isReached || isBefore) return [];
   const isLater = ({ restoredName }: WalToCopy): boolean => after !== undefined && restoredName >= after;
   const waits = selectWals([...entries, ...leftWaiting.map(({ entry }) => entry)], wish).find(isLater);
   if (waits !== undefined)

@@ -1,5 +1,5 @@
 // Plans that looked fine and did not start, or left something out without a word: each is told, and what the plan calls fine starts.
-import { appendFile, cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeEachPostgres } from '../helpers/installations.ts';
@@ -64,6 +64,64 @@ describeEachPostgres(
       await runWell(['archive-wal', 'main'], { home });
       await home.writeServer('main', streamingServer(cluster, { immediate_checkpoint: true }));
     }
+
+    test('tablespaces, the last commits and a stranger among the timelines', async () => {
+      const first = await backUp();
+      await cluster.query("INSERT INTO story VALUES ('1 archived')");
+      const mark = await cluster.value("SELECT pg_create_restore_point('mark')");
+      await runWell(['switch-wal', '--archive', 'main'], { home });
+
+      // a label file that only the index knows
+      const wals = home.server('main', 'wals', '0000000100000000');
+      const label = `${(await readdir(wals)).toSorted().at(-1) ?? ''}.00000028.backup`;
+      await writeFile(join(wals, label), 'START WAL LOCATION: 0/2000028\n');
+      await home.own(join(wals, label));
+      await runWell(['rebuild-xlogdb', 'main'], { home });
+      await rm(join(wals, label));
+
+      // only in the segment that is being received
+      await cluster.query("INSERT INTO story VALUES ('2 received')");
+      const lsn = await cluster.value('SELECT pg_current_wal_flush_lsn()');
+      const received = `SELECT count(*) FROM pg_stat_replication WHERE write_lsn >= '${lsn}'`;
+      await waitFor('it is received', async () => (await cluster.value(received)) !== '0');
+      const told = await dryRun('main', first);
+      expect(told).toMatchObject({ exitCode: 0 });
+      expect(told.stderr).toMatch(
+        /the last commits may be in 0{7}1\w{16}\.partial only, which is left out: take it along with --get-wal or --partial-wal/,
+      );
+      expect(told.stderr).toContain(`names ${label}, which is not there: recovery does not need it`);
+      expect((await dryRun('--target-lsn', mark, 'main', first)).stderr).not.toContain('left out');
+      {
+        await using without = await startRestored({ ...(await restore('without', ['main', first])), major });
+        expect(await rowsOf(without)).toEqual(['1 archived']);
+        await using withPartial = await startRestored({ ...(await restore('with', ['--partial-wal', 'main', first])), major });
+        expect(await rowsOf(withPartial)).toEqual(['1 archived', '2 received']);
+      }
+
+      // a tablespace that came later, beside the original
+      const late = join(folder.path, 'late');
+      await mkdir(late);
+      await home.own(late);
+      const before = await cluster.value('SELECT clock_timestamp()::text');
+      await cluster.query(`CREATE TABLESPACE late LOCATION '${late}'`);
+      await cluster.query('CREATE TABLE in_late TABLESPACE late AS SELECT 1 AS a');
+      await cluster.query('CHECKPOINT');
+      await runWell(['switch-wal', '--archive', 'main'], { home });
+      const shared = await dryRun('main', first);
+      expect(shared).toMatchObject({ exitCode: 1 });
+      expect(shared.stderr).toContain(
+        `was created after the backup, at ${late}, which is not empty: the restored server would share its files`,
+      );
+      expect(await dryRun('--allow', 'shared-tablespace', 'main', first)).toMatchObject({ exitCode: 0 });
+      expect(await dryRun('--target-immediate', 'main', first)).toMatchObject({ exitCode: 0 });
+      const second = await backUp();
+      const named = await dryRun('main', first);
+      expect(named.stderr).toContain(`tablespace late was created after the backup, at ${late}`);
+      expect(await dryRun('--tablespace', `late:${join(folder.path, 'moved')}`, 'main', second)).toMatchObject({ exitCode: 0 });
+      expect(before).not.toBe('');
+      await cluster.query('DROP TABLE in_late');
+      await cluster.query('DROP TABLESPACE late');
+    });
 
     test('a restore without a target ends on the newest timeline, with copies of WAL and with get-wal', async () => {
       const id = await backUp();
