@@ -409,8 +409,8 @@ describe('a hostile tarball', () => {
       error: /is not as long as/,
     },
     {
-      fact: 'an unknown key in the record',
-      change: rewritten('backup.info', (text) => `${text}evil=1\n`),
+      fact: 'a key in the record that no program writes',
+      change: rewritten('backup.info', (text) => `${text}../evil=1\n`),
       error: /its record is damaged/,
     },
     {
@@ -447,6 +447,13 @@ describe('a hostile tarball', () => {
     expect(refused.exitCode).toBe(1);
     expect(refused.stderr).toMatch(error);
     expect(await snapshot(other)).toEqual(before);
+  });
+
+  test('with a key of a newer program in the record is taken, and the key is kept', async () => {
+    await using other = await emptied();
+    const path = await forged(other, rewritten('backup.info', (text) => `${text}gp_dbid=3\n`)(members));
+    expect(await run(other, 'import-backup', 'main', path)).toMatchObject({ exitCode: 0 });
+    expect(await readFile(other.server('main', 'meta', `${weekly}-backup.info`), 'utf8')).toContain('gp_dbid=3\n');
   });
 
   test('with more than belongs to it brings in nothing of that', async () => {

@@ -3,6 +3,7 @@ import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } f
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allChecks, checkTimeout } from '../../src/check/all-checks.ts';
+import { archivedWals } from '../helpers/archived-wals.ts';
 import { createGpgHome } from '../helpers/gpg-home.ts';
 import { requirePostgres } from '../helpers/installations.ts';
 import { mend, type PrintedStep } from '../helpers/mend.ts';
@@ -275,6 +276,25 @@ describe('the catalog', () => {
         );
         const name = lost.split('\t')[0]!;
         await rm(inCatalog('wals', name.slice(0, 16), name));
+      },
+    },
+    'wal-files-lost': {
+      name: 'WAL files',
+      breaks: async () => {
+        await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+        await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+        const lost = (await archivedWals(home)).filter((name) => /^[0-9A-F]{24}$/.test(name)).at(-2)!;
+        await rm(inCatalog('wals', lost.slice(0, 16), lost));
+      },
+    },
+    'backup-files-lost': {
+      name: 'backup files',
+      breaks: async () => {
+        const [id = ''] = (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n');
+        await rm(inCatalog('base', id), { recursive: true });
+      },
+      restores: async () => {
+        await runWell(['backup', '--wait', 'main'], { home });
       },
     },
   });
