@@ -1,3 +1,4 @@
+import { layOutUsage } from '../shared/lay-out-usage.ts';
 import { voiceOf } from '../shared/voice.ts';
 
 /** Options of each verb in the usage lines of Barman's parser, in its order; a verb that is not here has none of its own but `-h`. */
@@ -109,41 +110,19 @@ const verbs =
     ' ',
   );
 
-/** Columns of a terminal of unknown width, less two. */
-const width = 78;
-
 /** The lines before a mistake behind a verb; undefined under our own name and for verbs of ours. `positionals` are as the verb takes them. */
 export function barmanUsage(programName: string, verb: string, positionals: readonly string[]): string | undefined {
   if (voiceOf(programName) !== 'barman' || !verbs.includes(verb)) return undefined;
-  return layOut(`${programName} ${verb}`, ['[-h]', ...(optionsOf[verb] ?? [])], positionals);
+  return layOutUsage(`${programName} ${verb}`, ['[-h]', ...(optionsOf[verb] ?? [])], positionals);
 }
 
 /** The same for a mistake before a verb, or in the verb itself. */
 export function barmanGlobalUsage(programName: string): string | undefined {
   if (voiceOf(programName) !== 'barman') return undefined;
-  return layOut(programName, globalOptions, [`{${verbs.toSorted().join(',')}} ...`]);
+  return layOutUsage(programName, globalOptions, [`{${verbs.toSorted().join(',')}} ...`]);
 }
 
 /** What Barman says of a verb that it does not know. */
 export function barmanUnknownVerb(verb: string): string {
   return `argument command: invalid choice: '${verb}' (choose from ${verbs.map((known) => `'${known}'`).join(', ')})`;
-}
-
-/** On one line where it fits, else options and positionals wrapped for themselves behind the name of the program. */
-function layOut(program: string, options: readonly string[], positionals: readonly string[]): string {
-  const head = `usage: ${program} `;
-  const whole = `${head}${[...options, ...positionals].join(' ')}`;
-  if (whole.length <= width) return whole;
-  const lines = [...wrapped(options, width - head.length), ...wrapped(positionals, width - head.length)];
-  return `${head}${lines.join(`\n${' '.repeat(head.length)}`)}`;
-}
-
-function wrapped(words: readonly string[], room: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= room) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }

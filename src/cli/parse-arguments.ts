@@ -47,7 +47,8 @@ export function parseArguments(
       const wholeUsage = barmanGlobalUsage(programName);
       const leftOver = wholeUsage === undefined ? [] : leftOverWords(error, command, words, declared);
       if (wholeUsage !== undefined && leftOver.length > 0) {
-        throw wrong(`${wholeUsage}\n${programName}: error: unrecognized arguments: ${leftOver.join(' ')}`);
+        const mistake = `${programName}: error: unrecognized arguments: ${leftOver.join(' ')}`;
+        throw new OperatorError('usage', [...wholeUsage.split('\n'), mistake]);
       }
       throw usageError(declaration, programName, `${error.message.replace(/^error: /, '')}${suggestionFor(words, declared)}`);
     }

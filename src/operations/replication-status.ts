@@ -13,6 +13,21 @@ interface ReplicationOptions {
   readonly source: 'backup-host' | 'wal-host';
 }
 
+/** A connection, whose failure Barman tells in few words. */
+async function connected<T>({ config }: Server, connect: () => Promise<T>): Promise<T> {
+  try {
+    return await connect();
+  } catch (error) {
+    if (!(error instanceof OperatorError) || error.code !== 'connection-failed') throw error;
+    const { hint } = error;
+    throw new OperatorError(error.code, error.lines, {
+      ...(hint === undefined ? {} : { hint }),
+      cause: error.cause,
+      asBarman: `Unable to connect to server ${config.name}`,
+    });
+  }
+}
+
 /**
  * Who streams from a server (cli.md section 6.6).
  * @throws OperatorError `connection-failed`
@@ -24,7 +39,9 @@ export async function readReplicationStatus(
 ): Promise<ReplicationReport> {
   const { options, name } = server.config;
   const conninfo = source === 'wal-host' ? walConnections(options).conninfo : options.conninfo;
-  await using connection = await connectForQueries(conninfo ?? '', server.environment, signal, shortAnswerMs);
+  await using connection = await connected(server, () =>
+    connectForQueries(conninfo ?? '', server.environment, signal, shortAnswerMs),
+  );
   try {
     const isInRecovery = await readIsInRecovery(connection);
     const clients = (await readStreamingClients(connection)).filter(({ replay }) => {

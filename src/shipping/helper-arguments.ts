@@ -1,4 +1,6 @@
+import { layOutUsage } from '../shared/lay-out-usage.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { voiceOf } from '../shared/voice.ts';
 
 export interface HelperOption {
   /** Long name without dashes. */
@@ -14,6 +16,8 @@ export interface HelperDeclaration {
   readonly summary: string;
   readonly positionals: readonly string[];
   readonly options: readonly HelperOption[];
+  /** The options in the usage line of Barman's parser. */
+  readonly barmanOptions: readonly string[];
 }
 
 export interface HelperArguments {
@@ -65,7 +69,7 @@ export function helperHelp(declaration: HelperDeclaration, programName: string):
     const value = takesValue ? ` ${metavar ?? name.toUpperCase()}` : '';
     return `  ${`${short === undefined ? '    ' : `-${short}, `}--${name}${value}`.padEnd(34)}${summary}`;
   });
-  return [usageLine(declaration, programName), '', declaration.summary, '', 'Options:', ...rows, ''].join('\n');
+  return [...usageLines(declaration, programName), '', declaration.summary, '', 'Options:', ...rows, ''].join('\n');
 }
 
 function readOption(
@@ -121,10 +125,11 @@ function readShortOptions(letters: string, { options, valueOf, fail }: ShortRead
   return found;
 }
 
-function usageLine({ positionals }: HelperDeclaration, programName: string): string {
-  return `usage: ${programName} [options] ${positionals.join(' ')}`;
+function usageLines({ positionals, barmanOptions }: HelperDeclaration, programName: string): readonly string[] {
+  if (voiceOf(programName) === 'own') return [`usage: ${programName} [options] ${positionals.join(' ')}`];
+  return layOutUsage(programName, barmanOptions, positionals).split('\n');
 }
 
 function usage(declaration: HelperDeclaration, programName: string, message: string): OperatorError {
-  return new OperatorError('usage', [usageLine(declaration, programName), `${programName}: error: ${message}`]);
+  return new OperatorError('usage', [...usageLines(declaration, programName), `${programName}: error: ${message}`]);
 }

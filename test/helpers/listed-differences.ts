@@ -11,6 +11,8 @@ export const listedDifferences = {
   nagiosBraces: '`check --nagios -f json` prints the Nagios line alone',
   /** The exit code is the same; Barman has begun to tell what it does. */
   refusedBefore: 'A target that cannot be reached is refused before a byte is copied',
+  /** What PostgreSQL was not asked is not known. */
+  unknownSlot: 'With PostgreSQL down, `check` says of the slot that it is not known',
   notYet: 'Object storage, snapshots and passive nodes are not available yet',
 } as const;
 

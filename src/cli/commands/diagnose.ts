@@ -17,6 +17,6 @@ export const diagnoseCommand: CommandDeclaration = {
     const files = application.configurationFiles();
     const diagnosis = await diagnose({ configuration, servers, files, version: version(), environment }, context);
     const text = renderDiagnosis(diagnosis, { showsSources: options.flag('show-config-source'), voice: application.voice });
-    context.messages.info(text, { logged: false });
+    context.messages.info(text.split('\n'), { logged: false });
   },
 };

@@ -25,6 +25,9 @@ export const receiveWalCommand: CommandDeclaration = {
     if (problem !== undefined) throw new OperatorError('server-disabled', problem);
     const work = await import('../../operations/receive-wal.ts');
     if (stops) {
+      context.messages.warning(
+        `--stop is deprecated and will be removed in a future release. Use '${application.programName} terminate-process ${config.name} receive-wal' instead.`,
+      );
       await work.stopReceiver(server, context);
       return;
     }

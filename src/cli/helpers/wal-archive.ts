@@ -12,6 +12,11 @@ const compressions = ['gzip', 'bzip2', 'xz', 'snappy', 'zstd', 'lz4'] as const;
 export const walArchive: HelperDeclaration = {
   summary: 'Send a WAL file to the backup host; to be used as archive_command',
   positionals: ['BARMAN_HOST', 'SERVER_NAME', 'WAL_PATH'],
+  barmanOptions: [
+    ...['[-h]', '[-V]', '[-U USER]', '[--port PORT]', '[-c CONFIG]', '[-t]', '[--md5]', '[-z]', '[-j]', '[--xz]', '[--snappy]'],
+    ...['[--zstd]', '[--lz4]', '[--compression-level COMPRESSION_LEVEL]', '[-p PARALLEL]'],
+    '[--prefetch-cache-dir PREFETCH_CACHE_DIR]',
+  ],
   options: [
     ...commonOptions,
     { name: 'test', short: 't', takesValue: false, summary: 'only tell whether the backup host would take WAL' },

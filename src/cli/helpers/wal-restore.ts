@@ -23,6 +23,10 @@ import { commonOptions, remoteHostOf, runHelper, tell } from './helper-program.t
 export const walRestore: HelperDeclaration = {
   summary: 'Fetch a WAL file from the backup host; to be used as restore_command',
   positionals: ['BARMAN_HOST', 'SERVER_NAME', 'WAL_NAME', 'WAL_DEST'],
+  barmanOptions: [
+    ...['[-h]', '[-V]', '[-U USER]', '[--port PORT]', '[-s SECONDS]', '[-p JOBS]', '[--spool-dir SPOOL_DIR]', '[-P]'],
+    ...['[-z', '|', '-j', '|', '--keep-compression]', '[-c CONFIG]', '[-t]'],
+  ],
   options: [
     ...commonOptions,
     {

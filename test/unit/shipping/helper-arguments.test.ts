@@ -3,6 +3,7 @@ import { type HelperDeclaration, helperHelp, parseHelperArguments } from '../../
 
 const declaration: HelperDeclaration = {
   summary: 'a helper',
+  barmanOptions: ['[-h]'],
   positionals: ['HOST', 'WAL'],
   options: [
     { name: 'help', short: 'h', takesValue: false, summary: 'help' },
