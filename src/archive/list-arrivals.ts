@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
 import type { ServerLayout } from '../catalog/server-layout.ts';
+import { entriesIn } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { Arrival, ArrivalChannel } from './plan-arrivals.ts';
 
@@ -12,7 +12,7 @@ export function channelFolder(layout: ServerLayout, channel: ArrivalChannel): st
 export async function listArrivals(layout: ServerLayout, channel: ArrivalChannel): Promise<Arrival[]> {
   const folder = channelFolder(layout, channel);
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
+    const entries = await entriesIn(folder);
     return entries.map((entry) => ({ name: entry.name, isFile: entry.isFile() }));
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return [];

@@ -1,7 +1,8 @@
-import { cp, rm, stat } from 'node:fs/promises';
+import { copyFile, cp, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { makeFolderDurably, syncFile, syncFolder } from '../shared/durable-file.ts';
+import { onDisk } from '../shared/file-name.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { renameNew } from '../shared/rename-new.ts';
 import { formatCompactTime, localTimestamp, withOffset } from '../shared/timestamp.ts';
@@ -34,9 +35,15 @@ async function moveFile(source: string, path: string): Promise<boolean> {
     if (systemCodeOf(error) !== 'EXDEV') throw error;
   }
   const temporary = `${path}.${String(process.pid)}.tmp`;
-  await cp(source, temporary, { recursive: true, preserveTimestamps: true, force: true });
-  if ((await stat(temporary)).isFile()) await syncFile(temporary);
+  const found = await stat(onDisk(source));
+  if (found.isFile()) {
+    await copyFile(onDisk(source), onDisk(temporary));
+    await utimes(onDisk(temporary), found.atime, found.mtime);
+    await syncFile(temporary);
+  } else {
+    await cp(source, temporary, { recursive: true, preserveTimestamps: true, force: true });
+  }
   if (!(await renameNew(temporary, path))) return false;
-  await rm(source, { recursive: true, force: true });
+  await rm(onDisk(source), { recursive: true, force: true });
   return true;
 }

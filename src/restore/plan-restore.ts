@@ -24,7 +24,9 @@ export async function planRestore(planning: RestorePlanning, context: Context): 
     else warnings.push(message);
   }
   warnings.push(...ineffectiveOptions(request));
-  const { backups } = await readBackupRecords(server.layout);
+  const { backups, broken } = await readBackupRecords(server.layout);
+  const damaged = broken.find(({ id }) => id === request.backup);
+  if (damaged !== undefined) throw damaged.reason;
   const zone = request.targetTime === undefined ? undefined : await assumedZone({ ...planning, backups });
   const { target, isPitr, warnings: about } = parseTarget(request, zone, refusals.add);
   warnings.push(...about);

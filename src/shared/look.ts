@@ -6,7 +6,7 @@ import { OperatorError, systemCodeOf } from './operator-error.ts';
 /** Whether something is at `path`. @throws OperatorError `file-unreadable` when that cannot be told */
 export async function pathExists(path: string): Promise<boolean> {
   try {
-    await stat(path);
+    await stat(onDisk(path));
     return true;
   } catch (error) {
     if (isMissing(error)) return false;

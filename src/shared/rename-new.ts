@@ -1,4 +1,5 @@
 import { link, rename, rm } from 'node:fs/promises';
+import { onDisk } from './file-name.ts';
 import { pathExists } from './look.ts';
 import { systemCodeOf } from './operator-error.ts';
 
@@ -12,8 +13,8 @@ const noLinks = ['EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'EMLINK', 'ENOSYS'];
  */
 export async function renameNew(from: string, to: string): Promise<boolean> {
   try {
-    await link(from, to);
-    await rm(from, { force: true });
+    await link(onDisk(from), onDisk(to));
+    await rm(onDisk(from), { force: true });
     return true;
   } catch (error) {
     const code = systemCodeOf(error) ?? '';
@@ -21,6 +22,6 @@ export async function renameNew(from: string, to: string): Promise<boolean> {
     if (!noLinks.includes(code)) throw error;
   }
   if (await pathExists(to)) return false;
-  await rename(from, to);
+  await rename(onDisk(from), onDisk(to));
   return true;
 }

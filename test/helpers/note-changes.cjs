@@ -1,7 +1,10 @@
 'use strict';
 // Loaded before a program (NODE_OPTIONS=--require): notes in the file NOTES what it has done to the file system, one JSON array a line:
-// ["write", path], ["sync", path], ["rename", from, to], ["link", from, to], ["remove", path].
+// ["write", path], ["sync", path], ["rename", from, to], ["link", from, to], ["remove", path],
+// ["make", folder] for each folder that was made.
 const callbacks = require('node:fs');
+
+const { dirname } = require('node:path');
 
 const { promises } = callbacks;
 const { appendFileSync, readlinkSync } = callbacks;
@@ -26,6 +29,16 @@ noted(promises, 'rename', ([from, to]) => ['rename', from, to]);
 noted(promises, 'link', ([from, to]) => ['link', from, to]);
 noted(promises, 'copyFile', ([, to]) => ['write', to]);
 for (const name of ['rm', 'unlink']) noted(promises, name, ([path]) => ['remove', path]);
+
+const { mkdir } = promises;
+promises.mkdir = async function (path, options) {
+  const first = await mkdir.call(this, path, options);
+  const isRecursive = typeof options === 'object' && options.recursive === true;
+  if (isRecursive && first === undefined) return first;
+  const top = isRecursive ? first : path;
+  for (let made = path; made.length >= top.length; made = dirname(made)) note('make', made);
+  return first;
+};
 
 /** Of streams, and at once: told when they are begun, which is before what follows them. */
 for (const name of ['write', 'writev', 'writeSync']) {
