@@ -142,7 +142,8 @@ describe('what cron does is what the verbs do', () => {
       }
       const [mine, real] = [await stateOf(ours), await stateOf(theirs)];
       expect(Object.keys(mine).toSorted()).toEqual(Object.keys(real).toSorted());
-      expect(mine['main/wals/main-xlog.db']).toBe(real['main/wals/main-xlog.db']);
+      // we write the fifth column only where it says something
+      expect(mine['main/wals/main-xlog.db']).toBe(real['main/wals/main-xlog.db']?.replaceAll(/\tNone$/gm, ''));
     });
   });
 });

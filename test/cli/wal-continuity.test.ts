@@ -47,9 +47,10 @@ test('status and check follow the archive: whole, with a hole, and whole again',
   const hole = `WAL ${segment(5)} missing (1 segment): backups ${weekly}, ${firstTwin} cannot be restored past it`;
   expect(await statusOf(home)).toEqual([from, to, 'WAL holes: 1', `WAL hole 1: ${hole}`]);
   expect(await checkOf(home)).toEqual([`\tWAL continuity: FAILED (${hole})`]);
-  const { main } = JSON.parse((await runPgcellar(['-f', 'json', 'status', 'main'], { home })).stdout) as {
-    main: Record<string, { description: string; message: string }>;
+  const { pgcellar } = JSON.parse((await runPgcellar(['-f', 'json', 'status', 'main'], { home })).stdout) as {
+    pgcellar: { main: Record<string, { description: string; message: string }> };
   };
+  const { main } = pgcellar;
   expect(Object.keys(main)).toEqual(expect.arrayContaining(['recoverable_from', 'recoverable_to', 'wal_holes', 'wal_hole_1']));
   expect(main['wal_holes']).toEqual({ description: 'WAL holes', message: '1' });
   expect(Object.values(main).every(({ message }) => typeof message === 'string')).toBe(true);

@@ -27,6 +27,7 @@ export const receiveWalCommand: CommandDeclaration = {
     if (stops) {
       context.messages.warning(
         `--stop is deprecated and will be removed in a future release. Use '${application.programName} terminate-process ${config.name} receive-wal' instead.`,
+        { logged: false, isOnlyBarmans: true },
       );
       await work.stopReceiver(server, context);
       return;

@@ -22,7 +22,8 @@ export const replicationStatusCommand: CommandDeclaration = {
     const target = targets.find((word) => word === options.text('target')) ?? 'all';
     const source = options.text('source') === 'wal-host' ? 'wal-host' : 'backup-host';
     await forEachServer(servers, application, async (server) => {
-      application.writer.print({ lines: [], json: { [server.config.name]: {} } }); // there, too, when nobody answers
+      // Barman has the key, too, when nobody answers
+      if (application.voice === 'barman') application.writer.print({ lines: [], json: { [server.config.name]: {} } });
       const report = await readReplicationStatus(server, { target, source }, application.context);
       application.writer.print(renderReplicationStatus(report, { minimal: options.flag('minimal') }));
     });
