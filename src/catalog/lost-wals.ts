@@ -42,8 +42,7 @@ export async function findLostWals(
       seen[folder] = known;
       continue;
     }
-    const there = new Set(state === undefined ? [] : namesNowIn(join(layout.wals, folder)));
-    const missing = names.list().filter((name) => !there.has(name));
+    const missing = missingOf(names, state === undefined ? [] : namesNowIn(join(layout.wals, folder)));
     if (missing.length === 0 && state !== undefined) seen[folder] = [state.ctime, state.ino, names.count];
     lost.push(...missing);
   }
@@ -62,14 +61,35 @@ function beginOf(backups: readonly Backup[]): SegmentName | undefined {
   );
 }
 
+/** Runs of segments in one folder of the archive: one log file of a timeline. */
 interface FolderNames {
-  readonly count: number;
-  list(): SegmentName[];
+  readonly timeline: number;
+  readonly log: number;
+  count: number;
+  readonly spans: (readonly [begin: number, end: number])[];
 }
+
+/** By numbers and not by names, of which there may be a million: a name is only made of what is missing. */
+function missingOf({ timeline, log, spans }: FolderNames, names: readonly string[]): SegmentName[] {
+  const there = new Uint8Array(Math.max(...spans.map(([, end]) => end)));
+  const folder = segmentName({ timeline, log, segment: 0 }).slice(0, 16);
+  for (const name of names) {
+    if (isSegment.test(name) && name.startsWith(folder)) there[Number.parseInt(name.slice(16), 16)] = 1;
+  }
+  const missing: SegmentName[] = [];
+  for (const [begin, end] of spans) {
+    for (let segment = begin; segment < end; segment++) {
+      if (there[segment] === 0) missing.push(segmentName({ timeline, log, segment }));
+    }
+  }
+  return missing;
+}
+
+const isSegment = /^[0-9A-F]{24}$/;
 
 /** What each folder of the archive has to hold, from a segment on. */
 function foldersFrom(ledger: WalLedger, first: SegmentName): Map<string, FolderNames> {
-  const folders = new Map<string, { count: number; readonly spans: (readonly [number, number, number, number])[] }>();
+  const folders = new Map<string, FolderNames>();
   const from = segmentParts(first);
   for (const { timeline, columns } of ledger.timelines) {
     if (timeline < from.timeline) continue;
@@ -81,21 +101,13 @@ function foldersFrom(ledger: WalLedger, first: SegmentName): Map<string, FolderN
       const isCut = timeline === from.timeline && log === from.log && start < from.segment;
       const begin = isCut ? from.segment : start;
       const name = segmentName({ timeline, log, segment: 0 }).slice(0, 16);
-      const folder = folders.get(name) ?? { count: 0, spans: [] };
+      const folder = folders.get(name) ?? { timeline, log, count: 0, spans: [] };
       folders.set(name, folder);
       folder.count += start + count - begin;
-      folder.spans.push([timeline, log, begin, start + count]);
+      folder.spans.push([begin, start + count]);
     }
   }
-  return new Map(
-    [...folders].map(([name, { count, spans }]) => {
-      const list = (): SegmentName[] =>
-        spans.flatMap(([timeline, log, begin, end]) =>
-          Array.from({ length: end - begin }, (_, number) => segmentName({ timeline, log, segment: begin + number })),
-        );
-      return [name, { count, list }];
-    }),
-  );
+  return folders;
 }
 
 function stateIfThere(path: string) {
