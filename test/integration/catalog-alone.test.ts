@@ -13,6 +13,7 @@ import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { createTestHome, type IniSection, type TestHome } from '../helpers/test-home.ts';
 
+const oddName = Buffer.from([0xff, 0xfe]); // no UTF-8
 const servers = ['first', 'main', 'third'] as const;
 const preload = fileURLToPath(new URL('../helpers/note-changes.cjs', import.meta.url));
 
@@ -112,8 +113,12 @@ describeEachPostgres(
     });
 
     test('a server that cannot be backed up does not keep the others from it, nor does a file with an odd name', async () => {
-      const odd = Buffer.concat([Buffer.from(`${home.server('first', 'incoming')}/`), Buffer.from([0xff, 0xfe])]);
-      await writeFile(odd, 'what is this');
+      const places = ['incoming', 'streaming', 'wals', 'meta', 'base', '.'];
+      for (const place of places) {
+        await mkdir(home.server('first', place), { recursive: true });
+        await writeFile(Buffer.concat([Buffer.from(`${home.server('first', place)}/`), oddName]), 'what is this');
+      }
+      await home.own(home.server('first'));
       await home.writeServer('a-broken-one', options({ conninfo: 'host=127.0.0.1 port=1 connect_timeout=2' }));
       const before = await Promise.all(servers.map(async (name) => (await listed(name)).length));
       const { exitCode, stdout, stderr } = await runPgcellar(['backup', '--wait', 'all'], { home });
@@ -122,8 +127,19 @@ describeEachPostgres(
       expect(after).toEqual(before.map((count) => count + 1));
       expect(exitCode).toBe(1);
       const refused = await readdir(Buffer.from(home.server('first', 'errors')), { encoding: 'buffer' });
-      expect(refused.map((name) => name.subarray(0, 2).toString('hex'))).toEqual(['fffe']);
+      expect(refused.map((name) => name.subarray(0, 2))).toEqual([oddName]);
       await home.removeServer('a-broken-one');
+      for (const words of [
+        ['check', 'all'],
+        ['status', 'all'],
+        ['list-backups', 'all'],
+        ['rebuild-xlogdb', 'first'],
+        ['diagnose'],
+        ['cron'],
+      ]) {
+        const looked = await runPgcellar(words, { home });
+        expect(`${looked.stdout}${looked.stderr}`).not.toContain('EXCEPTION');
+      }
     });
 
     test('a key of another program in the record of a failed backup harms neither a backup by rsync nor a deletion, and is kept', async () => {
