@@ -7,6 +7,8 @@ export interface FoundEntry extends SourceFile {
   readonly kind: string;
 }
 
+/** Kind of a link to a folder that the root lies in: no kind of find's own. */
+export const outwardKind = 'U';
 /** More than the longest path of Linux. */
 const mostEntryBytes = 8192;
 /** Seconds that fit into 64 bits as nanoseconds. */
@@ -20,6 +22,8 @@ const shape = /^([A-Za-z?]) ([0-7]{1,5}) (\d{1,15}) (\d{1,15}) (-?\d{1,20})(?:\.
 export class FindEntries {
   /** Kind, permissions, bytes, blocks of 512 bytes on the disk, time, path below the root. */
   static readonly format = String.raw`%y %m %s %b %T@ %P\0`;
+  /** The same for a link that leads out of the root to a folder around it. */
+  static readonly outwardFormat = FindEntries.format.replace('%y', outwardKind);
 
   readonly #onEntry: (entry: FoundEntry) => void;
   readonly #folders = new Set<string>();

@@ -4,7 +4,7 @@ import type { Host } from '../transport/host.ts';
 import { failureOf, lastLines } from '../transport/program-result.ts';
 import { type CopyRule, matcherOf } from './copy-rules.ts';
 import { FileTable } from './file-table.ts';
-import { FindEntries, type FoundEntry } from './find-entries.ts';
+import { FindEntries, type FoundEntry, outwardKind } from './find-entries.ts';
 import { firstTwice } from './first-twice.ts';
 
 interface SourceFolder {
@@ -39,7 +39,7 @@ export async function listSource({ host, root, include, exclude, signal }: ListO
   const listing = new Listing(rules);
   const entries = new FindEntries((entry) => listing.add(entry));
   const strange = new AbortController();
-  const result = await host.run(['sh', '-c', script, 'sh', root, ...expression(exclude, include)], {
+  const result = await host.run(['sh', '-c', script, 'sh', root, FindEntries.outwardFormat, ...expression(exclude, include)], {
     signal: AbortSignal.any([signal, strange.signal]),
     onStdout: (chunk) => {
       try {
@@ -61,7 +61,15 @@ export async function listSource({ host, root, include, exclude, signal }: ListO
   return listing;
 }
 
-const script = 'cd -- "$1" && shift && LC_ALL=C exec find -L . "$@"';
+/**
+ * A link to a folder that the root lies in would bring in all of that, with the backups that may lie there: it is told as such, and not followed. find sees by
+ * itself only loops that it walked into.
+ */
+const script = [
+  'cd -- "$1" && format=$2 && shift 2 && folder=$(pwd -P)',
+  'while [ "$folder" != / ]; do folder=$(dirname -- "$folder"); set -- -samefile "$folder" -prune -printf "$format" -o "$@"; done',
+  'LC_ALL=C exec find -L . "$@"',
+].join('\n');
 
 /** What lies in an excluded folder is not even walked: `pg_wal` and the tablespaces can be large, and may lead back to where we are. */
 function expression(exclude: readonly string[], include: readonly string[] | undefined): string[] {
@@ -121,7 +129,7 @@ class Listing implements SourceListing {
   #takesLine(line: string): boolean {
     const looping = /^find: File system loop detected; '\.\/(.*)' is part of the same file system loop as /.exec(line)?.[1];
     if (looping !== undefined) {
-      if (!this.#isLeftOut(looping)) this.#leaveOut(looping, 'a link to a folder that it lies in');
+      if (!this.#isLeftOut(looping)) this.#leaveOut(looping, outward);
       return true;
     }
     const endless = /^find: '\.\/(.*)': Too many levels of symbolic links$/.exec(line)?.[1];
@@ -142,7 +150,9 @@ class Listing implements SourceListing {
   }
 }
 
+const outward = 'a link to a folder that it lies in';
 const kindNames: ReadonlyMap<string, string> = new Map([
+  [outwardKind, outward],
   ['p', 'a named pipe'],
   ['s', 'a socket'],
   ['b', 'a device'],

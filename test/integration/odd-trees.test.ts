@@ -103,6 +103,7 @@ describe('odd trees', () => {
     expect(told).toHaveLength(1);
     expect(told[0]).toContain('a pipe (a named pipe)');
     expect(told[0]).toContain('fol (a link to a folder that it lies in)');
+    expect(told[0]).toContain('to its parent (a link to a folder that it lies in)');
     expect(told[0]).toContain('round (a link to itself)');
     const [newest] =
       (await runWell(['-f', 'json', 'list-files', 'main', 'latest'], { home })).match(/"[^"]*\/data\/program"/) ?? [];
