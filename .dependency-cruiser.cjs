@@ -49,6 +49,13 @@ module.exports = {
     { name: 'no-circles', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
     { name: 'no-orphans', severity: 'error', from: { path: '^src/', orphan: true, pathNot: '^src/cli/main\\.ts$' }, to: {} },
     {
+      name: 'server-nodes-opens-connections',
+      comment: 'one command talks to one node: ask nodesOf(server); the server that a restore has started is another matter',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/postgres/', '^src/restore/follow-recovery\\.ts$'] },
+      to: { path: '^src/postgres/(connect|server-access|client-connection)\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'rooms-are-listed',
       severity: 'error',
       from: { path: '^src/[^/]+/', pathNot: `^src/(${[...Object.keys(rooms), 'cli'].join('|')})/` },

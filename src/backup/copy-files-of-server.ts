@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { shortAnswerMs } from '../postgres/answering-within.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
 import { type ArchiverStatistics, readArchiverStatistics } from '../postgres/server-queries.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { endTogether } from '../shared/end-together.ts';
@@ -144,8 +143,7 @@ async function end(job: BackupJob, { session, primary }: Ending, signal: AbortSi
 }
 
 /** The session of the backup is busy: it waits. */
-async function askArchiver({ server, context }: BackupJob): Promise<ArchiverStatistics> {
-  const { conninfo = '' } = server.config.options;
-  await using connection = await connectForQueries(conninfo, server.environment, context.signal, shortAnswerMs);
+async function askArchiver({ nodes, context }: BackupJob): Promise<ArchiverStatistics> {
+  await using connection = await nodes.queries(context.signal, shortAnswerMs);
   return await readArchiverStatistics(connection);
 }

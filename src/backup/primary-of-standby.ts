@@ -1,5 +1,5 @@
+import { primaryNodesOf } from '../config/nodes-of-server.ts';
 import type { Connection } from '../postgres/connect.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
 import { readIsInRecovery, requestCheckpoint, switchWal, writeSomething } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
@@ -14,15 +14,14 @@ const switchEverySeconds = 10;
  * needless because `conninfo` reaches a primary.
  */
 export async function connectToPrimary({ server, connection, context }: BackupJob): Promise<Connection | undefined> {
-  const { primary_conninfo: conninfo } = server.config.options;
-  if (conninfo === undefined) return undefined;
+  if (server.config.options.primary_conninfo === undefined) return undefined;
   if (!(await readIsInRecovery(connection))) {
     context.messages.warning(
       `primary_conninfo of server '${server.config.name}' is ignored: conninfo does not reach a standby`,
     );
     return undefined;
   }
-  return await connectForQueries(conninfo, server.environment, context.signal);
+  return await primaryNodesOf(server).queries(context.signal);
 }
 
 /** Closes the segment that is written now, so that it is archived, and puts something behind it. */

@@ -1,10 +1,8 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { sqlStateOf } from '../postgres/connect.ts';
+import { ConnectionFailed, sqlStateOf } from '../postgres/connection-failure.ts';
+import { addressOf, isSocket, nameOfEntry, nameOfNode, passwordFile } from '../postgres/connection-parameters.ts';
 import { type Conninfo, formatConninfo, parseConninfo, withoutPassword } from '../postgres/conninfo.ts';
 import { localAddressTowards } from '../postgres/local-address.ts';
-import { PasswordMissing } from '../postgres/password-file.ts';
-import type { Environment } from '../shared/environment.ts';
+import { PasswordMissing, passwordEntry } from '../postgres/password-file.ts';
 import { expectedFailureOf, messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { mendedBy, type NamedRemedy, type RemedyKey } from './remedies.ts';
 import type { QueryOption } from './remedy.ts';
@@ -39,7 +37,6 @@ interface FailedConnection {
   readonly key: string;
   readonly conninfo: string;
   readonly isReplication: boolean;
-  readonly environment: Environment;
   readonly error: unknown;
 }
 
@@ -54,21 +51,18 @@ function queriedInstead(key: string): QueryOption {
   return key.startsWith('wal_') ? 'wal_conninfo' : 'conninfo';
 }
 
-async function remedyOfState({
-  key,
-  conninfo: text,
-  isReplication,
-  environment,
-  error,
-}: FailedConnection): Promise<NamedRemedy> {
+async function remedyOfState({ key, conninfo: text, isReplication, error }: FailedConnection): Promise<NamedRemedy> {
   const conninfo = readable(text);
   if (conninfo === undefined) return mendedBy('conninfo-unset', { key });
-  const host = conninfo.get('host') ?? conninfo.get('hostaddr') ?? environment['PGHOST'] ?? '/var/run/postgresql';
-  const port = conninfo.get('port') ?? environment['PGPORT'] ?? '5432';
-  const role = conninfo.get('user') ?? environment['PGUSER'] ?? environment['USER'] ?? 'pgcellar';
-  const where = `${host} port ${port}`;
-  const isLocal = host.startsWith('/');
-  const database = conninfo.get('dbname') ?? environment['PGDATABASE'] ?? role;
+  const inGeneral = mendedBy('no-connection', { reason: messageOf(error), psql: better(conninfo, {}) });
+  if (!(error instanceof ConnectionFailed)) return inGeneral;
+  const { nodes, parameters } = error;
+  const node = nodes.at(-1);
+  if (node === undefined) return inGeneral;
+  const where = nodes.map(nameOfNode).join(' and ');
+  const isLocal = isSocket(node.entry);
+  const role = parameters.user;
+  const database = parameters.get('dbname') ?? role;
   switch (stateOf(error)) {
     case '28000':
       return isLocal
@@ -77,13 +71,18 @@ async function remedyOfState({
             where,
             role,
             database,
-            address: (await localAddressTowards(host, Number(port))) ?? 'all',
+            address: (await localAddressTowards(addressOf(node), node.entry.port)) ?? 'all',
           });
     case '28P01':
       return mendedBy('password-wrong', {
         role,
-        passfile: conninfo.get('passfile') ?? environment['PGPASSFILE'] ?? join(environment['HOME'] ?? homedir(), '.pgpass'),
-        passEntry: `${isLocal ? 'localhost' : host}:${port}:${isReplication ? 'replication' : '*'}:${role}`,
+        passfile: passwordFile(parameters),
+        passEntry: passwordEntry({
+          host: nameOfEntry(node.entry),
+          port: String(node.entry.port),
+          database: isReplication ? 'replication' : '*',
+          user: role,
+        }),
       });
     case '3D000':
       return mendedBy('database-missing', { key, where, better: better(conninfo, { dbname: 'postgres' }) });
@@ -97,9 +96,9 @@ async function remedyOfState({
       return mendedBy('not-listening', { key, where });
     case 'ENOENT':
       if (isLocal && isOfConnecting(error)) return mendedBy('not-listening', { key, where }); // or a file of the certificates
-      return mendedBy('no-connection', { reason: messageOf(error), psql: better(conninfo, {}) });
+      return inGeneral;
     default:
-      return mendedBy('no-connection', { reason: messageOf(error), psql: better(conninfo, {}) });
+      return inGeneral;
   }
 }
 
@@ -115,8 +114,18 @@ function isOfConnecting(error: unknown): boolean {
 }
 
 /** The connection string without its password, with other values. */
-export function better(conninfo: Conninfo, values: Readonly<Record<string, string>>): string {
+function better(conninfo: Conninfo, values: Readonly<Record<string, string>>): string {
   return formatConninfo(new Map([...withoutPassword(conninfo).conninfo, ...Object.entries(values)]));
+}
+
+/** The connection string without its password, for another place. */
+export function movedTo(conninfo: Conninfo, place: Conninfo): string {
+  const kept = [...conninfo].filter(([key]) => !isOfPlace(key));
+  return better(new Map(kept), Object.fromEntries([...place].filter(([key]) => isOfPlace(key))));
+}
+
+function isOfPlace(key: string): boolean {
+  return ['host', 'hostaddr', 'port'].includes(key);
 }
 
 function stateOf(error: unknown): string | undefined {

@@ -3,9 +3,10 @@ import { readIdentity } from '../catalog/identity.ts';
 import type { Server } from '../config/server.ts';
 import { parseConninfo } from '../postgres/conninfo.ts';
 import { readSystemId } from '../postgres/server-queries.ts';
+import { withService } from '../postgres/service-file.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, StreamAccess, Verdict } from './check.ts';
-import { better } from './connection-remedy.ts';
+import { movedTo } from './connection-remedy.ts';
 import { mendedBy, type NamedRemedy } from './remedies.ts';
 import { failed, passed } from './verdict.ts';
 
@@ -35,12 +36,11 @@ export async function judgeSystemIds({ server }: CheckFacts, accesses: Accesses)
 }
 
 /** The replication connection as the other one has it: same host and port, its own role. */
-function differing({ config: { options } }: Server): NamedRemedy {
+function differing({ config: { options }, environment }: Server): NamedRemedy {
   const isOther = options.wal_conninfo !== undefined || options.wal_streaming_conninfo !== undefined;
   const [key, other] = isOther
     ? (['wal_streaming_conninfo', 'wal_conninfo'] as const)
     : (['streaming_conninfo', 'conninfo'] as const);
-  const right = parseConninfo(options[other] ?? options.conninfo ?? '');
-  const place = Object.fromEntries([...right].filter(([name]) => ['host', 'hostaddr', 'port'].includes(name)));
-  return mendedBy('connections-differ', { key, other, better: better(parseConninfo(options[key] ?? ''), place) });
+  const right = withService(options[other] ?? options.conninfo ?? '', environment);
+  return mendedBy('connections-differ', { key, other, better: movedTo(parseConninfo(options[key] ?? ''), right) });
 }

@@ -1,14 +1,12 @@
 import { readBackupRecords } from '../catalog/backup-records.ts';
-import { nodesOf, walNodesOf } from '../config/nodes-of-server.ts';
+import { nodesOf, primaryNodesOf, walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
 import { type ClientProgram, type ClientProgramName, findClientProgram } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { identifySystem, readTimelineHistory } from '../postgres/replication-commands.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
 import type { ServerNodes } from '../postgres/server-nodes.ts';
 import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
-import type { Environment } from '../shared/environment.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/host.ts';
 import { accessible } from './accessible.ts';
@@ -69,28 +67,24 @@ async function readRecords({ layout }: Server): Promise<Records> {
 }
 
 async function tryConnections(server: Server, connections: OpenConnections): Promise<Accesses> {
-  const { environment } = server;
   const { options } = server.config;
   const { signal } = connections;
-  const query = (key: string, text: string | undefined, open: (conninfo: string) => Promise<Connection>) =>
-    attempt(key, text, { isReplication: false, environment }, async (conninfo) =>
-      queryAccess(await connections.add(open(conninfo))),
-    );
+  const query = (key: string, text: string | undefined, nodes: ServerNodes) =>
+    attempt(key, text, false, async () => queryAccess(await connections.add(nodes.queries(signal))));
   const stream = (key: string, text: string | undefined, nodes: ServerNodes) =>
-    attempt(key, text, { isReplication: true, environment }, async () =>
-      streamAccess(await connections.add(nodes.replication('barman', signal))),
-    );
-  const primary = async (conninfo: string) => await connectForQueries(conninfo, environment, signal);
+    attempt(key, text, true, async () => streamAccess(await connections.add(nodes.replication('barman', signal))));
   const [nodes, walNodes] = [nodesOf(server), walNodesOf(server)];
   const wal = walConnections(options);
   const isOtherSource = wal.conninfo !== options.conninfo;
   const needsStreaming = options.streaming_archiver || options.backup_method === 'postgres';
   const [connection, streaming, walConnection, walStreaming, ofPrimary] = await Promise.all([
-    query('conninfo', options.conninfo, async () => await nodes.queries(signal)),
+    query('conninfo', options.conninfo, nodes),
     needsStreaming ? stream('streaming_conninfo', options.streaming_conninfo, nodes) : undefined,
-    isOtherSource ? query('wal_conninfo', wal.conninfo, async () => await walNodes.queries(signal)) : undefined,
+    isOtherSource ? query('wal_conninfo', wal.conninfo, walNodes) : undefined,
     isOtherSource ? stream('wal_streaming_conninfo', wal.streamingConninfo, walNodes) : undefined,
-    options.primary_conninfo === undefined ? undefined : query('primary_conninfo', options.primary_conninfo, primary),
+    options.primary_conninfo === undefined
+      ? undefined
+      : query('primary_conninfo', options.primary_conninfo, primaryNodesOf(server)),
   ]);
   return { connection, streaming, walConnection, walStreaming, primary: ofPrimary };
 }
@@ -98,16 +92,16 @@ async function tryConnections(server: Server, connections: OpenConnections): Pro
 async function attempt<T>(
   key: string,
   conninfo: string | undefined,
-  kind: { readonly isReplication: boolean; readonly environment: Environment },
-  open: (conninfo: string) => Promise<T>,
+  isReplication: boolean,
+  open: () => Promise<T>,
 ): Promise<Attempt<T>> {
   if (conninfo === undefined)
     return { kind: 'failed', reason: `${key} is not set`, remedy: mendedBy('conninfo-unset', { key }) };
   try {
-    return { kind: 'ok', value: await open(conninfo) };
+    return { kind: 'ok', value: await open() };
   } catch (error) {
     if (!(error instanceof OperatorError) || error.code === 'interrupted') throw error;
-    const remedy = await connectionRemedy({ ...kind, key, conninfo, error });
+    const remedy = await connectionRemedy({ isReplication, key, conninfo, error });
     return { kind: 'failed', reason: error.message, remedy };
   }
 }

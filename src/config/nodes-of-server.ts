@@ -7,6 +7,11 @@ export function nodesOf({ config: { options }, environment }: Pick<Server, 'conf
   return new ServerNodes({ conninfo: options.conninfo, streamingConninfo: options.streaming_conninfo }, environment);
 }
 
+/** The nodes that `primary_conninfo` names. */
+export function primaryNodesOf({ config: { options }, environment }: Pick<Server, 'config' | 'environment'>): ServerNodes {
+  return new ServerNodes({ conninfo: options.primary_conninfo, streamingConninfo: undefined }, environment);
+}
+
 /** The nodes that WAL comes from. */
 export function walNodesOf({ config: { options }, environment }: Pick<Server, 'config' | 'environment'>): ServerNodes {
   return new ServerNodes(walConnections(options), environment);

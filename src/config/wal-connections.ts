@@ -4,6 +4,8 @@ import type { ServerOptions } from './options.ts';
 export interface WalConnections {
   readonly conninfo: string | undefined;
   readonly streamingConninfo: string | undefined;
+  /** The options that the strings stand in. */
+  readonly keys: { readonly conninfo: string; readonly streamingConninfo: string };
   /** Options that replace the usual ones, for a line that says so. */
   readonly overriddenBy: readonly string[];
 }
@@ -18,6 +20,10 @@ export function walConnections(options: ServerOptions): WalConnections {
   return {
     conninfo: wal_conninfo ?? wal_streaming_conninfo ?? conninfo,
     streamingConninfo: wal_streaming_conninfo ?? streaming_conninfo,
+    keys: {
+      conninfo: wal_conninfo === undefined ? (overriddenBy[0] ?? 'conninfo') : 'wal_conninfo',
+      streamingConninfo: wal_streaming_conninfo === undefined ? 'streaming_conninfo' : 'wal_streaming_conninfo',
+    },
     overriddenBy,
   };
 }

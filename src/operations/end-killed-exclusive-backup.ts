@@ -1,8 +1,8 @@
 import { methodNamed } from '../backup/all-methods.ts';
 import { endLeftExclusiveBackup } from '../backup/end-left-exclusive-backup.ts';
 import type { Backup } from '../catalog/backup.ts';
+import { nodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
 import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
@@ -35,7 +35,7 @@ async function endOn(server: Server, context: Pick<Context, 'messages' | 'signal
       'configuration-invalid',
       `backup_method = ${options.backup_method} does not say how its files are reached`,
     );
-  await using connection = await connectForQueries(options.conninfo ?? '', server.environment, context.signal);
+  await using connection = await nodesOf(server).queries(context.signal);
   const { number: version } = await readServerVersion(connection);
   const pgdata = await readSetting(connection, 'data_directory');
   if (version >= 150_000 || pgdata === undefined) return;

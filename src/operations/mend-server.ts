@@ -1,9 +1,9 @@
 import type { CheckResult } from '../check/check.ts';
 import { walArchive } from '../check/checks/wal-archive.ts';
 import type { FilledRemedy, FilledStep, QueryOption, RunnableStep } from '../check/remedy.ts';
+import { nodesOf, primaryNodesOf, walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
-import { walConnections } from '../config/wal-connections.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
+import type { ServerNodes } from '../postgres/server-nodes.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { failureOf } from '../transport/program-result.ts';
@@ -112,14 +112,15 @@ async function runStep(step: RunnableStep, server: Server, { self, onLine }: Men
     if (result.exitCode !== 0) throw failureOf(result, step.words.join(' '));
     return;
   }
-  const conninfo = conninfoOf(server, step.over);
-  await using connection = await connectForQueries(conninfo, server.environment, context.signal);
+  await using connection = await nodesOver[step.over](server).queries(context.signal);
   await connection.query(step.text);
 }
 
-function conninfoOf({ config: { options } }: Server, over: QueryOption): string {
-  return (over === 'wal_conninfo' ? walConnections(options).conninfo : options[over]) ?? '';
-}
+const nodesOver: Readonly<Record<QueryOption, (server: Server) => ServerNodes>> = {
+  conninfo: nodesOf,
+  wal_conninfo: walNodesOf,
+  primary_conninfo: primaryNodesOf,
+};
 
 /** Looks until the check passes, and once more a while later: what has just been started may have ended by then. */
 async function checkUntilMended(server: Server, name: string, context: Context): Promise<CheckReport> {

@@ -8,6 +8,7 @@ import { walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
 import { shortAnswerMs } from '../postgres/answering-within.ts';
+import type { Connection } from '../postgres/connect.ts';
 import { mayWaitFor } from '../postgres/may-wait-for.ts';
 import { parseStandbyNames } from '../postgres/parse-standby-names.ts';
 import {
@@ -338,12 +339,18 @@ async function preflight(server: Server, nodes: ServerNodes, context: Context): 
     refuse('its role may not monitor', 'grant pg_monitor, or pg_read_all_settings and pg_read_all_stats');
   if ((await readSetting(connection, 'wal_level')) === 'minimal')
     refuse('wal_level is minimal', 'set wal_level = replica and restart PostgreSQL');
-  const { identity, history } = await identify(nodes, context);
+  const { identity, history, difference } = await identify(nodes, connection, context);
+  if (difference?.isOtherCluster === true) refuse(difference.reason, 'give both the same host and port');
   const stored = await readIdentity(server.layout);
   if (stored !== undefined && stored.systemid !== identity.systemid) {
     refuse(
       `it is another cluster (${identity.systemid}) than the one in the catalog (${stored.systemid})`,
       'a new cluster needs a new server section and folder',
+    );
+  }
+  if (difference !== undefined) {
+    context.messages.warning(
+      `${difference.reason}: WAL is received from the second, and its slot and settings are looked for on the first; give both the same host and port`,
     );
   }
   const synchronous = (await readSetting(connection, 'synchronous_standby_names')) ?? '';
@@ -358,10 +365,12 @@ async function preflight(server: Server, nodes: ServerNodes, context: Context): 
   };
 }
 
-async function identify(nodes: ServerNodes, { signal }: Context): Promise<Pick<Preflight, 'identity' | 'history'>> {
-  await using connection = await nodes.replication('barman', signal);
-  const identity = await identifySystem(connection);
-  return { identity, history: await readTimelineHistory(connection, identity.timeline) };
+async function identify(nodes: ServerNodes, connection: Connection, { signal }: Context) {
+  const marked = await nodes.marked(signal);
+  await using stream = marked.stream;
+  const difference = await nodes.difference(connection, marked);
+  const identity = await identifySystem(stream);
+  return { identity, history: await readTimelineHistory(stream, identity.timeline), difference };
 }
 
 interface SlotParts {

@@ -1,8 +1,7 @@
+import { nodesOf, walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
-import { walConnections } from '../config/wal-connections.ts';
 import { shortAnswerMs } from '../postgres/answering-within.ts';
 import { readStreamingClients } from '../postgres/replication-status.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
 import { readCurrentPosition, readIsInRecovery } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
@@ -37,11 +36,9 @@ export async function readReplicationStatus(
   { target, source }: ReplicationOptions,
   { signal }: Pick<Context, 'signal'>,
 ): Promise<ReplicationReport> {
-  const { options, name } = server.config;
-  const conninfo = source === 'wal-host' ? walConnections(options).conninfo : options.conninfo;
-  await using connection = await connected(server, () =>
-    connectForQueries(conninfo ?? '', server.environment, signal, shortAnswerMs),
-  );
+  const { name } = server.config;
+  const nodes = source === 'wal-host' ? walNodesOf(server) : nodesOf(server);
+  await using connection = await connected(server, async () => await nodes.queries(signal, shortAnswerMs));
   try {
     const isInRecovery = await readIsInRecovery(connection);
     const clients = (await readStreamingClients(connection)).filter(({ replay }) => {

@@ -1,9 +1,9 @@
 import { type Backup, backupTypeOf, isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
+import { nodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { shortAnswerMs } from '../postgres/answering-within.ts';
 import type { Connection } from '../postgres/connect.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
 import {
   readArchiverStatistics,
   readClusterSize,
@@ -42,9 +42,8 @@ export async function readServerStatus(server: Server, context: Context): Promis
 }
 
 async function postgresItems(server: Server, { signal }: Context): Promise<StatusItem[]> {
-  const { conninfo = '' } = server.config.options;
   try {
-    await using connection = await connectForQueries(conninfo, server.environment, signal, shortAnswerMs);
+    await using connection = await nodesOf(server).queries(signal, shortAnswerMs);
     return await queriedItems(server, connection);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;

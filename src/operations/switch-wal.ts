@@ -2,9 +2,9 @@ import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { hasReceiverBegun } from '../catalog/has-receiver-begun.ts';
 import { readLedger } from '../catalog/read-ledger.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
+import { nodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { shortAnswerMs } from '../postgres/answering-within.ts';
-import { connectForQueries } from '../postgres/server-access.ts';
 import {
   readIsInRecovery,
   readPrivileges,
@@ -66,9 +66,9 @@ async function closeSegment(
   { isForced, waits }: SwitchOptions,
   { signal }: Context,
 ): Promise<SegmentName | 'standby' | undefined> {
-  const { conninfo } = server.config.options;
-  if (conninfo === undefined) throw new OperatorError('configuration-invalid', `server ${server.config.name} has no conninfo`);
-  await using connection = await connectForQueries(conninfo, server.environment, signal, shortAnswerMs);
+  if (server.config.options.conninfo === undefined)
+    throw new OperatorError('configuration-invalid', `server ${server.config.name} has no conninfo`);
+  await using connection = await nodesOf(server).queries(signal, shortAnswerMs);
   if (await readIsInRecovery(connection)) return 'standby';
   if (isForced) {
     const { canCheckpoint } = await readPrivileges(connection, (await readServerVersion(connection)).number);

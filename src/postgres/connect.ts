@@ -5,7 +5,17 @@ import { Client } from 'pg';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
-import { type ConnectionParameters, type HostEntry, isSocket, passwordFile, readParameters } from './connection-parameters.ts';
+import { ConnectionFailed, type Failure, sqlStateOf } from './connection-failure.ts';
+import {
+  addressOf,
+  type ConnectionParameters,
+  type HostEntry,
+  isSocket,
+  type Node,
+  nameOfEntry,
+  passwordFile,
+  readParameters,
+} from './connection-parameters.ts';
 import type { Conninfo } from './conninfo.ts';
 import { LoginGuard } from './login-guard.ts';
 import { isEncrypted, NoTls, openChannel } from './open-channel.ts';
@@ -15,13 +25,6 @@ import { tlsOptions } from './tls-options.ts';
 
 /** One row: column names to what PostgreSQL sent, as text; null for NULL. */
 export type Row = Readonly<Record<string, string | null>>;
-
-/** The one of the hosts of a connection string that answered. */
-export interface Node {
-  readonly entry: HostEntry;
-  /** Address of a name that has several; undefined where `entry` says it all. */
-  readonly address: string | undefined;
-}
 
 type Patience = 'some-minutes' | 'as-long-as-it-takes';
 
@@ -68,11 +71,6 @@ interface Attempt {
   readonly signal: AbortSignal;
 }
 
-interface Failure {
-  readonly node: Node;
-  readonly error: unknown;
-}
-
 /**
  * Connects as libpq would with the same parameters and environment: hosts and their addresses in order, until one answers that will do.
  * @throws OperatorError `configuration-invalid` before anything is sent when the string asks for what cannot be had; `connection-failed`
@@ -91,24 +89,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       const outcome = await tryHost(entry, { ...parameters, sessionAttributes: wanted }, options);
       if ('connection' in outcome) return outcome.connection;
       failures.push(...outcome.failures);
-      if (outcome.isFinal) throw connectionFailed(parameters, failures);
+      if (outcome.isFinal) throw new ConnectionFailed(parameters, failures);
     }
   }
-  throw connectionFailed(parameters, failures);
-}
-
-/** SQLSTATE of a failed query; undefined for other failures. */
-export function sqlStateOf(error: unknown): string | undefined {
-  const cause: unknown = error instanceof OperatorError ? error.cause : error;
-  const code = systemCodeOf(cause);
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
-}
-
-/** How a node is named in messages. */
-export function nameOfNode({ entry, address }: Node): string {
-  const name = entry.host === '' ? entry.hostaddr : entry.host;
-  const more = address === undefined || address === name ? '' : ` (${address})`;
-  return `${name}${more} port ${String(entry.port)}`;
+  throw new ConnectionFailed(parameters, failures);
 }
 
 function shuffled<T>(items: readonly T[]): readonly T[] {
@@ -238,11 +222,11 @@ function mayTryTheOtherWay(error: unknown, guard: LoginGuard): boolean {
 
 async function open(attempt: Attempt, hasTls: boolean, guard: LoginGuard): Promise<Connection> {
   const { parameters, node, signal } = attempt;
-  const { entry, address } = node;
+  const { entry } = node;
   const channel = await openChannel({
     to: isSocket(entry)
       ? { path: `${entry.host.replace(/^@/, '\0')}/.s.PGSQL.${String(entry.port)}` }
-      : { host: address ?? (entry.hostaddr === '' ? entry.host : entry.hostaddr), port: entry.port },
+      : { host: addressOf(node), port: entry.port },
     tls: hasTls ? tlsOptions(parameters, entry) : undefined,
     isDirect: parameters.get('sslnegotiation') === 'direct',
     keepaliveSeconds: isSocket(entry) || Number(parameters.get('keepalives') ?? 1) === 0 ? undefined : idleSeconds(parameters),
@@ -257,7 +241,7 @@ async function open(attempt: Attempt, hasTls: boolean, guard: LoginGuard): Promi
   guard.watch(client, channel);
   const lost = new AbortController();
   client.on('error', (error) => {
-    lost.abort(connectionFailed(parameters, [{ node, error }])); // the query under way is rejected too; without a listener the process would end
+    lost.abort(new ConnectionFailed(parameters, [{ node, error }])); // the query under way is rejected too; without a listener the process would end
   });
   try {
     await client.connect();
@@ -310,7 +294,7 @@ function connectionOf({ client, channel, lost, attempt, keyPid }: Opened): Conne
         );
         return result.rows;
       } catch (error) {
-        if (sqlStateOf(error) === undefined) throw connectionFailed(parameters, [{ node, error }]);
+        if (sqlStateOf(error) === undefined) throw new ConnectionFailed(parameters, [{ node, error }]);
         throw new OperatorError('query-failed', `PostgreSQL refused a query: ${messageOf(error)}`, { cause: error });
       }
     },
@@ -333,10 +317,7 @@ function clientConfig({ options, parameters, node: { entry } }: Attempt, channel
   const password = async (): Promise<string> => {
     guard.throwIfRefused();
     if (written !== undefined) return written;
-    return await readPassword(
-      { host: entry.host === '' ? entry.hostaddr : entry.host, port: String(entry.port), database, user },
-      passwordFile(parameters),
-    );
+    return await readPassword({ host: nameOfEntry(entry), port: String(entry.port), database, user }, passwordFile(parameters));
   };
   const serverOptions = [nonEmpty(get('options')), isReplication ? '-cdatestyle=iso' : undefined]
     .filter((text) => text !== undefined)
@@ -390,54 +371,4 @@ function forPg(channel: Socket): Socket {
     return channel;
   };
   return Object.assign(channel, { on: guarded, connect: connected });
-}
-
-function connectionFailed({ user }: ConnectionParameters, failures: readonly Failure[]): OperatorError {
-  const [only, ...more] = failures;
-  const last = failures.at(-1);
-  const texts = failures.map((failure) => `${nameOfNode(failure.node)}: ${textOf(failure.error)}`);
-  const message =
-    only === undefined || more.length > 0
-      ? `cannot connect to PostgreSQL as ${user}: ${texts.join('; ')}`
-      : `cannot connect to PostgreSQL on ${nameOfNode(only.node)} as ${user}: ${textOf(only.error)}`;
-  const host = last === undefined ? '' : last.node.entry.host === '' ? last.node.entry.hostaddr : last.node.entry.host;
-  return new OperatorError('connection-failed', message, {
-    hint: hintFor(last?.error, host),
-    cause: last?.error,
-    asBarman: failures.map((failure) => inLibpqsWords(failure)).join('\n'),
-  });
-}
-
-function textOf(error: unknown): string {
-  return messageOf(error) === '' ? (systemCodeOf(error) ?? 'no connection') : messageOf(error);
-}
-
-/** As libpq tells it, the part that Barman shows. */
-function inLibpqsWords({ node: { entry, address }, error }: Failure): string {
-  const host = entry.host === '' ? entry.hostaddr : entry.host;
-  const code = systemCodeOf(error) ?? '';
-  const reasons: ReadonlyMap<string, string> = new Map([
-    ['ECONNREFUSED', 'Connection refused'],
-    ['ENOENT', 'No such file or directory'],
-    ['EACCES', 'Permission denied'],
-    ['EHOSTUNREACH', 'No route to host'],
-    ['ENETUNREACH', 'Network is unreachable'],
-    ['ETIMEDOUT', 'Connection timed out'],
-  ]);
-  const severity = /^[0-9A-Z]{5}$/.test(code) ? 'FATAL:  ' : '';
-  const behind = address === undefined ? '' : ` (${address})`;
-  const port = String(entry.port);
-  const where = host.startsWith('/') ? `on socket "${host}/.s.PGSQL.${port}"` : `at "${host}"${behind}, port ${port}`;
-  return `connection to server ${where} failed: ${severity}${reasons.get(code) ?? messageOf(error)}`;
-}
-
-function hintFor(error: unknown, host: string): string {
-  if (error instanceof OperatorError && error.hint !== undefined) return error.hint;
-  const code = systemCodeOf(error);
-  if (code === '28P01') return 'the password is wrong: compare ~/.pgpass of the user that runs pgcellar with the role';
-  if (code === '28000') return 'pg_hba.conf of the server has no line that lets this user in from here';
-  if (code === '3D000') return 'the database in the connection string does not exist';
-  if (code === 'ECONNREFUSED' || code === 'ENOENT')
-    return 'is PostgreSQL running there, and does it listen on that address (listen_addresses, port)?';
-  return `check conninfo, the network and the server's log on ${host}`;
 }

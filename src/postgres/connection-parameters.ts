@@ -21,6 +21,13 @@ export interface HostEntry {
   readonly port: number;
 }
 
+/** The one of the hosts of a connection string that answered. */
+export interface Node {
+  readonly entry: HostEntry;
+  /** Address of a name that has several; undefined where `entry` says it all. */
+  readonly address: string | undefined;
+}
+
 export type SessionAttributes = 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby';
 
 type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
@@ -146,6 +153,23 @@ function portOf(text: string): number {
 /** Whether an entry is reached through a socket of this host. */
 export function isSocket({ host, hostaddr }: HostEntry): boolean {
   return hostaddr === '' && /^[/@]/.test(host);
+}
+
+/** What a host is called: here, in messages and in the password file. */
+export function nameOfEntry({ host, hostaddr }: HostEntry): string {
+  return host === '' ? hostaddr : host;
+}
+
+/** Host to open a TCP connection to. */
+export function addressOf({ entry, address }: Node): string {
+  return address ?? (entry.hostaddr === '' ? entry.host : entry.hostaddr);
+}
+
+/** How a node is named in messages. */
+export function nameOfNode({ entry, address }: Node): string {
+  const name = nameOfEntry(entry);
+  const more = address === undefined || address === name ? '' : ` (${address})`;
+  return `${name}${more} port ${String(entry.port)}`;
 }
 
 function refuseCombinations(text: (key: ConninfoKey) => string, hosts: readonly HostEntry[]): void {

@@ -23,9 +23,8 @@ export async function readPassword(key: PasswordKey, path: string): Promise<stri
   const text = await readPrivateFile(path);
   const found = text === undefined ? undefined : findPassword(text, key);
   if (found !== undefined) return found;
-  const { host, port, user } = key;
   throw new PasswordMissing('connection-failed', `it asks for a password, and ${path} has none for it`, {
-    hint: `add the line ${nameOf(host)}:${port}:*:${user}:PASSWORD to ${path}, mode 0600`,
+    hint: `add the line ${passwordEntry({ ...key, database: '*' })}:PASSWORD to ${path}, mode 0600`,
   });
 }
 
@@ -74,6 +73,11 @@ function nameOf(host: string): string {
 function splitFields(line: string): readonly string[] {
   const fields = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/s.exec(line);
   return fields?.slice(1) ?? [];
+}
+
+/** The line of a password, up to it. */
+export function passwordEntry({ host, port, database, user }: PasswordKey): string {
+  return [nameOf(host), port, database, user].map((field) => field.replaceAll(/[:\\]/g, '\\$&')).join(':');
 }
 
 function unescape(field: string): string {

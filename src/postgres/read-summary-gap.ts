@@ -1,6 +1,7 @@
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
 import { type SummaryGap, summaryGap } from '../wal/summary-gap.ts';
-import { type Connection, sqlStateOf } from './connect.ts';
+import type { Connection } from './connect.ts';
+import { sqlStateOf } from './connection-failure.ts';
 
 const notAllowed = '42501';
 

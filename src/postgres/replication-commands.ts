@@ -1,7 +1,8 @@
 import { OperatorError } from '../shared/operator-error.ts';
 import { type Lsn, parseLsn } from '../wal/lsn.ts';
 import { historyNameOf, parseTimelineHistory, type TimelineSwitch } from '../wal/timeline-history.ts';
-import { type Connection, sqlStateOf } from './connect.ts';
+import type { Connection } from './connect.ts';
+import { sqlStateOf } from './connection-failure.ts';
 
 /** Answer of `IDENTIFY_SYSTEM` (PostgreSQL manual, chapter "Streaming Replication Protocol"). */
 export interface StreamIdentity {

@@ -2,18 +2,37 @@ import { randomBytes } from 'node:crypto';
 import type { Environment } from '../shared/environment.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { type ClientConnection, clientConnection } from './client-connection.ts';
-import { type Connection, type Node, nameOfNode } from './connect.ts';
-import { readParameters } from './connection-parameters.ts';
+import type { Connection } from './connect.ts';
+import { type Node, nameOfNode, readParameters } from './connection-parameters.ts';
 import type { Conninfo } from './conninfo.ts';
 import { identifySystem } from './replication-commands.ts';
 import { connectForQueries, connectForReplication } from './server-access.ts';
 import { readIsInRecovery, readSystemId } from './server-queries.ts';
 import { withService } from './service-file.ts';
 
+/** How the servers of two connection strings differ. */
+interface Difference {
+  /** False also when a role may not ask for the system identifier. */
+  readonly isOtherCluster: boolean;
+  /** Names both. */
+  readonly reason: string;
+}
+
 /** The connection strings of a server. */
 export interface ServerStrings {
   readonly conninfo: string | undefined;
   readonly streamingConninfo: string | undefined;
+  /** The options that they stand in, for messages. */
+  readonly keys?: { readonly conninfo: string; readonly streamingConninfo: string };
+}
+
+const usualKeys = { conninfo: 'conninfo', streamingConninfo: 'streaming_conninfo' };
+
+/** A connection for replication commands. */
+interface MarkedStream {
+  readonly stream: Connection;
+  /** Name that no other connection has, which its server shows. */
+  readonly mark: string;
 }
 
 /**
@@ -55,21 +74,40 @@ export class ServerNodes {
    * @throws OperatorError `backup-refused` naming both
    */
   async requireOneServer(connection: Connection, signal?: AbortSignal): Promise<void> {
-    const name = `pgcellar_${randomBytes(8).toString('hex')}`;
-    const conninfo = new Map(await this.#streaming(signal)).set('application_name', name);
-    await using stream = await connectForReplication(conninfo, this.#environment, name, signal);
-    const seen = await connection.query('SELECT 1 AS seen FROM pg_stat_get_activity(NULL) WHERE application_name = $1', [name]);
-    if (seen.length > 0) return;
-    const { systemid } = await identifySystem(stream);
-    const other = (await readSystemId(connection)) ?? 'unknown';
-    const state = (await readIsInRecovery(connection)) ? 'a standby' : 'a primary';
-    const reason =
-      systemid === other
-        ? `conninfo reaches ${state} on ${nameOfNode(connection.node)}, and streaming_conninfo another node of that cluster on ${nameOfNode(stream.node)}`
-        : `conninfo reaches the cluster ${other} on ${nameOfNode(connection.node)}, and streaming_conninfo the cluster ${systemid} on ${nameOfNode(stream.node)}`;
-    throw new OperatorError('backup-refused', reason, {
+    const marked = await this.marked(signal);
+    await using _ = marked.stream;
+    const difference = await this.difference(connection, marked);
+    if (difference === undefined) return;
+    throw new OperatorError('backup-refused', difference.reason, {
       hint: 'begin and end of a backup are asked of the first and its files copied from the second: give both the same host and port',
     });
+  }
+
+  /** Opens a connection for replication commands that its server can be told by. */
+  async marked(signal?: AbortSignal): Promise<MarkedStream> {
+    const mark = `pgcellar_${randomBytes(8).toString('hex')}`;
+    const conninfo = new Map(await this.#streaming(signal)).set('application_name', mark);
+    return { stream: await this.#choosing(connectForReplication(conninfo, this.#environment, mark, signal)), mark };
+  }
+
+  /**
+   * How the servers differ that both strings reach; undefined when it is one.
+   * @param connection one for queries
+   */
+  async difference(connection: Connection, { stream, mark }: MarkedStream): Promise<Difference | undefined> {
+    const seen = await connection.query('SELECT 1 AS seen FROM pg_stat_get_activity(NULL) WHERE application_name = $1', [mark]);
+    if (seen.length > 0) return undefined;
+    const { conninfo: first, streamingConninfo: second } = this.#strings.keys ?? usualKeys;
+    const { systemid } = await identifySystem(stream);
+    const other = await readSystemId(connection);
+    const state = (await readIsInRecovery(connection)) ? 'a standby' : 'a primary';
+    const [here, there] = [nameOfNode(connection.node), nameOfNode(stream.node)];
+    if (other !== undefined && other !== systemid) {
+      const reason = `${first} reaches the cluster ${other} on ${here}, and ${second} the cluster ${systemid} on ${there}`;
+      return { isOtherCluster: true, reason };
+    }
+    const which = other === undefined ? 'another server' : 'another node of that cluster';
+    return { isOtherCluster: false, reason: `${first} reaches ${state} on ${here}, and ${second} ${which} on ${there}` };
   }
 
   async #streaming(signal: AbortSignal | undefined): Promise<Conninfo> {
@@ -84,7 +122,7 @@ export class ServerNodes {
     return await this.#pinned(conninfo);
   }
 
-  #read(key: keyof ServerStrings): Conninfo {
+  #read(key: 'conninfo' | 'streamingConninfo'): Conninfo {
     return withService(this.#strings[key] ?? this.#strings.conninfo ?? '', this.#environment);
   }
 

@@ -2,7 +2,8 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { parseTimestamp, type Timestamp } from '../shared/timestamp.ts';
 import { type Lsn, lsnFromBytes, parseLsn } from '../wal/lsn.ts';
 import { parseSegmentName, type SegmentName, segmentAtLsn, timelineOf } from '../wal/wal-name.ts';
-import { type Connection, type Row, sqlStateOf } from './connect.ts';
+import type { Connection, Row } from './connect.ts';
+import { sqlStateOf } from './connection-failure.ts';
 
 /** Version of a server: `150018` and `15.18 (Debian …)`. */
 export interface ServerVersion {
