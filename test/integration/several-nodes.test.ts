@@ -8,6 +8,7 @@ import { requirePostgres } from '../helpers/installations.ts';
 import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { runOracle } from '../helpers/run-oracle.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
@@ -16,6 +17,7 @@ import { startPooler } from '../helpers/start-pooler.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { startStandby } from '../helpers/start-standby.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 
 const opened = new Opened();
 let primary: PostgresServer;
@@ -23,7 +25,7 @@ let standby: PostgresServer;
 let home: TestHome;
 
 beforeAll(async () => {
-  primary = await opened.add(startCluster({ major: 18 }));
+  primary = await opened.add(startCluster({ major: 18, settings: { archive_mode: 'on', archive_command: 'true' } }));
   standby = await opened.add(startStandby(primary));
   home = await opened.add(createTestHome());
   await configure();
@@ -49,6 +51,59 @@ async function configure(more: IniSection = {}): Promise<void> {
 test('the slot is made where queries go, though the other string names the standby first', async () => {
   const slots = "SELECT string_agg(slot_name, ' ') FROM pg_replication_slots WHERE slot_name = 'barman'";
   expect([await primary.value(slots), await standby.value(slots)]).toEqual(['barman', 'null']);
+});
+
+test('switch-wal, status and replication-status are of the node that queries go to', async () => {
+  const switched = await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+  expect(switched).toMatch(/The WAL file \w+ has been closed on server 'main'/);
+  expect(await runWell(['status', 'main'], { home })).toMatch(/Cluster state\s*: in production/);
+  expect(await runWell(['replication-status', 'main'], { home })).toMatch(/Current LSN on master/);
+});
+
+test('check sees the failing archive_command of the primary, though the standby is the first host', async () => {
+  await configure({ archiver: true, conninfo: bothAs('barman', 'target_session_attrs=primary') });
+  await primary.query("ALTER SYSTEM SET archive_command = 'false'");
+  await primary.query("SELECT pg_reload_conf(), pg_logical_emit_message(true, 'test', ''), pg_switch_wal()");
+  await waitFor(
+    'the archiver has failed',
+    async () => (await primary.value('SELECT failed_count > 0 FROM pg_stat_archiver')) === 'true',
+  );
+  const { stdout } = await runPgcellar(['check', 'main'], { home });
+  await primary.query('ALTER SYSTEM RESET archive_command');
+  await primary.query('SELECT pg_reload_conf()');
+  await configure();
+  expect(stdout).toMatch(/continuous archiving: FAILED/);
+});
+
+test('check takes a system identifier that a role may not read for unknown, as Barman does when neither may', async () => {
+  await primary.query('REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC');
+  await primary.query("CREATE ROLE asks LOGIN IN ROLE pg_monitor, pg_checkpoint PASSWORD 'barman'");
+  await waitFor('the standby has the role', async () => {
+    return (await standby.query("SELECT 1 FROM pg_roles WHERE rolname = 'asks'")).length > 0;
+  });
+  const name = 'Primary and standby have same system ID';
+  const said = (text: string): string | undefined =>
+    text
+      .split('\n')
+      .find((line) => line.includes(name))
+      ?.trim();
+  for (const [own, other] of [
+    ['asks', 'asks'],
+    ['asks', 'barman'],
+    ['barman', 'asks'],
+  ] as const) {
+    await configure({ conninfo: standby.conninfo({ user: own }), primary_conninfo: primary.conninfo({ user: other }) });
+    const ours = await runPgcellar(['check', 'main'], { home });
+    const which = other === 'asks' ? 'primary_conninfo' : 'conninfo';
+    const options = own === other ? 'conninfo and primary_conninfo' : which;
+    expect(said(ours.stdout)).toBe(`${name}: OK (unknown: the role of ${options} may not call pg_control_system())`);
+    const asBarman = await runPgcellar(['check', 'main'], { home, as: 'barman' });
+    expect(said(asBarman.stdout)).toBe(`${name}: OK`);
+    if (own === other) expect(said((await runOracle(['check', 'main'], { home })).stdout)).toBe(`${name}: OK`);
+  }
+  await configure();
+  await primary.query('GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC');
+  await primary.query('DROP ROLE asks');
 });
 
 test('a backup is of the node that queries go to, and so is each line of check', async () => {
@@ -121,6 +176,31 @@ test('strings that reach two nodes of a cluster, or two clusters, are refused be
   await configure();
   expect(`${stdout}${stderr}`).toContain('another node of that cluster');
   expect([exitCode, await records()]).toEqual([1, before]);
+});
+
+test('a receiver across two clusters is refused, and across two nodes of a cluster it is told', async () => {
+  await using other = await startCluster({ major: 18, uniqueSystemId: true });
+  const conninfo = primary.conninfo({ user: 'barman' });
+  const received = async (more: IniSection) => {
+    await configure({ conninfo, slot_name: 'none', create_slot: 'manual', ...more });
+    await runPgcellar(['terminate-process', 'main', 'receive-wal'], { home });
+    const { exitCode, stdout, stderr } = await runPgcellar(['receive-wal', 'main'], { home });
+    return [exitCode, `${stdout}${stderr}`] as const;
+  };
+  const [refused, reason] = await received({ streaming_conninfo: other.conninfo({ user: 'streaming_barman' }) });
+  expect(reason).toMatch(/conninfo reaches the cluster \d+ on .* and streaming_conninfo the cluster \d+ on .*/);
+  const [withWal, ofWal] = await received({
+    wal_streaming_conninfo: other.conninfo({ user: 'streaming_barman' }),
+    wal_conninfo: conninfo,
+  });
+  expect(ofWal).toMatch(/wal_conninfo reaches the cluster \d+ on .* and wal_streaming_conninfo the cluster \d+ on .*/);
+  const [, told] = await received({ streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }) });
+  expect(told).toContain(
+    `conninfo reaches a primary on 127.0.0.1 port ${String(primary.port)}, and streaming_conninfo another node of that cluster on 127.0.0.1 port ${String(standby.port)}: WAL is received from the second`,
+  );
+  expect([refused, withWal]).toEqual([1, 1]);
+  await configure();
+  await startReceiver(home, primary);
 });
 
 test.each(['transaction', 'statement'] as const)(
