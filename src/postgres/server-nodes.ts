@@ -75,8 +75,8 @@ export class ServerNodes {
    */
   async requireOneServer(connection: Connection, signal?: AbortSignal): Promise<void> {
     const marked = await this.marked(signal);
-    await using _ = marked.stream;
-    const difference = await this.difference(connection, marked);
+    await using stream = marked.stream;
+    const difference = await this.difference(connection, { ...marked, stream });
     if (difference === undefined) return;
     throw new OperatorError('backup-refused', difference.reason, {
       hint: 'begin and end of a backup are asked of the first and its files copied from the second: give both the same host and port',
