@@ -228,6 +228,10 @@ const table = {
     cause: 'nobody receives WAL; cron starts the receiver, and the log says why it ended',
     steps: [startReceiver],
   },
+  'receiver-waits': {
+    cause: 'a receiver cannot stream from a server that does not answer; cron starts it again once the server does',
+    steps: [note('mend the lines "PostgreSQL" and "PostgreSQL streaming" first: this one follows')],
+  },
   'receiver-stuck': {
     cause: 'the receiver cannot go on: {reason}',
     steps: [note('it begins again at {restart}; {loss}'), own('receive-wal', '--reset', '{server}'), startReceiver],

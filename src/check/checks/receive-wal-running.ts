@@ -12,13 +12,17 @@ export const receiveWalRunning: Check = {
   isCritical: true,
   about: 'Programs and configuration',
   meaning: 'Nobody receives WAL. Where the receiver cannot go on, the hint says why.',
-  remedies: ['receiver-stopped', ...stuckRemedies],
+  remedies: ['receiver-stopped', 'receiver-waits', ...stuckRemedies],
   async run(facts) {
     const { server } = facts;
     if (!server.config.options.streaming_archiver) return undefined;
     if (await isLockHeld(serverLockPath(server.layout, 'receive-wal'))) return passed();
     const stuck = await findStuckReceiver(facts);
     if (stuck !== undefined) return failed(stuck.reason, stuck.remedy);
+    if ((facts.walStreaming ?? facts.streaming)?.kind === 'failed') {
+      const waits = failed('the server does not answer: there is nothing to stream from', mendedBy('receiver-waits'));
+      return { ...waits, asBarman: 'See the Barman log file for more details' };
+    }
     const hint = "'cron' starts the receiver; see the log file for why it ended";
     return { ...failed(hint, mendedBy('receiver-stopped')), asBarman: 'See the Barman log file for more details' };
   },

@@ -272,6 +272,9 @@ describe('a server that cannot be reached', () => {
       'receive-wal running',
       'archiver errors',
     ]);
+    const receiver = line(results, 'receive-wal running');
+    expect(receiver?.hint).toBe('the server does not answer: there is nothing to stream from');
+    expect(receiver?.remedy?.steps.map(({ use }) => use)).toEqual(['advice']); // no receiver is started that cannot run
     expect(line(results, 'pg_basebackup compatible')?.hint).toMatch(/^PostgreSQL version: None, pg_basebackup version: \d/);
   });
 
