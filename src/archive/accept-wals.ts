@@ -1,15 +1,18 @@
+import { closeSync, openSync, readSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
+import type { KnownCluster } from '../catalog/identity.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { CodecSurroundings } from '../compression/codec.ts';
 import { BoundedSink } from '../shared/bounded-sink.ts';
 import type { Context } from '../shared/context.ts';
 import { makeFolderDurably, syncFolder } from '../shared/durable-file.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { firstPageBytes, misplacement, parseFirstPage } from '../wal/first-page.ts';
 import { longestHistoryBytes } from '../wal/timeline-history.ts';
-import { walKindOf } from '../wal/wal-name.ts';
+import { parseWalName, segmentOf, walKindOf } from '../wal/wal-name.ts';
 import { digestOfFile } from './digest-of-file.ts';
 import { memberName } from './member-name.ts';
 import { publishArrival } from './publish-arrival.ts';
@@ -24,12 +27,16 @@ interface Transfer {
   digest: DigestName;
 }
 
-type AcceptContext = Pick<Context, 'clock' | 'messages'>;
+interface AcceptContext extends Pick<Context, 'clock' | 'messages'> {
+  /** Which cluster the catalog belongs to; asked only for plain WAL. */
+  readonly readCluster?: () => Promise<KnownCluster | undefined>;
+}
 
 /**
  * Takes WAL files from a tar stream into the incoming folder (cli.md section 15.1): each needs a checksum, and nothing is published
  * before all of them fit. Returning means: synced, and found by the archiver and by get-wal.
- * @throws OperatorError `wal-stream-invalid`, or `file-unwritable` for a full disk; nothing is published then
+ * @throws OperatorError `wal-stream-invalid`, `wal-foreign`, or `file-unwritable` for a full disk; nothing is published then, and
+ * PostgreSQL keeps the files
  */
 export async function acceptWals(
   layout: ServerLayout,
@@ -44,6 +51,7 @@ export async function acceptWals(
     await receive(layout.incoming, input, { transfer, context });
     await verify(transfer);
     if (surroundings !== undefined) await refuseBombs(transfer, surroundings);
+    for (const file of transfer.files) await refuseForeign(file, context);
     for (const { name, temporary } of transfer.files) {
       await publishArrival(layout, { name, temporary, digest: transfer.digest, sum: transfer.sums.get(name) }, context);
     }
@@ -122,5 +130,35 @@ async function verify({ files, sums, digest }: Transfer): Promise<void> {
     const received = digest === 'sha256' ? sha256 : await digestOfFile(temporary, digest);
     if (received !== expected)
       throw new OperatorError('wal-stream-invalid', `the checksum of '${name}' does not match: it was damaged on its way`);
+  }
+}
+
+/** WAL of another cluster, or of another place than its name says, is refused while PostgreSQL still has it. */
+async function refuseForeign({ name, temporary }: ReceivedFile, { readCluster }: AcceptContext): Promise<void> {
+  const wal = parseWalName(name);
+  const segment = wal === undefined || wal.endsWith('.backup') ? undefined : segmentOf(wal);
+  const page = segment === undefined ? undefined : parseFirstPage(firstBytes(temporary));
+  if (segment === undefined || page === undefined) return;
+  const refuse = (problem: string, hint: string): never => {
+    throw new OperatorError('wal-foreign', `${name} is refused: ${problem}`, { hint });
+  };
+  const misplaced = misplacement(page, segment);
+  if (misplaced !== undefined) refuse(misplaced, 'archive_command has to send the file that PostgreSQL names');
+  const [found, known] = [String(page.systemid), await readCluster?.()];
+  if (known !== undefined && known.systemid !== found) {
+    refuse(
+      `it belongs to another cluster: its system identifier is ${found}, that of ${known.source} is ${known.systemid}`,
+      'give the new cluster a server section and a backup_directory of its own',
+    );
+  }
+}
+
+function firstBytes(path: string): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const head = Buffer.alloc(firstPageBytes);
+    return head.subarray(0, readSync(file, head, 0, firstPageBytes, 0));
+  } finally {
+    closeSync(file);
   }
 }

@@ -15,6 +15,8 @@ export async function commitWals(layout: ServerLayout, prepared: readonly Prepar
     for (const { temporary, destination } of prepared) await rename(temporary, destination);
     for (const folder of new Set(prepared.map(({ destination }) => dirname(destination)))) await syncFolder(folder);
     await syncFolder(layout.wals);
+    const replaced = new Set(prepared.filter(({ replaces }) => replaces).map(({ entry }) => entry.name));
+    if (replaced.size > 0) await index.remove(replaced);
     await index.append(prepared.map(({ entry }) => entry));
   }
   for (const { source } of prepared) await rm(source, { force: true });

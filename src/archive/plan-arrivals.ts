@@ -15,8 +15,8 @@ export interface ArrivalPlan {
   readonly unfinished: readonly WalName[];
   /** No WAL at all: to the errors folder. */
   readonly unknown: readonly string[];
-  /** Archivable files that the batch size leaves for the next run. */
-  readonly leftCount: number;
+  /** Files that the batch size leaves for the next run, in this order; whether they are unfinished was not asked. */
+  readonly later: readonly WalName[];
 }
 
 interface ArrivalRules {
@@ -45,11 +45,13 @@ export function planArrivals(arrivals: readonly Arrival[], { channel, batchSize,
   const ready = wals.filter((name) => name !== heldBack);
   const archive: WalName[] = [];
   const unfinished: WalName[] = [];
+  let asked = 0;
   for (const name of ready) {
     if (batchSize > 0 && archive.length >= batchSize) break;
+    asked++;
     (channel === 'file' && isUnfinished(name) ? unfinished : archive).push(name);
   }
-  return { archive, unfinished, unknown, leftCount: ready.length - archive.length - unfinished.length };
+  return { archive, unfinished, unknown, later: ready.slice(asked) };
 }
 
 function newestOfReceiver(wals: readonly WalName[]): WalName | undefined {

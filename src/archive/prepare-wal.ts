@@ -20,6 +20,14 @@ export interface PreparedWal {
   readonly destination: string;
   /** What the source was when it was read; only of what was encrypted here. */
   readonly sealedFrom: FileIdentity | undefined;
+  /** Takes the place of an archived file that cannot be read. */
+  readonly replaces?: true;
+}
+
+/** A file as it was when it was looked into. */
+interface SeenSource {
+  readonly source: string;
+  readonly seen: FileIdentity;
 }
 
 /** Suffixes of files that are not in the archive yet; what a crash leaves is overwritten by the next run. */
@@ -31,17 +39,17 @@ const encryptedSuffix = '.gpg';
  * already, then encrypted when the server asks for that; else a second link to it, else (on another file system) a copy. Mode and time
  * are those of the source.
  */
-export async function prepareWal(server: Server, name: WalName, source: string): Promise<PreparedWal> {
+export async function prepareWal(server: Server, name: WalName, { source, seen }: SeenSource): Promise<PreparedWal> {
   const destination = archivedWalPath(server.layout, name);
   const compressed = `${destination}${temporarySuffix}`;
   const encrypted = `${compressed}${encryptedSuffix}`;
   await makeFolderDurably(dirname(destination));
   await removeAll([compressed, encrypted]);
   try {
-    const [identity, before] = [await identityOf(source), await movableIdentityOf(source)];
+    const identity = await identityOf(source);
     const stored = await store(server, { source, compressed, encrypted });
     await syncFile(stored.temporary);
-    if ((await movableIdentityOf(source)) !== before) throw changedMeanwhile(source);
+    if ((await movableIdentityOf(source)) !== seen) throw changedMeanwhile(source);
     const { size } = await sizeAndTime(stored.temporary);
     const { time } = await sizeAndTime(source);
     const { temporary, compression, encryption } = stored;

@@ -2,8 +2,10 @@ import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import { listStreamed } from '../catalog/list-streamed.ts';
+import { readFirstPage } from '../catalog/segment-content.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
 import type { ClientConnection } from '../postgres/client-connection.ts';
 import { requireClientProgram } from '../postgres/client-programs.ts';
 import { receivewalArguments } from '../postgres/receivewal-arguments.ts';
@@ -16,7 +18,8 @@ import { renameNew } from '../shared/rename-new.ts';
 import { quoteWords } from '../shared/shell-words.ts';
 import { lastLines } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
-import { parseSegmentName, type SegmentName, segmentIndex } from '../wal/wal-name.ts';
+import { parseSegmentName, type SegmentName, segmentIndex, walKindOf } from '../wal/wal-name.ts';
+import { rejectWal } from './reject-wal.ts';
 
 interface ReceiverOptions {
   readonly server: Server;
@@ -25,6 +28,8 @@ interface ReceiverOptions {
   readonly serverVersion: number;
   readonly segmentSize: number;
   readonly isSynchronous: boolean;
+  /** Of the server that WAL comes from. */
+  readonly systemid?: string;
 }
 
 /** After it was told to end: while it waits for a server that hangs it hears nothing. */
@@ -43,6 +48,7 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
   const { environment, programPath: path } = server;
   const program = await requireClientProgram('pg_receivewal', { path, environment, serverVersion });
   await makeFolderDurably(server.layout.streaming);
+  await moveForeignAside(options, context);
   await replaceTornPartial(server.layout, segmentSize);
   const argv = receivewalArguments({
     program: program.path,
@@ -82,6 +88,20 @@ export async function receiveWal(options: ReceiverOptions, context: Context): Pr
   throw new OperatorError('receiver-failed', `ArchiverFailure:pg_receivewal terminated with error: ${reason}`, {
     hint: lastLines(result.stderr, 2),
   });
+}
+
+/** What another cluster left in the folder must be neither gone on with nor written over. */
+async function moveForeignAside({ server, systemid }: ReceiverOptions, context: Context): Promise<void> {
+  const { layout } = server;
+  if (systemid === undefined) return;
+  for (const name of (await namesIn(layout.streaming)).toSorted()) {
+    if (!['segment', 'partial'].includes(walKindOf(name) ?? '')) continue;
+    const path = join(layout.streaming, name);
+    const page = await readFirstPage(path, { ...storageOf(server), custom: undefined });
+    if (page === undefined || String(page.systemid) === systemid) continue;
+    const movedTo = await rejectWal(layout, path, { reason: 'foreign', now: context.clock.now() });
+    context.messages.warning(`${path} belongs to another cluster (${String(page.systemid)}); it was moved to ${movedTo}`);
+  }
 }
 
 /**

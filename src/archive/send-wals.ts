@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
+import { readPlainSegment, segmentProblem } from '../catalog/segment-content.ts';
 import type { Server } from '../config/server.ts';
 import { formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import { fillFile } from '../shared/fill-file.ts';
 import { isMissing } from '../shared/look.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
-import type { WalName } from '../wal/wal-name.ts';
+import { parseSegmentName, type WalName } from '../wal/wal-name.ts';
 import { findWal, peekWals } from './find-wal.ts';
 
 const peekedAtOnce = 16;
@@ -52,15 +53,18 @@ async function fill(row: Row, first: WalName): Promise<void> {
   archive.finalize();
 }
 
-/** False when the file is gone, which ends the row. */
+/** False when the file is gone, or is not that segment, which ends the row. */
 async function sendOne(row: Row, name: WalName): Promise<boolean> {
   const path = await findWal(row.server.layout, name, { allowsPartial: false });
   if (path === undefined) return false;
   try {
     const { compression, encryption } = await formOf(path, row.storage);
-    if (encryption === undefined && compression !== 'custom') await sendFile(row, name, path);
-    else await sendPlain(row, name, path);
-    return true;
+    if (encryption === undefined && compression !== 'custom') {
+      if (isNoSegment(path, name)) return false; // whoever asks for it by itself is told why
+      await sendFile(row, name, path);
+      return true;
+    }
+    return await sendPlain(row, name, path);
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;
@@ -74,11 +78,21 @@ async function sendFile({ archive }: Row, name: WalName, path: string): Promise<
 }
 
 /** Through a file of its own folder: a tar stream wants to know the size first. */
-async function sendPlain(row: Row, name: WalName, path: string): Promise<void> {
+async function sendPlain(row: Row, name: WalName, path: string): Promise<boolean> {
   await using folder = await makeScratchFolder('wal');
   const plain = join(folder.path, name);
   await fillFile(plain, async (to) => {
     await writePlainWal(path, to, row.storage);
   });
+  if (isNoSegment(plain, name)) return false;
   await sendFile(row, name, plain);
+  return true;
+}
+
+/** Lies plain, and begins or ends as the segment of that name does not. */
+function isNoSegment(path: string, name: WalName): boolean {
+  const segment = parseSegmentName(name);
+  const content = segment === undefined ? undefined : readPlainSegment(path, { custom: undefined });
+  if (segment === undefined || content === undefined) return false;
+  return content.kind === 'foreign-matter' || segmentProblem(content, segment) !== undefined;
 }

@@ -1,3 +1,4 @@
+import type { KnownCluster } from '../catalog/identity.ts';
 import type { WalEntry } from '../catalog/wal-entry.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
@@ -7,11 +8,13 @@ import { EnteringLine } from './entering-line.ts';
 import { inPlaces } from './in-places.ts';
 import type { ArrivalChannel } from './plan-arrivals.ts';
 import { discardPrepared } from './prepare-wal.ts';
-import { type ArrivalOutcome, isExhausted, isPrepared, type Taken, takeArrival } from './take-arrival.ts';
+import { type ArrivalOutcome, isExhausted, isLeft, isPrepared, type Taken, takeArrival } from './take-arrival.ts';
 
 export interface StoreOptions {
   readonly server: Server;
   readonly channel: ArrivalChannel;
+  /** What the catalog belongs to, where that is known. */
+  readonly cluster: KnownCluster | undefined;
   /** Files that are compressed and encrypted at the same time: one for each core. */
   readonly preparedAtOnce: number;
   /** How long a file may hold up those behind it; ten seconds when left out. */
@@ -22,7 +25,7 @@ export interface StoreOptions {
 
 /** A file that stays where it arrived, and why. */
 export interface LeftWal {
-  readonly name: WalName;
+  readonly name: string;
   readonly error: unknown;
 }
 
@@ -30,6 +33,8 @@ export interface LeftWal {
 export interface StoredWals {
   readonly outcomes: readonly ArrivalOutcome[];
   readonly left: readonly LeftWal[];
+  /** Of files that somebody may still be writing. */
+  readonly growing: readonly WalName[];
   readonly entries: readonly WalEntry[];
 }
 
@@ -51,6 +56,7 @@ export async function storeWals(names: readonly WalName[], options: StoreOptions
   return {
     outcomes: [...stored.outcomes, ...again.outcomes],
     left: [...stored.left, ...again.left],
+    growing: [...stored.growing, ...again.growing],
     entries: [...stored.entries, ...again.entries],
   };
 }
@@ -102,7 +108,8 @@ async function storePass(names: readonly WalName[], options: StoreOptions, conte
   if (failure !== undefined) throw failure.error;
   const stored = {
     outcomes: entered.flatMap(outcomeOf),
-    left: entered.filter((taken) => taken.kind === 'failed'),
+    left: entered.filter(isLeft),
+    growing: entered.flatMap((taken) => (taken.kind === 'growing' ? [taken.name] : [])),
     entries: entered.filter(isPrepared).map(({ prepared: { entry } }) => entry),
   };
   return { stored, exhausted, rest: names.filter((_, at) => results[at] === undefined) };
@@ -111,6 +118,8 @@ async function storePass(names: readonly WalName[], options: StoreOptions, conte
 function tellOutcomes(outcomes: readonly ArrivalOutcome[], { onOutcome }: StoreOptions, { log }: Context): void {
   for (const outcome of outcomes) {
     if (outcome.kind === 'duplicate') log.warning(`${duplicateText(outcome.name)}; it was moved to ${outcome.movedTo}`);
+    else if (outcome.kind === 'foreign' || outcome.kind === 'misnamed')
+      log.error(`${outcome.name} was kept out of the archive: ${outcome.problem}; it was moved to ${outcome.movedTo}`);
     onOutcome?.(outcome);
   }
 }

@@ -8,15 +8,16 @@ import type { Context } from '../shared/context.ts';
 import { isMissing, sizeAndTime } from '../shared/look.ts';
 import { messageOf, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
+import { judgeArrival } from './judge-arrival.ts';
 import { channelFolder } from './list-arrivals.ts';
-import { duplicateText, type LeftWal, type StoreOptions, storeWals } from './store-wals.ts';
+import { duplicateText, type StoreOptions, storeWals } from './store-wals.ts';
 import type { ArrivalOutcome } from './take-arrival.ts';
 
 interface HookedResult {
-  /** False when a hook asked to stop. */
-  readonly isWanted: boolean;
-  /** The file stays where it arrived. */
-  readonly left: LeftWal | undefined;
+  /** `stop` when a hook asked for it, `growing` for a file that somebody may still be writing: nothing was done with it. */
+  readonly kind: 'done' | 'stop' | 'growing';
+  /** Why the file stays where it arrived. */
+  readonly error?: unknown;
 }
 
 /**
@@ -24,22 +25,29 @@ interface HookedResult {
  * @throws what keeps any file from being stored
  */
 export async function storeWithHooks(name: WalName, options: StoreOptions, context: Context): Promise<HookedResult> {
-  const { server, channel } = options;
+  const { server, channel, cluster } = options;
   const source = join(channelFolder(server.layout, channel), name);
   const variables = await variablesIfThere(name, source, server);
-  if (variables === undefined) return { isWanted: true, left: undefined };
+  if (variables === undefined) return { kind: 'done' };
+  const arrived = { server, name, path: source, isFinished: channel === 'streaming', cluster };
+  if ((await judgeArrival(arrived, context)).kind === 'growing') return { kind: 'growing' };
   if ((await runPreHooks({ server, event: 'archive', variables }, context)) === 'stop') {
     await runPostHooks({ server, event: 'archive', variables }, context);
-    return { isWanted: false, left: undefined };
+    return { kind: 'stop' };
   }
   const { outcome, compression, failure, isFatal } = await storeOne(name, options, context);
   const isArchived = outcome?.kind === 'archived';
   const place = archivedWalPath(server.layout, name);
   const after = isArchived ? await variablesOf(name, place, compression) : { ...variables, BARMAN_FILE: place };
-  const error = failure === undefined ? (outcome?.kind === 'duplicate' ? duplicateText(name) : '') : messageOf(failure);
+  const error = failure === undefined ? refusalText(outcome) : messageOf(failure);
   await runPostHooks({ server, event: 'archive', variables: after, error }, context);
   if (isFatal) throw failure;
-  return { isWanted: true, left: failure === undefined ? undefined : { name, error: failure } };
+  return { kind: 'done', error: failure };
+}
+
+function refusalText(outcome: ArrivalOutcome | undefined): string {
+  if (outcome?.kind === 'duplicate') return duplicateText(outcome.name);
+  return outcome?.kind === 'foreign' || outcome?.kind === 'misnamed' ? outcome.problem : '';
 }
 
 interface StoredOne {

@@ -29,6 +29,24 @@ export async function readIdentity(layout: ServerLayout): Promise<Identity | und
   });
 }
 
+/** The cluster that a catalog belongs to. */
+export interface KnownCluster {
+  readonly systemid: string;
+  /** What says so: a path, a backup or a WAL segment. */
+  readonly source: string;
+}
+
+/** What the stored identity says; undefined also where it is broken, which `check` tells. */
+export async function readStoredCluster(layout: ServerLayout): Promise<KnownCluster | undefined> {
+  try {
+    const stored = await readIdentity(layout);
+    return stored === undefined ? undefined : { systemid: stored.systemid, source: identityPath(layout) };
+  } catch (error) {
+    if (error instanceof OperatorError) return undefined;
+    throw error;
+  }
+}
+
 /** Stores the identity unless there is one. */
 export async function writeIdentityOnce(layout: ServerLayout, { systemid, version }: Identity): Promise<void> {
   if ((await readIdentity(layout)) !== undefined) return;

@@ -89,13 +89,25 @@ export class WalIndex implements AsyncDisposable {
 
   /**
    * Writes the index anew from what lies in the archive, sorted by folder and name (catalog.md section 7.4). Partial segments are
-   * indexed too, so that they go when their time comes. A compression of the server's own is only recognised where it is given.
+   * indexed too, so that they go when their time comes. A compression of the server's own is only recognised where it is given; where a
+   * file that is neither WAL nor recognised has a line, the compression of that line stays.
    */
   async rebuild(custom?: CustomCompression): Promise<RebuildCounts> {
     const counts = { history: 0, backupLabels: 0, walFiles: 0 };
-    await this.#replace(linesOfArchive(this.#layout, custom, counts));
+    const known = await this.#knownForms();
+    await this.#replace(linesOfArchive(this.#layout, { custom, known }, counts));
     await rm(join(this.#layout.wals, 'xlog.db'), { force: true }); // where releases before 3.13 had it
     return counts;
+  }
+
+  /** Nothing where the index is missing or broken, which is what a rebuild is for. */
+  async #knownForms(): Promise<WalLedger | undefined> {
+    try {
+      return (await pathExists(xlogdbPath(this.#layout))) ? await this.ledger() : undefined;
+    } catch (error) {
+      if (error instanceof OperatorError) return undefined;
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -43,6 +43,7 @@ import { streamingWalsDirectory } from './checks/streaming-wals-directory.ts';
 import { systemidCoherence } from './checks/systemid-coherence.ts';
 import { unavailableOptions } from './checks/unavailable-options.ts';
 import { walArchive } from './checks/wal-archive.ts';
+import { walArrivals } from './checks/wal-arrivals.ts';
 import { walContinuity } from './checks/wal-continuity.ts';
 import { walFiles } from './checks/wal-files.ts';
 import { walLevel } from './checks/wal-level.ts';
@@ -109,6 +110,7 @@ export const allChecks: readonly Check[] = [
   backupFiles,
   walContinuity,
   walFiles,
+  walArrivals,
   programs,
   unavailableOptions,
 ];

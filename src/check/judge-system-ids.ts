@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { readIdentity } from '../catalog/identity.ts';
+import { readKnownCluster } from '../catalog/known-cluster.ts';
 import type { Server } from '../config/server.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
 import { parseConninfo } from '../postgres/conninfo.ts';
 import { readSystemId } from '../postgres/server-queries.ts';
 import { withService } from '../postgres/service-file.ts';
@@ -26,12 +28,22 @@ export async function judgeSystemIds({ server }: CheckFacts, accesses: Accesses)
     return failed('is the streaming DSN targeting the same server of the PostgreSQL connection string?', differing(server));
   }
   const stored = (await readIdentity(server.layout))?.systemid;
-  if (stored === undefined) return passed('no system Id stored on disk');
+  if (stored === undefined) return await judgeByContent(server, found);
   if (stored === found) return passed();
   const path = join(server.layout.root, 'identity.json');
   return failed(
     `the system Id of the connected PostgreSQL server changed, stored in "${path}"`,
     mendedBy('another-cluster', { folder: server.layout.root, stored, found }),
+  );
+}
+
+/** Without `identity.json`, which the next backup writes, backups and WAL say what the catalog belongs to. */
+async function judgeByContent(server: Server, found: string): Promise<Verdict> {
+  const known = await readKnownCluster(server.layout, storageOf(server));
+  if (known === undefined || known.systemid === found) return passed('no system Id stored on disk');
+  return failed(
+    `the system Id of the connected PostgreSQL server is ${found}, that of ${known.source} is ${known.systemid}`,
+    mendedBy('another-cluster', { folder: server.layout.root, stored: known.systemid, found }),
   );
 }
 

@@ -48,6 +48,14 @@ const table = {
     cause: 'WAL comes faster into {folder} than it is archived, or archive-wal does not run',
     steps: [own('archive-wal', '{server}')],
   },
+  'arrivals-stuck': {
+    cause:
+      'files in {folder} wait to be archived, and cannot be: cut off, unreadable, or packed with a program that is missing here',
+    steps: [
+      own('archive-wal', '{server}'),
+      note('what it tells names each file; one that was cut off comes again when it is removed and PostgreSQL still has it'),
+    ],
+  },
   'conninfo-unset': { cause: '{key} is not set', steps: [setting('{key} = host=… user=… dbname=postgres')] },
   'not-listening': {
     cause: 'nothing takes connections at {where}: PostgreSQL is down, or host and port in {key} are wrong',
@@ -350,7 +358,7 @@ const table = {
     cause: 'WAL files were refused and lie in {errors}: other content under a known name, or no WAL at all',
     steps: [
       shell('ls', '-l', '{errors}'),
-      note('.duplicate: two servers archive into one place. When they were looked at:'),
+      note('.duplicate, .foreign: two servers archive into one place. When they were looked at:'),
       decision(shell('find', '{errors}', '-mindepth', '1', '-maxdepth', '1', '-exec', 'mv', '-t', '{aside}', '{}', '+')),
     ],
   },

@@ -9,6 +9,7 @@ import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
 import { storageOf } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
+import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
 
 interface ArchiveOptions {
@@ -49,6 +50,30 @@ export async function archiveWal(server: Server, { isQuiet }: ArchiveOptions, co
   if (second !== undefined) context.messages.error(second.message);
   if (first !== undefined) throw first;
   return 'done';
+}
+
+/**
+ * As {@link archiveWal} inside other work, which goes on whatever cannot be archived: that is told, each time that it is something new.
+ * @throws OperatorError `interrupted`
+ */
+export class QuietArchiver {
+  readonly #server: Server;
+  #told = '';
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  async run(context: Context): Promise<void> {
+    try {
+      await archiveWal(this.#server, { isQuiet: true }, context);
+    } catch (error) {
+      const failure = expectedFailureOf(error);
+      if (failure === undefined || failure.code === 'interrupted' || context.signal.aborted) throw error;
+      if (failure.message !== this.#told) context.messages.warning(failure.message);
+      this.#told = failure.message;
+    }
+  }
 }
 
 /** The channels that a server has, in the order in which they are archived. */
@@ -103,8 +128,19 @@ function linesOf(outcome: ArrivalOutcome, serverName: string): string[] {
         `\tError: ${outcome.name} is already present in server ${serverName} with other content. It was moved to ${outcome.movedTo}`,
       ];
     case 'unknown':
-      return [`\tError: ${outcome.name} is not a WAL file. It was moved to ${outcome.movedTo}`];
+      return [`\tError: ${shown(outcome.name)} is not a WAL file. It was moved to ${shown(outcome.movedTo)}`];
+    case 'foreign':
+    case 'misnamed':
+      return [
+        `\t${outcome.name}`,
+        `\tError: ${outcome.name} does not belong into the archive of server ${serverName}: ${outcome.problem}. It was moved to ${outcome.movedTo}`,
+      ];
   }
+}
+
+/** A name from outside, in quotes where it could pass for more than a name. */
+function shown(name: string): string {
+  return hasControlCharacter(name) ? JSON.stringify(name) : name;
 }
 
 function refuseUnavailable(server: Server): void {

@@ -1,8 +1,10 @@
+import { findRejectedWal } from '../backup/find-rejected-wal.ts';
 import { judgeWals, readWalFacts } from '../backup/judge-wals.ts';
 import type { Backup, BackupId } from '../catalog/backup.ts';
 import { readBackupRecord, writeBackupRecord } from '../catalog/backup-records.ts';
 import { backupLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
 import { OperatorError } from '../shared/operator-error.ts';
@@ -26,6 +28,10 @@ export async function checkBackup(server: Server, id: BackupId, context: Context
     });
   }
   if (backup.status !== 'WAITING_FOR_WALS' && backup.status !== 'DONE') return backup;
+  if (backup.status === 'WAITING_FOR_WALS') {
+    const rejected = await findRejectedWal(server.layout, backup, storageOf(server));
+    if (rejected !== undefined) return await fail(server, backup, rejected);
+  }
   const verdict = await judgeWals(backup, await readWalFacts(server.layout, backup));
   switch (verdict.kind) {
     case 'complete':

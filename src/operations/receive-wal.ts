@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { realignStreamingFolder, receiveWal } from '../archive/receive-wal.ts';
-import { readIdentity } from '../catalog/identity.ts';
+import { readKnownCluster } from '../catalog/known-cluster.ts';
 import { listStreamed } from '../catalog/list-streamed.ts';
 import { noteReceiverFailure } from '../catalog/receiver-failure.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import { walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
 import { shortAnswerMs } from '../postgres/answering-within.ts';
 import type { Connection } from '../postgres/connect.ts';
 import { mayWaitFor } from '../postgres/may-wait-for.ts';
@@ -89,7 +90,8 @@ async function receive(server: Server, nodes: ServerNodes, context: Context): Pr
   await using connection = await nodes.program(server.config.options.streaming_archiver_name, context.signal);
   const forgetting = forgetFailureWhenRunning(server, context);
   try {
-    await receiveWal({ server, connection, serverVersion, segmentSize, isSynchronous }, context);
+    const { systemid } = facts.identity;
+    await receiveWal({ server, connection, serverVersion, segmentSize, isSynchronous, systemid }, context);
   } catch (error) {
     if (stuck === undefined || expectedFailureOf(error)?.code !== 'receiver-failed') throw error;
     throw stuckError(stuck, server, error);
@@ -341,7 +343,7 @@ async function preflight(server: Server, nodes: ServerNodes, context: Context): 
     refuse('wal_level is minimal', 'set wal_level = replica and restart PostgreSQL');
   const { identity, history, difference } = await identify(nodes, connection, context);
   if (difference?.isOtherCluster === true) refuse(difference.reason, 'give both the same host and port');
-  const stored = await readIdentity(server.layout);
+  const stored = await readKnownCluster(server.layout, storageOf(server));
   if (stored !== undefined && stored.systemid !== identity.systemid) {
     refuse(
       `it is another cluster (${identity.systemid}) than the one in the catalog (${stored.systemid})`,

@@ -18,7 +18,7 @@ import { formatFixed } from '../shared/format-fixed.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { formatLongTime, localTimestamp } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
-import { archiveWal } from './archive-wal.ts';
+import { QuietArchiver } from './archive-wal.ts';
 import { checkBackup } from './check-backup.ts';
 import { whyNothingIsReceived } from './receive-wal.ts';
 import { writeChildren } from './settle-children.ts';
@@ -124,8 +124,9 @@ async function waitForWals(job: BackupJob): Promise<void> {
   context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'${limit}`);
   const deadlineMs = seconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + seconds * 1000;
   let askAtMs = context.clock.elapsedMs() + askAboutReceiverMs;
+  const archiver = new QuietArchiver(server);
   while (!context.signal.aborted) {
-    await archiveWal(server, { isQuiet: true }, context);
+    await archiver.run(context);
     await lookForWals(job);
     if (job.backup.status !== 'WAITING_FOR_WALS') return;
     if (context.clock.elapsedMs() > deadlineMs) {

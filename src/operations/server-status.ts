@@ -1,5 +1,6 @@
 import { type Backup, backupTypeOf, isCopyDone } from '../catalog/backup.ts';
 import { readBackupRecords } from '../catalog/backup-records.ts';
+import { describeStuckWal, findStuckWal } from '../check/stuck-wal.ts';
 import { nodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { shortAnswerMs } from '../postgres/answering-within.ts';
@@ -38,6 +39,9 @@ export async function readServerStatus(server: Server, context: Context): Promis
   items.push(...catalogItems(server, backups));
   if (config.options.primary_ssh_command !== undefined)
     add('primary_ssh_command', 'SSH command to primary server', config.options.primary_ssh_command);
+  const stuck = await findStuckWal(server, context.clock.now());
+  // what is wrong is shown under every name
+  if (stuck.length > 0) add('stuck_wal_arrivals', 'WAL that waits to be archived', describeStuckWal(stuck));
   return { name: config.name, items, own: await continuityItems(server, backups, context) };
 }
 

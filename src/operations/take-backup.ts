@@ -6,10 +6,12 @@ import { type Backup, type BackupId, idAfter, newBackup, parseBackupId } from '.
 import { greatestBackupId, readBackupRecords } from '../catalog/backup-records.ts';
 import { ancestorsOf } from '../catalog/families.ts';
 import { writeIdentityOnce } from '../catalog/identity.ts';
+import { readKnownCluster } from '../catalog/known-cluster.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import { nodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { unavailableOptionsInUse } from '../config/unavailable-options.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
 import { readBackupFacts } from '../postgres/backup-facts.ts';
 import { requireSession } from '../postgres/require-session.ts';
 import { afterGrace } from '../shared/after-grace.ts';
@@ -18,7 +20,7 @@ import { tryLockFile } from '../shared/file-lock.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatCompactTime, localTimestamp } from '../shared/timestamp.ts';
 import type { Host } from '../transport/host.ts';
-import { archiveWal } from './archive-wal.ts';
+import { QuietArchiver } from './archive-wal.ts';
 import { checkBackup } from './check-backup.ts';
 import { requireHealthyServer } from './check-server.ts';
 import { findParent, requireUsableParent } from './choose-parent.ts';
@@ -42,7 +44,7 @@ export async function takeBackup(server: Server, request: BackupRequest, context
   host?.login?.begin(); // and one for rsync, which takes as long as the check
   await requireHealthyServer(server, { timeoutSeconds: request.checkTimeoutSeconds, host }, context);
   const backup = await copyUnderLock({ server, method, request, parentId, host, context });
-  await archiveWal(server, { isQuiet: true }, context);
+  await new QuietArchiver(server).run(context);
   await lookForWals(server, backup.id, context);
   await purgeBeforeFirstBackup(server, backup, context);
   await warnOfMixedChecksums(server, backup, context);
@@ -91,6 +93,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   if (method.mode(server.config) === 'postgres') await nodes.requireOneServer(connection, context.signal);
   const facts = await readBackupFacts(connection);
   if (facts.systemid !== undefined) {
+    await refuseOtherCluster(server, facts.systemid);
     await writeIdentityOnce(server.layout, { systemid: facts.systemid, version: String(Math.floor(facts.version / 10_000)) });
   }
   const chosen = parentId === undefined ? undefined : await findParent(server, parentId);
@@ -106,6 +109,17 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   const ancestors = chosen === undefined ? [] : [chosen.backup, ...ancestorsOf(chosen.backups, chosen.backup)];
   await using job = new BackupJob({ server, request, context, connection, nodes, facts, host, ancestors }, backup);
   return await runBackupJob(job, method);
+}
+
+/** What is in the catalog says which cluster it is of, also when `identity.json` was removed. */
+async function refuseOtherCluster(server: Server, systemid: string): Promise<void> {
+  const known = await readKnownCluster(server.layout, storageOf(server));
+  if (known === undefined || known.systemid === systemid) return;
+  throw new OperatorError(
+    'backup-refused',
+    `server ${server.config.name} is another cluster (${systemid}) than the one in the catalog: ${known.systemid}, says ${known.source}`,
+    { hint: 'a new cluster needs a server section and a backup_directory of its own' },
+  );
 }
 
 /** Files without checksums come into the cluster that a chain is combined to, and PostgreSQL then takes them for damaged. */

@@ -2,13 +2,14 @@ import { constants, createWriteStream } from 'node:fs';
 import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { readPlainSegment, segmentProblem } from '../catalog/segment-content.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
-import { walKindOf } from '../wal/wal-name.ts';
+import { parseSegmentName, walKindOf } from '../wal/wal-name.ts';
 import type { Place } from './place.ts';
 import { notThere } from './require-readable-wals.ts';
 import type { WalToCopy } from './select-wals.ts';
@@ -104,6 +105,11 @@ async function writePlain({ from, to, storage }: WalCopy): Promise<void> {
 async function requireWhole(from: string, to: string, segmentSize: number): Promise<void> {
   if (walKindOf(to.slice(to.lastIndexOf('/') + 1)) !== 'segment') return;
   const { size } = await stat(to);
+  const name = parseSegmentName(to.slice(to.lastIndexOf('/') + 1));
+  const content = readPlainSegment(to, { custom: undefined });
+  const problem = name === undefined || content === undefined ? undefined : segmentProblem(content, name);
+  if (size === segmentSize && problem !== undefined)
+    throw new OperatorError('wal-stream-invalid', `the WAL segment ${from} cannot be restored: ${problem}`);
   if (size === segmentSize) return;
   throw new OperatorError(
     'wal-stream-invalid',

@@ -1,10 +1,13 @@
 import { Writable } from 'node:stream';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { readPlainSegment, segmentProblem } from '../catalog/segment-content.ts';
+import type { WalEntry } from '../catalog/wal-entry.ts';
 import type { Server } from '../config/server.ts';
-import { storageOf, writePlainWal } from '../encryption/stored-wal.ts';
+import { storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { segmentOf } from '../wal/wal-name.ts';
 import type { WaitingWal } from './read-archive-facts.ts';
 import type { WalToCopy } from './select-wals.ts';
 
@@ -30,6 +33,7 @@ export async function requireReadableWals(
   }
   await requireThere(server, archived);
   const storage = storageOf(server);
+  for (const { entry } of archived) requireUsable(archivedWalPath(server.layout, entry.name), entry, storage);
   for (const path of firstOfForm.values()) await writePlainWal(path, nowhere(), storage);
 }
 
@@ -50,6 +54,27 @@ async function requireThere(server: Server, archived: readonly WalToCopy[]): Pro
   });
   const [first] = missing.toSorted();
   if (first !== undefined) throw notThere(server, first);
+}
+
+/**
+ * The first page is looked at where it lies plain; what the index knows to be packed must be recognised as that, or its bytes would be
+ * restored as they are.
+ * @throws OperatorError `wal-stream-invalid`
+ */
+export function requireUsable(path: string, { name, compression, encryption }: WalEntry, storage: WalStorage): void {
+  const segment = segmentOf(name);
+  if (segment === undefined || name.endsWith('.backup')) return;
+  const content = readPlainSegment(path, storage);
+  if (content === undefined) return;
+  const isPacked = compression !== null || encryption !== null;
+  const problem =
+    content.kind === 'foreign-matter' && isPacked
+      ? `it is stored with ${compression ?? encryption ?? ''}, says the index, and not recognised as that`
+      : segmentProblem(content, segment);
+  if (problem === undefined) return;
+  throw new OperatorError('wal-stream-invalid', `the WAL segment ${path} cannot be restored: ${problem}`, {
+    hint: 'restore to a target before it, or with --get-wal',
+  });
 }
 
 function nowhere(): Writable {

@@ -2,6 +2,7 @@ import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Server } from '../config/server.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import type { Host } from '../transport/host.ts';
@@ -10,6 +11,7 @@ import { runRsync } from '../transport/run-rsync.ts';
 import { copyWals } from './copy-wals.ts';
 import { walPortionFiles } from './plan-staging.ts';
 import type { WalPlan } from './plan-wals.ts';
+import { requireUsable } from './require-readable-wals.ts';
 import type { WalToCopy } from './select-wals.ts';
 
 interface SendingWals {
@@ -65,6 +67,7 @@ async function sendPortion({ copies, doneBytes }: Portion, sending: SendingWals,
   try {
     const isPacked = ({ entry }: WalToCopy): boolean => entry.compression !== null || entry.encryption !== null;
     for (const { entry, restoredName } of copies.filter((copy) => !isPacked(copy))) {
+      requireUsable(archivedWalPath(server.layout, entry.name), entry, storageOf(server));
       await symlink(archivedWalPath(server.layout, entry.name), join(portion, restoredName));
     }
     const quiet = { ...context, progress: { begin: ignore, advance: ignore, end: ignore } };

@@ -1,6 +1,7 @@
 /**
  * Every expected failure has a code; the table says with which exit code a command that meets it ends
- * (cli.md section 1.5: 1 for failures, 2 for wrong usage, 3 for a bad WAL name or output file of `get-wal`).
+ * (cli.md section 1.5: 1 for failures, 2 for wrong usage, 3 for a bad WAL name or output file of `get-wal`; above 125 for what PostgreSQL
+ * must not take for a missing file, clients.md section 7.1).
  * `docs/errors.md` lists the same codes; a test compares the two.
  */
 export const exitCodeOf = {
@@ -36,8 +37,10 @@ export const exitCodeOf = {
   'wal-name-invalid': 3,
   'wal-output-unwritable': 3,
   'wal-not-found': 1,
+  'wal-unreadable': 200,
   'wal-stream-invalid': 1,
   'wal-not-archived': 1,
+  'wal-foreign': 1,
   'receiver-failed': 1,
   'decryption-failed': 1,
   // restore

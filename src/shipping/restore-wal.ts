@@ -41,7 +41,7 @@ export async function restoreWal(options: RestoreOptions): Promise<RestoreOutcom
   const problem = await destinationProblem(options.walDest);
   if (problem !== undefined) return failed(options.fetch.isStrict ? recoveryMustStop : 3, problem);
   if (await takeSoon(options)) return { kind: 'taken-from-spool' };
-  return outcomeOf(await fetchWithRetries(options), options);
+  return outcomeOf(await fetchWithRetries(options), options, await endsWithoutWal(options.dataFolder));
 }
 
 async function destinationProblem(walDest: string): Promise<string | undefined> {
@@ -91,14 +91,29 @@ async function fetchChecked({ walName, walDest, fetch, dataFolder }: RestoreOpti
   });
 }
 
-/** With `--strict`, only a file that is surely not there has an exit code up to 125. */
-function outcomeOf({ exitCode, stderr }: RemoteOutcome, { walName, fetch }: RestoreOptions): RestoreOutcome {
+/** A recovery that is no standby's ends for good at the first file that counts as missing; a standby asks again. */
+async function endsWithoutWal(dataFolder: string): Promise<boolean> {
+  const has = async (name: string): Promise<boolean> => await pathExists(`${dataFolder}/${name}`).catch(() => false);
+  return (await has('recovery.signal')) && !(await has('standby.signal'));
+}
+
+/**
+ * With `--strict`, only a file that is surely not there has an exit code up to 125; without it, what the backup host could not do for a
+ * file must not end a recovery that is no standby's.
+ */
+function outcomeOf(
+  { exitCode, stderr }: RemoteOutcome,
+  { walName, fetch }: RestoreOptions,
+  isRecovery: boolean,
+): RestoreOutcome {
   const { host } = fetch.remote;
   const said = stderr.trim().split('\n').at(-1) ?? '';
   const otherwise = (status: number) => (fetch.isStrict ? recoveryMustStop : Math.min(status, mostTakenForMissing));
   if (exitCode === 0) return { kind: 'fetched' };
   if (exitCode === 1) return failed(1, `WAL file ${walName} of server ${fetch.serverName} is not on ${host}: ${said}`);
   if (exitCode === sshFailure) return failed(otherwise(2), `cannot reach ${host} for ${walName}: ${said}`);
+  if (isRecovery && exitCode > mostTakenForMissing)
+    return failed(recoveryMustStop, `${host} ended with ${String(exitCode)} for ${walName}: ${said}`);
   return failed(otherwise(exitCode), `${host} ended with ${String(exitCode)} for ${walName}: ${said}`);
 }
 

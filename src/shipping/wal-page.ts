@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { firstPageBytes, parseFirstPage } from '../wal/first-page.ts';
-import { type SegmentName, segmentParts, segmentStart } from '../wal/wal-name.ts';
+import { firstPageBytes, misplacement, parseFirstPage } from '../wal/first-page.ts';
+import type { SegmentName } from '../wal/wal-name.ts';
 
 /** What is known of the cluster that a segment has to belong to. */
 interface KnownCluster {
@@ -24,9 +24,8 @@ export async function segmentProblem(
   const { size } = await file.stat();
   if (size !== page.segmentSize) return `it has ${String(size)} bytes instead of ${String(page.segmentSize)}`;
   if (segmentSize !== undefined && size !== segmentSize) return 'it has the segment size of another cluster';
-  if (page.position !== segmentStart(name, page.segmentSize)) return 'its first page belongs to another segment';
-  // a segment in which a timeline begins is a copy of its parent's up to there, so its first page may have an older timeline
-  if (page.timeline > segmentParts(name).timeline) return 'its first page belongs to a newer timeline';
+  const misplaced = misplacement(page, name);
+  if (misplaced !== undefined) return misplaced;
   if (systemid !== undefined && page.systemid !== systemid) return 'it belongs to another cluster';
   return undefined;
 }

@@ -1,5 +1,7 @@
+import { type SegmentName, segmentParts, segmentStart } from './wal-name.ts';
+
 /** What the first page of a segment says (PostgreSQL source, `access/xlog_internal.h`: XLogLongPageHeaderData). */
-interface FirstPage {
+export interface FirstPage {
   readonly timeline: number;
   readonly position: bigint;
   readonly systemid: bigint;
@@ -27,4 +29,12 @@ function readHeader(bytes: Buffer, order: 'LE' | 'BE'): FirstPage | undefined {
   const isPage = magic >= magicRange.least && magic <= magicRange.most && (u16(2) & longHeaderFlag) !== 0;
   if (!isPage || segmentSize < 1 << 20 || segmentSize > 1 << 30 || (segmentSize & (segmentSize - 1)) !== 0) return undefined;
   return { timeline: u32(4), position: u64(8), systemid: u64(24), segmentSize };
+}
+
+/** Why a segment that begins with this page cannot have that name; undefined when it can. */
+export function misplacement({ position, timeline, segmentSize }: FirstPage, name: SegmentName): string | undefined {
+  if (position !== segmentStart(name, segmentSize)) return 'its first page belongs to another segment';
+  // a segment in which a timeline begins is a copy of its parent's up to there, so its first page may have an older timeline
+  if (timeline > segmentParts(name).timeline) return 'its first page belongs to a newer timeline';
+  return undefined;
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { namesIn } from '../helpers/archived-wals.ts';
@@ -126,7 +126,10 @@ describe('work that runs for a server', () => {
     await using home = await createTestHome({ servers: { main: { ...server, ...filter } } });
     const incoming = await home.makeFolder('home/main/incoming');
     const names = Array.from({ length: 40 }, (_, number) => `${first.slice(0, 22)}${String(number + 10)}`);
-    for (const name of names) await writeFile(join(incoming, name), name);
+    for (const name of names) {
+      await writeFile(join(incoming, name), name);
+      await utimes(join(incoming, name), 1_770_000_000, 1_770_000_000); // nobody writes them any more
+    }
     const command = [await programPath(home), '-c', home.configFile, 'archive-wal', 'main'];
     await using archiving = startProgram(command, { env: home.env() });
     const folder = home.server('main', 'wals', first.slice(0, 16));

@@ -33,7 +33,7 @@ interface Case {
   readonly config?: boolean;
   readonly stdin?: () => Buffer | Promise<Buffer>;
   /** 1 unless it says otherwise. */
-  readonly exitCode?: 0 | 1 | 2 | 3;
+  readonly exitCode?: 0 | 1 | 2 | 3 | 200;
   /** What the line of the failure says after `ERROR: `, or after `PROGRAM VERB: error: ` for wrong usage. */
   readonly says: RegExp;
   readonly hint?: RegExp;
@@ -500,6 +500,7 @@ const catalogCases: readonly Case[] = [
     title: 'a stored WAL file that is cut off',
     words: ['get-wal', 'main', presentSegment],
     setUp: async (home) => writeFile(home.server('main', 'wals', '0000000100000000', presentSegment), gzipHead()),
+    exitCode: 200,
     says: new RegExp(presentSegment),
   },
 ];

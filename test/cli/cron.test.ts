@@ -44,7 +44,10 @@ test('where nothing waits nothing is started, and a disabled server is told', as
 
 test('what waits is archived, and servers are told of in the order of their names', async () => {
   const waiting = ['s01', 's05', 's07', 's11'];
-  for (const name of waiting) await writeFile(home.server(name, 'incoming', arrived), 'content of a segment');
+  for (const name of waiting) {
+    await writeFile(home.server(name, 'incoming', arrived), 'content of a segment');
+    await utimes(home.server(name, 'incoming', arrived), 1_770_000_000, 1_770_000_000); // nobody writes it any more
+  }
   const { exitCode, stdout } = await runPgcellar(['cron'], { home });
   expect(exitCode).toBe(0);
   expect(stdout.split('\n')).toEqual([

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
+import { aSegment } from '../helpers/wal-segment.ts';
 import { walTar } from '../helpers/wal-tar.ts';
 import { writeCatalog } from '../helpers/write-catalog.ts';
 
@@ -15,6 +16,7 @@ interface Loaded {
   readonly builtins: readonly string[];
 }
 
+const received = '00000001000000000000000B';
 const heavyRooms = ['backup', 'check', 'hooks', 'maintenance', 'operations', 'restore', 'shipping'];
 
 /** Loading these takes a tenth of a start of Node each, or more. */
@@ -27,18 +29,20 @@ describe('what runs once per WAL segment loads only what it needs', () => {
       servers: { main: { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' } },
     });
     await writeCatalog(home, 'main');
+    await home.makeFolder('home/main/streaming');
+    await writeFile(home.server('main', 'streaming', received), aSegment(11, { bytes: 16 << 20 }));
     await writeFile(join(home.folder, 'record.cjs'), recorder);
   });
   afterAll(async () => await home[Symbol.asyncDispose]());
 
   test('get-wal', async () => {
-    const { rooms, packages, builtins } = await loadedBy(home, ['get-wal', 'main', '000000010000000000000002']);
+    const { rooms, packages, builtins } = await loadedBy(home, ['get-wal', 'main', received]);
     expect(packages).toEqual([]);
     expect(slowBuiltins.filter((name) => builtins.includes(name))).toEqual([]);
     expect(Object.keys(rooms).filter((room) => heavyRooms.includes(room))).toEqual([]);
     expect(rooms).toMatchObject({
       archive: ['find-wal.ts', 'serve-wal.ts', 'unfinished-copy.ts'],
-      catalog: ['archive-layout.ts'],
+      catalog: ['archive-layout.ts', 'segment-content.ts'],
     });
     expect(rooms['postgres'] ?? []).not.toContain('connect.ts');
     expect(rooms['transport'] ?? []).not.toContain('ssh-connection.ts');

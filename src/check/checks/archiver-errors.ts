@@ -7,6 +7,8 @@ import { failed, passed } from '../verdict.ts';
 const kinds = [
   { label: 'duplicates', shape: /\.duplicate$/ },
   { label: 'unknown', shape: /\.unknown$/ },
+  { label: 'of another cluster', shape: /\.foreign$/ },
+  { label: 'of another segment than its name says', shape: /\.misnamed$/ },
   { label: 'not relevant', shape: /\.error$/ },
 ] as const;
 
@@ -16,7 +18,8 @@ export const archiverErrors: Check = {
   appliesTo: 'every',
   isCritical: false,
   about: 'Programs and configuration',
-  meaning: 'WAL files were refused and lie in the errors folder: duplicates with other content, unknown names.',
+  meaning:
+    'WAL files were refused and lie in the errors folder: duplicates with other content, unknown names, WAL of another cluster (`.foreign`) or of another segment than its name says (`.misnamed`).',
   remedies: ['wal-refused'],
   async run({ server }) {
     const { errors } = server.layout;

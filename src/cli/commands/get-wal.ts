@@ -54,20 +54,25 @@ export const getWalCommand: CommandDeclaration = {
 
 async function send({ application, servers: [server], options }: Invocation, name: WalName): Promise<void> {
   if (server === undefined) return;
-  const { serveWal } = await import('../../archive/serve-wal.ts');
+  const { serveWal, toldAsUnreadable } = await import('../../archive/serve-wal.ts');
   const form = formOf(options);
   const allowsPartial = options.flag('partial');
   const { context } = application;
   const folder = options.text('output-directory');
+  const tellUnreadable = (error: unknown): never => {
+    throw toldAsUnreadable(error);
+  };
   if (folder === undefined) {
     const output = () => Promise.resolve(application.stdout);
-    await serveWal({ server, name, allowsPartial, form, output, descriptor: 1 }, context.log).catch(tellLostOutput);
+    await serveWal({ server, name, allowsPartial, form, output, descriptor: 1 }, context.log)
+      .catch(tellUnreadable)
+      .catch(tellLostOutput);
     return;
   }
   const { writeWalFile } = await import('../write-wal-file.ts');
   const path = await writeWalFile(folder, name, async (stream, descriptor) => {
     const output = () => Promise.resolve(stream);
-    await serveWal({ server, name, allowsPartial, form, output, descriptor }, context.log);
+    await serveWal({ server, name, allowsPartial, form, output, descriptor }, context.log).catch(tellUnreadable);
   });
   context.messages.info(`Writing WAL '${name}' for server '${server.config.name}' into '${path}' file`);
 }

@@ -1,3 +1,5 @@
+import type { KnownCluster } from '../../catalog/identity.ts';
+import type { Server } from '../../config/server.ts';
 import type { CommandDeclaration } from '../command.ts';
 
 export const putWalCommand: CommandDeclaration = {
@@ -18,6 +20,19 @@ export const putWalCommand: CommandDeclaration = {
     }
     const { acceptWals } = await import('../../archive/accept-wals.ts');
     const { programPath: path, environment } = server;
-    await acceptWals(server.layout, application.stdin(), context, { path, environment });
+    const readCluster = async () => await clusterOf(server);
+    await acceptWals(server.layout, application.stdin(), { ...context, readCluster }, { path, environment });
   },
 };
+
+/** Mostly one small file says it; only before the first backup everything else has to be asked. */
+async function clusterOf(server: Server): Promise<KnownCluster | undefined> {
+  const { readStoredCluster } = await import('../../catalog/identity.ts');
+  const stored = await readStoredCluster(server.layout);
+  if (stored !== undefined) return stored;
+  const [{ readKnownCluster }, { storageOf }] = await Promise.all([
+    import('../../catalog/known-cluster.ts'),
+    import('../../encryption/stored-wal.ts'),
+  ]);
+  return await readKnownCluster(server.layout, storageOf(server));
+}

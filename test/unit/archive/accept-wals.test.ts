@@ -8,6 +8,8 @@ import { expect, test } from 'vitest';
 import { acceptWals } from '../../../src/archive/accept-wals.ts';
 import { lacksPrograms } from '../../helpers/installations.ts';
 import { runProgram } from '../../helpers/run-program.ts';
+import { aSegment, systemid } from '../../helpers/wal-segment.ts';
+import { walTar } from '../../helpers/wal-tar.ts';
 import { walOf } from '../catalog/a-backup.ts';
 import { aCatalog, type Catalog } from '../catalog/a-catalog.ts';
 import { stoppedClock } from '../check/check-setup.ts';
@@ -271,6 +273,20 @@ test.each([
   await expect(accepting).rejects.toMatchObject({
     code: 'wal-stream-invalid',
     message: expect.stringContaining(name) as string,
+  });
+  expect(await catalog.files('incoming')).toEqual([]);
+});
+
+test.each([
+  { title: 'of another cluster', content: aSegment(2, { systemid: systemid + 1n }), says: 'belongs to another cluster' },
+  { title: 'of another segment than its name says', content: aSegment(3), says: 'belongs to another segment' },
+])('WAL $title is refused while PostgreSQL still has it', async ({ content, says }) => {
+  await using catalog = await aCatalog();
+  const stream = await walTar(new Map([[two, content]]));
+  const readCluster = () => Promise.resolve({ systemid: String(systemid), source: 'identity.json' });
+  await expect(acceptWals(catalog.layout, Readable.from([stream]), { ...context(), readCluster })).rejects.toMatchObject({
+    code: 'wal-foreign',
+    message: expect.stringContaining(says) as string,
   });
   expect(await catalog.files('incoming')).toEqual([]);
 });

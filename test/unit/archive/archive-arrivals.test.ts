@@ -125,7 +125,7 @@ test.skipIf(lacksPrograms('pigz', 'bzip2', 'xz', 'zstd', 'lz4')).each([
 
 test('what comes compressed is stored as it is', async () => {
   await using home = await anArchiveServer('compression = zstd');
-  const gzipped = gzipSync('segment');
+  const gzipped = gzipSync(aSegment(2));
   await home.write({ [`incoming/${two}`]: gzipped });
   await archive(home);
   expect(await home.read(`wals/${folder}/${two}`)).toEqual(gzipped);
@@ -245,7 +245,7 @@ describe('a segment that an archive_command like cp writes under its final name'
 
 test('a program that is missing is named, and what comes compressed is archived', async () => {
   await using home = await anArchiveServer('compression = pigz');
-  await home.write({ [`incoming/${two}`]: 'segment', [`incoming/${three}`]: gzipSync('segment') });
+  await home.write({ [`incoming/${two}`]: 'segment', [`incoming/${three}`]: gzipSync(aSegment(3)) });
   const server = { ...home.server, programPath: home.folder };
   await expect(archive({ ...home, server })).rejects.toMatchObject({
     code: 'program-missing',

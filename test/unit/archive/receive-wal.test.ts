@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { realignStreamingFolder, receiveWal } from '../../../src/archive/receive-wal.ts';
 import { clientConnection } from '../../../src/postgres/client-connection.ts';
 import { parseConninfo } from '../../../src/postgres/conninfo.ts';
+import { aSegment, systemid } from '../../helpers/wal-segment.ts';
 import { segmentOf, walOf } from '../catalog/a-backup.ts';
 import { aCatalog } from '../catalog/a-catalog.ts';
 import { aContext } from '../restore/restore-context.ts';
@@ -138,4 +139,15 @@ test.each([
   expect((await home.read(`streaming/${walOf('1:3.partial')}`)).length).toBe(left);
   if (left < size) expect((await home.read(`streaming/.aside/${walOf('1:3.partial')}`)).length).toBe(size);
   expect((await home.read(`streaming/${walOf('1:2.partial')}`)).length).toBe(3);
+});
+
+test('what another cluster left in the folder of the receiver is kept aside before it starts', async () => {
+  await using home = await withReceiver('exit 1');
+  const other = aSegment(3, { systemid: systemid + 1n });
+  await home.write({ [`streaming/${walOf('1:2')}`]: aSegment(2), [`streaming/${walOf('1:3.partial')}`]: other });
+  await expect(receiveWal({ ...(await optionsFor(home)), systemid: String(systemid) }, aContext())).rejects.toThrow();
+  expect(await home.names('streaming')).toEqual([walOf('1:2')]);
+  const [kept = ''] = await home.names('errors');
+  expect(kept).toMatch(/\.foreign$/);
+  expect((await home.read(`errors/${kept}`)).equals(other)).toBe(true);
 });

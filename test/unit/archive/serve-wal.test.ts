@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { serveWal, type WalForm } from '../../../src/archive/serve-wal.ts';
+import { serveWal, toldAsUnreadable, type WalForm } from '../../../src/archive/serve-wal.ts';
 import { silentLog } from '../../../src/shared/log.ts';
 import { lacksPrograms } from '../../helpers/installations.ts';
 import { runProgram } from '../../helpers/run-program.ts';
@@ -20,6 +21,7 @@ interface Asked {
 
 async function serve(home: ArchiveServer, { form = 'plain', allowsPartial = false }: Asked = {}) {
   const output = new PassThrough();
+  const chunks = output.toArray();
   let opened = 0;
   const path = await serveWal(
     {
@@ -35,12 +37,12 @@ async function serve(home: ArchiveServer, { form = 'plain', allowsPartial = fals
     silentLog,
   ).catch((error: unknown) => {
     expect(opened).toBe(0);
+    output.end();
     throw error;
   });
   expect(output.writableEnded).toBe(false);
   output.end();
-  const chunks = await output.toArray();
-  return { path: path.slice(home.layout.root.length + 1), content: Buffer.concat(chunks as Buffer[]) }; // no encoding is set
+  return { path: path.slice(home.layout.root.length + 1), content: Buffer.concat((await chunks) as Buffer[]) }; // no encoding is set
 }
 
 test.each<{
@@ -106,7 +108,6 @@ test.each<{
     path: `streaming/${two}`,
     content: 's',
   },
-  { title: 'an empty file goes out empty', files: { [archived]: '' }, path: archived, content: '' },
 ])('$title', async ({ files, asked, path, content }) => {
   await using home = await anArchiveServer();
   await home.write(files);
@@ -164,8 +165,62 @@ test('without a magic, what nothing identifies is custom in the archive and plai
   expect((await serve(other)).content.toString()).toBe('plain\n');
 });
 
-test('with a magic, what nothing identifies is plain', async () => {
+test('with a magic, a page of WAL without it is plain', async () => {
   await using home = await anArchiveServer(`${customLines}\ncustom_compression_magic = 0x4d494e45`);
-  await home.write({ [archived]: 'plain\n' });
-  expect((await serve(home)).content.toString()).toBe('plain\n');
+  const segment = aSegment(2);
+  await home.write({ [archived]: segment });
+  expect((await serve(home)).content.equals(segment)).toBe(true);
+});
+
+const magicLines = `compression = custom
+custom_compression_filter = { printf MINE; gzip -c; }
+custom_decompression_filter = { head -c 4 >/dev/null; gzip -dc; }`;
+
+const segmentTwo = aSegment(2);
+const unreadable = { code: 'wal-unreadable', exitCode: 200 };
+
+test.each<{ title: string; lines?: string; files: Record<string, string | Uint8Array>; says: string }>([
+  { title: 'an empty file', files: { [archived]: '' }, says: 'it is empty' },
+  { title: 'zeros', files: { [archived]: Buffer.alloc(8192) }, says: 'begins with zeros' },
+  { title: 'a part of a segment', files: { [archived]: segmentTwo.subarray(0, 8192) }, says: '8192 bytes instead of 1048576' },
+  { title: 'another segment', files: { [archived]: aSegment(3) }, says: 'belongs to another segment' },
+  { title: 'another segment, compressed', files: { [archived]: gzipSync(aSegment(3)) }, says: 'belongs to another segment' },
+  {
+    title: 'a compression of the server’s own whose mark was changed',
+    lines: `${magicLines}\ncustom_compression_magic = 0x4f4c44`,
+    files: { [archived]: Buffer.concat([Buffer.from('MINE'), gzipSync(segmentTwo)]) },
+    says: 'custom_compression_magic does not match',
+  },
+])('$title is neither handed out nor called missing', async ({ lines, files, says }) => {
+  await using home = await anArchiveServer(lines);
+  await home.write(files);
+  expect(await serve(home).catch(toldAsUnreadable)).toMatchObject({
+    ...unreadable,
+    message: expect.stringContaining(says) as string,
+  });
+});
+
+test('what is compressed with a program that this host does not have is not called missing', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [archived]: execFileSync('bzip2', ['-c'], { input: segmentTwo, maxBuffer: 1 << 22 }) });
+  const server = { ...home.server, programPath: home.folder };
+  const failure = await serve({ ...home, server }).catch(toldAsUnreadable);
+  expect(failure).toMatchObject({ ...unreadable, message: expect.stringContaining('bzip2') as string });
+});
+
+test('a part of a segment is a failure however it is compressed, also for a reader who unpacks it', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [archived]: gzipSync(segmentTwo.subarray(0, 500_000)) });
+  expect(await serve(home, { form: 'gzip' }).catch(toldAsUnreadable)).toMatchObject(unreadable);
+  const output = new PassThrough();
+  output.resume();
+  const asked = { server: home.server, name: two, allowsPartial: false, output: () => Promise.resolve(output) };
+  expect(await serveWal({ ...asked, form: 'plain' }, silentLog).catch(toldAsUnreadable)).toMatchObject(unreadable);
+  expect(await serveWal({ ...asked, form: 'bzip2' }, silentLog).catch(toldAsUnreadable)).toMatchObject(unreadable);
+});
+
+test('a whole copy that waits in incoming goes out in the place of a stored one that cannot be read', async () => {
+  await using home = await anArchiveServer();
+  await home.write({ [archived]: segmentTwo.subarray(0, 8192), [`incoming/${two}`]: segmentTwo });
+  expect((await serve(home)).path).toBe(`incoming/${two}`);
 });

@@ -6,6 +6,7 @@ import { archivedWalPath } from '../../../src/catalog/archive-layout.ts';
 import { serverLockPath, xlogdbPath } from '../../../src/catalog/server-layout.ts';
 import { WalIndex } from '../../../src/catalog/wal-index.ts';
 import { isLockHeld } from '../../../src/shared/file-lock.ts';
+import { aSegment } from '../../helpers/wal-segment.ts';
 import { anEntry, walOf } from './a-backup.ts';
 import { aCatalog, indexText } from './a-catalog.ts';
 
@@ -163,4 +164,17 @@ test('waiting for the index ends with the signal', async () => {
   abort.abort();
   await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
   expect((await held.ledger()).has(walOf('1:3'))).toBe(false);
+});
+
+test('a rebuild keeps what the index knows of a compression that nothing shows any more', async () => {
+  await using catalog = await aCatalog({
+    'wals/0000000100000000/000000010000000000000002': 'packed in a way of its own, and longer than the header of a page',
+    'wals/0000000100000000/000000010000000000000003': aSegment(3),
+    'wals/main-xlog.db': [2, 3].map((number) => `${walOf(`1:${String(number)}`)}\t7\t1770000000.5\tcustom\n`).join(''),
+  });
+  {
+    await using index = await WalIndex.open(catalog.layout);
+    await index.rebuild();
+  }
+  expect((await catalog.entries()).map(({ compression }) => compression)).toEqual(['custom', null]);
 });

@@ -33,7 +33,7 @@ test('docs/checks.md says which failures do not keep a backup from starting', as
   expect(harmless).toEqual(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name));
 });
 
-test("the failures that do not keep a backup from starting are Barman's, and five of ours", () => {
+test("the failures that do not keep a backup from starting are Barman's, and six of ours", () => {
   expect(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name)).toEqual([
     'empty incoming directory',
     'incoming WALs directory',
@@ -50,6 +50,7 @@ test("the failures that do not keep a backup from starting are Barman's, and fiv
     'backup files',
     'WAL continuity',
     'WAL files',
+    'WAL arrivals',
     'unavailable options',
   ]);
 });

@@ -15,7 +15,7 @@ test('docs/commands.md is what the tables of the program say: npm run docs', asy
 });
 
 test('docs/errors.md lists every error code with its exit code', async () => {
-  const rows = (await read('docs/errors.md')).matchAll(/^\| `([a-z-]+)` \| (\d) \|/gm);
+  const rows = (await read('docs/errors.md')).matchAll(/^\| `([a-z-]+)` \| (\d+) \|/gm);
   const listed = Object.fromEntries([...rows].map(([, code = '', exitCode]) => [code, Number(exitCode)]));
   expect(listed).toEqual(exitCodeOf);
 });

@@ -6,11 +6,12 @@ import { messageOf, OperatorError, systemCodeOf } from '../../../src/shared/oper
 
 const source = new URL('../../../src', import.meta.url).pathname;
 
-test('wrong usage ends with 2, a bad name or output of get-wal with 3, every other failure with 1', () => {
+test('wrong usage ends with 2, a bad name or output of get-wal with 3, WAL that is there and unreadable above 125, every other failure with 1', () => {
   const codes = (exitCode: number) => Object.keys(exitCodeOf).filter((code) => exitCodeOf[code as ErrorCode] === exitCode); // its keys
   expect(codes(2)).toEqual(['usage']);
   expect(codes(3)).toEqual(['wal-name-invalid', 'wal-output-unwritable']);
-  expect(codes(1)).toHaveLength(Object.keys(exitCodeOf).length - 3);
+  expect(codes(200)).toEqual(['wal-unreadable']);
+  expect(codes(1)).toHaveLength(Object.keys(exitCodeOf).length - 4);
 });
 
 test('every code is used somewhere', async () => {
