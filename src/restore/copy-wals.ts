@@ -60,10 +60,18 @@ export async function copyWals(options: CopyOptions, context: Pick<Context, 'pro
   }
 }
 
-/** Makes a folder of mode 0700, or takes one that is there; never one behind a symbolic link that came with the backup. */
-export async function makeWalFolder(place: Pick<Place, 'makeFolder' | 'find'>, folder: string): Promise<void> {
+/**
+ * Makes a folder of mode 0700, or takes one that is there; never one behind a symbolic link that came with the backup.
+ * @param target where a link leads to that was there before
+ */
+export async function makeWalFolder(
+  place: Pick<Place, 'makeFolder' | 'find' | 'realPath'>,
+  folder: string,
+  target?: string,
+): Promise<void> {
   await place.makeFolder(folder);
-  if ((await place.find(folder))?.kind === 'folder') return;
+  const kind = (await place.find(folder))?.kind;
+  if (kind === 'folder' || (kind === 'link' && target !== undefined && (await place.realPath(folder)) === target)) return;
   throw new OperatorError('destination-unusable', `${folder} is a symbolic link; WAL is copied into a folder of its own`);
 }
 

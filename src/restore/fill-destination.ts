@@ -5,6 +5,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
 import { buildThere } from './build-there.ts';
 import { type Building, buildTrees, type Finish } from './build-trees.ts';
+import type { KeptLink } from './linked-folders.ts';
 import type { Place } from './place.ts';
 import type { RestoreRequest } from './restore-options.ts';
 import { type Sending, sendControlFile, sendTrees } from './send-trees.ts';
@@ -14,6 +15,7 @@ import { makeStaging, type Staging } from './staging.ts';
 interface Filling extends Building {
   readonly place: Place;
   readonly request: RestoreRequest;
+  readonly keptLinks: readonly KeptLink[];
 }
 
 /** Trees that are in place but for the control file. */
@@ -81,11 +83,12 @@ async function buildStaged(filling: Filling, { staging, stages, context }: Stage
 }
 
 async function sendingOf(filling: Filling, places: Building['places']): Promise<Sending> {
-  const { place, request } = filling;
+  const { place, request, keptLinks } = filling;
   return {
     ...request,
     places,
     place,
+    keptLinks,
     login: place.login,
     compresses: request.usesNetworkCompression && place.login !== undefined,
     safeHorizon: request.isDelta ? await safeHorizon(filling) : undefined,

@@ -6,7 +6,7 @@ import { forEachBriefly } from '../shared/for-each-briefly.ts';
 import { isMissing } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { dataFolder, type SourceMember, tablespaceFolder, tablespaceOids } from './backup-source.ts';
-import { type ManifestFile, manifestFiles } from './read-manifest.ts';
+import { type ManifestFile, manifestFiles, manifestState } from './read-manifest.ts';
 import type { Allowance } from './refusals.ts';
 import { emptiedFolders, leftOutFiles } from './restored-files.ts';
 
@@ -15,6 +15,8 @@ export interface Loss {
   readonly error: OperatorError;
   /** What an operator may restore nevertheless; never a backup without its label. */
   readonly allowance: Allowance | undefined;
+  /** Nothing is known to be lost, but nobody can say: it is told only. */
+  readonly isDoubt?: true;
 }
 
 /** Where the files of a backup lie that a manifest names. */
@@ -34,6 +36,10 @@ const shownFiles = 3;
  * read but the manifest.
  */
 export async function findLosses(member: SourceMember): Promise<readonly Loss[]> {
+  return [...(await lossesOf(member)), ...(await doubtsOf(member))];
+}
+
+async function lossesOf(member: SourceMember): Promise<readonly Loss[]> {
   if (member.form === 'tar') return await lossesBySize(member);
   const losses = await lossesByManifest(member);
   if (losses === undefined) return [...(await lossesOfLabel(member)), ...(await lossesBySize(member))];
@@ -98,6 +104,16 @@ async function lossesByManifest(member: SourceMember): Promise<readonly Loss[] |
   const { isKnown, text } = await differencesFrom(member, places, (name) => name !== 'backup_label');
   if (!isKnown) return undefined;
   return text === undefined ? [] : [incomplete(member, text)];
+}
+
+/** A manifest that should be there, and is not or not to its end: what it would have named cannot be missed. */
+async function doubtsOf(member: SourceMember): Promise<readonly Loss[]> {
+  const { id, mode, version } = member.backup;
+  if (mode !== 'postgres' || (version ?? 0) < manifestsSince) return [];
+  const state = await manifestState(member);
+  if (state === 'whole') return [];
+  const what = `the backup_manifest of backup ${id} is ${state}, so it is not known whether all of its files are there`;
+  return [{ error: new OperatorError('backup-not-usable', what), allowance: undefined, isDoubt: true }];
 }
 
 async function lossesOfLabel(member: SourceMember): Promise<readonly Loss[]> {

@@ -21,7 +21,7 @@ export async function judgeDestination(judging: Judging, refuse: Refuse = throwR
     await refuseCatalog({ path, what }, judging, refuse);
     const names = await namesIn(place, path, what, refuse);
     if (names === 'refused') continue;
-    if (!(await place.isWritable(path))) refuse(unusable(`${what} ${path} cannot be written to by this user`));
+    if (!(await place.isWritable(path))) refuse(unwritable({ path, what }));
     if (names === undefined) continue;
     if (path === plan.destination) {
       unfinished = (await unfinishedFolders(place, path)) ?? [];
@@ -43,7 +43,13 @@ function foldersOf({ destination, tablespaces, wal }: DestinationPlan): readonly
   ];
 }
 
-async function refuseCatalog({ path, what }: Folder, { place, layout }: Judging, refuse: Refuse): Promise<void> {
+/** The reason against a folder of somebody else. */
+export function unwritable({ path, what }: Folder): OperatorError {
+  return unusable(`${what} ${path} cannot be written to by this user`);
+}
+
+/** No folder that a restore writes to may lie in the catalog. */
+export async function refuseCatalog({ path, what }: Folder, { place, layout }: Judging, refuse: Refuse): Promise<void> {
   if (place.kind === 'remote') return; // the catalog is on this host
   const real = await place.realPath(path);
   for (const folder of [

@@ -77,6 +77,7 @@ export function localPlace({ programPath, environment, signal }: Surroundings): 
     },
     isWritable,
     sizesBelow,
+    linksBelow,
     spaceAt: async (path) => await spaceAt(path, environment),
     folderOfProcess,
     listensOn: async (socketPath) => await takesConnections({ path: socketPath }),
@@ -141,6 +142,19 @@ async function sizesBelow(path: string): Promise<ReadonlyMap<string, number>> {
   };
   await measure('');
   return sizes;
+}
+
+async function linksBelow(path: string): Promise<ReadonlyMap<string, string>> {
+  const links = new Map<string, string>();
+  const look = async (folder: string): Promise<void> => {
+    for (const entry of (await unlessMissing(path, () => entriesIn(join(path, folder)))) ?? []) {
+      const inside = join(folder, entry.name);
+      if (entry.isDirectory()) await look(inside);
+      if (entry.isSymbolicLink()) links.set(inside, await readlink(onDisk(join(path, inside))));
+    }
+  };
+  await look('');
+  return links;
 }
 
 async function spaceAt(path: string, environment: Environment): Promise<FreeSpace> {

@@ -44,6 +44,8 @@ export interface Place {
   linkTarget(path: string): Promise<string | undefined>;
   /** Removes a file or a folder with all in it; nothing happens when it is missing. */
   remove(path: string): Promise<void>;
+  /** What each symbolic link below a folder says, by its path below it. */
+  linksBelow(path: string): Promise<ReadonlyMap<string, string>>;
   /** Whether we may write to a folder, or to the one that it will be made in. */
   isWritable(path: string): Promise<boolean>;
   /** Bytes of all files below a folder by their paths below it; none when it does not exist. */

@@ -9,7 +9,8 @@ import { canClone } from './can-clone.ts';
 import { chooseForAim } from './choose-for-aim.ts';
 import { judgeDestination } from './judge-destination.ts';
 import { judgeLaterTablespaces } from './later-tablespaces.ts';
-import { refusalOf } from './mangle-configuration.ts';
+import { judgeLinks } from './linked-folders.ts';
+import { refusalOf, withoutConfiguration } from './mangle-configuration.ts';
 import { type DestinationPlan, planDestination } from './plan-destination.ts';
 import { planReadableWals } from './plan-readable-wals.ts';
 import { planSpaces, tooSmall } from './plan-spaces.ts';
@@ -45,7 +46,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   await refuseBackup(aim, backup, refusals);
   // without a target, too, a restore goes to the end of the archived WAL, wherever that lies
   const isPitr = aim.isPitr || timelines.timeline !== timelines.lineage[0]?.timeline;
-  const places = await planPlaces({ ...aim, isPitr }, backup, refusals);
+  const { places, keptLinks } = await planPlaces({ ...aim, isPitr }, backup, told);
   const { destination } = places;
   warnings.push(...(await judgeLaterTablespaces({ backup, backups, target, place: aim.place, destination }, refusals.add)));
   const settings = settingsOf({ ...aim, isPitr }, { backup, timelines, places });
@@ -53,13 +54,17 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   if (source === undefined) return undefined;
   refuseImpossibleWays(request, source, refusals.add);
   const content = await refusals.take(() => aim.reader.read(source));
-  for (const { error, allowance } of content?.losses ?? []) refusals.add(error, allowance);
+  for (const { error, allowance, isDoubt } of content?.losses ?? []) {
+    if (isDoubt === true) warnings.push(error.message);
+    else refusals.add(error, allowance);
+  }
   if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content, backup.version ?? 0));
   warnings.push(...(await includedFromElsewhere(content?.included ?? [], aim.place)));
   const wal = await planReadableWals(aim, { backup, timelines, facts, refusals }, context);
   warnings.push(...wal.warnings);
   const work = await planWork(aim, { source, places, trees: planTrees(places, source, content), wal }, refusals);
   if (work === undefined) return undefined;
+  warnings.push(...withoutConfiguration(content, backup, destination));
   const recoveryFile = settings?.isAppended === true ? settings.fileName : undefined;
   if (recoveryFile !== undefined) refuseUnwritable(recoveryFile, content, places, refusals);
   return {
@@ -68,6 +73,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
     passedOver: choice.passedOver,
     source,
     places,
+    keptLinks,
     timelines,
     wal,
     settings,
@@ -82,12 +88,19 @@ async function refuseBackup(aim: RestoreAim, backup: Backup, refusals: Refusals)
   if (goings.has(backup.id)) refusals.add(new OperatorError('backup-not-usable', `backup ${backup.id} is being deleted`));
 }
 
-async function planPlaces(aim: RestoreAim, backup: Backup, refusals: Refusals): Promise<DestinationPlan> {
+async function planPlaces(
+  aim: RestoreAim,
+  backup: Backup,
+  { refusals, warnings }: Told,
+): Promise<Pick<PlannedRestore, 'places' | 'keptLinks'>> {
   const { server, request, place, isPitr } = aim;
   const places = planDestination(server.layout, { request, backup, isPitr }, refusals.add);
-  await judgeDestination({ plan: places, place, layout: server.layout, backup, isDelta: request.isDelta }, refusals.add);
+  const judging = { plan: places, place, layout: server.layout, backup, isDelta: request.isDelta };
+  await judgeDestination(judging, refusals.add);
+  const links = await refusals.take(() => judgeLinks(judging, refusals.add));
+  warnings.push(...(links?.told ?? []));
   if (request.startsServer) await refuseStart({ ...aim, backup, destination: places.destination }, refusals);
-  return places;
+  return { places, keptLinks: links?.kept ?? [] };
 }
 
 function refuseUnwritable(

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { nameOf } from '../shared/file-name.ts';
@@ -14,6 +14,9 @@ export interface ManifestFile {
   readonly path: Buffer;
   readonly size: number;
 }
+
+/** The end of a manifest that has its checksum in it, however it is laid out. */
+const checksumBytes = 256;
 
 /** Reads a `backup_manifest`, which lies beside the tar files in clear; undefined before PostgreSQL 13, and when it cannot be understood. */
 export async function readManifest(member: SourceMember): Promise<ManifestSizes | undefined> {
@@ -37,6 +40,24 @@ export async function* manifestFiles(member: SourceMember): AsyncGenerator<Manif
     if (!isByLine) yield* filesOf(parse(await readFile(path, 'utf8')));
   } catch (error) {
     if (!isMissing(error)) throw error;
+  }
+}
+
+/** Whether the manifest of a backup is there to its end, which is a checksum of all before it. */
+export async function manifestState(member: SourceMember): Promise<'whole' | 'missing' | 'cut short'> {
+  try {
+    await using file = await open(join(dataFolder(member), 'backup_manifest'), 'r');
+    const { size } = await file.stat();
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(checksumBytes),
+      0,
+      checksumBytes,
+      Math.max(0, size - checksumBytes),
+    );
+    return buffer.toString('latin1', 0, bytesRead).includes('"Manifest-Checksum"') ? 'whole' : 'cut short';
+  } catch (error) {
+    if (isMissing(error)) return 'missing';
+    throw error;
   }
 }
 

@@ -56,7 +56,7 @@ export class SourceReader {
       return { ...content, losses: hasLabel ? losses : [...losses, labelLoss(leaf)] };
     } catch (error) {
       if (!(error instanceof OperatorError) || error.code === 'interrupted') throw error;
-      throw losses[0]?.error ?? error; // why it cannot be read
+      throw losses.find(({ isDoubt }) => isDoubt !== true)?.error ?? error; // why it cannot be read
     }
   }
 }

@@ -88,6 +88,11 @@ export function remotePlace(host: Host, signal: AbortSignal): Place {
         lines.flatMap((line) => (line === '' ? [] : [[line.slice(line.indexOf(' ') + 1), Number.parseInt(line, 10)]])),
       );
     },
+    linksBelow: async (path) => {
+      const text = `[ -d "$1" ] || exit ${String(missing)}; find -H "$1" -mindepth 1 -type l -printf '%P\\0%l\\0'`;
+      const words = (await asking(`look at ${path}`, text, path))?.split('\0') ?? [];
+      return new Map(words.flatMap((name, index) => (index % 2 === 0 && name !== '' ? [[name, words[index + 1] ?? '']] : [])));
+    },
     spaceAt: async (path) => {
       const text = 'p=$1; while [ ! -e "$p" ]; do p=$(dirname -- "$p"); done; df -P -B1 -- "$p" | tail -n 1';
       const line = (await asking(`tell the free space of ${path}`, text, path)) ?? '';

@@ -2,6 +2,7 @@ import type { Backup } from '../catalog/backup.ts';
 import type { OperatorError } from '../shared/operator-error.ts';
 import type { BackupSource } from './backup-source.ts';
 import type { PassedOver } from './choose-backup.ts';
+import type { KeptLink } from './linked-folders.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import type { TimelinePlan } from './plan-timeline.ts';
 import type { WalPlan } from './plan-wals.ts';
@@ -64,6 +65,8 @@ export interface PlannedRestore {
   readonly passedOver: readonly PassedOver[];
   readonly source: BackupSource;
   readonly places: DestinationPlan;
+  /** Folders of the destination that lie elsewhere and stay there. */
+  readonly keptLinks: readonly KeptLink[];
   readonly trees: readonly PlannedTree[];
   readonly spaces: readonly PlannedSpace[];
   readonly timelines: TimelinePlan;

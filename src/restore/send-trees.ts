@@ -6,6 +6,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
 import { type RsyncTask, runRsync } from '../transport/run-rsync.ts';
 import type { SharedLogin } from '../transport/shared-login.ts';
+import { asideWalFolder, clearLinkedWal, type KeptLink, walFolders } from './linked-folders.ts';
 import type { Place } from './place.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import { controlFile, emptiedFolders, leftOutFiles } from './restored-files.ts';
@@ -19,6 +20,8 @@ export interface Sending {
   readonly login: SharedLogin | undefined;
   /** Files that are there are brought to the state of the source, what is not in it is removed. */
   readonly isDelta: boolean;
+  /** Folders of the destination that stay where they are; undefined is none. */
+  readonly keptLinks?: readonly KeptLink[] | undefined;
   /** Files that were written to since then are compared by content; undefined compares by size and time only. */
   readonly safeHorizon: Timestamp | undefined;
   readonly jobs: number;
@@ -32,9 +35,6 @@ export interface Sending {
   readonly totalBytes: number;
   readonly environment: Environment;
 }
-
-/** Where the WAL of the cluster that a delta restore overwrites is kept: it may hold the last transactions. */
-const asideWalFolder = 'pg_wal.before-restore';
 
 /**
  * Brings trees to their destination with rsync: on another host, or onto files that are there (engine.md section 12.5). The control file of an older cluster
@@ -79,9 +79,12 @@ export async function sendControlFile(sending: Sending, context: Context): Promi
 }
 
 /** Takes the means to start from an older cluster, and keeps the WAL that only it may have. */
-async function retireCluster({ places, place }: Sending): Promise<void> {
+async function retireCluster({ places, place, keptLinks = [] }: Sending): Promise<void> {
   const { destination } = places;
   await place.remove(join(destination, controlFile));
+  const linked = keptLinks.filter(({ name }) => walFolders.has(name));
+  for (const link of linked) await clearLinkedWal(place, link);
+  if (linked.length > 0) return;
   const aside = join(destination, asideWalFolder);
   const wal = join(destination, 'pg_wal');
   const isFirst = (await place.find(aside)) === undefined;
@@ -150,7 +153,8 @@ class Sender {
   #jobFor({ source, destination, isDataFolder }: Tree): RsyncTask {
     const oids = this.#sending.places.tablespaces.map(({ oid }) => `/pg_tblspc/${String(oid)}`);
     const exclude = [...[...emptiedFolders].map((folder) => `/${folder}/*`), ...[...leftOutFiles].map((file) => `/${file}`)];
-    const filters = isDataFolder ? { exclude, protect: [`/${controlFile}`, `/${asideWalFolder}`, ...oids] } : {};
+    const kept = (this.#sending.keptLinks ?? []).map(({ name }) => `/${name}`);
+    const filters = isDataFolder ? { exclude, protect: [`/${controlFile}`, `/${asideWalFolder}`, ...kept, ...oids] } : {};
     return { ...baseJob(this.#sending), source, destination, filters };
   }
 

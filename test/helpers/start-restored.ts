@@ -14,6 +14,8 @@ interface RestoredOptions {
   readonly major: number;
   /** Win over what the restored files say. */
   readonly settings?: Settings;
+  /** The data folder may be read by its group. */
+  readonly allowsGroup?: boolean;
   /** Environment of the server, e.g. for its restore_command. */
   readonly env?: Readonly<Record<string, string>>;
   /**
@@ -33,13 +35,14 @@ export async function startRestored({
   settings = {},
   env = {},
   wait = 'ready',
+  allowsGroup = false,
 }: RestoredOptions): Promise<PostgresServer> {
   const installation = requirePostgres(major);
   const user = serverUser();
   if (user !== undefined) {
     await promisify(execFile)('chown', ['-R', `${String(user.uid)}:${String(user.gid)}`, dataDir, ...tablespaces]);
   }
-  await chmod(dataDir, 0o700);
+  await chmod(dataDir, allowsGroup ? 0o750 : 0o700);
   const folder = await createTemporaryFolder('re', { owner: 'server' });
   const server = new PostgresServer({
     installation,

@@ -175,6 +175,43 @@ describeEachPostgres(
       }
     });
 
+    test('a backup that cannot be compared or has no configuration is restored, and told with what to do', async () => {
+      const manifest = fileOf(plain, 'data/backup_manifest');
+      const dryRun = async (...words: string[]) =>
+        await runPgcellar([...wordsFor(plain, 'told'), '--dry-run', ...words], { home });
+      const putBack = await cutShort(manifest);
+      try {
+        const { stderr } = await dryRun('--allow', 'incomplete-backup');
+        expect(stderr).toContain(`the backup_manifest of backup ${plain} is cut short`);
+      } finally {
+        await putBack();
+      }
+      const configuration = await readFile(fileOf(plain, 'data/postgresql.conf'));
+      const manifestBack = await away(manifest);
+      await rm(fileOf(plain, 'data/postgresql.conf'));
+      const destination = join(folder.path, 'told');
+      try {
+        expect((await dryRun()).stderr).toContain(`the backup_manifest of backup ${plain} is missing, so it is not known`);
+        const { exitCode, stderr } = await runPgcellar(wordsFor(plain, 'told'), { home });
+        expect({ exitCode, stderr }).toMatchObject({
+          exitCode: 0,
+          stderr: expect.stringContaining(
+            `postgresql.conf is not part of the backup: its server read ${cluster.dataDir}/postgresql.conf. PostgreSQL does not start without one: put it, pg_hba.conf and pg_ident.conf into ${destination}`,
+          ) as string,
+        });
+        const label = fileOf(plain, 'data/backup_label');
+        await rename(label, `${label}.away`);
+        expect(await dryRun('--allow', 'incomplete-backup')).toMatchObject({ exitCode: 1 });
+        await rename(`${label}.away`, label);
+      } finally {
+        await writeFile(fileOf(plain, 'data/postgresql.conf'), configuration);
+        await manifestBack();
+      }
+      await writeFile(join(destination, 'postgresql.conf'), configuration);
+      await using server = await startRestored({ dataDir: destination, tablespaces: [`${destination}-far`], major });
+      expect(await server.value('SELECT count(*) FROM rows')).toBe('5000');
+    });
+
     describe('with all that was lost in its place', () => {
       test.each([
         { form: 'plain', id: () => plain },

@@ -1,6 +1,20 @@
 // Restores to another host through a real sshd, and onto files that are there.
 import { existsSync } from 'node:fs';
-import { appendFile, chown, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -155,6 +169,48 @@ describeEachPostgres(
         expect(await idsOf(server)).toEqual(ids);
         expect(await server.value('SELECT count(*) FROM more')).toBe('20000');
         await expect(server.query('SELECT * FROM junk')).rejects.toThrow('does not exist');
+      });
+
+      test('leaves WAL and logs on the disks that they are linked to, and tells every other link that goes', async () => {
+        const { home, plain, later, ids } = story;
+        const { dataDir, fast, words } = await newPlace();
+        await runWell([...words, ...reach(), 'main', plain, dataDir], { home });
+        const disk = `${dataDir}-disk`;
+        await mkdir(join(disk, 'log'), { recursive: true });
+        await rename(join(dataDir, 'pg_wal'), join(disk, 'pg_wal'));
+        await rename(join(dataDir, 'base/1'), join(disk, 'one'));
+        await rm(join(dataDir, 'log'), { recursive: true, force: true });
+        for (const [target, name] of [
+          ['pg_wal', 'pg_wal'],
+          ['log', 'log'],
+          ['one', 'base/1'],
+        ] as const)
+          await symlink(join(disk, target), join(dataDir, name));
+        await writeFile(join(disk, 'log/yesterday.log'), 'all was well');
+        await mkdir(join(disk, 'pg_wal/lost+found'));
+        const segments = (await readdir(join(disk, 'pg_wal'))).filter((name) => /^\w{24}$/.test(name));
+        const all = [...words, ...reach(), '--delta-restore', 'main', later, dataDir];
+
+        const dry = await runPgcellar([...all, '--dry-run'], { home });
+        expect(dry).toMatchObject({ exitCode: 0 });
+        expect(dry.stderr).toContain(`${dataDir}/pg_wal is a symbolic link to ${disk}/pg_wal and is kept: WAL goes there`);
+        expect(dry.stderr).toContain(`${dataDir}/log is a symbolic link to ${disk}/log and is kept`);
+        expect(dry.stderr).toContain(
+          `${dataDir}/base/1 is a symbolic link to ${disk}/one: what the backup has takes its place`,
+        );
+        await runWell(all, { home });
+        await runWell(all, { home }); // what was put aside stays as it was
+
+        expect(await readlink(join(dataDir, 'pg_wal'))).toBe(join(disk, 'pg_wal'));
+        expect(await readlink(join(dataDir, 'log'))).toBe(join(disk, 'log'));
+        expect((await lstat(join(dataDir, 'base/1'))).isDirectory()).toBe(true);
+        expect(await readFile(join(disk, 'log/yesterday.log'), 'utf8')).toBe('all was well');
+        expect(await readdir(join(disk, 'pg_wal/pg_wal.before-restore'))).toEqual(expect.arrayContaining(segments));
+        expect(segments.length).toBeGreaterThan(0);
+        expect(existsSync(join(disk, 'pg_wal/lost+found'))).toBe(true);
+        await using server = await startRestored({ dataDir, tablespaces: [fast, disk], major, wait: 'promoted' });
+        expect(await idsOf(server)).toEqual(ids);
+        expect((await readdir(join(disk, 'pg_wal'))).filter((name) => /^\w{24}$/.test(name)).length).toBeGreaterThan(0);
       });
 
       test('that is killed cannot be started, and the same command again finishes', async () => {

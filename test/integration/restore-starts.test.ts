@@ -106,6 +106,7 @@ describeEachPostgres(
       await cluster.query(`CREATE TABLESPACE late LOCATION '${late}'`);
       await cluster.query('CREATE TABLE in_late TABLESPACE late AS SELECT 1 AS a');
       await cluster.query('CHECKPOINT');
+      const made = await cluster.value('SELECT pg_current_wal_lsn()');
       await runWell(['switch-wal', '--archive', 'main'], { home });
       const shared = await dryRun('main', first);
       expect(shared).toMatchObject({ exitCode: 1 });
@@ -121,6 +122,13 @@ describeEachPostgres(
       expect(before).not.toBe('');
       await cluster.query('DROP TABLE in_late');
       await cluster.query('DROP TABLESPACE late');
+
+      // its folder is empty now, and replay fills it
+      const words = ['--target-lsn', made, '--target-action', 'promote', 'main', first];
+      expect((await dryRun(...words)).stderr).toContain(`at ${late}: the restored server will use that folder`);
+      await using withLate = await startRestored({ ...(await restore('with-late', words)), major, wait: 'promoted' });
+      expect(await withLate.value('SELECT a FROM in_late')).toBe('1');
+      expect(await readdir(late)).not.toEqual([]);
     });
 
     test('a restore without a target ends on the newest timeline, with copies of WAL and with get-wal', async () => {

@@ -67,7 +67,8 @@ async function setManifestAside({ place, planned: { backup, places } }: RestoreR
   if ((await place.find(manifest)) !== undefined) await place.rename(manifest, `${manifest}.${backup.id}`);
 }
 
-function writtenFolders({ places }: PlannedRestore): readonly string[] {
+function writtenFolders({ places, keptLinks }: PlannedRestore): readonly string[] {
   const staged = places.wal.kind === 'staged' ? [places.wal.folder] : [];
-  return [places.destination, ...places.tablespaces.map(({ location }) => location), ...staged];
+  const linked = keptLinks.map(({ target }) => target);
+  return [places.destination, ...places.tablespaces.map(({ location }) => location), ...linked, ...staged];
 }

@@ -12,7 +12,8 @@ export async function placeWals(run: RestoreRun, context: Context): Promise<void
   const { server, plan, planned, place, site, stages } = run;
   const { backup, places, wal } = planned;
   const serverFolder = join(places.destination, places.walFolderName);
-  await makeWalFolder(place, serverFolder);
+  const target = planned.keptLinks.find(({ name }) => name === places.walFolderName)?.target;
+  await makeWalFolder(place, serverFolder, target);
   await makeWalFolder(place, join(serverFolder, 'archive_status'));
   if (places.wal.kind === 'fetched') return;
   context.messages.info('Copying required WAL segments.');
@@ -20,7 +21,7 @@ export async function placeWals(run: RestoreRun, context: Context): Promise<void
   if (marksArchived) context.messages.info('Generating archive status files');
   const { folder } = places.wal;
   const segmentSize = backup.xlogSegmentSize;
-  await makeWalFolder(place, folder);
+  await makeWalFolder(place, folder, marksArchived ? target : undefined);
   if (plan.request.isDelta && places.wal.kind === 'staged') await emptyFolder(place, folder);
   const { host } = site;
   await stages.run('wal', wal.bytes, async () => {
