@@ -3,6 +3,7 @@ import { parseConninfo } from '../postgres/conninfo.ts';
 import { followRecovery, type RecoveryOutcome } from '../restore/follow-recovery.ts';
 import type { RestorePlan } from '../restore/restore-plan.ts';
 import { serverOwner, startServer } from '../restore/start-server.ts';
+import { writtenFolders } from '../restore/unfinished-restore.ts';
 import type { Context } from '../shared/context.ts';
 import { type Lsn, lsnFromBytes } from '../wal/lsn.ts';
 import { type SegmentName, segmentStart } from '../wal/wal-name.ts';
@@ -27,10 +28,9 @@ export async function startRestored(server: Server, plan: RestorePlan, context: 
   const { programPath, environment } = server;
   const version = backup.version ?? 0;
   const startedMs = context.clock.elapsedMs();
-  const staged = places.wal.kind === 'staged' ? [places.wal.folder] : [];
   const started = await startServer({
     dataFolder: places.destination,
-    folders: [places.destination, ...places.tablespaces.map(({ location }) => location), ...staged],
+    folders: writtenFolders(plan.planned),
     owner: await serverOwner(places.destination),
     version,
     programPath,

@@ -6,7 +6,7 @@ import type { Judging } from './judged-destination.ts';
 import type { Place } from './place.ts';
 import { isWithin } from './plan-destination.ts';
 import type { Refuse } from './refusals.ts';
-import { emptiedFolders } from './restored-files.ts';
+import { emptiedFolders, walFolders } from './restored-files.ts';
 
 /** A folder of the older copy that lies elsewhere, and that a delta restore leaves there. */
 export interface KeptLink {
@@ -18,8 +18,6 @@ export interface KeptLink {
 
 /** Where the WAL of the cluster that a delta restore overwrites is kept: it may hold the last transactions. */
 export const asideWalFolder = 'pg_wal.before-restore';
-/** Names of the folder for WAL, of any version. */
-export const walFolders: ReadonlySet<string> = new Set(['pg_wal', 'pg_xlog']);
 const otherWalNames = /^(?:archive_status|summaries|xlogtemp\..*)$/;
 const shownLinks = 10;
 /** So that a command line does not become too long. */

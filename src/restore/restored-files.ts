@@ -4,6 +4,9 @@ export const controlFile = 'global/pg_control';
 /** Content of these folders belongs to the server that was backed up (engine.md section 12.5). */
 export const emptiedFolders: ReadonlySet<string> = new Set(['pg_log', 'log', 'pg_xlog', 'pg_wal']);
 
+/** Names of the folder for WAL, of any version. */
+export const walFolders: ReadonlySet<string> = new Set(['pg_wal', 'pg_xlog']);
+
 /**
  * What would bring the restored server up in another way than was asked for: beside Barman's three the signal files, which are what
  * `recovery.conf` became in PostgreSQL 12 and come with the backup of a standby.

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Place } from './place.ts';
 import { type DestinationPlan, isWithin } from './plan-destination.ts';
-import { controlFile } from './restored-files.ts';
+import type { PlannedRestore } from './restore-plan.ts';
+import { controlFile, walFolders } from './restored-files.ts';
 
 /** A file in the destination as long as a restore to it has not come to its end; it holds all folders that the restore writes to. */
 const unfinishedFile = '.pgcellar-restoring';
@@ -24,6 +25,14 @@ export function foldersWrittenTo({
 }: Pick<DestinationPlan, 'destination' | 'tablespaces' | 'wal'>) {
   const all = [destination, ...tablespaces.map(({ location }) => location), ...(wal.kind === 'staged' ? [wal.folder] : [])];
   return all.filter((path, index) => index === 0 || !isWithin(path, destination));
+}
+
+/** Every folder that holds files of a finished restore, those behind kept links too. */
+export function writtenFolders({ places, keptLinks }: Pick<PlannedRestore, 'places' | 'keptLinks'>): readonly string[] {
+  const { destination, tablespaces, wal } = places;
+  const linked = keptLinks.filter(({ name }) => walFolders.has(name)).map(({ target }) => target);
+  const staged = wal.kind === 'staged' ? [wal.folder] : [];
+  return [destination, ...tablespaces.map(({ location }) => location), ...linked, ...staged];
 }
 
 /** Notes that a restore has begun: before the first byte is written to any of its folders, which all were empty. */

@@ -8,10 +8,9 @@ import {
   mangleConfiguration,
   writeRecoverySettings,
 } from '../../restore/mangle-configuration.ts';
-import type { PlannedRestore } from '../../restore/restore-plan.ts';
 import { hasTargets } from '../../restore/source-configuration.ts';
 import { syncWritten } from '../../restore/sync-written.ts';
-import { foldersWrittenTo, markFinished, markUnfinished } from '../../restore/unfinished-restore.ts';
+import { foldersWrittenTo, markFinished, markUnfinished, writtenFolders } from '../../restore/unfinished-restore.ts';
 import type { Context } from '../../shared/context.ts';
 import { placeWals } from './place-wals.ts';
 import type { RestoreRun } from './restore-run.ts';
@@ -65,10 +64,4 @@ async function apply(run: RestoreRun, context: Context): Promise<MangledConfigur
 async function setManifestAside({ place, planned: { backup, places } }: RestoreRun): Promise<void> {
   const manifest = join(places.destination, 'backup_manifest');
   if ((await place.find(manifest)) !== undefined) await place.rename(manifest, `${manifest}.${backup.id}`);
-}
-
-function writtenFolders({ places, keptLinks }: PlannedRestore): readonly string[] {
-  const staged = places.wal.kind === 'staged' ? [places.wal.folder] : [];
-  const linked = keptLinks.map(({ target }) => target);
-  return [places.destination, ...places.tablespaces.map(({ location }) => location), ...linked, ...staged];
 }
