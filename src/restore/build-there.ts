@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Context } from '../shared/context.ts';
+import { allowGroup } from './allow-group.ts';
 import type { SourceMember } from './backup-source.ts';
 import { type Building, type Finish, modeFor, plainMember } from './build-trees.ts';
 import { combineChain, type PlainMember } from './combine-chain.ts';
@@ -32,6 +33,7 @@ export async function buildThere(building: BuildingThere, stages: StageClock, co
     for (const path of [places.destination, ...places.tablespaces.map(({ location }) => location)])
       await place.makeFolder(path);
     await unpackMemberThere(source.leaf, { ...places, isForReading: false, totalBytes }, work);
+    await allowGroup(place, places.destination);
   }
   await linkThere(place, places);
   return async () => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Messages } from '../shared/messages.ts';
 import { failureOf } from '../transport/program-result.ts';
+import { allowGroup } from './allow-group.ts';
 import type { Place } from './place.ts';
 import { controlFile, emptiedFolders, heldControlFile, leftOutFiles } from './restored-files.ts';
 
@@ -50,6 +51,7 @@ export async function combineChain(combining: Combining, surroundings: Surroundi
   const output = join(destination, combinedFolder);
   await run(program, output, combining, surroundings);
   await moveUp(output, destination, place);
+  await allowGroup(place, destination);
 }
 
 async function run(program: string, output: string, combining: Combining, surroundings: Surroundings): Promise<void> {

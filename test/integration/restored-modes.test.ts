@@ -43,7 +43,7 @@ describeEachPostgres(
       return (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n')[0] ?? '';
     }
 
-    async function expectStarts(dataDir: string, rows: string): Promise<void> {
+    async function expectStarts(dataDir: string): Promise<void> {
       const modes = await Promise.all(
         ['', 'base', 'base/1', 'global', 'pg_wal', 'pg_tblspc'].map(async (name) => {
           const { mode } = await stat(join(dataDir, name));
@@ -53,7 +53,7 @@ describeEachPostgres(
       expect(Object.fromEntries(modes)).toEqual(Object.fromEntries(modes.map(([name]) => [name, '750'])));
       await using server = await startRestored({ dataDir, major, allowsGroup: true });
       expect(await server.value('SHOW data_directory_mode')).toBe('0750');
-      expect(await server.value('SELECT count(*) FROM rows')).toBe(rows);
+      expect(await server.value('SELECT count(*) FROM rows')).toBe('6000');
     }
 
     test('a tar backup is restored with them, and again after rm -rf FOLDER/*', async () => {
@@ -63,28 +63,28 @@ describeEachPostgres(
       await chown(dataDir, uid, gid);
       const words = ['restore', 'main', full, dataDir];
       await runWell(words, { home });
-      await expectStarts(dataDir, '5000');
+      await expectStarts(dataDir);
       expect(await runProgram(['sh', '-c', 'rm -rf "$1"/*', 'sh', dataDir])).toMatchObject({ exitCode: 0 });
       expect(await readdir(dataDir)).toEqual(['.barman-recover.info']);
       await runWell(words, { home });
-      await expectStarts(dataDir, '5000');
+      await expectStarts(dataDir);
       await rm(dataDir, { recursive: true });
     });
 
     test('an incremental chain of tar backups is combined with them', async () => {
       const dataDir = join(folder.path, 'combined');
       await runWell(['restore', '--staging-path', folder.path, 'main', incremental, dataDir], { home });
-      await expectStarts(dataDir, '6000');
+      await expectStarts(dataDir);
     });
 
     test.each([
-      { what: 'a tar backup is', id: () => full, rows: '5000' },
-      { what: 'a chain of them is', id: () => incremental, rows: '6000' },
-    ])('$what unpacked with them on another host', async ({ id, rows }) => {
-      const dataDir = join(folder.path, `there-${rows}`);
+      { what: 'a tar backup is', id: () => full, name: 'full-there' },
+      { what: 'a chain of them is', id: () => incremental, name: 'chain-there' },
+    ])('$what unpacked with them on another host', async ({ id, name }) => {
+      const dataDir = join(folder.path, name);
       const there = ['--staging-location', 'remote', '--staging-path', folder.path, '--remote-ssh-command', sshd.sshCommand];
       await runWell(['restore', ...there, 'main', id(), dataDir], { home });
-      await expectStarts(dataDir, rows);
+      await expectStarts(dataDir);
     });
   },
   [18],
