@@ -347,6 +347,29 @@ const guards: readonly Guard[] = [
     },
   },
   {
+    title: 'a backup that has lost a file of its manifest',
+    says: /is not complete: base\/1\/rows is missing/,
+    allow: 'incomplete-backup',
+    set: async () => {
+      const manifest = home.server('main', 'base', secondTwin, 'data', 'backup_manifest');
+      await writeFile(manifest, '{ "Files": [\n{ "Path": "base/1/rows", "Size": 8192 }\n],\n"Manifest-Checksum": "0"}\n');
+      return { words: toPrecious(), lift: () => rm(manifest) };
+    },
+  },
+  {
+    title: 'a tablespace that came after the backup and is in use',
+    says: /tablespace late was created after the backup, at \S+, which is not empty/,
+    allow: 'shared-tablespace',
+    set: async () => {
+      await mkdir(place('late'));
+      await writeFile(place('late/rows'), 'rows');
+      const record = recordPath(home, 'main', secondTwin);
+      const text = await readFile(record, 'utf8');
+      await writeFile(record, text.replace('tablespaces=None', `tablespaces=[('late', 16500, '${place('late')}')]`));
+      return { words: ['main', firstTwin, place('precious')], lift: () => rm(place('late/rows')) };
+    },
+  },
+  {
     title: 'settings that would go to another folder',
     says: /--recovery-conf-filename takes the name of a file/,
     set: async () => {

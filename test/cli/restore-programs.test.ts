@@ -11,7 +11,7 @@ import { startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
 import { linkProgramsWithout } from '../helpers/without-programs.ts';
-import { recordPath, writeCatalog, writtenBackups } from '../helpers/write-catalog.ts';
+import { recordPath, writeCatalog, writeManifest, writtenBackups } from '../helpers/write-catalog.ts';
 
 const { firstTwin, secondTwin } = writtenBackups;
 const server = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' };
@@ -33,6 +33,7 @@ beforeEach(async () => {
   opened = new Opened();
   home = await opened.add(createTestHome({ servers: { main: server } }));
   await writeCatalog(home, 'main');
+  for (const id of [firstTwin, secondTwin]) await writeManifest(home, 'main', id);
   place = (await opened.add(createTemporaryFolder('pm'))).path;
 });
 afterEach(async () => {
@@ -84,6 +85,7 @@ async function pack(id: string, compression: Packing): Promise<string> {
   await must(['tar', '-C', data, '-cf', tar, '.']);
   await rm(data, { recursive: true });
   await mkdir(data);
+  await writeManifest(home, 'main', id);
   await must([...argv, tar]);
   await must(['mv', `${tar}${suffix}`, data]);
   await setRecord(id, { compression });

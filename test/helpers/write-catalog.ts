@@ -43,6 +43,12 @@ export async function writeCatalog(home: TestHome, server: string): Promise<void
   await home.own(home.path);
 }
 
+/** The manifest that a backup of `pg_basebackup` has, of no files. */
+export async function writeManifest(home: TestHome, server: string, id: string): Promise<void> {
+  const text = '{ "PostgreSQL-Backup-Manifest-Version": 1,\n"Files": [],\n"Manifest-Checksum": "0"}\n';
+  await writeFile(home.server(server, 'base', id, 'data', 'backup_manifest'), text);
+}
+
 interface Sketch {
   readonly id: string;
   readonly server: string;

@@ -11,7 +11,7 @@ import { type Sshd, startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
-import { recordPath, writeCatalog, writtenBackups } from '../helpers/write-catalog.ts';
+import { recordPath, writeCatalog, writeManifest, writtenBackups } from '../helpers/write-catalog.ts';
 
 const { weekly, firstTwin, secondTwin } = writtenBackups;
 const mounts = await canMount();
@@ -26,6 +26,7 @@ beforeEach(async () => {
   const server = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres' };
   home = await opened.add(createTestHome({ servers: { main: server } }));
   await writeCatalog(home, 'main');
+  for (const id of [firstTwin, secondTwin]) await writeManifest(home, 'main', id);
   there = (await opened.add(createTemporaryFolder('th'))).path;
   await mkdir(join(there, 'programs'));
   const script = `#!/bin/sh\nif [ -e '${there}/hold' ]; then touch '${there}/reached'; while [ -e '${there}/hold' ]; do sleep 0.05; done; fi\nexec /usr/bin/tar "$@"\n`;
@@ -75,6 +76,7 @@ async function pack(
   expect(tar).toMatchObject({ exitCode: 0 });
   await rm(data, { recursive: true });
   await mkdir(data);
+  await writeManifest(home, 'main', id);
   await runProgram(['mv', `${data}.tar`, join(data, `base.tar${suffix}`)]);
   await setRecord(id, { compression });
 }
