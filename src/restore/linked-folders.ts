@@ -6,15 +6,7 @@ import type { Judging } from './judged-destination.ts';
 import type { Place } from './place.ts';
 import { isWithin } from './plan-destination.ts';
 import type { Refuse } from './refusals.ts';
-import { emptiedFolders, walFolders } from './restored-files.ts';
-
-/** A folder of the older copy that lies elsewhere, and that a delta restore leaves there. */
-export interface KeptLink {
-  /** In the data folder: `pg_wal`. */
-  readonly name: string;
-  /** Path of the folder, without links. */
-  readonly target: string;
-}
+import { emptiedFolders, type KeptLink, walFolders } from './restored-files.ts';
 
 /** Where the WAL of the cluster that a delta restore overwrites is kept: it may hold the last transactions. */
 export const asideWalFolder = 'pg_wal.before-restore';

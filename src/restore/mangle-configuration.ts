@@ -5,7 +5,6 @@ import type { Place } from './place.ts';
 import { isWithin } from './plan-destination.ts';
 import { type RecoverySettings, targetSettings } from './recovery-settings.ts';
 import { includesOthers, type ReviewedLine, reviewConfiguration } from './review-configuration.ts';
-import type { SourceContent } from './source-content.ts';
 
 /** A line of a configuration file with the file that it stands in. */
 interface MangledLine extends ReviewedLine {
@@ -134,11 +133,11 @@ export function refusalOf(found: FoundFile, path: string): OperatorError | undef
 
 /** That the backup has no `postgresql.conf`, where its server had it, and what to do: as a warning, or none. */
 export function withoutConfiguration(
-  content: Pick<SourceContent, 'configuration'> | undefined,
+  files: ReadonlyMap<string, FoundFile> | undefined,
   { configFile }: Pick<Backup, 'configFile'>,
   dataFolder: string,
 ): readonly string[] {
-  if (content?.configuration.get('postgresql.conf')?.kind !== 'missing') return [];
+  if (files?.get('postgresql.conf')?.kind !== 'missing') return [];
   const lay = configFile === null ? '' : `: its server read ${configFile}`;
   return [
     `postgresql.conf is not part of the backup${lay}. PostgreSQL does not start without one: put it, pg_hba.conf and pg_ident.conf into ${dataFolder}, or start with -c config_file=FILE`,

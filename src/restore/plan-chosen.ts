@@ -64,7 +64,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   warnings.push(...wal.warnings);
   const work = await planWork(aim, { source, places, trees: planTrees(places, source, content), wal }, refusals);
   if (work === undefined) return undefined;
-  warnings.push(...withoutConfiguration(content, backup, destination));
+  warnings.push(...withoutConfiguration(content?.configuration, backup, destination));
   const recoveryFile = settings?.isAppended === true ? settings.fileName : undefined;
   if (recoveryFile !== undefined) refuseUnwritable(recoveryFile, content, places, refusals);
   return {

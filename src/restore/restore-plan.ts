@@ -2,7 +2,6 @@ import type { Backup } from '../catalog/backup.ts';
 import type { OperatorError } from '../shared/operator-error.ts';
 import type { BackupSource } from './backup-source.ts';
 import type { PassedOver } from './choose-backup.ts';
-import type { KeptLink } from './linked-folders.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import type { TimelinePlan } from './plan-timeline.ts';
 import type { WalPlan } from './plan-wals.ts';
@@ -10,6 +9,7 @@ import type { RecoverySettings } from './recovery-settings.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
 import type { RestoreRequest } from './restore-options.ts';
 import type { StageName } from './restore-rates.ts';
+import type { KeptLink } from './restored-files.ts';
 import type { PlannedConfiguration } from './source-configuration.ts';
 
 /** One folder of the restored server and where its content comes from. */

@@ -24,3 +24,11 @@ export const realFolders: ReadonlySet<string> = new Set(['global', 'pg_tblspc'])
 
 /** Name that the control file waits under where it cannot be copied last. */
 export const heldControlFile = 'global/pg_control.restoring';
+
+/** A folder of the older copy that lies elsewhere, and that a delta restore leaves there. */
+export interface KeptLink {
+  /** In the data folder: `pg_wal`. */
+  readonly name: string;
+  /** Path of the folder, without links. */
+  readonly target: string;
+}

@@ -6,10 +6,10 @@ import { OperatorError } from '../shared/operator-error.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
 import { type RsyncTask, runRsync } from '../transport/run-rsync.ts';
 import type { SharedLogin } from '../transport/shared-login.ts';
-import { asideWalFolder, clearLinkedWal, type KeptLink } from './linked-folders.ts';
+import { asideWalFolder, clearLinkedWal } from './linked-folders.ts';
 import type { Place } from './place.ts';
 import type { DestinationPlan } from './plan-destination.ts';
-import { controlFile, emptiedFolders, leftOutFiles, walFolders } from './restored-files.ts';
+import { controlFile, emptiedFolders, type KeptLink, leftOutFiles, walFolders } from './restored-files.ts';
 import { walkTree } from './walk-tree.ts';
 
 export interface Sending {
