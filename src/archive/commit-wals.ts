@@ -1,14 +1,22 @@
 import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { ServerLayout } from '../catalog/server-layout.ts';
+import { noteHistory } from '../catalog/read-histories.ts';
 import { WalIndex } from '../catalog/wal-index.ts';
+import type { Server } from '../config/server.ts';
+import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';
+import { walKindOf } from '../wal/wal-name.ts';
 import type { PreparedWal } from './prepare-wal.ts';
 import { movableIdentityOf, noteSealed, type SealedArrival } from './sealed-arrivals.ts';
 
 /** Renames into the archive, syncs, indexes, and only then lets the sources go. */
-export async function commitWals(layout: ServerLayout, prepared: readonly PreparedWal[]): Promise<void> {
+export async function commitWals(
+  server: Server,
+  prepared: readonly PreparedWal[],
+  context: Pick<Context, 'log'>,
+): Promise<void> {
   if (prepared.length === 0) return;
+  const { layout } = server;
   await noteSealed(layout, await sealedAmong(prepared));
   {
     await using index = await WalIndex.open(layout);
@@ -18,6 +26,10 @@ export async function commitWals(layout: ServerLayout, prepared: readonly Prepar
     const replaced = new Set(prepared.filter(({ replaces }) => replaces).map(({ entry }) => entry.name));
     if (replaced.size > 0) await index.remove(replaced);
     await index.append(prepared.map(({ entry }) => entry));
+  }
+  for (const { entry, source: plainPath } of prepared) {
+    const isSealed = entry.encryption !== null && walKindOf(entry.name) === 'history';
+    if (isSealed) await noteHistory(server, { name: entry.name, plainPath }, context);
   }
   for (const { source } of prepared) await rm(source, { force: true });
   for (const folder of new Set(prepared.map(({ source }) => dirname(source)))) await syncFolder(folder);

@@ -79,8 +79,9 @@ async function storePass(names: readonly WalName[], options: StoreOptions, conte
     patienceMs,
     enter: async (group) => {
       await commitWals(
-        options.server.layout,
+        options.server,
         group.filter(isPrepared).map(({ prepared }) => prepared),
+        context,
       );
       entered.push(...group);
       tellOutcomes(group.flatMap(outcomeOf), options, context);

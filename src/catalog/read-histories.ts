@@ -73,12 +73,37 @@ export async function readHistoryFile(path: string, name: WalName, storage: WalS
   return parseTimelineHistory(content.toString('utf8'), name);
 }
 
+/**
+ * Keeps what a history says that was just archived, so that a host without the passphrase knows it, too; optional work.
+ * @param plainPath the file as it arrived
+ */
+export async function noteHistory(
+  server: HistoryServer,
+  { name, plainPath }: { readonly name: WalName; readonly plainPath: string },
+  { log }: Pick<Context, 'log'>,
+): Promise<void> {
+  try {
+    const { arrivalsOf, storageOf } = await import('../encryption/stored-wal.ts');
+    const history = await readHistoryFile(plainPath, name, arrivalsOf(storageOf(server)));
+    const state = stateOf(archivedWalPath(server.layout, name));
+    const entries = { ...(await readDerivedEntries<KnownHistory>(server.layout, store)), [name]: knownFrom(state, history) };
+    await storeDerivedEntries(server.layout, store, { entries, log });
+  } catch (error) {
+    if (!(error instanceof OperatorError) && systemCodeOf(error) === undefined) throw error;
+    log.debug(`the history ${name} is not noted: ${messageOf(error)}`); // whoever has the passphrase reads it from the archive
+  }
+}
+
 async function readOne(server: HistoryServer, name: WalName, known: KnownHistory | undefined): Promise<KnownHistory> {
   const path = archivedWalPath(server.layout, name);
   const state = stateOf(path);
   if (known !== undefined && isSameState(known.state, state)) return known;
   const { storageOf } = await import('../encryption/stored-wal.ts');
   const history = await readHistoryFile(path, name, storageOf(server));
+  return knownFrom(state, history);
+}
+
+function knownFrom(state: FileState, history: readonly TimelineSwitch[]): KnownHistory {
   return { state, switches: history.map(({ timeline, switchLsn }) => [timeline, formatLsn(switchLsn)]) };
 }
 

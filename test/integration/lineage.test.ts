@@ -150,6 +150,17 @@ describeEachPostgres(
       });
     });
 
+    test('a host without the passphrase knows the histories that it archived itself', async () => {
+      const [, lost = ''] = secondTimeline;
+      const path = home.server('sealed', 'wals', lost.slice(0, 16), lost);
+      const withoutKey = { home, env: { ...env, GNUPGHOME: join(home.folder, 'nowhere') } };
+      await rename(path, `${home.folder}/aside`);
+      await run(['rebuild-xlogdb', 'sealed']);
+      expect((await runPgcellar(['status', 'sealed'], withoutKey)).stdout).toContain(`WAL ${lost} missing (1 segment)`);
+      await rename(`${home.folder}/aside`, path);
+      await run(['rebuild-xlogdb', 'sealed']);
+    });
+
     test('a history that cannot be read for want of a passphrase is named', async () => {
       await rm(home.server('sealed', '.pgcellar', 'histories.json'));
       const { stdout } = await runPgcellar(['status', 'sealed'], {
