@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { namesIn } from '../shared/look.ts';
 import { parseWalName, type SegmentName, segmentIndex, segmentOf, timelineOf, walKindOf } from '../wal/wal-name.ts';
+import { archivedWalPath } from './archive-layout.ts';
 import type { ServerLayout } from './server-layout.ts';
 
 /** A file of the receiver's folder. */
@@ -27,4 +30,9 @@ export async function listStreamed(
       timelineOf(a.segment) - timelineOf(b.segment) ||
       Number(b.isPartial) - Number(a.isPartial),
   );
+}
+
+/** Whether a whole segment is archived, or waits for that; without waiting, for the few that somebody asks for. */
+export function hasArrived(layout: ServerLayout, segment: SegmentName): boolean {
+  return existsSync(archivedWalPath(layout, segment)) || existsSync(join(layout.incoming, segment));
 }

@@ -1,4 +1,4 @@
-import { listStreamed } from '../catalog/list-streamed.ts';
+import { hasArrived, listStreamed } from '../catalog/list-streamed.ts';
 import { readKeptSegments, readReplicationSlot, readSegmentSize } from '../postgres/server-queries.ts';
 import {
   describeLoss,
@@ -61,6 +61,7 @@ async function diagnose(facts: CheckFacts): Promise<ReceiverDiagnosis | undefine
     position: stream.position,
     history: stream.history,
     kept: await readKeptSegments(access.connection),
+    isArchived: (segment) => hasArrived(server.layout, segment),
     slot: slot === undefined ? undefined : { ...slot, isLost: slot.walStatus === 'lost' },
   });
 }

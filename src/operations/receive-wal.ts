@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { realignStreamingFolder, receiveWal } from '../archive/receive-wal.ts';
 import { readKnownCluster } from '../catalog/known-cluster.ts';
-import { listStreamed } from '../catalog/list-streamed.ts';
+import { hasArrived, listStreamed } from '../catalog/list-streamed.ts';
 import { noteReceiverFailure } from '../catalog/receiver-failure.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import { walNodesOf } from '../config/nodes-of-server.ts';
@@ -41,7 +41,7 @@ import {
   type StuckReceiver,
 } from '../wal/diagnose-receiver.ts';
 import type { TimelineSwitch } from '../wal/timeline-history.ts';
-import { segmentAtLsn } from '../wal/wal-name.ts';
+import { type SegmentName, segmentAtLsn } from '../wal/wal-name.ts';
 import { archiveWal } from './archive-wal.ts';
 import { stopIdleReceiverUnit, stopReceiverProcess } from './receiver-unit.ts';
 
@@ -151,7 +151,8 @@ async function diagnose(server: Server, facts: Preflight): Promise<ReceiverDiagn
   if (position === undefined) return { kind: 'goes-on' };
   const newest = (await listStreamed(server.layout, segmentSize)).at(-1);
   const judgedSlot = slot === undefined ? undefined : { ...slot, isLost: slot.walStatus === 'lost' };
-  return diagnoseReceiver({ segmentSize, newest, timeline, position, history, kept, slot: judgedSlot });
+  const isArchived = (segment: SegmentName): boolean => hasArrived(server.layout, segment);
+  return diagnoseReceiver({ segmentSize, newest, timeline, position, history, kept, isArchived, slot: judgedSlot });
 }
 
 /** What gets a stuck receiver going again. */

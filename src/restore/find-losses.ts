@@ -8,7 +8,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { dataFolder, type SourceMember, tablespaceFolder, tablespaceOids } from './backup-source.ts';
 import { type ManifestFile, manifestFiles, manifestState } from './read-manifest.ts';
 import type { Allowance } from './refusals.ts';
-import { emptiedFolders, leftOutFiles } from './restored-files.ts';
+import { controlFile, emptiedFolders, leftOutFiles } from './restored-files.ts';
 
 /** What a backup has lost since it was taken. */
 export interface Loss {
@@ -28,6 +28,8 @@ export interface ManifestPlaces {
 
 /** Since this version `pg_basebackup` writes a manifest. */
 const manifestsSince = 130_000;
+/** Since this version the folders have their names of today. */
+const foldersSince = 100_000;
 const filesAtOnce = 1000;
 const shownFiles = 3;
 
@@ -43,7 +45,7 @@ async function lossesOf(member: SourceMember): Promise<readonly Loss[]> {
   if (member.form === 'tar') return await lossesBySize(member);
   const losses = await lossesByManifest(member);
   if (losses === undefined) return [...(await lossesOfLabel(member)), ...(await lossesBySize(member))];
-  return [...(await lossesOfLabel(member)), ...losses];
+  return [...(await lossesOfLabel(member)), ...losses, ...lossesOfFolders(member)];
 }
 
 /** The loss of the label: PostgreSQL would begin at the last checkpoint that the control file knows, and end with a corrupt cluster. */
@@ -114,6 +116,37 @@ async function doubtsOf(member: SourceMember): Promise<readonly Loss[]> {
   if (state === 'whole') return [];
   const what = `the backup_manifest of backup ${id} is ${state}, so it is not known whether all of its files are there`;
   return [{ error: new OperatorError('backup-not-usable', what), allowance: undefined, isDoubt: true }];
+}
+
+/** Folders that every data folder has, and that may be empty: what copies or packs a catalog without them leaves a server that does not start. */
+const folders = [
+  ...[
+    'base',
+    'global',
+    'pg_commit_ts',
+    'pg_dynshmem',
+    'pg_logical',
+    'pg_logical/mappings',
+    'pg_logical/snapshots',
+    'pg_multixact',
+  ],
+  ...['pg_multixact/members', 'pg_multixact/offsets', 'pg_notify', 'pg_replslot', 'pg_serial', 'pg_snapshots', 'pg_stat'],
+  ...['pg_subtrans', 'pg_tblspc', 'pg_twophase', 'pg_xact'],
+];
+
+/** Of a backup with a control file, which no data folder is without. */
+function lossesOfFolders(member: SourceMember): readonly Loss[] {
+  const data = dataFolder(member);
+  const isThere = (name: string): boolean => lstatSync(join(data, name), { throwIfNoEntry: false }) !== undefined;
+  if (!isThere(controlFile) || member.backup.version === null || member.backup.version < foldersSince) return [];
+  const missing = folders.filter((name) => !isThere(name));
+  if (missing.length === 0) return [];
+  const error = new OperatorError(
+    'backup-not-usable',
+    `backup ${member.backup.id} is not complete: folders are missing without which PostgreSQL does not start: ${missing.join(', ')}`,
+    { hint: `they may have been empty: make them with mkdir in ${data}, or restore from another backup` },
+  );
+  return [{ error, allowance: 'incomplete-backup' }];
 }
 
 async function lossesOfLabel(member: SourceMember): Promise<readonly Loss[]> {

@@ -3,6 +3,7 @@ import { readAnnotations } from '../catalog/annotations.ts';
 import type { Backup } from '../catalog/backup.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { formatLsn } from '../wal/lsn.ts';
 import { backupReason } from './backup-reason.ts';
 import { type BackupSource, sourceOf } from './backup-source.ts';
 import { canClone } from './can-clone.ts';
@@ -85,6 +86,12 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
 async function refuseBackup(aim: RestoreAim, backup: Backup, refusals: Refusals): Promise<void> {
   refuseOldVersion(backup, aim, refusals.add);
   const { goings } = await readAnnotations(aim.server.layout, [backup.id]);
+  const { beginXlog, endXlog } = backup;
+  if (beginXlog !== null && endXlog !== null && endXlog < beginXlog) {
+    const range = `it begins at ${formatLsn(beginXlog)} and ends at ${formatLsn(endXlog)}`;
+    const reason = `backup ${backup.id} cannot become consistent: says its record, ${range}`;
+    refusals.add(new OperatorError('backup-not-usable', reason, { hint: 'restore from another backup' }));
+  }
   if (goings.has(backup.id)) refusals.add(new OperatorError('backup-not-usable', `backup ${backup.id} is being deleted`));
 }
 

@@ -7,7 +7,7 @@ import type { WalEntry } from '../catalog/wal-entry.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, storageOf, writePlainWal } from '../encryption/stored-wal.ts';
 import { isMissing, pathExists } from '../shared/look.ts';
-import { type SegmentName, segmentAtLsn, segmentIndex, timelineOf, walKindOf } from '../wal/wal-name.ts';
+import { type SegmentName, segmentAtLsn, segmentIndex, segmentOf, timelineOf, walKindOf } from '../wal/wal-name.ts';
 import type { ArchiveFacts } from './judge-backup.ts';
 import type { TimelinePlan } from './plan-timeline.ts';
 import { readEntriesFrom, type WaitingWal } from './read-archive-facts.ts';
@@ -51,7 +51,7 @@ export const noWal: WalPlan = {
 
 export interface WalQuestion {
   readonly server: Server;
-  readonly request: Pick<RestoreRequest, 'fetchesWal' | 'takesPartialWal'>;
+  readonly request: Pick<RestoreRequest, 'fetchesWal' | 'takesPartialWal' | 'standbyMode' | 'allowed'>;
   readonly backup: Backup;
   readonly target: RecoveryTarget;
   readonly timelines: Pick<TimelinePlan, 'lineage' | 'hidden'>;
@@ -72,13 +72,36 @@ export async function planWals(question: WalQuestion, signal: AbortSignal): Prom
   const takesPartial = request.takesPartialWal && target.kind !== 'immediate';
   const wish: WalRange = { beginWal, endWal, segmentSize, ...timelines, target, takesPartial };
   const entries = [...(await readEntriesFrom(server.layout, beginWal, signal)), ...waiting.map(({ entry }) => entry)];
-  const { copies, warnings } = await withoutLost(selectWals(entries, wish), question);
+  const selected = withinReach(selectWals(entries, wish), holes, question);
+  const { copies, warnings } = await withoutLost(selected.copies, question);
   const next = await nextPartial(copies, wish, question);
   const streamingPartial = takesPartial ? next : undefined;
   let bytes = streamingPartial === undefined ? 0 : (await stat(streamingPartial.path)).size;
   for (const copy of copies) bytes += await plainBytesOf(copy, question, segmentSize);
   const leftOut = takesPartial ? [] : leftOutWarnings(copies, { entries, wish, next }, question);
-  return { copies, streamingPartial, range, holes, bytes, warnings: [...warnings, ...leftOut] };
+  return { copies, streamingPartial, range, holes, bytes, warnings: [...selected.warnings, ...warnings, ...leftOut] };
+}
+
+/**
+ * Leaves out the WAL behind a hole: replay cannot get there, and what is wrong with it is no matter. Where the missing WAL can come from elsewhere it is
+ * taken along.
+ */
+function withinReach(
+  selected: readonly WalToCopy[],
+  [hole]: readonly WalHole[],
+  { request, backup: { xlogSegmentSize: segmentSize } }: WalQuestion,
+): { readonly copies: readonly WalToCopy[]; readonly warnings: readonly string[] } {
+  if (hole === undefined || request.standbyMode || request.allowed.has('missing-wal'))
+    return { copies: selected, warnings: [] };
+  const end = segmentIndex(hole.first, segmentSize);
+  const copies = selected.filter(({ entry }) => {
+    const segment = walKindOf(entry.name) === 'history' ? undefined : segmentOf(entry.name);
+    return segment === undefined || segmentIndex(segment, segmentSize) < end;
+  });
+  const count = selected.length - copies.length;
+  if (count === 0) return { copies, warnings: [] };
+  const files = count === 1 ? 'one WAL file' : `${String(count)} WAL files`;
+  return { copies, warnings: [`${files} behind ${hole.first}, which is missing, cannot be reached and are left out`] };
 }
 
 /** Leaves out what the index names, nobody needs, and is not there: labels of backups, and histories of timelines that are not gone along. */

@@ -107,7 +107,7 @@ function outcomeOf(
   isRecovery: boolean,
 ): RestoreOutcome {
   const { host } = fetch.remote;
-  const said = stderr.trim().split('\n').at(-1) ?? '';
+  const said = stderr.trim().split('\n').at(-1) || 'nothing answered in time';
   const otherwise = (status: number) => (fetch.isStrict ? recoveryMustStop : Math.min(status, mostTakenForMissing));
   if (exitCode === 0) return { kind: 'fetched' };
   if (exitCode === 1) return failed(1, `WAL file ${walName} of server ${fetch.serverName} is not on ${host}: ${said}`);

@@ -1,6 +1,6 @@
 import { formatLsn, type Lsn, lsnFromBytes } from './lsn.ts';
 import type { TimelineSwitch } from './timeline-history.ts';
-import { nextSegment, type SegmentName, segmentAtIndex, segmentStart, timelineOf } from './wal-name.ts';
+import { nextSegment, type SegmentName, segmentAtIndex, segmentIndex, segmentStart, timelineOf } from './wal-name.ts';
 
 /** What decides whether `pg_receivewal` can go on with what it has streamed. */
 export interface ReceiverFacts {
@@ -13,6 +13,8 @@ export interface ReceiverFacts {
   readonly history: readonly TimelineSwitch[];
   /** Names of the segments that the server has; undefined where the role may not ask. */
   readonly kept: ReadonlySet<string> | undefined;
+  /** Whether a segment came another way: by `archive_command`, or before. */
+  readonly isArchived: (segment: SegmentName) => boolean;
   readonly slot: { readonly name: string; readonly restartLsn: Lsn | undefined; readonly isLost: boolean } | undefined;
 }
 
@@ -33,7 +35,7 @@ export interface StuckReceiver {
   readonly timeline: number;
   /** The oldest segment that is needed and still to be had: where `receive-wal --reset` begins. */
   readonly restart: SegmentName;
-  /** What the server no longer has of the WAL before that. */
+  /** What neither the server nor the archive has of the WAL before that. */
   readonly lost: Gap | undefined;
 }
 
@@ -59,11 +61,12 @@ export function diagnoseReceiver(facts: ReceiverFacts): ReceiverDiagnosis {
   const isPast = streamed !== timeline;
   const isLeft = start !== undefined && isPast && (leftAt === undefined || start > leftAt);
   const wanted = isLeft ? (leftAt ?? beginOf(facts)) : (start ?? slot?.restartLsn ?? position);
-  const again = restartFrom(wanted, facts);
-  const stuck = (why: StuckReceiver['why']): StuckReceiver => ({ kind: 'stuck', why, timeline, ...again });
+  const { restart, removed } = restartFrom(wanted, facts);
+  const lost = removed === undefined ? undefined : notArchived(removed, facts);
+  const stuck = (why: StuckReceiver['why']): StuckReceiver => ({ kind: 'stuck', why, timeline, restart, lost });
   if (slot?.isLost === true) return stuck({ kind: 'slot-lost', slot: slot.name });
   if (isLeft) return stuck({ kind: 'history-left', timeline: streamed, upTo: start, leftAt });
-  if (again.lost !== undefined) return stuck({ kind: 'wal-removed', wanted: again.lost.first });
+  if (removed !== undefined) return stuck({ kind: 'wal-removed', wanted: removed.first });
   return { kind: 'goes-on' };
 }
 
@@ -100,7 +103,7 @@ function beginOf({ history }: ReceiverFacts): Lsn {
   return history.at(-1)?.switchLsn ?? lsnFromBytes(0n);
 }
 
-function restartFrom(wanted: Lsn, facts: ReceiverFacts): Pick<StuckReceiver, 'restart' | 'lost'> {
+function restartFrom(wanted: Lsn, facts: ReceiverFacts): { readonly restart: SegmentName; readonly removed: Gap | undefined } {
   const { segmentSize, position } = facts;
   const indexOf = (lsn: Lsn): number => Number(lsn / BigInt(segmentSize));
   const current = indexOf(position);
@@ -109,8 +112,18 @@ function restartFrom(wanted: Lsn, facts: ReceiverFacts): Pick<StuckReceiver, 're
   const nameAt = (index: number): SegmentName => segmentAtIndex(timelineAt(index, facts), index, segmentSize);
   return {
     restart: nameAt(begin),
-    lost: begin > first ? { first: nameAt(first), last: nameAt(begin - 1) } : undefined,
+    removed: begin > first ? { first: nameAt(first), last: nameAt(begin - 1) } : undefined,
   };
+}
+
+/** The part of a gap from the first to the last segment that did not come another way; undefined when all did. */
+function notArchived({ first, last }: Gap, facts: ReceiverFacts): Gap | undefined {
+  const { segmentSize, isArchived } = facts;
+  const nameAt = (index: number): SegmentName => segmentAtIndex(timelineAt(index, facts), index, segmentSize);
+  let [from, to] = [segmentIndex(first, segmentSize), segmentIndex(last, segmentSize)];
+  while (from <= to && isArchived(nameAt(from))) from++;
+  while (to >= from && isArchived(nameAt(to))) to--;
+  return from > to ? undefined : { first: nameAt(from), last: nameAt(to) };
 }
 
 /** Where the unbroken row of segments begins that the server has up to its position; no further back than is needed. */

@@ -771,6 +771,13 @@ describeEachPostgres(
     const live = async (home: TestHome, change: Change = {}): Promise<void> => {
       const good = { conninfo: conninfo(secret), streaming_conninfo: conninfo(secret), path_prefix: cluster.clientsDir };
       await configure(home, { ...good, ...change });
+      // the backups of the catalog are of this cluster
+      const systemid = await cluster.value('SELECT system_identifier FROM pg_control_system()');
+      for (const id of [weekly, firstTwin, secondTwin, failed]) {
+        const path = recordPath(home, 'main', id);
+        const record = existsSync(path) ? await readFile(path, 'utf8') : undefined;
+        if (record !== undefined) await writeFile(path, record.replace(/^systemid=.*$/m, `systemid=${systemid}`));
+      }
     };
 
     test('the good server is no bad input', async () => {

@@ -222,6 +222,17 @@ describe('missing WAL', () => {
   });
 });
 
+test('WAL behind a hole is not copied, whatever it is', async () => {
+  await rm(home.server('main', 'wals', '0000000100000000', segment(6)));
+  await writeFile(home.server('main', 'wals', '0000000100000000', segment(7)), 'a piece');
+  await runWell(['rebuild-xlogdb', 'main'], { home });
+  const plan = await planOf(['main', firstTwin, place('new')]);
+  expect(plan).toMatchObject({ refusals: [], wal: { files: [segment(4), segment(5)] } });
+  expect(await run(['main', firstTwin, place('new')])).toMatchObject({ exitCode: 0 });
+  const taken = await planOf(['--allow', 'missing-wal', 'main', firstTwin, place('other')]);
+  expect(taken.wal.files).toEqual([segment(4), segment(5), segment(7), segment(8)]);
+});
+
 describe('too little space', () => {
   test.skipIf(!mounts)('is refused before a byte is written, unless that is allowed', async () => {
     await using small = await mountSmallFileSystem({ sizeMib: 20 });

@@ -104,6 +104,15 @@ describeEachPostgres(
         isNeverAllowed: true,
       },
       {
+        what: 'an empty folder that PostgreSQL needs',
+        says: () => 'folders are missing without which PostgreSQL does not start: pg_notify',
+        id: () => plain,
+        lose: async () => {
+          await rename(fileOf(plain, 'data/pg_notify'), fileOf(plain, 'data/elsewhere'));
+          return async () => await rename(fileOf(plain, 'data/elsewhere'), fileOf(plain, 'data/pg_notify'));
+        },
+      },
+      {
         what: 'the file of a table',
         says: () => `${relation} is missing`,
         id: () => plain,

@@ -20,15 +20,26 @@ interface Short {
   readonly left?: readonly number[];
   readonly kept?: readonly string[] | 'unknown';
   readonly slot?: 'lost' | number | 'new';
+  readonly archived?: readonly string[];
 }
 
-function factsOf({ newest, isPartial = true, timeline = 1, position = 9.5, left = [], kept, slot }: Short): ReceiverFacts {
+function factsOf({
+  newest,
+  isPartial = true,
+  timeline = 1,
+  position = 9.5,
+  left = [],
+  kept,
+  slot,
+  archived = [],
+}: Short): ReceiverFacts {
   return {
     segmentSize,
     newest: newest === undefined ? undefined : { segment: named(newest), isPartial },
     timeline,
     position: inSegment(position),
     history: left.map((at, index) => ({ timeline: index + 1, switchLsn: inSegment(at), reason: '' })),
+    isArchived: (segment) => archived.map(named).includes(segment),
     kept: kept === undefined || kept === 'unknown' ? undefined : new Set(kept.map(named)),
     slot:
       slot === undefined
@@ -100,6 +111,16 @@ test.each<{ title: string; facts: Short; gives: unknown }>([
     title: 'a hole in what is kept (pg_resetwal leaves one)',
     facts: { newest: '1:4', kept: ['1:4', '1:5', '1:7', '1:8', '1:9'] },
     gives: stuck('wal-removed', '1:7', ['1:4', '1:6']),
+  },
+  {
+    title: 'a slot that was given up, with WAL that archive_command brought',
+    facts: { newest: '1:2', slot: 'lost', kept: ['1:6', '1:7', '1:8', '1:9'], archived: ['1:2', '1:3', '1:4', '1:5'] },
+    gives: stuck('slot-lost', '1:6'),
+  },
+  {
+    title: 'WAL that was removed, and came another way but for a part of it',
+    facts: { newest: '1:2', kept: ['1:7', '1:8', '1:9'], archived: ['1:2', '1:3', '1:6'] },
+    gives: stuck('wal-removed', '1:7', ['1:4', '1:5']),
   },
   {
     title: 'a slot that was given up, with WAL kept all the same',
