@@ -96,5 +96,6 @@ async function unpackForReading(member: SourceMember, there: Sending['places'], 
   const { place } = work;
   for (const path of [there.destination, ...there.tablespaces.map(({ location }) => location)]) await place.makeFolder(path);
   await unpackMemberThere(member, { ...there, isForReading: true, totalBytes: await unpackedBytes(member) }, work);
+  await allowGroup(place, there.destination); // pg_combinebackup gives all that it makes the modes that this folder stands for
   await linkThere(place, there);
 }

@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Server } from '../config/server.ts';
@@ -79,8 +79,9 @@ async function sendPortion({ copies, doneBytes }: Portion, sending: SendingWals,
     const onProgress = (bytes: number): void => {
       context.progress.advance(doneBytes + bytes);
     };
+    const files = await readdir(portion); // by their names, or the folder there would get the mode of this one
     await runRsync(
-      { ...sending, source: portion, destination: folder, remote, symbolicLinks: 'follow' },
+      { ...sending, source: portion, destination: folder, files, remote, symbolicLinks: 'follow' },
       { ...sending, environment: server.environment, isSourceStill: true, onProgress },
       context,
     );

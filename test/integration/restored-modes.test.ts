@@ -1,14 +1,15 @@
-// Clusters that their group may read (`initdb -g`): unpacking and combining keep that, and the restored server goes on with it.
+// Clusters that their group may read (`initdb -g`): every way to unpack keeps that, and the restored server goes on with it.
 import { chown, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describeEachPostgres } from '../helpers/installations.ts';
+import { describeEachPostgres, requirePostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
 import { startRestored } from '../helpers/start-restored.ts';
+import { type Sshd, startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, streamingServer, type TestHome } from '../helpers/test-home.ts';
 import { serverUser } from '../machine/server-user.mjs';
@@ -18,6 +19,7 @@ describeEachPostgres(
     const opened = new Opened();
     let home: TestHome;
     let folder: TemporaryFolder;
+    let sshd: Sshd;
     let full: string;
     let incremental: string;
 
@@ -27,6 +29,9 @@ describeEachPostgres(
       const options = { immediate_checkpoint: true, backup_compression: 'gzip' };
       home = await opened.add(createTestHome({ servers: { main: streamingServer(cluster, options) } }));
       folder = await opened.add(createTemporaryFolder('mo', { owner: 'server' }));
+      sshd = await opened.add(
+        startSshd({ programs: { pg_combinebackup: join(requirePostgres(major).clientsDir, 'pg_combinebackup') } }),
+      );
       await startReceiver(home, cluster);
       await cluster.query('CREATE TABLE rows AS SELECT i FROM generate_series(1, 5000) i');
       full = await backUp();
@@ -71,6 +76,16 @@ describeEachPostgres(
     test('an incremental chain of tar backups is combined with them', async () => {
       const dataDir = join(folder.path, 'combined');
       await runWell(['restore', '--staging-path', folder.path, 'main', incremental, dataDir], { home });
+      await expectStarts(dataDir);
+    });
+
+    test.each([
+      { what: 'a tar backup is', id: () => full, name: 'full-there' },
+      { what: 'a chain of them is', id: () => incremental, name: 'chain-there' },
+    ])('$what unpacked with them on another host', async ({ id, name }) => {
+      const dataDir = join(folder.path, name);
+      const there = ['--staging-location', 'remote', '--staging-path', folder.path, '--remote-ssh-command', sshd.sshCommand];
+      await runWell(['restore', ...there, 'main', id(), dataDir], { home });
       await expectStarts(dataDir);
     });
   },
