@@ -109,8 +109,9 @@ const archivings: readonly Archiving[] = [
 let ring: GpgHome;
 /** A server's folder with two archived segments. */
 let archived: TestHome;
-const contents = new Map([one, two, three, four].map((name) => [name, walContent(1000)]));
+const contents = new Map([one, two, three, four].map((name, at) => [name, aSegment(at + 1)]));
 const contentOf = (name: string): Buffer => contents.get(name) ?? Buffer.of();
+const otherContent = aSegment(4);
 
 beforeAll(async () => {
   ring = await createGpgHome();
@@ -134,7 +135,7 @@ test.each(archivings)(
       const incoming = home.server('main', 'incoming');
       for (const name of news) await writeFile(join(incoming, name), contentOf(name));
       if (again !== undefined) await writeFile(join(incoming, again), contentOf(again));
-      if (other !== undefined) await writeFile(join(incoming, other), 'other');
+      if (other !== undefined) await writeFile(join(incoming, other), otherContent);
       const archive = async (at?: number) =>
         await runPgcellar(['archive-wal', 'main'], { home, env: { GNUPGHOME: ring.path, ...killAt(at) } });
       const storedAt = (name: string): string => home.server('main', 'wals', name.slice(0, 16), name);
@@ -161,7 +162,7 @@ test.each(archivings)(
       expect(await namesIn(incoming)).toEqual([]);
       const errors = await namesIn(home.server('main', 'errors'));
       expect(errors.length > 0).toBe(other !== undefined);
-      for (const name of errors) expect(await readFile(home.server('main', 'errors', name), 'utf8')).toBe('other');
+      for (const name of errors) expect((await readFile(home.server('main', 'errors', name))).equals(otherContent)).toBe(true);
       return signal !== undefined;
     });
     expect(killed).toBeGreaterThan(10);
