@@ -1,11 +1,13 @@
 // Every check fails once, for a reason that was made, and passes after the steps that doctor prints for it were taken, by the letter.
-import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { noteHeldArrivals } from '../../src/catalog/stuck-arrivals.ts';
 import { allChecks, checkTimeout } from '../../src/check/all-checks.ts';
 import { archivedWals } from '../helpers/archived-wals.ts';
 import { createGpgHome } from '../helpers/gpg-home.ts';
 import { requirePostgres } from '../helpers/installations.ts';
+import { layoutOf } from '../helpers/layout-of.ts';
 import { mend, type PrintedStep } from '../helpers/mend.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -287,6 +289,18 @@ describe('the catalog', () => {
         await rm(inCatalog('wals', lost.slice(0, 16), lost));
       },
     },
+    'arrivals-stuck': {
+      name: 'WAL arrivals',
+      section: () => healthy({ archiver: 'on' }),
+      breaks: async () => {
+        const waits = (await archivedWals(home)).filter((name) => /^[0-9A-F]{24}$/.test(name)).at(-1)!;
+        await copyFile(inCatalog('wals', waits.slice(0, 16), waits), inCatalog('incoming', waits));
+        const tenMinutesAgo = new Date(Date.now() - 600_000);
+        await utimes(inCatalog('incoming', waits), tenMinutesAgo, tenMinutesAgo);
+        const held = [{ name: waits, reason: 'zstd was not found' }];
+        await noteHeldArrivals(layoutOf(home, 'main'), 'incoming', held, tenMinutesAgo);
+      },
+    },
     'backup-files-lost': {
       name: 'backup files',
       breaks: async () => {
@@ -430,7 +444,9 @@ describe('another server', () => {
     },
     'archive-command-fails': {
       name: 'continuous archiving',
-      section: () => there({ incoming_wals_directory: incoming() }),
+      // a catalog of its own: that of `main` holds another cluster
+      section: () =>
+        there({ backup_directory: join(home.folder, 'catalog of the other'), incoming_wals_directory: incoming() }),
       breaks: async () => {
         await openIncoming();
         await set({ archive_mode: 'on', archive_command: 'false' });
