@@ -10,6 +10,7 @@ import { layoutOf } from '../helpers/layout-of.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import type { ProgramResult } from '../helpers/run-program.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
+import { aSegment } from '../helpers/wal-segment.ts';
 import { largeCatalogIds, writeLargeCatalog } from '../helpers/write-large-catalog.ts';
 import { answersOf, naiveAnswers } from '../unit/catalog/naive-ledger.ts';
 
@@ -48,7 +49,10 @@ const scenarios: readonly Scenario[] = [
   },
   {
     title: 'the archiving of a segment',
-    prepare: async (home) => await writeFile(home.server('main', 'incoming', newSegment), 'x'),
+    prepare: async (home) => {
+      const content = aSegment(11, { bytes: 1 << 24, systemid: 7_000_000_000_000_000_001n });
+      await writeFile(home.server('main', 'incoming', newSegment), content);
+    },
     words: ['archive-wal', 'main'],
     backups: ids,
     segments: 11,

@@ -1,6 +1,6 @@
 // One day under hook scripts that note their whole environment: the real Barman's day and ours are to look the same to a script.
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archivedWals, indexedWals } from '../helpers/archived-wals.ts';
@@ -138,6 +138,7 @@ async function live(day: Day): Promise<Noted> {
   await backUp(day, 'two');
   const [known = ''] = await archivedWals(home);
   await writeFile(join(incoming, known), 'other WAL of a known name');
+  await utimes(join(incoming, known), 1_770_000_000, 1_770_000_000); // nobody writes it any more
   await succeed(day, ['archive-wal', 'main']);
   const [here, there] = ['here', 'there'].map((name) => join(home.folder, name));
   await succeed(day, [
