@@ -1,5 +1,6 @@
 import type { Backup } from '../catalog/backup.ts';
 import { formatJson, type Json } from '../shared/format-json.ts';
+import { formatPythonFloat } from '../shared/python-literal.ts';
 import type { HookVariables } from './run-hooks.ts';
 
 interface BackupHookFacts {
@@ -36,7 +37,7 @@ export function walHookVariables({ segment, file, sizeBytes, epochSeconds, compr
     BARMAN_SEGMENT: segment,
     BARMAN_FILE: file,
     BARMAN_SIZE: String(sizeBytes),
-    BARMAN_TIMESTAMP: String(epochSeconds),
+    BARMAN_TIMESTAMP: formatPythonFloat(epochSeconds),
     BARMAN_COMPRESSION: compression ?? '',
   };
 }

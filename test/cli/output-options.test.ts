@@ -1,7 +1,7 @@
 // What the global options do to the output, seen from outside: -q, -d, colours on terminals and pipes, abbreviations, the log file while
 // somebody rotates it, and secrets that must stand nowhere.
 import { existsSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeWithOracle } from '../helpers/installations.ts';
@@ -107,7 +107,9 @@ test('the log tells at DEBUG what ran and what was found well, and at INFO does 
   for (const level of ['INFO', 'DEBUG']) {
     const before = (await made.log().catch(() => '')).length;
     await runPgcellar(['--log-level', level, 'check', 'main'], { home: made });
-    await writeFile(made.server('main', 'incoming', `00000001000000010000000${level === 'INFO' ? '1' : '2'}`), 'content');
+    const arrived = made.server('main', 'incoming', `00000001000000010000000${level === 'INFO' ? '1' : '2'}`);
+    await writeFile(arrived, 'content');
+    await utimes(arrived, 1_770_000_000, 1_770_000_000); // nobody writes it any more
     await runPgcellar(['--log-level', level, 'archive-wal', 'main'], { home: made });
     const written = (await made.log()).slice(before);
     expect(written).toMatch(/ WARNING: pre_archive_script ended with 3/);

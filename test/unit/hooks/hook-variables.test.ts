@@ -23,6 +23,7 @@ test('hooks of a WAL file are told its time with the fraction', () => {
     BARMAN_TIMESTAMP: '1770000000.25',
     BARMAN_COMPRESSION: '',
   });
+  expect(walHookVariables({ ...facts, epochSeconds: 1_770_000_000 })).toMatchObject({ BARMAN_TIMESTAMP: '1770000000.0' });
 });
 
 test('hooks of a restore are told sorted JSON of what was asked for, or nothing', () => {
