@@ -131,7 +131,7 @@ describe('schedule', () => {
     const { exitCode, stdout, stderr } = await runOracle(['list-servers', '--minimal'], { home });
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'main\n' });
     expect(stderr).toContain('backup_schedule');
-    const shown = await runPgcellar(['show-servers', 'main'], { home });
+    const shown = await runPgcellar(['show-servers', 'main'], { home, as: 'barman' });
     expect(shown.stdout).not.toContain('backup_schedule'); // what Barman prints has only Barman's keys
   });
 
