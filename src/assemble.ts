@@ -96,7 +96,7 @@ interface AssembleOptions {
 }
 
 /**
- * Reads the configuration and builds what commands need, in the order of cli.md section 1.2: configuration file, user, log, writer,
+ * Reads the configuration and builds what commands need, in the order of docs/reference/cli.md section 1.2: configuration file, user, log, writer,
  * the rest of the configuration.
  * @throws OperatorError `configuration-missing`, `configuration-invalid`, `wrong-user` or `file-unreadable`
  */

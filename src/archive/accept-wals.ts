@@ -33,7 +33,7 @@ interface AcceptContext extends Pick<Context, 'clock' | 'messages'> {
 }
 
 /**
- * Takes WAL files from a tar stream into the incoming folder (cli.md section 15.1): each needs a checksum, and nothing is published
+ * Takes WAL files from a tar stream into the incoming folder (docs/reference/cli.md section 15.1): each needs a checksum, and nothing is published
  * before all of them fit. Returning means: synced, and found by the archiver and by get-wal.
  * @throws OperatorError `wal-stream-invalid`, `wal-foreign`, or `file-unwritable` for a full disk; nothing is published then, and
  * PostgreSQL keeps the files

@@ -5,7 +5,7 @@ import type { ServerLayout } from '../catalog/server-layout.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { parseWalName, segmentName, segmentOf, segmentParts, type WalName } from '../wal/wal-name.ts';
 
-/** Where a WAL file may lie, in the order of engine.md section 11.1: a partial segment only when it was asked for. */
+/** Where a WAL file may lie, in the order of docs/reference/engine.md section 11.1: a partial segment only when it was asked for. */
 export function walCandidates(layout: ServerLayout, name: WalName, { allowsPartial }: { allowsPartial: boolean }): string[] {
   const archived = archivedWalPath(layout, name);
   const streaming = join(layout.streaming, name);

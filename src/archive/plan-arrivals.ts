@@ -28,7 +28,7 @@ interface ArrivalRules {
 }
 
 /**
- * What to do with the files of a channel (engine.md section 9.3). Of the receiver's folder the newest partial segment stays, because it
+ * What to do with the files of a channel (docs/reference/engine.md section 9.3). Of the receiver's folder the newest partial segment stays, because it
  * is being written; without one the newest segment stays, because the receiver finds there where to go on. Files are told apart before
  * they are counted, so a batch of one always makes progress.
  */

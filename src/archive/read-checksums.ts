@@ -12,7 +12,7 @@ export function sumsDigestOf(name: string): DigestName | undefined {
   return checksumFiles.get(name);
 }
 
-/** Names and digests of a checksum list; a malformed line is told and ignored (cli.md section 15.1). */
+/** Names and digests of a checksum list; a malformed line is told and ignored (docs/reference/cli.md section 15.1). */
 export function* readChecksums(text: string, messages: Context['messages']): Generator<[name: string, sum: string]> {
   for (const line of text.split('\n')) {
     if (line.trim() === '') continue;

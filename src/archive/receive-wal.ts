@@ -38,7 +38,7 @@ const syncsForMs = 5000;
 const firstWordMs = 60_000;
 
 /**
- * Runs `pg_receivewal` until it ends or we are told to stop (engine.md section 9.2); what it says is passed on. The caller holds the
+ * Runs `pg_receivewal` until it ends or we are told to stop (docs/reference/engine.md section 9.2); what it says is passed on. The caller holds the
  * receive-wal lock.
  * @throws OperatorError `receiver-failed` when it ends by itself
  */
@@ -172,7 +172,7 @@ export type RealignOutcome =
     };
 
 /**
- * Makes the streaming folder begin where the server can go on (engine.md section 9.2, `--reset`): an empty partial segment comes, and what
+ * Makes the streaming folder begin where the server can go on (docs/reference/engine.md section 9.2, `--reset`): an empty partial segment comes, and what
  * `pg_receivewal` would take instead of it is archived, or else kept aside. Nothing that was streamed is deleted.
  * @throws OperatorError `receiver-failed` when the folder is ahead of the server
  */

@@ -14,7 +14,7 @@ export type RejectionReason = 'duplicate' | 'unknown' | 'foreign' | 'misnamed';
 const longestName = 255;
 
 /**
- * Moves something that must not enter the archive to `errors/NAME.STAMP.REASON` (catalog.md section 1.5); a name that is taken gets a
+ * Moves something that must not enter the archive to `errors/NAME.STAMP.REASON` (docs/reference/catalog.md section 1.5); a name that is taken gets a
  * number before the reason, so nothing is ever overwritten.
  * @returns the path it has now
  */

@@ -21,7 +21,7 @@ interface HookedResult {
 }
 
 /**
- * Stores one file between its hooks (engine.md section 9.3); the later ones run whatever became of it.
+ * Stores one file between its hooks (docs/reference/engine.md section 9.3); the later ones run whatever became of it.
  * @throws what keeps any file from being stored
  */
 export async function storeWithHooks(name: WalName, options: StoreOptions, context: Context): Promise<HookedResult> {

@@ -86,7 +86,7 @@ export class BackupJob implements AsyncDisposable {
     return this.#doing;
   }
 
-  /** Names the step that begins, in the words of engine.md section 3.1. */
+  /** Names the step that begins, in the words of docs/reference/engine.md section 3.1. */
   begin(step: string): void {
     this.#doing = step;
   }

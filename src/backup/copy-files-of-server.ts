@@ -21,7 +21,7 @@ import { verifyChecksums } from './verify-checksums.ts';
 import { walPositionText } from './wal-position-text.ts';
 
 /**
- * A backup of files between begin and end of the low-level interface (engine.md section 6): tablespaces, the data folder, configuration
+ * A backup of files between begin and end of the low-level interface (docs/reference/engine.md section 6): tablespaces, the data folder, configuration
  * files outside of it, the control file last. Whatever fails after the begin takes the server out of backup mode first.
  */
 export async function copyFilesOfServer(job: BackupJob): Promise<void> {

@@ -20,7 +20,7 @@ interface ConfigurationFacts {
   readonly identFile: string | undefined;
 }
 
-/** Configuration files that lie outside the data folder and come flat into `data` (engine.md section 6.3). */
+/** Configuration files that lie outside the data folder and come flat into `data` (docs/reference/engine.md section 6.3). */
 export function configurationOutside(facts: ConfigurationFacts, dataFolder: string): SingleFile[] {
   const named = [
     { label: 'config_file', source: facts.configFile, isOptional: false },

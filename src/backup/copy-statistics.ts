@@ -16,7 +16,7 @@ interface StatisticsOptions {
   readonly workers: number;
 }
 
-/** `copy_stats` of a file-level backup (catalog.md section 5.4). */
+/** `copy_stats` of a file-level backup (docs/reference/catalog.md section 5.4). */
 export function copyStatistics({ items, totalSeconds, workers }: StatisticsOptions): PythonDict {
   const per = (of: (item: ItemTimes) => number | undefined): PythonDict =>
     new Map(items.flatMap((item) => timed(item.label, of(item))));

@@ -17,7 +17,7 @@ const archiveShape = /^(?!.*\.gpg$).*\.tar(\.\w+)?$/;
 const unfinishedShape = /^\..*\.tar(\.\w+)?\.gpg\.tmp$/;
 
 /**
- * Puts `FILE.gpg` in the place of every tar file of a backup (catalog.md section 9), several at once; what is clear goes when the encrypted
+ * Puts `FILE.gpg` in the place of every tar file of a backup (docs/reference/catalog.md section 9), several at once; what is clear goes when the encrypted
  * file is on disk. The manifest stays clear: the next incremental backup is taken by it.
  * @throws OperatorError `program-missing`, or `command-failed` with what gpg said
  */

@@ -33,7 +33,7 @@ const incrementalSince = 170_000;
 const takeFull = 'take a full backup: it can be the parent of the next ones';
 
 /**
- * Whether an incremental backup can be built on a parent (engine.md section 7): its chain must be whole and usable, of this cluster, and
+ * Whether an incremental backup can be built on a parent (docs/reference/engine.md section 7): its chain must be whole and usable, of this cluster, and
  * the server must have summarized all WAL since. Barman only looks at `summarize_wal`, and lets `pg_basebackup` find out the rest.
  * @returns undefined when nothing speaks against it
  */

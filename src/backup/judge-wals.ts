@@ -22,7 +22,7 @@ interface WalFacts {
 }
 
 /**
- * Whether every segment from a backup's begin to its end is archived (engine.md section 9.4). A gap below the last archived segment is a
+ * Whether every segment from a backup's begin to its end is archived (docs/reference/engine.md section 9.4). A gap below the last archived segment is a
  * loss only when the missing file does not wait in the incoming or streaming folder.
  */
 export async function judgeWals(backup: Backup, facts: WalFacts): Promise<WalVerdict> {

@@ -28,7 +28,7 @@ export function emptyPlan(table: FileTable): CopyPlan {
 interface FateFacts {
   /** Undefined when the backup before has no such file. */
   readonly reference: ReferenceFile | undefined;
-  /** Whole seconds: what was last changed before is in the backup before as it is now (engine.md section 6.5); undefined when there is none. */
+  /** Whole seconds: what was last changed before is in the backup before as it is now (docs/reference/engine.md section 6.5); undefined when there is none. */
   readonly horizonSeconds: number | undefined;
 }
 
@@ -54,7 +54,7 @@ function looksTheSame(file: SourceFile, reference: ReferenceFile): boolean {
 
 const bucketBytes = 10 * 1024 ** 3;
 
-/** Deals files to as many runs of rsync as may work at once, more of them when they are large (engine.md section 6.5). */
+/** Deals files to as many runs of rsync as may work at once, more of them when they are large (docs/reference/engine.md section 6.5). */
 export function dealFiles(files: FileSelection, jobs: number): FileSelection[] {
   return files.deal(jobs === 1 ? 1 : Math.max(jobs, Math.ceil(files.bytes / bucketBytes)));
 }

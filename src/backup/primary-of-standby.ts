@@ -10,7 +10,7 @@ const switches = 10;
 const switchEverySeconds = 10;
 
 /**
- * The primary that closes segments for a backup of its standby (engine.md section 6.7); undefined when `primary_conninfo` is not set, or
+ * The primary that closes segments for a backup of its standby (docs/reference/engine.md section 6.7); undefined when `primary_conninfo` is not set, or
  * needless because `conninfo` reaches a primary.
  */
 export async function connectToPrimary({ server, connection, context }: BackupJob): Promise<Connection | undefined> {

@@ -1,7 +1,7 @@
 import type { Backup } from '../catalog/backup.ts';
 import type { BackupFacts } from '../postgres/backup-facts.ts';
 
-/** What the record takes from the facts of the server (engine.md section 3.2). */
+/** What the record takes from the facts of the server (docs/reference/engine.md section 3.2). */
 export function recordedFacts(facts: BackupFacts): Partial<Backup> {
   const { tablespaces } = facts;
   return {

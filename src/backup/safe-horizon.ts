@@ -3,7 +3,7 @@ import { epochSeconds } from '../shared/timestamp.ts';
 
 /**
  * Seconds since the epoch, on the clock of the server: a file that was last changed before was not changed while that backup copied it.
- * That is when the backup began (engine.md section 6.5), or later, the time in its label: PostgreSQL writes that down after its
+ * That is when the backup began (docs/reference/engine.md section 6.5), or later, the time in its label: PostgreSQL writes that down after its
  * checkpoint, so that files written by the checkpoint need no second look. A label without a zone that we know says nothing.
  */
 export function safeHorizon({ beginTime, endTime, backupLabel }: Backup): number | undefined {

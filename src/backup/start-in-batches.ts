@@ -11,7 +11,7 @@ interface BatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Works on items, `jobs` at a time, and starts no more than a batch of them in each period (engine.md section 6.5). */
+/** Works on items, `jobs` at a time, and starts no more than a batch of them in each period (docs/reference/engine.md section 6.5). */
 export async function startInBatches<T>(
   items: AsyncIterable<T>,
   options: BatchOptions,

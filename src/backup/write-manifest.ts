@@ -13,7 +13,7 @@ const name = 'backup_manifest';
 
 /**
  * Writes the manifest of a file-level backup into its data folder: SHA-256, size and time of every file there, tablespaces aside, in the
- * format of PostgreSQL's own (engine.md section 13).
+ * format of PostgreSQL's own (docs/reference/engine.md section 13).
  * @throws OperatorError `backup-refused` when there is one already
  */
 export async function writeManifest(dataFolder: string): Promise<void> {

@@ -7,7 +7,7 @@ import { systemCodeOf } from '../shared/operator-error.ts';
 import { type BackupId, parseBackupId } from './backup.ts';
 import { backupFolder, metaFolder, type ServerLayout } from './server-layout.ts';
 
-/** What a keep annotation protects; any other word in the file counts as `full` (catalog.md section 4). */
+/** What a keep annotation protects; any other word in the file counts as `full` (docs/reference/catalog.md section 4). */
 export type KeepTarget = 'full' | 'standalone';
 
 type AnnotationKey = 'keep' | 'delete_this';
@@ -19,7 +19,7 @@ export interface Annotations {
   readonly goings: ReadonlySet<BackupId>;
 }
 
-/** Reads the annotations of all backups, those that older releases left below `base` included (catalog.md section 4). */
+/** Reads the annotations of all backups, those that older releases left below `base` included (docs/reference/catalog.md section 4). */
 export async function readAnnotations(layout: ServerLayout, ids: readonly BackupId[]): Promise<Annotations> {
   const keeps = new Map<BackupId, KeepTarget>();
   const goings = new Set<BackupId>();

@@ -49,7 +49,7 @@ const dict: FieldText<PythonDict> = {
   write: formatPythonLiteral,
 };
 const label: FieldText<string> = { read: readLabel, write: formatPythonLiteral };
-/** Passive nodes of 3.17 wrote the characters of the list, each followed by a comma: what is no list of ids is left out (catalog.md section 5.7). */
+/** Passive nodes of 3.17 wrote the characters of the list, each followed by a comma: what is no list of ids is left out (docs/reference/catalog.md section 5.7). */
 const ids: FieldText<readonly BackupId[]> = {
   read(value) {
     const found = value.split(',').map((word) => parseBackupId(word.trim()));
@@ -67,7 +67,7 @@ const texts: FieldText<readonly string[]> = {
 };
 const tablespaces: FieldText<readonly Tablespace[]> = { read: readTablespaces, write: formatTablespaces };
 
-/** Every field of a record and how it is written (catalog.md section 5.3). We add none: Barman up to 3.20 dies of a key that it does not know. */
+/** Every field of a record and how it is written (docs/reference/catalog.md section 5.3). We add none: Barman up to 3.20 dies of a key that it does not know. */
 const fields: { readonly [K in RecordField]: FieldText<NonNullable<Backup[K]>> } = {
   backupLabel: label,
   backupName: text,
@@ -107,13 +107,13 @@ const fields: { readonly [K in RecordField]: FieldText<NonNullable<Backup[K]>> }
 };
 const fieldOf = new Map(Object.keys(fields).map((field) => [keyOf(field), field as RecordField])); // the keys of that very object
 /**
- * Releases of Barman before 3.14 die of the key `encryption`, and all of them of `mode=None` (catalog.md section 5.2); a missing key
+ * Releases of Barman before 3.14 die of the key `encryption`, and all of them of `mode=None` (docs/reference/catalog.md section 5.2); a missing key
  * is null for all of them.
  */
 const leftOutWhenNull: readonly RecordField[] = ['backupName', 'encryption', 'mode', 'snapshotsInfo'];
 
 /**
- * Reads a record (catalog.md section 5.2).
+ * Reads a record (docs/reference/catalog.md section 5.2).
  * @param path for the message only
  * @throws OperatorError `backup-info-invalid` naming the file, the line and the key
  */

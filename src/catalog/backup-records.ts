@@ -29,7 +29,7 @@ const largestRecord = 64 * 1024 * 1024;
 const many = 64;
 
 /**
- * Reads all records: `meta/ID-backup.info`, and `base/ID/backup.info` where older releases left one alone (catalog.md section 5.1).
+ * Reads all records: `meta/ID-backup.info`, and `base/ID/backup.info` where older releases left one alone (docs/reference/catalog.md section 5.1).
  * A record that cannot be read hides no other.
  * @throws OperatorError `file-unreadable` when a folder cannot be listed
  */
@@ -127,7 +127,7 @@ export async function readBackupRecord(layout: ServerLayout, id: BackupId): Prom
 
 /**
  * Writes a record durably: first where it is read from, then, when the backup has a folder, the copy that repmgr fetches
- * (repmgr-contract.md).
+ * (docs/reference/repmgr-contract.md).
  */
 export async function writeBackupRecord(layout: ServerLayout, backup: Backup): Promise<void> {
   const content = formatBackupInfo(backup);

@@ -5,10 +5,10 @@ import { defaultSegmentSize, type SegmentName } from '../wal/wal-name.ts';
 
 declare const backupIdBrand: unique symbol;
 
-/** `YYYYMMDDTHHMMSS`, local time of the backup host at the start of the backup (catalog.md section 3): a name, and no proof of age. */
+/** `YYYYMMDDTHHMMSS`, local time of the backup host at the start of the backup (docs/reference/catalog.md section 3): a name, and no proof of age. */
 export type BackupId = string & { readonly [backupIdBrand]: true };
 
-/** The six words of catalog.md section 5.5; a record with any other word is hidden by Barman, and broken for us. */
+/** The six words of docs/reference/catalog.md section 5.5; a record with any other word is hidden by Barman, and broken for us. */
 export const backupStatuses = ['EMPTY', 'STARTED', 'FAILED', 'WAITING_FOR_WALS', 'DONE', 'SYNCING'] as const;
 export type BackupStatus = (typeof backupStatuses)[number];
 
@@ -21,7 +21,7 @@ export interface Tablespace {
 }
 
 /**
- * One base backup as its record (backup.info) has it: catalog.md section 5.3 says what each field means. `null` is the record's
+ * One base backup as its record (backup.info) has it: docs/reference/catalog.md section 5.3 says what each field means. `null` is the record's
  * `None`. The property names are the keys of the file in camel case.
  */
 export interface Backup {
@@ -82,19 +82,19 @@ export function idAfter(id: BackupId): BackupId | undefined {
     : parseBackupId(new Date(time + 1000).toISOString().slice(0, 19).replaceAll(/[-:]/g, ''));
 }
 
-/** Its files are complete: DONE or WAITING_FOR_WALS (catalog.md section 3, COPY_DONE). */
+/** Its files are complete: DONE or WAITING_FOR_WALS (docs/reference/catalog.md section 3, COPY_DONE). */
 export function isCopyDone(backup: Backup): boolean {
   return backup.status === 'DONE' || backup.status === 'WAITING_FOR_WALS';
 }
 
-/** catalog.md section 5.6, "backup type". */
+/** docs/reference/catalog.md section 5.6, "backup type". */
 export function backupTypeOf(backup: Backup): BackupType {
   if (backup.mode?.startsWith('snapshot') === true) return 'snapshot';
   if (backup.mode?.startsWith('rsync') === true) return 'rsync';
   return backup.parentBackupId === null ? 'full' : 'incremental';
 }
 
-/** A record that was just created (catalog.md section 5.5): everything that is not known yet is null. */
+/** A record that was just created (docs/reference/catalog.md section 5.5): everything that is not known yet is null. */
 export function newBackup(known: {
   readonly id: BackupId;
   readonly serverName: string;

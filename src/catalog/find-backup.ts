@@ -1,7 +1,7 @@
 import { type Backup, backupTypeOf, isCopyDone, parseBackupId } from './backup.ts';
 import { byAge } from './by-age.ts';
 
-/** Words that stand for a backup and therefore cannot be its name (cli.md section 3). */
+/** Words that stand for a backup and therefore cannot be its name (docs/reference/cli.md section 3). */
 export const reservedBackupWords = [
   'latest',
   'last',
@@ -19,7 +19,7 @@ export type FoundBackup =
   | { readonly kind: 'ambiguous'; readonly backups: readonly Backup[] };
 
 /**
- * The backup that an id, a shortcut or a name means (cli.md section 3). `last-failed` is taken as the whole word only: Barman also
+ * The backup that an id, a shortcut or a name means (docs/reference/cli.md section 3). `last-failed` is taken as the whole word only: Barman also
  * takes every piece of it, which hides backups with such a name.
  * @param backups oldest first
  */

@@ -4,7 +4,7 @@ import { writeFileDurably } from '../shared/durable-file.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { ServerLayout } from './server-layout.ts';
 
-/** Which cluster the catalog belongs to (catalog.md section 14.1). */
+/** Which cluster the catalog belongs to (docs/reference/catalog.md section 14.1). */
 export interface Identity {
   readonly systemid: string;
   /** Major version of PostgreSQL. */

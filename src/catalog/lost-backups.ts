@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import type { Backup } from './backup.ts';
 import { backupFolder, type ServerLayout } from './server-layout.ts';
 
-/** Whether a backup's record is there and its files are not (catalog.md section 5.6, "orphan"). */
+/** Whether a backup's record is there and its files are not (docs/reference/catalog.md section 5.6, "orphan"). */
 export async function isOrphan(layout: ServerLayout, backup: Backup): Promise<boolean> {
   if (backup.status === 'EMPTY') return false;
   const folder = backupFolder(layout, backup.id);

@@ -14,7 +14,7 @@ export interface BackupSize {
   readonly links: number;
 }
 
-/** Adds up the files below a folder; links are not followed (catalog.md section 11). */
+/** Adds up the files below a folder; links are not followed (docs/reference/catalog.md section 11). */
 export async function measureBackup(folder: string): Promise<BackupSize> {
   const total = { size: 0, deduplicatedSize: 0, links: 0 };
   await forEachBriefly(filesBelow(folder), (path) => {

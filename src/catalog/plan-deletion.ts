@@ -4,7 +4,7 @@ import { type Backup, type BackupId, isCopyDone } from './backup.ts';
 import { byAge } from './by-age.ts';
 import type { WalEntry } from './wal-entry.ts';
 
-/** Which WAL goes with a backup (catalog.md sections 16.3 and 16.4). */
+/** Which WAL goes with a backup (docs/reference/catalog.md sections 16.3 and 16.4). */
 export type WalDeletion =
   | { readonly kind: 'none'; readonly reason: string }
   | {
@@ -148,7 +148,7 @@ function mayNeedWal(backup: Backup): boolean {
   return isCopyDone(backup) || ((backup.status === 'STARTED' || backup.status === 'SYNCING') && backup.beginWal !== null);
 }
 
-/** What the first backup of a server makes useless: everything before its begin WAL (catalog.md section 16.5). */
+/** What the first backup of a server makes useless: everything before its begin WAL (docs/reference/catalog.md section 16.5). */
 export function planFirstBackupPurge(backups: readonly Backup[], first: Backup): WalDeletion {
   if (first.beginWal === null) return { kind: 'none', reason: 'the backup has no begin WAL' };
   const others = backups.filter((backup) => backup.id !== first.id);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { BackupId } from './backup.ts';
 
-/** Where one server's things lie (catalog.md section 1.2); every folder can be moved by configuration, so nobody joins these by hand. */
+/** Where one server's things lie (docs/reference/catalog.md section 1.2); every folder can be moved by configuration, so nobody joins these by hand. */
 export interface ServerLayout {
   readonly serverName: string;
   /** `backup_directory`: the server's root. */
@@ -37,7 +37,7 @@ export function backupFolder(layout: ServerLayout, id: BackupId): string {
   return join(layout.base, id);
 }
 
-/** Where older releases kept the record, and where repmgr copies it from (repmgr-contract.md). */
+/** Where older releases kept the record, and where repmgr copies it from (docs/reference/repmgr-contract.md). */
 export function legacyBackupInfoPath(layout: ServerLayout, id: BackupId): string {
   return join(backupFolder(layout, id), 'backup.info');
 }
@@ -47,7 +47,7 @@ export function xlogdbPath(layout: ServerLayout): string {
   return join(layout.xlogdb, `${layout.serverName}-xlog.db`);
 }
 
-/** Lock files of one server (catalog.md section 12). */
+/** Lock files of one server (docs/reference/catalog.md section 12). */
 export type ServerLockName = 'cron' | 'backup' | 'archive-wal' | 'receive-wal' | 'xlogdb' | 'sync-wal' | 'schedule';
 
 /** Path of one of the server's lock files. */

@@ -1,7 +1,7 @@
 import { formatPythonFloat } from '../shared/python-literal.ts';
 import { parseWalName, type WalName } from '../wal/wal-name.ts';
 
-/** One line of the WAL index (catalog.md section 7.1). */
+/** One line of the WAL index (docs/reference/catalog.md section 7.1). */
 export interface WalEntry {
   readonly name: WalName;
   /** Bytes of the stored file. */

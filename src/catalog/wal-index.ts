@@ -22,7 +22,7 @@ import { formatWalEntry, type WalEntry } from './wal-entry.ts';
 import type { WalLedger } from './wal-ledger.ts';
 
 /**
- * The WAL index under its lock (catalog.md section 7.3). The lock is the leaf of the locking order: hold it for as short as you can,
+ * The WAL index under its lock (docs/reference/catalog.md section 7.3). The lock is the leaf of the locking order: hold it for as short as you can,
  * and never while you wait for anything.
  */
 export class WalIndex implements AsyncDisposable {
@@ -88,7 +88,7 @@ export class WalIndex implements AsyncDisposable {
   }
 
   /**
-   * Writes the index anew from what lies in the archive, sorted by folder and name (catalog.md section 7.4). Partial segments are
+   * Writes the index anew from what lies in the archive, sorted by folder and name (docs/reference/catalog.md section 7.4). Partial segments are
    * indexed too, so that they go when their time comes. A compression of the server's own is only recognised where it is given; where a
    * file that is neither WAL nor recognised has a line, the compression of that line stays.
    */

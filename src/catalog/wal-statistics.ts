@@ -2,7 +2,7 @@ import { type SegmentName, segmentParts } from '../wal/wal-name.ts';
 import type { Backup } from './backup.ts';
 import type { WalLedger } from './wal-ledger.ts';
 
-/** WAL of one backup (engine.md section 13.1): what it needs itself, and what follows until the next backup ends. */
+/** WAL of one backup (docs/reference/engine.md section 13.1): what it needs itself, and what follows until the next backup ends. */
 export interface WalStatistics {
   readonly neededCount: number;
   readonly neededBytes: number;

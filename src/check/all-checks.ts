@@ -55,7 +55,7 @@ import { walSourceSystemId } from './checks/wal-source-system-id.ts';
 import { walSourceWalLevel } from './checks/wal-source-wal-level.ts';
 
 /**
- * Every check in the order of the report: Barman's (config-checks-hooks.md section 9.2, since-3.17.md section 9), then ours. A new check
+ * Every check in the order of the report: Barman's (docs/reference/config-checks-hooks.md section 9.2, docs/reference/since-3.17.md section 9), then ours. A new check
  * is a file in `checks` and a line here.
  */
 export const allChecks: readonly Check[] = [

@@ -13,7 +13,7 @@ import type { NamedRemedy, RemedyKey } from './remedies.ts';
 import type { FilledRemedy } from './remedy.ts';
 import type { WalReading } from './wal-reading.ts';
 
-/** One line of a report (config-checks-hooks.md section 9). */
+/** One line of a report (docs/reference/config-checks-hooks.md section 9). */
 export interface CheckResult {
   readonly name: string;
   readonly isOk: boolean;

@@ -19,7 +19,7 @@ const usualTimeoutSeconds = 30;
 
 /**
  * Makes a server that shipped nothing yet close a segment, and archives until it is there; a third of the time of all checks may pass
- * (config-checks-hooks.md section 9.2, row 1).
+ * (docs/reference/config-checks-hooks.md section 9.2, row 1).
  * @returns whether the archive holds something now
  */
 export async function fetchFirstWal(facts: CheckFacts, tools: CheckTools): Promise<boolean> {

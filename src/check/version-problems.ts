@@ -3,7 +3,7 @@ import { accessible } from './accessible.ts';
 import type { CheckFacts } from './check.ts';
 
 /**
- * Problems of the configuration that only the versions in use show (config-checks-hooks.md section 5); none while the server cannot be
+ * Problems of the configuration that only the versions in use show (docs/reference/config-checks-hooks.md section 5); none while the server cannot be
  * reached or `pg_basebackup` is missing, which other checks tell.
  */
 export async function versionProblems(facts: CheckFacts): Promise<readonly string[]> {

@@ -31,7 +31,7 @@ export function handedConfiguration(): HandedConfiguration | undefined {
 }
 
 /**
- * Makes sure that we run as the owner of the catalog (cli.md section 1.3): root becomes that user, that user stays, anybody else is
+ * Makes sure that we run as the owner of the catalog (docs/reference/cli.md section 1.3): root becomes that user, that user stays, anybody else is
  * refused. A Node whose libuv might use io_uring refuses to change its user (Debian 13 has such a one): then we run once more, as that
  * user from the start, and this process ends as that one does.
  * @returns the user's home folder

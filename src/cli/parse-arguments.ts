@@ -19,7 +19,7 @@ export class HelpWanted {
 }
 
 /**
- * Parses the words after a verb (cli.md section 1.1): long options may be abbreviated as long as that is unambiguous, options and
+ * Parses the words after a verb (docs/reference/cli.md section 1.1): long options may be abbreviated as long as that is unambiguous, options and
  * positionals may be mixed, of repeated options the last one wins.
  * @throws OperatorError `usage`, with the usage line before the message
  */

@@ -1,7 +1,7 @@
 import { OperatorError } from '../shared/operator-error.ts';
 import { barmanGlobalUsage } from './barman-usage.ts';
 
-/** What stands before the verb (cli.md section 1.1). */
+/** What stands before the verb (docs/reference/cli.md section 1.1). */
 export interface GlobalArguments {
   readonly configPath: string | undefined;
   readonly colour: 'never' | 'always' | 'auto';

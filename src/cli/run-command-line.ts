@@ -76,7 +76,7 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
   }
 }
 
-/** As `barman`, help asks for a configuration that can be read (cli.md section 1.1); who has none yet needs help most. */
+/** As `barman`, help asks for a configuration that can be read (docs/reference/cli.md section 1.1); who has none yet needs help most. */
 async function helpWithoutVerb({ programName, script, globals }: CommandLine): Promise<number> {
   if (programName === 'barman') {
     const plain = { endsGracefully: false, listensToHangup: false, isSilent: false, isForPostgres: false };
@@ -87,7 +87,7 @@ async function helpWithoutVerb({ programName, script, globals }: CommandLine): P
 
 /**
  * With `--strict`, only a file that is surely not there has an exit code up to 125, which PostgreSQL takes for the end of the archive;
- * any other failure stops it (clients.md section 7.1).
+ * any other failure stops it (docs/reference/clients.md section 7.1).
  */
 function strictly(exitCode: number, isStrict: boolean, failures: readonly unknown[]): number {
   if (!isStrict || exitCode === 0) return exitCode;

@@ -4,7 +4,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import type { CommandDeclaration, ServerStateRule } from './command.ts';
 
 /**
- * The servers that a command works on (cli.md section 2). Unknown names are told and the others go on; so are those that the command
+ * The servers that a command works on (docs/reference/cli.md section 2). Unknown names are told and the others go on; so are those that the command
  * skips or refuses.
  * @param names as typed; `all` means every server
  */

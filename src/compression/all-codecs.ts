@@ -23,7 +23,7 @@ export const allCodecs: readonly Codec[] = [bzip2, gzip, lz4, pigz, snappy, xz, 
 
 const olderNames: Readonly<Record<string, CompressionName>> = { pygzip: 'gzip', pybzip2: 'bzip2' };
 const longestMagic = Math.max(...allCodecs.map(({ magic }) => magic.length));
-/** Of these first letters is what a custom magic is tested after, because names are tested in their order (catalog.md section 8.1). */
+/** Of these first letters is what a custom magic is tested after, because names are tested in their order (docs/reference/catalog.md section 8.1). */
 const beforeCustom: readonly Codec[] = [bzip2];
 
 /** The codec that writes what a configured `compression` asks for; undefined for a name that is none. */
@@ -34,7 +34,7 @@ export function codecFor(name: string, custom?: CustomCompression): Codec | unde
 }
 
 /**
- * The compression whose magic the content begins with (catalog.md section 8.1); undefined for plain content. See {@link headLength} for
+ * The compression whose magic the content begins with (docs/reference/catalog.md section 8.1); undefined for plain content. See {@link headLength} for
  * how many bytes it wants to see.
  */
 export function detectCompression(firstBytes: Buffer, custom?: CustomCompression): DetectedCompression | undefined {

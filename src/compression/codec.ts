@@ -5,7 +5,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 /** What is found in a file: the older names and `pigz` cannot be told from `gzip` and `bzip2`. */
 export type DetectedCompression = 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'lz4' | 'snappy' | 'custom';
 
-/** Names that `compression` may have (catalog.md section 8.1); `pygzip` and `pybzip2` are the older ones of the short names. */
+/** Names that `compression` may have (docs/reference/catalog.md section 8.1); `pygzip` and `pybzip2` are the older ones of the short names. */
 export type CompressionName = DetectedCompression | 'pigz' | 'pygzip' | 'pybzip2';
 
 export type CompressionLevel = 'low' | 'medium' | 'high' | number;

@@ -9,7 +9,7 @@ interface QueuedChange {
   readonly config_file: string;
 }
 
-/** Changes of one section that belong together (catalog.md section 14.5). */
+/** Changes of one section that belong together (docs/reference/catalog.md section 14.5). */
 export interface ChangeSet {
   readonly section: string;
   readonly changes_set: readonly QueuedChange[];

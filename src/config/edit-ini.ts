@@ -17,7 +17,7 @@ interface Line {
 
 /**
  * Sets an option in the text of a configuration file and leaves everything else as it is, comments and blank lines included
- * (catalog.md section 14.4): its last line is replaced, with what continues it; a new one goes to the end of the section, a new section to
+ * (docs/reference/catalog.md section 14.4): its last line is replaced, with what continues it; a new one goes to the end of the section, a new section to
  * the end of the file. Every line has its newline, so that no two options are glued together.
  */
 export function editIni(content: string, edit: Edit): string {

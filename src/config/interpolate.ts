@@ -13,7 +13,7 @@ const deepest = 10;
 /**
  * One pass of `%(option)s` and `%%` over a value. Barman makes two passes and dies on every `%` that is neither; here such a `%`
  * stays, so that `date +%Y` in a hook is what it looks like, and every value that Barman can read comes out as in Barman
- * (config-checks-hooks.md section 1).
+ * (docs/reference/config-checks-hooks.md section 1).
  */
 export function interpolate(text: string, lookup: Lookup): Interpolated {
   const unknown: string[] = [];

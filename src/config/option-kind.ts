@@ -1,4 +1,4 @@
-/** What `key =` (or `None`) means for a kind of option (config-checks-hooks.md section 4.3). */
+/** What `key =` (or `None`) means for a kind of option (docs/reference/config-checks-hooks.md section 4.3). */
 type EmptyRule =
   /** Explicitly unset: hides what `[barman]` says. */
   | 'unsets'
@@ -58,7 +58,7 @@ export const absolutePath: OptionKind<string> = {
   },
 };
 
-/** A path, or the URL of an object store (since-3.17.md section 7.1). */
+/** A path, or the URL of an object store (docs/reference/since-3.17.md section 7.1). */
 export const pathOrUrl: OptionKind<string> = {
   label: 'path or object store URL',
   empty: 'unsets',
@@ -281,7 +281,7 @@ export function unsettable<T>(kind: OptionKind<T>): OptionKind<NoInfer<T>> {
   return { ...kind, empty: 'unsets' };
 }
 
-/** Whether a destination is the URL of an object store that the reference knows (since-3.17.md section 7.1). */
+/** Whether a destination is the URL of an object store that the reference knows (docs/reference/since-3.17.md section 7.1). */
 export function isStoreUrl(value: string): boolean {
   if (/^(s3|gs):\/\/[^/]/.test(value)) return true;
   if (/^https:\/\/console\.cloud\.google\.com\/storage\/browser\/[^/]/.test(value)) return true;

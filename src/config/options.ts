@@ -27,7 +27,7 @@ import {
 
 /**
  * Where a key may stand: G in `[barman]` as the default of all servers, S in a server section, M in a model;
- * `internal` nowhere (since-3.17.md section 16).
+ * `internal` nowhere (docs/reference/since-3.17.md section 16).
  */
 export type OptionScope = 'GSM' | 'SM' | 'GS' | 'S' | 'internal';
 
@@ -73,7 +73,7 @@ const walCompression = unsettable(
 );
 
 /**
- * Every option of a server, by the names of Barman 3.20.1 (config-checks-hooks.md section 3, since-3.17.md section 16). This table is
+ * Every option of a server, by the names of Barman 3.20.1 (docs/reference/config-checks-hooks.md section 3, docs/reference/since-3.17.md section 16). This table is
  * what the configuration is read, checked and documented from.
  */
 const serverOptions = {
@@ -726,7 +726,7 @@ const serverOptions = {
   },
 } as const satisfies Record<string, OptionDeclaration>;
 
-/** Options that stand in `[barman]` (or `[pgcellar]`) only (config-checks-hooks.md section 2). */
+/** Options that stand in `[barman]` (or `[pgcellar]`) only (docs/reference/config-checks-hooks.md section 2). */
 export const globalOptions = {
   barman_home: {
     kind: path,

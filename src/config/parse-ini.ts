@@ -26,7 +26,7 @@ interface OpenOption {
 }
 
 /**
- * Reads Barman's INI dialect, which is that of Python's configparser (config-checks-hooks.md section 1): `=` or `:`, lower-cased keys,
+ * Reads Barman's INI dialect, which is that of Python's configparser (docs/reference/config-checks-hooks.md section 1): `=` or `:`, lower-cased keys,
  * whole-line comments with `#` or `;`, continuation by indentation, repeated sections and keys where the last one wins.
  * @throws OperatorError `configuration-invalid` naming file and line
  */

@@ -23,7 +23,7 @@ interface Surroundings {
 }
 
 /**
- * Reads the JSON of a `config-update` and says which file each option goes into (config-checks-hooks.md section 7). Values are never
+ * Reads the JSON of a `config-update` and says which file each option goes into (docs/reference/config-checks-hooks.md section 7). Values are never
  * repeated in messages: they can hold passwords.
  * @throws OperatorError `configuration-invalid` for the first object that cannot be; nothing is to be changed then
  */

@@ -27,7 +27,7 @@ export function readIncludedFiles(global: GlobalOptions, notes: Notes): readonly
   return paths.map((path) => sectionsOf(parseIni(readConfigurationText(path), path), path));
 }
 
-/** Where `config-update` writes what stands nowhere yet (catalog.md section 14.4). */
+/** Where `config-update` writes what stands nowhere yet (docs/reference/catalog.md section 14.4). */
 export function automaticFile(home: string): string {
   return join(home, '.barman.auto.conf');
 }

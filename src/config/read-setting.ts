@@ -23,7 +23,7 @@ export interface ReadingContext {
   readonly homeFolder: string;
 }
 
-/** Texts that Barman puts right, saying so in its log only (config-checks-hooks.md section 5). */
+/** Texts that Barman puts right, saying so in its log only (docs/reference/config-checks-hooks.md section 5). */
 const repairs: Readonly<Record<string, (value: unknown) => unknown>> = {
   minimum_redundancy: (value) => (typeof value === 'number' && value < 0 ? 0 : value),
   retention_policy_mode: (value) => (value === undefined ? value : 'auto'),

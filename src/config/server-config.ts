@@ -22,7 +22,7 @@ export interface ServerConfig {
   /** It copies from another backup host: `primary_ssh_command` is set. */
   readonly isPassive: boolean;
   readonly retention: RetentionSetting;
-  /** Problems found at load time; a server with any is disabled (config-checks-hooks.md section 5). */
+  /** Problems found at load time; a server with any is disabled (docs/reference/config-checks-hooks.md section 5). */
   readonly problems: readonly string[];
   /** Told on stderr by the commands that work on the server. */
   readonly warnings: readonly string[];

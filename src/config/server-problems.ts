@@ -10,8 +10,8 @@ export interface Assumptions {
 }
 
 /**
- * Problems of one server that its options show without asking anybody; each disables the server (config-checks-hooks.md section 5).
- * An inactive server connects to nothing and takes no backup, so only an active one can have them (since-3.17.md section 4); a passive
+ * Problems of one server that its options show without asking anybody; each disables the server (docs/reference/config-checks-hooks.md section 5).
+ * An inactive server connects to nothing and takes no backup, so only an active one can have them (docs/reference/since-3.17.md section 4); a passive
  * one has neither connections nor a backup method of its own.
  */
 export function problemsOf(options: ServerOptions): readonly string[] {

@@ -1,6 +1,6 @@
 import type { ServerOptions } from './options.ts';
 
-/** Connection strings of the server that WAL comes from, when that is another than the one backed up (config-checks-hooks.md section 4.4). */
+/** Connection strings of the server that WAL comes from, when that is another than the one backed up (docs/reference/config-checks-hooks.md section 4.4). */
 export interface WalConnections {
   readonly conninfo: string | undefined;
   readonly streamingConninfo: string | undefined;

@@ -23,7 +23,7 @@ interface EncryptOptions extends ProgramSurroundings {
 }
 
 /**
- * Encrypts a file into another one that it replaces; does not sync it (catalog.md section 9).
+ * Encrypts a file into another one that it replaces; does not sync it (docs/reference/catalog.md section 9).
  * @throws OperatorError `program-missing`, or `command-failed` with what gpg said, or when it hangs
  */
 export async function encryptFile(from: string, to: string, options: EncryptOptions): Promise<void> {

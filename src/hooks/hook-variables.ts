@@ -11,7 +11,7 @@ interface BackupHookFacts {
   readonly nextId: string | undefined;
 }
 
-/** Variables of the backup, delete and recovery hooks (config-checks-hooks.md section 12). */
+/** Variables of the backup, delete and recovery hooks (docs/reference/config-checks-hooks.md section 12). */
 export function backupHookVariables({ backup, folder, infoPath, previousId, nextId }: BackupHookFacts): HookVariables {
   return {
     BARMAN_BACKUP_DIR: folder,

@@ -6,7 +6,7 @@ import { type ProgramOptions, runProgram } from '../transport/run-program.ts';
 
 export type HookEvent = 'backup' | 'archive' | 'delete' | 'recovery' | 'wal_delete';
 
-/** What a script is told beside the variables of every hook (config-checks-hooks.md section 12). */
+/** What a script is told beside the variables of every hook (docs/reference/config-checks-hooks.md section 12). */
 export type HookVariables = Readonly<Record<string, string>>;
 
 interface HookRun {

@@ -6,7 +6,7 @@ import { systemCodeOf } from '../shared/operator-error.ts';
 
 const cleanedAtOnce = 8;
 
-/** Removes lock files that nobody holds, each while we hold it; who opened it just before looks again (catalog.md section 12). */
+/** Removes lock files that nobody holds, each while we hold it; who opened it just before looks again (docs/reference/catalog.md section 12). */
 export async function cleanLockFolder(folder: string): Promise<void> {
   await forEachAtOnce(await lockNames(folder), cleanedAtOnce, async (name) => {
     const path = join(folder, name);

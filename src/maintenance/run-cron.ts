@@ -29,7 +29,7 @@ interface CronOptions {
 const serversAtOnce = 8;
 
 /**
- * One round of maintenance (config-checks-hooks.md section 13), for several servers at a time. What takes long goes to children that are
+ * One round of maintenance (docs/reference/config-checks-hooks.md section 13), for several servers at a time. What takes long goes to children that are
  * not waited for; a failure of one server never keeps the others from their turn.
  */
 export async function runCron(options: CronOptions, context: Context): Promise<void> {

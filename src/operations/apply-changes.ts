@@ -8,7 +8,7 @@ import { isMissing } from '../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 
 /**
- * Writes the queued configuration changes into their files, in order (config-checks-hooks.md section 7). A set leaves the queue when it is
+ * Writes the queued configuration changes into their files, in order (docs/reference/config-checks-hooks.md section 7). A set leaves the queue when it is
  * written; one that cannot be, and what waits behind it for the same section, stays and is told. The caller holds the lock.
  * @returns names of the sections that were changed
  */

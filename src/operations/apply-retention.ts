@@ -11,7 +11,7 @@ import { judgeBackups } from './judge-backups.ts';
 import { planEnforcement } from './plan-enforcement.ts';
 
 /**
- * Finishes deletions that were interrupted, then deletes what the retention policy makes obsolete (config-checks-hooks.md section 10.3),
+ * Finishes deletions that were interrupted, then deletes what the retention policy makes obsolete (docs/reference/config-checks-hooks.md section 10.3),
  * in the order of {@link planEnforcement}. What another command works on, or somebody has just kept, stays, and so does what it is
  * built on.
  * @param known the records, as they were read a moment ago; each is read again, under its lock, before it goes

@@ -18,7 +18,7 @@ interface ArchiveOptions {
 }
 
 /**
- * Archives what waits on the channels of a server, streaming first (cli.md section 10.1).
+ * Archives what waits on the channels of a server, streaming first (docs/reference/cli.md section 10.1).
  * @throws OperatorError when files stay where they arrived, after all others were archived
  * @returns `busy` when another run holds the lock, which is told unless quiet
  */

@@ -3,7 +3,7 @@ import type { Server } from '../config/server.ts';
 import { timelineOf } from '../wal/wal-name.ts';
 
 /**
- * Whether a new cluster may archive here (cli.md section 10.5): nothing may be in the archive, or with a timeline nothing on that one or
+ * Whether a new cluster may archive here (docs/reference/cli.md section 10.5): nothing may be in the archive, or with a timeline nothing on that one or
  * a newer one.
  * @returns why not; undefined when it may
  */

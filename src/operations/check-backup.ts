@@ -10,7 +10,7 @@ import { tryLockFile } from '../shared/file-lock.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 
 /**
- * Looks whether a backup has all its WAL, and writes what it found: DONE, FAILED, or still WAITING_FOR_WALS (engine.md section 9.4).
+ * Looks whether a backup has all its WAL, and writes what it found: DONE, FAILED, or still WAITING_FOR_WALS (docs/reference/engine.md section 9.4).
  * @returns the record as it is now; undefined when another command works on it, which is told
  * @throws OperatorError `backup-not-usable` for a failed backup, or when WAL is lost
  */

@@ -7,7 +7,7 @@ import type { Host } from '../transport/host.ts';
 import { archiveWal } from './archive-wal.ts';
 import type { CheckReport } from './reports/server-reports.ts';
 
-/** Runs all checks of a server (cli.md section 7). */
+/** Runs all checks of a server (docs/reference/cli.md section 7). */
 export async function checkServer(server: Server, timeoutSeconds: number | undefined, context: Context): Promise<CheckReport> {
   return await checkWith(server, { timeoutSeconds }, context);
 }

@@ -28,7 +28,7 @@ export function parseWalRange(begin: string, end: string): { readonly begin: Seg
 }
 
 /**
- * Looks for each segment of a range in the archive itself (since-3.17.md section 2.1).
+ * Looks for each segment of a range in the archive itself (docs/reference/since-3.17.md section 2.1).
  * @throws OperatorError `unknown-backup` when no backup says how large a segment is, `target-invalid` for a range without bounds
  */
 export async function checkWalRange(

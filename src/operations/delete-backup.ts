@@ -11,7 +11,7 @@ import { DeletionPass } from './deletion-pass.ts';
 import { refuseKept } from './refuse-kept.ts';
 
 /**
- * Deletes a backup and all that is built on it (cli.md section 8.2), children first.
+ * Deletes a backup and all that is built on it (docs/reference/cli.md section 8.2), children first.
  * @throws OperatorError `backup-refused` when it is kept or redundancy needs it; `lock-busy`
  */
 export async function deleteBackup(server: Server, backup: Backup, context: Context): Promise<void> {

@@ -33,7 +33,7 @@ const serversAtOnce = 8;
 const hostTimeoutMs = 20_000;
 
 /**
- * Collects everything that helps to find out what is wrong: configuration, catalogs, live state (cli.md section 11.5). What is broken is
+ * Collects everything that helps to find out what is wrong: configuration, catalogs, live state (docs/reference/cli.md section 11.5). What is broken is
  * part of the answer: it is told as a message of its server.
  */
 export async function diagnose(

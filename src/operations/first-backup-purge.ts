@@ -6,7 +6,7 @@ import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { walDeletionHooks } from './wal-deletion-hooks.ts';
 
-/** Removes WAL that lies before the first backup of a server: nothing can use it (catalog.md section 16.5). */
+/** Removes WAL that lies before the first backup of a server: nothing can use it (docs/reference/catalog.md section 16.5). */
 export async function purgeBeforeFirstBackup(server: Server, backup: Backup, context: Context): Promise<void> {
   if (server.config.options.worm_mode) return;
   const { backups, broken } = await readBackupRecords(server.layout);

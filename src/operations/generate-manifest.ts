@@ -7,7 +7,7 @@ import { tryLockFile } from '../shared/file-lock.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 
 /**
- * Writes a manifest for a backup that has none (cli.md section 8.4).
+ * Writes a manifest for a backup that has none (docs/reference/cli.md section 8.4).
  * @throws OperatorError `backup-refused` for one that has, or whose files are not complete or not plain; `lock-busy`
  */
 export async function generateManifest(server: Server, backup: Backup): Promise<void> {

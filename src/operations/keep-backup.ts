@@ -11,7 +11,7 @@ export async function readKeep(server: Server, backup: Backup): Promise<KeepTarg
 }
 
 /**
- * Keeps a backup, or with no target lets it go again (cli.md section 8.3).
+ * Keeps a backup, or with no target lets it go again (docs/reference/cli.md section 8.3).
  * @throws OperatorError `backup-refused` for a backup that is not DONE or that is built on another; `lock-busy`
  */
 export async function keepBackup(server: Server, backup: Backup, target: KeepTarget | undefined): Promise<void> {

@@ -14,7 +14,7 @@ import { findBackupOrFail } from './find-backup-or-fail.ts';
 import { judgeBackups } from './judge-backups.ts';
 import type { BackupDetails, BackupList, BackupSummary } from './reports/backup-reports.ts';
 
-/** All backups of a server, newest first (cli.md section 6.2). Records that cannot be read are told as errors; the others are listed. */
+/** All backups of a server, newest first (docs/reference/cli.md section 6.2). Records that cannot be read are told as errors; the others are listed. */
 export async function listBackups(server: Server, context: Context): Promise<BackupList> {
   const { backups, broken } = await readBackupRecords(server.layout);
   for (const { reason } of broken) context.messages.error(reason.message);
@@ -25,7 +25,7 @@ export async function listBackups(server: Server, context: Context): Promise<Bac
   return { serverName: server.config.name, backups: summaries.toReversed() };
 }
 
-/** One backup in detail (cli.md section 6.3). */
+/** One backup in detail (docs/reference/cli.md section 6.3). */
 export async function showBackup(server: Server, wanted: string, context: Context): Promise<BackupDetails> {
   const { backup, backups } = await findBackupOrFail(server, wanted);
   const ledger = isCopyDone(backup) ? await readLedger(server.layout, context) : new WalLedger();
@@ -77,7 +77,7 @@ async function retentionStatuses(
   return verdicts === undefined ? undefined : new Map(verdicts.map(({ id, status }) => [id, status]));
 }
 
-/** Timelines that leave this backup's timeline at or after its end (engine.md section 13.1). */
+/** Timelines that leave this backup's timeline at or after its end (docs/reference/engine.md section 13.1). */
 async function childTimelines(
   server: Server,
   { timeline, endXlog }: Backup,

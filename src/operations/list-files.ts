@@ -18,8 +18,8 @@ interface ListFilesOptions {
 }
 
 /**
- * Absolute paths of a backup's files (cli.md section 6.7). Targets with data begin with the record's copy, whose place repmgr reads
- * from the first line (repmgr-contract.md).
+ * Absolute paths of a backup's files (docs/reference/cli.md section 6.7). Targets with data begin with the record's copy, whose place repmgr reads
+ * from the first line (docs/reference/repmgr-contract.md).
  */
 export async function listFiles(
   server: Server,

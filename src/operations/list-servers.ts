@@ -1,7 +1,7 @@
 import type { ServerConfig } from '../config/server-config.ts';
 import type { ServerHeading, ServerListItem } from './reports/server-reports.ts';
 
-/** Every configured server (cli.md section 6.1). */
+/** Every configured server (docs/reference/cli.md section 6.1). */
 export function listServers(servers: readonly ServerConfig[]): ServerListItem[] {
   return servers.map((config) => ({ ...headingOf(config), description: config.options.description }));
 }

@@ -2,7 +2,7 @@ import { formatPythonFloat, formatPythonLiteral, PythonFloat } from '../shared/p
 import { formatLongTime, type Timestamp } from '../shared/timestamp.ts';
 import type { ShownValue } from './reports/server-reports.ts';
 
-/** A value as Python's `str` shows it inside Barman's listings, with its JSON form beside it (cli.md section 6.4). */
+/** A value as Python's `str` shows it inside Barman's listings, with its JSON form beside it (docs/reference/cli.md section 6.4). */
 export function shown(value: unknown): ShownValue {
   if (value === undefined || value === null) return { text: 'None', json: null };
   if (typeof value === 'boolean') return { text: value ? 'True' : 'False', json: value };

@@ -3,7 +3,7 @@ import { customCompressionOf } from '../compression/custom-codec.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 
-/** Writes the WAL index anew from what lies in the archive (cli.md section 10.4). */
+/** Writes the WAL index anew from what lies in the archive (docs/reference/cli.md section 10.4). */
 export async function rebuildIndex(server: Server, context: Context): Promise<void> {
   const { name } = server.config;
   context.messages.info(`Rebuilding xlogdb for server ${name}`);

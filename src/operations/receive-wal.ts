@@ -57,7 +57,7 @@ interface Preflight {
 }
 
 /**
- * Receives WAL until told to stop (cli.md section 10.2).
+ * Receives WAL until told to stop (docs/reference/cli.md section 10.2).
  * @throws OperatorError when the server is not fit for it, the slot is missing or in use, or another receiver runs
  */
 export async function runReceiver(server: Server, context: Context): Promise<void> {
@@ -220,7 +220,7 @@ async function archivePatiently(server: Server, context: Context): Promise<void>
   }
 }
 
-/** Stops the receiver of a server: `--stop`, deprecated since Barman 3.17 (since-3.17.md section 3). */
+/** Stops the receiver of a server: `--stop`, deprecated since Barman 3.17 (docs/reference/since-3.17.md section 3). */
 export async function stopReceiver(server: Server, context: Context): Promise<void> {
   const pid = await readLockOwner(serverLockPath(server.layout, 'receive-wal'));
   if (pid === undefined) {
@@ -326,7 +326,7 @@ async function takeReceiveLock(server: Server) {
   throw new OperatorError('lock-busy', `A receive-wal process is already running for server ${server.config.name}`);
 }
 
-/** The silent checks: monitoring privileges, streaming, wal_level, and that it is the same cluster (engine.md section 9.2). */
+/** The silent checks: monitoring privileges, streaming, wal_level, and that it is the same cluster (docs/reference/engine.md section 9.2). */
 async function preflight(server: Server, nodes: ServerNodes, context: Context): Promise<Preflight> {
   const { options, name } = server.config;
   const connections = walConnections(options);

@@ -9,7 +9,7 @@ import { stopProcess } from '../transport/stop-process.ts';
 const bootedMark = '/run/systemd/system';
 
 /**
- * Starts the receiver of a server as a unit of systemd, whose journal, limits and restarts it then has (since-3.17.md section 14).
+ * Starts the receiver of a server as a unit of systemd, whose journal, limits and restarts it then has (docs/reference/since-3.17.md section 14).
  * @returns false where that is not possible, or not allowed: then it is started as a process of our own
  */
 export async function startReceiverUnit({ receiverUnit, environment }: Server): Promise<boolean> {

@@ -32,7 +32,7 @@ type Values = Record<string, ShownValue>;
 const oldestServer = 90_600;
 const slotsSince = 90_400;
 
-/** The live state of a server as `show-servers` prints it (cli.md section 6.4); what cannot be asked is `None`. */
+/** The live state of a server as `show-servers` prints it (docs/reference/cli.md section 6.4); what cannot be asked is `None`. */
 export async function readRemoteStatus(server: Server, context: Pick<Context, 'signal'>): Promise<Readonly<Values>> {
   const values: Values = {};
   const nodes = nodesOf(server);

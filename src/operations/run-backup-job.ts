@@ -29,7 +29,7 @@ const waitEveryMs = 100;
 const askAboutReceiverMs = 10_000;
 
 /**
- * One backup from its record's first save to its last: what every method shares (engine.md section 3, steps 7 to 16). Whatever fails
+ * One backup from its record's first save to its last: what every method shares (docs/reference/engine.md section 3, steps 7 to 16). Whatever fails
  * leaves the record FAILED with the step and the reason.
  * @returns the record: WAITING_FOR_WALS, or further when the request was to wait
  */

@@ -7,7 +7,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { stopProcess } from '../transport/stop-process.ts';
 import { stopIdleReceiverUnit, stopReceiverProcess } from './receiver-unit.ts';
 
-/** Work that runs for a server, as its locks tell (config-checks-hooks.md section 15). */
+/** Work that runs for a server, as its locks tell (docs/reference/config-checks-hooks.md section 15). */
 export interface RunningTask {
   readonly name: string;
   readonly pid: number;

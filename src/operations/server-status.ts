@@ -21,7 +21,7 @@ import { formatSize } from '../shared/units.ts';
 import { continuityItems } from './continuity-items.ts';
 import type { ServerStatus, StatusItem } from './reports/server-reports.ts';
 
-/** The state of a server in labelled lines (cli.md section 6.5), then what we know beyond Barman. */
+/** The state of a server in labelled lines (docs/reference/cli.md section 6.5), then what we know beyond Barman. */
 export async function readServerStatus(server: Server, context: Context): Promise<ServerStatus> {
   const { config } = server;
   const items: StatusItem[] = [];

@@ -10,7 +10,7 @@ const tryEveryMs = 50;
 const longestMs = 1000;
 
 /**
- * Writes into a parent's record which backups are built on it, by what their own records say (catalog.md section 17, rule 9): after a
+ * Writes into a parent's record which backups are built on it, by what their own records say (docs/reference/catalog.md section 17, rule 9): after a
  * deletion, and after a crash between two records. `check-backup` and `keep` hold the lock for a moment; a backup that is being built on the
  * parent holds it long, and writes the list itself at its end. Otherwise the next `cron` finds what was left.
  */

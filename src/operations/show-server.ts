@@ -12,7 +12,7 @@ import { shown, shownSet, shownSpan } from './python-words.ts';
 import { readRemoteStatus } from './remote-status.ts';
 import type { ServerDetails, ShownValue } from './reports/server-reports.ts';
 
-/** Every option of a server and, while it is active and not passive, its live state (cli.md section 6.4). */
+/** Every option of a server and, while it is active and not passive, its live state (docs/reference/cli.md section 6.4). */
 export async function showServer(server: Server, global: GlobalOptions, context: Context): Promise<ServerDetails> {
   const { config } = server;
   const values: Record<string, ShownValue> = {

@@ -18,7 +18,7 @@ interface Switching {
 }
 
 /**
- * Lays a model over a server, or with no name takes it off again: `config-switch` (cli.md section 11.3). Its name is stored beside the
+ * Lays a model over a server, or with no name takes it off again: `config-switch` (docs/reference/cli.md section 11.3). Its name is stored beside the
  * catalog, and every later command reads it there; the receiver is restarted when something changed.
  * @throws OperatorError `configuration-invalid` for a model that is unknown or of another cluster; then nothing is changed
  */

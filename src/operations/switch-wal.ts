@@ -33,7 +33,7 @@ const pollEveryMs = 100;
 /** How long a receiver that `cron` has just started may take until it holds its lock. */
 const receiverStartMs = 5_000;
 
-/** Closes the current WAL segment of a server (cli.md section 10.3). */
+/** Closes the current WAL segment of a server (docs/reference/cli.md section 10.3). */
 export async function switchServerWal(server: Server, options: SwitchOptions, context: Context): Promise<void> {
   const { name } = server.config;
   if (options.waits) await awaitReceiver(server, options, context);

@@ -11,7 +11,7 @@ export interface SystemFacts {
   readonly ssh_ver: string;
 }
 
-/** What tells the backup host apart in `diagnose` and in exported backups (cli.md section 11.5, since-3.17.md section 2.2). */
+/** What tells the backup host apart in `diagnose` and in exported backups (docs/reference/cli.md section 11.5, docs/reference/since-3.17.md section 2.2). */
 export interface BackupHostFacts extends SystemFacts {
   readonly barman_ver: string;
   readonly python_executable: string;

@@ -32,7 +32,7 @@ import { runBackupJob } from './run-backup-job.ts';
 const goodbyeMs = 10_000;
 
 /**
- * Takes a base backup with the method that is configured (cli.md section 8.1, engine.md section 3). Whatever fails after the record exists
+ * Takes a base backup with the method that is configured (docs/reference/cli.md section 8.1, docs/reference/engine.md section 3). Whatever fails after the record exists
  * leaves it FAILED with the reason.
  * @returns the record as it was before the last look for its WAL
  */

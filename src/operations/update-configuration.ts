@@ -15,7 +15,7 @@ interface Surroundings {
 }
 
 /**
- * Writes changes into the configuration files: `config-update` (cli.md section 11.4). They go through the queue, so that a crash at any
+ * Writes changes into the configuration files: `config-update` (docs/reference/cli.md section 11.4). They go through the queue, so that a crash at any
  * moment loses none: the next run, or `cron`, goes on.
  * @returns names of the sections that were changed
  * @throws OperatorError `configuration-invalid` when one of them cannot be; `lock-busy`

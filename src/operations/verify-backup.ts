@@ -21,7 +21,7 @@ interface VerifyRequest {
 }
 
 /**
- * Compares the files of a backup with its manifest (cli.md section 8.4, since-3.17.md section 3). What does not fit is told as errors, in
+ * Compares the files of a backup with its manifest (docs/reference/cli.md section 8.4, docs/reference/since-3.17.md section 3). What does not fit is told as errors, in
  * the words of `pg_verifybackup`.
  * @throws OperatorError `backup-refused` for an encrypted backup; `program-missing`
  */

@@ -8,7 +8,7 @@ import { hourlyRate, neighbourTexts } from './backup-details-sections.ts';
 import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-facts.ts';
 import { jsonOfPython } from './python-json.ts';
 
-/** `show-backup -f json`, without the server around it (cli.md section 12, clients.md section 3). */
+/** `show-backup -f json`, without the server around it (docs/reference/cli.md section 12, docs/reference/clients.md section 3). */
 export function backupDetailsJson(details: BackupDetails): JsonObject {
   const { backup, type } = details;
   const known = {

@@ -41,7 +41,7 @@ export function serverSection({ backup }: BackupDetails): string[] {
   ]);
 }
 
-/** Disk snapshots of the backup (catalog.md section 13). */
+/** Disk snapshots of the backup (docs/reference/catalog.md section 13). */
 export function snapshotSection({ backup: { snapshotsInfo } }: BackupDetails): string[] {
   if (snapshotsInfo === null) return [];
   const provider = snapshotsInfo.get('provider');

@@ -1,19 +1,19 @@
 import type { Backup } from '../catalog/backup.ts';
 import { PythonFloat } from '../shared/python-literal.ts';
 
-/** Its files are complete (catalog.md section 3, COPY_DONE). */
+/** Its files are complete (docs/reference/catalog.md section 3, COPY_DONE). */
 export function isComplete({ status }: Backup): boolean {
   return status === 'DONE' || status === 'WAITING_FOR_WALS';
 }
 
-/** A number of the copy statistics (catalog.md section 5.4); 0 when it was not recorded. */
+/** A number of the copy statistics (docs/reference/catalog.md section 5.4); 0 when it was not recorded. */
 export function copyStatistic({ copyStats }: Backup, key: string): number {
   const value = copyStats?.get(key);
   if (value instanceof PythonFloat) return value.value;
   return typeof value === 'number' ? value : 0;
 }
 
-/** What the copy cost less than the data is big (cli.md section 6.3, "Resources saved"); undefined where nothing can be saved. */
+/** What the copy cost less than the data is big (docs/reference/cli.md section 6.3, "Resources saved"); undefined where nothing can be saved. */
 export function resourcesSaved({
   backup,
   type,

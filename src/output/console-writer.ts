@@ -23,7 +23,7 @@ interface ConsoleSettings {
 }
 
 /**
- * Text for people (cli.md section 1.4): results and INFO on stdout, everything else on stderr behind its level. Each message is one
+ * Text for people (docs/reference/cli.md section 1.4): results and INFO on stdout, everything else on stderr behind its level. Each message is one
  * write; passwords are blanked; every message is logged under its level too.
  */
 export class ConsoleWriter implements Writer {

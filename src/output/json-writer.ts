@@ -26,7 +26,7 @@ interface JsonSettings {
 }
 
 /**
- * One object for programs, printed by `finish` (cli.md section 12): the results, and the messages in arrays by level. stderr stays
+ * One object for programs, printed by `finish` (docs/reference/cli.md section 12): the results, and the messages in arrays by level. stderr stays
  * empty; passwords are blanked, and every message is logged, as on the console.
  */
 export class JsonWriter implements Writer {

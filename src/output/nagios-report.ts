@@ -16,7 +16,7 @@ interface NagiosAnswer {
   readonly exitCode: 0 | 2;
 }
 
-/** `check --nagios` of all servers that were checked, in that order (cli.md section 7, "Nagios mode"). */
+/** `check --nagios` of all servers that were checked, in that order (docs/reference/cli.md section 7, "Nagios mode"). */
 export function nagiosReport(reports: readonly CheckReport[], { voice, hasGlobalErrors }: NagiosOptions): NagiosAnswer {
   const product = voice === 'barman' ? 'BARMAN' : 'PGCELLAR';
   const failing = reports.filter(({ results }) => results.some(({ isOk }) => !isOk));

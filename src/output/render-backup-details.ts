@@ -14,7 +14,7 @@ import {
 import { isComplete } from './backup-facts.ts';
 import type { Report } from './report.ts';
 
-/** `show-backup` (cli.md sections 6.3 and 12). */
+/** `show-backup` (docs/reference/cli.md sections 6.3 and 12). */
 export function renderBackupDetails(details: BackupDetails): Report {
   return { lines: linesOf(details), json: { [details.serverName]: backupDetailsJson(details) } };
 }

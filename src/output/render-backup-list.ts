@@ -10,7 +10,7 @@ interface ListOptions {
   readonly minimal: boolean;
 }
 
-/** `list-backups` of one or more servers, in the order given (cli.md sections 6.2 and 12). */
+/** `list-backups` of one or more servers, in the order given (docs/reference/cli.md sections 6.2 and 12). */
 export function renderBackupList(lists: readonly BackupList[], { minimal }: ListOptions): Report {
   if (minimal) {
     return {

@@ -56,7 +56,7 @@ const fields: { readonly [K in Exclude<RecordField, 'beginTime' | 'endTime'>]: (
 };
 
 /**
- * The record of a backup as `backup -f json`, `sync-info` and `diagnose` print it (catalog.md section 5.7): fields in alphabetical
+ * The record of a backup as `backup -f json`, `sync-info` and `diagnose` print it (docs/reference/catalog.md section 5.7): fields in alphabetical
  * order, then the id. Barman's passive nodes read it: the label is quoted text and the children are one word with commas.
  */
 export function recordJson(backup: Backup, reader: RecordReader = 'backup'): JsonObject {

@@ -15,7 +15,7 @@ interface CheckStyle {
 }
 
 /**
- * `check` of one server; the words OK and FAILED are coloured by what is passed (cli.md section 7).
+ * `check` of one server; the words OK and FAILED are coloured by what is passed (docs/reference/cli.md section 7).
  */
 export function renderCheck(report: CheckReport, { voice, colours = noColours, program }: CheckStyle): Report {
   const problems = report.problems.map((problem) => `\t\t${problem}`);

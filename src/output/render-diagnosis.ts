@@ -12,7 +12,7 @@ interface DiagnosisOptions {
   readonly voice: Voice;
 }
 
-/** `diagnose`: JSON with four blanks of indent and sorted keys, passwords blanked (cli.md section 11.5). */
+/** `diagnose`: JSON with four blanks of indent and sorted keys, passwords blanked (docs/reference/cli.md section 11.5). */
 export function renderDiagnosis(diagnosis: Diagnosis, { showsSources, voice }: DiagnosisOptions): string {
   const { globalConfig, globalProblems, system, models, servers } = diagnosis;
   const configOf = (values: SourcedValues): JsonObject =>

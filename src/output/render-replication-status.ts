@@ -16,7 +16,7 @@ const titles: Readonly<Record<ReplicationTarget, { readonly title: string; reado
   'wal-streamer': { title: 'WAL streamers', key: 'wal_streamers' },
 };
 
-/** `replication-status` of one server (cli.md sections 6.6 and 12). */
+/** `replication-status` of one server (docs/reference/cli.md sections 6.6 and 12). */
 export function renderReplicationStatus(report: ReplicationReport, { minimal }: StatusOptions): Report {
   const { title, key } = titles[report.target];
   const head = minimal ? [minimalHeading(report, title)] : fullHeading(report, title);

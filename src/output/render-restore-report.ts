@@ -10,7 +10,7 @@ interface Block {
   readonly warning: string;
 }
 
-/** Result block at the end of a restore (cli.md sections 9 and 12). */
+/** Result block at the end of a restore (docs/reference/cli.md sections 9 and 12). */
 export function renderRestoreReport(report: RestoreReport): Report {
   const blocks = [changesBlock(report), warningsBlock(report), missingBlock(report), getWalBlock(report)].filter(
     (block) => block !== undefined,

@@ -3,7 +3,7 @@ import type { Json } from '../shared/format-json.ts';
 import type { Report } from './report.ts';
 import { headingOf, stateOf } from './server-heading.ts';
 
-/** `show-servers` of one server: every key in alphabetical order (cli.md sections 6.4 and 12). */
+/** `show-servers` of one server: every key in alphabetical order (docs/reference/cli.md sections 6.4 and 12). */
 export function renderServerDetails(details: ServerDetails): Report {
   const entries = sorted(details.values);
   const own = sorted(details.own);

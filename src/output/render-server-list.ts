@@ -6,7 +6,7 @@ interface ListOptions {
   readonly minimal: boolean;
 }
 
-/** `list-servers` in the order given (cli.md sections 6.1 and 12); the JSON form knows no minimal list. */
+/** `list-servers` in the order given (docs/reference/cli.md sections 6.1 and 12); the JSON form knows no minimal list. */
 export function renderServerList(items: readonly ServerListItem[], { minimal }: ListOptions): Report {
   return {
     lines: items.map((item) => (minimal ? item.name : lineOf(item))),

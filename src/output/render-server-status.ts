@@ -2,7 +2,7 @@ import type { ServerStatus, StatusItem } from '../operations/reports/server-repo
 import type { JsonObject } from '../shared/format-json.ts';
 import type { Report } from './report.ts';
 
-/** `status` of one server, also `keep --status` (cli.md sections 6.5, 8.3 and 12). */
+/** `status` of one server, also `keep --status` (docs/reference/cli.md sections 6.5, 8.3 and 12). */
 export function renderServerStatus({ name, items, own }: ServerStatus): Report {
   return {
     lines: [`Server ${name}:`, ...linesOf(items)],

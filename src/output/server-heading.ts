@@ -1,6 +1,6 @@
 import type { ServerHeading } from '../operations/reports/server-reports.ts';
 
-/** How the state of a server is shown beside its name: inactive wins over disabled (cli.md sections 6.1 and 6.4). */
+/** How the state of a server is shown beside its name: inactive wins over disabled (docs/reference/cli.md sections 6.1 and 6.4). */
 export function stateOf({ isActive, isDisabled }: ServerHeading): string {
   if (!isActive) return '(inactive)';
   return isDisabled ? '(WARNING: disabled)' : '';

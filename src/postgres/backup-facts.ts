@@ -9,7 +9,7 @@ import {
   readTablespaces,
 } from './server-queries.ts';
 
-/** What a backup record says about its server (engine.md section 3.2). */
+/** What a backup record says about its server (docs/reference/engine.md section 3.2). */
 export interface BackupFacts {
   readonly version: number;
   readonly pgdata: string | undefined;

@@ -18,7 +18,7 @@ interface BasebackupOptions {
   readonly parentManifest: string | undefined;
 }
 
-/** Command line of a base backup without WAL (engine.md sections 5.2 and 5.3). */
+/** Command line of a base backup without WAL (docs/reference/engine.md sections 5.2 and 5.3). */
 export function basebackupArguments(options: BasebackupOptions): string[] {
   const { program, programVersion, connection, dataFolder, tablespaces, kilobytesPerSecond, parentManifest } = options;
   return [

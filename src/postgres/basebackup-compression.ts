@@ -38,12 +38,12 @@ export function backupCompressionOf(options: CompressionOptions): BackupCompress
   };
 }
 
-/** What a record says about it (catalog.md section 5.3): null for files that are stored as they are. */
+/** What a record says about it (docs/reference/catalog.md section 5.3): null for files that are stored as they are. */
 export function recordedCompression(compression: BackupCompression | undefined): string | null {
   return compression === undefined || compression.format === 'plain' ? null : compression.type;
 }
 
-/** Words for a client of that version (engine.md section 5.3). */
+/** Words for a client of that version (docs/reference/engine.md section 5.3). */
 export function compressionArguments(compression: BackupCompression | undefined, clientVersion: number): readonly string[] {
   if (compression === undefined) return [];
   const { type, format, level, location, workers } = compression;
@@ -62,7 +62,7 @@ export function compressionArguments(compression: BackupCompression | undefined,
 }
 
 /**
- * Why backups cannot be compressed so; each reason disables the server (engine.md section 5.3).
+ * Why backups cannot be compressed so; each reason disables the server (docs/reference/engine.md section 5.3).
  * @param versions undefined while nobody was asked: then only what no version can do
  */
 export function compressionProblems(compression: BackupCompression, versions?: CompressingVersions): readonly string[] {

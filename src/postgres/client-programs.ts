@@ -58,7 +58,7 @@ function fits(program: ClientProgram, serverVersion: number, isSameMajor: boolea
   return Math.floor(program.version / 10_000) === Math.floor(serverVersion / 10_000);
 }
 
-/** A client serves servers of its own major version and older (engine.md section 2). */
+/** A client serves servers of its own major version and older (docs/reference/engine.md section 2). */
 export function isCompatible({ version }: ClientProgram, serverVersion: number): boolean {
   return Math.floor(version / 10_000) >= Math.floor(serverVersion / 10_000);
 }

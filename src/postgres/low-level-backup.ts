@@ -21,7 +21,7 @@ interface StartOptions {
 const afterPromotion = 'the session that began the backup must end it';
 
 /**
- * Begins a backup of the low-level interface (PostgreSQL manual, "Making a Base Backup Using the Low Level API"; engine.md section 1.2).
+ * Begins a backup of the low-level interface (PostgreSQL manual, "Making a Base Backup Using the Low Level API"; docs/reference/engine.md section 1.2).
  * The session must stay open until {@link stopBackup}: when it ends, so does a backup that is not exclusive.
  */
 export async function startBackup(connection: Connection, options: StartOptions): Promise<BackupPosition> {

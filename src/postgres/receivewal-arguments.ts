@@ -9,7 +9,7 @@ interface ReceivewalOptions {
   readonly isSynchronous: boolean;
 }
 
-/** Command line of the WAL receiver (engine.md section 9.2). */
+/** Command line of the WAL receiver (docs/reference/engine.md section 9.2). */
 export function receivewalArguments({ program, connection, folder, slotName, isSynchronous }: ReceivewalOptions): string[] {
   return [
     program,

@@ -24,7 +24,7 @@ export interface StreamingClient {
   readonly slotName: string | undefined;
 }
 
-/** Streaming clients in Barman's order: sync state descending, then priority; logical slots are left out (cli.md section 6.6). */
+/** Streaming clients in Barman's order: sync state descending, then priority; logical slots are left out (docs/reference/cli.md section 6.6). */
 export async function readStreamingClients(connection: Connection): Promise<StreamingClient[]> {
   const rows = await connection.query(
     `SELECT r.pid, usename, application_name, host(client_addr) AS client_addr, client_hostname, client_port, backend_start,

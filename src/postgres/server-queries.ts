@@ -20,7 +20,7 @@ export interface CurrentPosition {
   readonly time: Timestamp;
 }
 
-/** Where a role stands (engine.md section 1.2). */
+/** Where a role stands (docs/reference/engine.md section 1.2). */
 export interface Privileges {
   readonly isSuperuser: boolean;
   readonly canBackUp: boolean;
@@ -143,7 +143,7 @@ AND sourcefile NOT IN (SELECT setting FROM pg_settings WHERE name = 'config_file
 
 /**
  * Where the server writes now. From version 17 on a position on a boundary belongs to the next segment, whose file may not exist
- * yet: as older servers, we then name the segment that was just filled (engine.md section 1.2).
+ * yet: as older servers, we then name the segment that was just filled (docs/reference/engine.md section 1.2).
  */
 export async function readCurrentPosition(connection: Connection): Promise<CurrentPosition> {
   const sql = `SELECT lsn, file_name, file_offset, now FROM (
@@ -166,7 +166,7 @@ CASE WHEN pg_is_in_recovery() THEN NULL ELSE p.lsn END)) f ON NOT pg_is_in_recov
 
 /**
  * Closes the current segment; undefined when it held nothing new. At a boundary the insert position is named after the segment before
- * it up to 16, and after the one that begins there from 17 on, so only a change of the name tells (engine.md section 1.2).
+ * it up to 16, and after the one that begins there from 17 on, so only a change of the name tells (docs/reference/engine.md section 1.2).
  */
 export async function switchWal(connection: Connection): Promise<SegmentName | undefined> {
   const before = await value(connection, 'SELECT pg_walfile_name(pg_current_wal_insert_lsn())');

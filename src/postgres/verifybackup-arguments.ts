@@ -7,7 +7,7 @@ interface VerifybackupOptions {
   readonly isTar: boolean;
 }
 
-/** Command line for verifying a stored backup; its WAL is in the archive and not beside it (engine.md section 13). */
+/** Command line for verifying a stored backup; its WAL is in the archive and not beside it (docs/reference/engine.md section 13). */
 export function verifybackupArguments({ program, dataFolder, isTar }: VerifybackupOptions): string[] {
   return [program, '-n', ...(isTar ? ['--format=tar'] : []), dataFolder];
 }

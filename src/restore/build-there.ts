@@ -22,7 +22,7 @@ type Work = BuildingThere & PackedWork;
 
 /**
  * Makes data directory and tablespaces on the host of the destination: the backup is sent as it is kept, but for its encryption, and unpacked and combined there
- * (engine.md section 12.5, remote staging). All is there afterwards but the control file.
+ * (docs/reference/engine.md section 12.5, remote staging). All is there afterwards but the control file.
  */
 export async function buildThere(building: BuildingThere, stages: StageClock, context: Context): Promise<Finish> {
   const { place, places, source, stagingPath, totalBytes } = building;

@@ -42,7 +42,7 @@ export interface Building {
 export type Finish = () => Promise<void>;
 
 /**
- * Makes data directory and tablespaces of a backup on this host, whatever its form: copied, unpacked, or combined of a chain (engine.md section 12.5). All is
+ * Makes data directory and tablespaces of a backup on this host, whatever its form: copied, unpacked, or combined of a chain (docs/reference/engine.md section 12.5). All is
  * there afterwards but the control file.
  */
 export async function buildTrees(building: Building, stages: StageClock, context: Context): Promise<Finish> {

@@ -25,7 +25,7 @@ export interface Filled extends AsyncDisposable {
 }
 
 /**
- * Fills the destination of a restore, wherever it is and whatever the backup is kept as (engine.md section 12.5). Disposing removes what was staged.
+ * Fills the destination of a restore, wherever it is and whatever the backup is kept as (docs/reference/engine.md section 12.5). Disposing removes what was staged.
  * @throws OperatorError of the steps below
  */
 export async function fillDestination(filling: Filling, stages: StageClock, context: Context): Promise<Filled> {
@@ -100,7 +100,7 @@ async function sendingOf(filling: Filling, places: Building['places']): Promise<
 /** All files are compared by content. */
 const everything: Timestamp = { epochMicros: 0n, offsetMinutes: 0 };
 
-/** Files that changed since the older of two backups began may differ although size and time are the same (engine.md section 12.5). */
+/** Files that changed since the older of two backups began may differ although size and time are the same (docs/reference/engine.md section 12.5). */
 async function safeHorizon({ place, places, source }: Filling): Promise<Timestamp> {
   const own = source.leaf.backup.beginTime ?? everything;
   const path = join(places.destination, '.barman-recover.info');

@@ -38,7 +38,7 @@ interface StagingQuestion {
 /** Packed WAL for another host is unpacked here in portions of so many files. */
 export const walPortionFiles = 64;
 
-/** Whether a restore stages on the host that is restored to (engine.md section 12.5); plain backups need no staging. */
+/** Whether a restore stages on the host that is restored to (docs/reference/engine.md section 12.5); plain backups need no staging. */
 function isStagedThere(
   { members, leaf }: BackupSource,
   { remoteSshCommand, stagingLocation }: Pick<RestoreRequest, 'remoteSshCommand' | 'stagingLocation'>,

@@ -62,7 +62,7 @@ export interface WalQuestion {
   readonly leftWaiting: readonly WaitingWal[];
 }
 
-/** Says which WAL a restore needs, what of it is there, and what is copied (engine.md section 12.7, since-3.17.md section 5). */
+/** Says which WAL a restore needs, what of it is there, and what is copied (docs/reference/engine.md section 12.7, docs/reference/since-3.17.md section 5). */
 export async function planWals(question: WalQuestion, signal: AbortSignal): Promise<WalPlan> {
   const { server, request, backup, target, timelines, waiting } = question;
   const { beginWal, endWal, xlogSegmentSize: segmentSize } = backup;

@@ -85,7 +85,7 @@ export function decidedSettings(version: number, standbyMode: boolean): Readonly
   return new Set(neutralFor(version, standbyMode).map(({ key }) => key));
 }
 
-/** Settings of the restored server (engine.md section 12.8); undefined when there is nothing to say: it then starts as after a crash. */
+/** Settings of the restored server (docs/reference/engine.md section 12.8); undefined when there is nothing to say: it then starts as after a crash. */
 export function recoverySettings(wish: RecoveryWish): RecoverySettings | undefined {
   const { version, isPitr, wal, request } = wish;
   if (!isPitr && wal.kind !== 'fetched' && !request.standbyMode) return undefined;
@@ -153,7 +153,7 @@ function fetchingLines({ serverName, hiddenTimelines, request }: RecoveryWish): 
   return [comment.replaceAll(/\p{Cc}/gu, ' '), setting('restore_command', command)];
 }
 
-/** A server on another host asks through ssh, with the helper of the program that did the restore (engine.md section 12.8). */
+/** A server on another host asks through ssh, with the helper of the program that did the restore (docs/reference/engine.md section 12.8). */
 function remoteFetchingLines({ serverName, backupHost, hiddenTimelines, request }: RecoveryWish): string[] {
   const { programWords, programUser, standbyMode, recoveryOptionPort, jobs } = request;
   const isBarman = programWords.length === 1 && programWords[0] === 'barman';

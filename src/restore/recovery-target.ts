@@ -22,7 +22,7 @@ type TargetRequest = Pick<
 
 interface ParsedTarget {
   readonly target: RecoveryTarget;
-  /** A point in time is asked for: a target, or a timeline alone (engine.md section 12.4). */
+  /** A point in time is asked for: a target, or a timeline alone (docs/reference/engine.md section 12.4). */
   readonly isPitr: boolean;
   readonly warnings: readonly string[];
 }

@@ -6,7 +6,7 @@ import type { RestoreRequest } from './restore-options.ts';
 
 type Ways = Pick<RestoreRequest, 'destination' | 'isDelta' | 'remoteSshCommand' | 'stagingLocation' | 'stagingWalDirectory'>;
 
-/** cli.md section 9: what cannot go together. */
+/** docs/reference/cli.md section 9: what cannot go together. */
 export function refuseImpossibleWays(ways: Ways, { leaf, members }: BackupSource, refuse: Refuse): void {
   const { isDelta, remoteSshCommand, stagingLocation } = ways;
   const isPlain = members.length === 1 && leaf.form === 'plain';

@@ -7,7 +7,7 @@ import type { Allowance } from './refusals.ts';
 export type TimelineChoice = number | 'current' | 'latest';
 type TargetAction = 'pause' | 'shutdown' | 'promote';
 
-/** Everything that `restore` can be asked for (cli.md section 9, since-3.17.md section 15.2), defaults from the configuration put in. */
+/** Everything that `restore` can be asked for (docs/reference/cli.md section 9, docs/reference/since-3.17.md section 15.2), defaults from the configuration put in. */
 export interface RestoreRequest {
   /** Id, shortcut, name or `auto`. */
   readonly backup: string;
@@ -147,7 +147,7 @@ export function configuredStaging({ options }: ServerConfig): NamedStaging {
 }
 
 /**
- * Where a restore stages (cli.md section 9). Each of the older names stands for a host: only the one of the host that is restored to means that it is staged
+ * Where a restore stages (docs/reference/cli.md section 9). Each of the older names stands for a host: only the one of the host that is restored to means that it is staged
  * there, unless a location was asked for.
  */
 export function stagingOf(

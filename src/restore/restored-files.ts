@@ -1,7 +1,7 @@
 /** Put in place last of all: PostgreSQL does not start without it, so what a crash leaves can never be taken for a finished restore. */
 export const controlFile = 'global/pg_control';
 
-/** Content of these folders belongs to the server that was backed up (engine.md section 12.5). */
+/** Content of these folders belongs to the server that was backed up (docs/reference/engine.md section 12.5). */
 export const emptiedFolders: ReadonlySet<string> = new Set(['pg_log', 'log', 'pg_xlog', 'pg_wal']);
 
 /** Names of the folder for WAL, of any version. */

@@ -50,7 +50,7 @@ const mark = '#BARMAN#';
 
 /**
  * Takes out of a configuration file what would harm the original server or this recovery, and finds what the operator has to look at
- * (engine.md section 12.9). Names are matched in any case, as PostgreSQL reads them; Barman misses all but lower case, and `archive_library`.
+ * (docs/reference/engine.md section 12.9). Names are matched in any case, as PostgreSQL reads them; Barman misses all but lower case, and `archive_library`.
  * @param text one character a byte, so that no encoding is touched
  */
 export function reviewConfiguration(text: string): ConfigurationReview {

@@ -32,7 +32,7 @@ export interface WalRange {
 }
 
 /**
- * WAL that a restore copies (engine.md section 12.7, since-3.17.md section 5): every history file; from the backup's first segment on
+ * WAL that a restore copies (docs/reference/engine.md section 12.7, docs/reference/since-3.17.md section 5): every history file; from the backup's first segment on
  * what lies on the chosen timeline and on those it descends from, siblings left out; up to the target where its place is known.
  * A partial segment never replaces a whole one.
  */
@@ -58,7 +58,7 @@ export function selectWals(entries: readonly WalEntry[], range: WalRange): reado
 }
 
 /**
- * Segment whose `.partial` in the streaming folder goes on where the selection ends, on the chosen timeline (since-3.17.md section 5.2);
+ * Segment whose `.partial` in the streaming folder goes on where the selection ends, on the chosen timeline (docs/reference/since-3.17.md section 5.2);
  * undefined when it lies after the target.
  */
 export function segmentAfter(selected: readonly WalToCopy[], range: WalRange): SegmentName | undefined {

@@ -37,7 +37,7 @@ export interface Sending {
 }
 
 /**
- * Brings trees to their destination with rsync: on another host, or onto files that are there (engine.md section 12.5). The control file of an older cluster
+ * Brings trees to their destination with rsync: on another host, or onto files that are there (docs/reference/engine.md section 12.5). The control file of an older cluster
  * goes first and the new one is left out, so what a crash leaves cannot be started.
  * @throws OperatorError `command-failed`, `ssh-failed`, `file-unreadable` or `interrupted`
  */

@@ -3,7 +3,7 @@ import { namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { dataFolder, type SourceMember, tablespaceOids } from './backup-source.ts';
 
-/** The tar files of a member: `base.tar`, `<oid>.tar`, with the suffixes of compression and encryption (catalog.md section 1.3). */
+/** The tar files of a member: `base.tar`, `<oid>.tar`, with the suffixes of compression and encryption (docs/reference/catalog.md section 1.3). */
 export interface TarFiles {
   readonly data: string;
   /** By oid. */

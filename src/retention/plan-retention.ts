@@ -2,7 +2,7 @@ import type { Backup, BackupId } from '../catalog/backup.ts';
 import { byAge } from '../catalog/by-age.ts';
 import { formatRetentionPolicy, type RetentionPolicy, windowDays } from './retention-policy.ts';
 
-/** A backup's standing (catalog.md section 15); `-` is a backup that is not DONE. */
+/** A backup's standing (docs/reference/catalog.md section 15); `-` is a backup that is not DONE. */
 export type RetentionStatus = 'VALID' | 'OBSOLETE' | 'OBSOLETE*' | 'KEEP:FULL' | 'KEEP:STANDALONE' | '-';
 
 /** Target of a keep annotation. */
@@ -70,7 +70,7 @@ const dayMicros = 86_400_000_000n;
 
 /**
  * One verdict for each backup that is not EMPTY, newest first; incremental backups stand and fall with the full one that they begin
- * from (config-checks-hooks.md section 10.2, catalog.md section 15). The last good full backup is never OBSOLETE, whatever the policy
+ * from (docs/reference/config-checks-hooks.md section 10.2, docs/reference/catalog.md section 15). The last good full backup is never OBSOLETE, whatever the policy
  * says. Pure: deleting what is OBSOLETE is somebody else's work.
  */
 export function planRetention(facts: RetentionFacts): readonly Verdict[] {

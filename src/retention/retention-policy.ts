@@ -1,4 +1,4 @@
-/** When a backup becomes obsolete (config-checks-hooks.md section 10.1). */
+/** When a backup becomes obsolete (docs/reference/config-checks-hooks.md section 10.1). */
 export type RetentionPolicy =
   | { readonly kind: 'redundancy'; readonly count: number }
   | { readonly kind: 'recovery-window'; readonly count: number; readonly unit: WindowUnit };

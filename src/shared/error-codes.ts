@@ -1,7 +1,7 @@
 /**
  * Every expected failure has a code; the table says with which exit code a command that meets it ends
- * (cli.md section 1.5: 1 for failures, 2 for wrong usage, 3 for a bad WAL name or output file of `get-wal`; above 125 for what PostgreSQL
- * must not take for a missing file, clients.md section 7.1).
+ * (docs/reference/cli.md section 1.5: 1 for failures, 2 for wrong usage, 3 for a bad WAL name or output file of `get-wal`; above 125 for what PostgreSQL
+ * must not take for a missing file, docs/reference/clients.md section 7.1).
  * `docs/errors.md` lists the same codes; a test compares the two.
  */
 export const exitCodeOf = {

@@ -23,7 +23,7 @@ interface WaitOptions {
 const pausesMs = [10, 40, 100, 200] as const;
 
 /**
- * Takes the lock when it is free; the file then holds this process's id and a newline (catalog.md section 12).
+ * Takes the lock when it is free; the file then holds this process's id and a newline (docs/reference/catalog.md section 12).
  * @returns undefined when somebody else holds it
  * @throws OperatorError `lock-failed` when the file or the `flock` program cannot be used
  */

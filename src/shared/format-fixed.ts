@@ -6,7 +6,7 @@ export function formatFixed(value: number, digits: number): string {
   return (Number(text) - Math.sign(value) * 10 ** -digits).toFixed(digits);
 }
 
-/** `99.96%` of a ratio (cli.md section 4). */
+/** `99.96%` of a ratio (docs/reference/cli.md section 4). */
 export function formatRatio(ratio: number): string {
   return `${formatFixed(ratio * 100, 2)}%`;
 }

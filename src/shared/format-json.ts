@@ -15,7 +15,7 @@ interface JsonLayout {
 
 /**
  * JSON text as Barman's tools print it: separators `", "` and `": "`, everything but printable ASCII escaped, no newline at the end
- * (cli.md section 12); with an indent as `sync-info` and `diagnose` print it (cli.md section 11).
+ * (docs/reference/cli.md section 12); with an indent as `sync-info` and `diagnose` print it (docs/reference/cli.md section 11).
  */
 export function formatJson(value: Json, layout: JsonLayout = {}): string {
   return [...jsonPieces(value, layout)].join('');

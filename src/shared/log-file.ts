@@ -36,7 +36,7 @@ const moreLevelNames: Readonly<Record<string, number>> = { ...levels, NOTSET: 0,
 const rotationCheckMs = 1000;
 
 /**
- * The log of this process (cli.md section 1.4): each record is one appended write, done before the call returns, so a short-lived
+ * The log of this process (docs/reference/cli.md section 1.4): each record is one appended write, done before the call returns, so a short-lived
  * process loses nothing. The folder is made; a rotated file is opened anew; a file that cannot be opened or written is told about
  * once, and the records go to `stderr` until it can. Secrets are blanked, and the lines of one record stay together by an indent.
  */
@@ -49,7 +49,7 @@ export function openLogFile(options: LogFileOptions): Log {
   return logNamed('pgcellar', write);
 }
 
-/** Blanks `password=…` in connection strings and the password of `postgresql://` addresses (cli.md section 1.4). */
+/** Blanks `password=…` in connection strings and the password of `postgresql://` addresses (docs/reference/cli.md section 1.4). */
 export function redactSecrets(text: string): string {
   return text
     .replaceAll(/(password[ \t]*=[ \t]*)('(?:[^'\\\n]|\\.)*'?|"(?:[^"\\\n]|\\.)*"?|(?:[^\s'"\\]|\\.)+)/gi, '$1*REDACTED*')

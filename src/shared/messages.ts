@@ -10,7 +10,7 @@ export type Text = string | readonly string[];
 
 /**
  * What a command tells its user while it works; `output` decides where it goes (console streams or the JSON arrays of
- * cli.md section 12). Telling an error makes the command end with exit code 1.
+ * docs/reference/cli.md section 12). Telling an error makes the command end with exit code 1.
  */
 export interface Messages {
   info(text: Text, options?: MessageOptions): void;

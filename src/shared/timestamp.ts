@@ -36,7 +36,7 @@ export function timestampFromEpoch(seconds: number): Timestamp {
 
 /**
  * Reads ISO-like text (date, optional time, optional fraction, optional numeric offset, `Z` or `UTC`) and C time. Text without
- * an offset is local time of this host (catalog.md section 2.2).
+ * an offset is local time of this host (docs/reference/catalog.md section 2.2).
  * @returns undefined when the text is no such date, or a date that does not exist
  */
 export function parseTimestamp(text: string): (Timestamp & { readonly hasZone: boolean }) | undefined {
@@ -73,7 +73,7 @@ export function parseTimestamp(text: string): (Timestamp & { readonly hasZone: b
   );
 }
 
-/** `2026-01-22 22:25:33.383242+00:00`; the fraction is left out when zero (catalog.md section 2.2). */
+/** `2026-01-22 22:25:33.383242+00:00`; the fraction is left out when zero (docs/reference/catalog.md section 2.2). */
 export function formatLongTime(timestamp: Timestamp): string {
   return `${isoDate(timestamp)} ${isoTime(timestamp)}${formatOffset(timestamp.offsetMinutes)}`;
 }
@@ -83,7 +83,7 @@ export function formatIsoTime(timestamp: Timestamp): string {
   return `${isoDate(timestamp)}T${isoTime(timestamp)}${formatOffset(timestamp.offsetMinutes)}`;
 }
 
-/** `Sun Nov 22 22:23:40 2026`: the wall clock as it was written down, day padded with a blank (cli.md section 4). */
+/** `Sun Nov 22 22:23:40 2026`: the wall clock as it was written down, day padded with a blank (docs/reference/cli.md section 4). */
 export function formatCTime(timestamp: Timestamp): string {
   const wall = wallDate(timestamp);
   const weekday = weekdays[wall.getUTCDay()] ?? '';

@@ -2,7 +2,7 @@ import { formatFixed } from './format-fixed.ts';
 
 const sizeUnits = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB'] as const;
 
-/** Bytes for people (cli.md section 4): `0 B`, `1.5 KiB`, `-48.0 MiB`. */
+/** Bytes for people (docs/reference/cli.md section 4): `0 B`, `1.5 KiB`, `-48.0 MiB`. */
 export function formatSize(bytes: number): string {
   if (Math.abs(bytes) < 1024) return `${String(Math.trunc(bytes))} B`;
   let value = bytes;
@@ -15,7 +15,7 @@ export function formatSize(bytes: number): string {
   return `${formatFixed(value, 1)} ${unit}`;
 }
 
-/** A duration for people (cli.md section 4): `1 hour, 2 seconds`, `less than one second`, `3 minutes ago` when negative. */
+/** A duration for people (docs/reference/cli.md section 4): `1 hour, 2 seconds`, `less than one second`, `3 minutes ago` when negative. */
 export function formatInterval(seconds: number): string {
   const whole = Math.abs(seconds);
   const parts = [

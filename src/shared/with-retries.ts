@@ -9,7 +9,7 @@ interface RetryOptions {
 type RetryContext = Pick<Context, 'clock' | 'messages' | 'signal'>;
 
 /**
- * Does work again after a pause when it failed, as often as asked for (engine.md section 12.1, `--retry-times`).
+ * Does work again after a pause when it failed, as often as asked for (docs/reference/engine.md section 12.1, `--retry-times`).
  * @param work gets to know whether an attempt before it may have left something
  * @param isWorthAnother which failures may not come again; by default, files that could not be read or written, and programs that failed
  * @throws OperatorError `interrupted` when the signal aborts during a pause; what the last attempt threw

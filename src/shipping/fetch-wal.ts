@@ -65,7 +65,7 @@ export async function testRetrieval(asked: FetchOptions): Promise<RemoteOutcome 
   return await ask(['get-wal', '--test', ...getWords(options), quoted(options.serverName), quoted('dummy_wal_name')], options);
 }
 
-/** The words of a remote call, as one word of the ssh command line (cli.md section 14). */
+/** The words of a remote call, as one word of the ssh command line (docs/reference/cli.md section 14). */
 export function remoteCall(words: readonly string[], { remote }: Pick<FetchOptions, 'remote'>): string[] {
   const config = remote.configPath === undefined ? [] : [`--config ${quoted(remote.configPath)}`];
   return [...sshWords(remote), [...config, ...words].join(' ')];

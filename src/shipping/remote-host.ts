@@ -29,7 +29,7 @@ export const sshFailure = 255;
 /** Without it ssh waits for hours for a host that is gone without a word, and PostgreSQL with it: three such questions stay unanswered. */
 const aliveWords = ['-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=3'];
 
-/** The command line up to the remote program (cli.md sections 13 and 14); ssh joins what follows with blanks for the remote shell. */
+/** The command line up to the remote program (docs/reference/cli.md sections 13 and 14); ssh joins what follows with blanks for the remote shell. */
 export function sshWords(remote: RemoteHost): string[] {
   return [...loginWords(remote), remote.program];
 }

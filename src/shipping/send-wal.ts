@@ -33,7 +33,7 @@ export interface SendOutcome {
 }
 
 /**
- * Sends one WAL file to `put-wal` on the backup host: a tar stream with the file and the list of its checksum (cli.md sections 13 and
+ * Sends one WAL file to `put-wal` on the backup host: a tar stream with the file and the list of its checksum (docs/reference/cli.md sections 13 and
  * 15.1). Exit code 0 is the remote one: the file is stored there.
  */
 export async function sendWal(options: SendOptions): Promise<SendOutcome> {

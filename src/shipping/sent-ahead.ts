@@ -30,7 +30,7 @@ interface Sending {
 const cacheFile = 'wal-last-archived';
 const ownFile = 'pgcellar-sent-ahead.json';
 
-/** Default folder of the cache (since-3.17.md section 3): one for each host, port, configuration and server. */
+/** Default folder of the cache (docs/reference/since-3.17.md section 3): one for each host, port, configuration and server. */
 export function defaultCacheFolder(remote: RemoteHost, serverName: string): string {
   const port = remote.port === undefined ? 'None' : String(remote.port);
   const key = `${remote.host}:${port}:${remote.configPath ?? 'None'}`;

@@ -38,7 +38,7 @@ export interface RsyncJob {
 }
 
 /**
- * The command line of a job (engine.md section 6.4). Owners are not kept, files are written in place unless that is ruled out, and arguments reach the other side
+ * The command line of a job (docs/reference/engine.md section 6.4). Owners are not kept, files are written in place unless that is ruled out, and arguments reach the other side
  * unchanged by its shell (`-s`). A list of files comes on standard input.
  */
 export function rsyncArguments(job: RsyncJob): string[] {

@@ -35,7 +35,7 @@ const vanished = 24;
 
 /**
  * Runs rsync, again after a pause when it fails. Files that vanish meanwhile are no failure: a running server drops and truncates files
- * all the time (engine.md section 6.4).
+ * all the time (docs/reference/engine.md section 6.4).
  * @throws OperatorError `command-failed` with rsync's words, `interrupted`, or `program-missing`
  */
 export async function runRsync(task: RsyncTask, options: RsyncOptions, context: RsyncContext): Promise<void> {

@@ -26,7 +26,7 @@ const shapes: readonly (readonly [WalKind, RegExp])[] = [
 ];
 
 /**
- * Kind of a file name, hexadecimal digits in either case (catalog.md section 6.1); undefined for any other name, so a name
+ * Kind of a file name, hexadecimal digits in either case (docs/reference/catalog.md section 6.1); undefined for any other name, so a name
  * with a path in it never passes.
  */
 export function walKindOf(name: string): WalKind | undefined {
@@ -54,7 +54,7 @@ export function timelineOf(name: WalName): number {
   return Number.parseInt(name.slice(0, 8), 16);
 }
 
-/** Folder below the archive: the first 16 digits, or none for a history file (catalog.md section 6.2). */
+/** Folder below the archive: the first 16 digits, or none for a history file (docs/reference/catalog.md section 6.2). */
 export function hashFolderOf(name: WalName): string {
   return walKindOf(name) === 'history' ? '' : name.slice(0, 16);
 }

@@ -1,5 +1,5 @@
-// What each verb does with a server that is inactive, disabled by its configuration, or a passive node (cli.md section 2,
-// since-3.17.md section 4). The real Barman judges the cells that have not changed since its release.
+// What each verb does with a server that is inactive, disabled by its configuration, or a passive node (docs/reference/cli.md section 2,
+// docs/reference/since-3.17.md section 4). The real Barman judges the cells that have not changed since its release.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -64,7 +64,7 @@ export async function configureRsync({ home, cluster, sshd }: RsyncStage, more: 
 
 export async function backUpByRsync({ home }: RsyncStage, words: readonly string[] = []): Promise<string> {
   const text = await runWell(['-f', 'json', 'backup', '--wait', ...words, 'main'], { home });
-  return (JSON.parse(text) as { backup_id: string }).backup_id; // the shape of cli.md section 8.1
+  return (JSON.parse(text) as { backup_id: string }).backup_id; // the shape of docs/reference/cli.md section 8.1
 }
 
 interface RestorePlaces {

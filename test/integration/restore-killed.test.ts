@@ -40,7 +40,7 @@ async function tell(major: number, opened: Opened): Promise<Story> {
   await cluster.query('CREATE TABLE story TABLESPACE fast AS SELECT i FROM generate_series(1, 5000) i');
   const backUp = async (...words: readonly string[]): Promise<string> => {
     const text = await runWell(['-f', 'json', 'backup', '--wait', ...words, 'main'], { home });
-    return (JSON.parse(text) as { backup_id: string }).backup_id; // the shape of cli.md section 8.1
+    return (JSON.parse(text) as { backup_id: string }).backup_id; // the shape of docs/reference/cli.md section 8.1
   };
   const plain = await backUp();
   await cluster.query('UPDATE story SET i = -i');

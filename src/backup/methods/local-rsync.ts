@@ -3,7 +3,7 @@ import type { BackupMethod } from '../backup-method.ts';
 import { copyFilesOfServer } from '../copy-files-of-server.ts';
 import { fileLevelMode } from '../file-level-mode.ts';
 
-/** `rsync` without ssh: PostgreSQL runs on this host, and we may read its files (engine.md section 6). */
+/** `rsync` without ssh: PostgreSQL runs on this host, and we may read its files (docs/reference/engine.md section 6). */
 export const localRsync: BackupMethod = {
   name: 'local-rsync',
   mode: fileLevelMode,

@@ -22,7 +22,7 @@ import { recordedFacts } from '../recorded-facts.ts';
 import { tellWhatIsMissing } from '../tell-what-is-missing.ts';
 import { walPositionText } from '../wal-position-text.ts';
 
-/** `pg_basebackup` over a replication connection (engine.md section 5). */
+/** `pg_basebackup` over a replication connection (docs/reference/engine.md section 5). */
 export const postgres: BackupMethod = {
   name: 'postgres',
   mode: () => 'postgres',
@@ -177,7 +177,7 @@ async function stop(job: BackupJob, { primary, wasInRecovery }: StopParts): Prom
   else if (primary !== undefined) await closeSegment(primary);
 }
 
-/** The timeline that a standby replays now, which may be another one than when the backup began (since-3.17.md section 3). */
+/** The timeline that a standby replays now, which may be another one than when the backup began (docs/reference/since-3.17.md section 3). */
 async function timelineOfStandby({ nodes, backup, context }: BackupJob): Promise<number> {
   await using stream = await nodes.replication('barman', context.signal);
   const { timeline } = await identifySystem(stream);

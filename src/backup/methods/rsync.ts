@@ -5,7 +5,7 @@ import type { BackupMethod } from '../backup-method.ts';
 import { copyFilesOfServer } from '../copy-files-of-server.ts';
 import { fileLevelMode } from '../file-level-mode.ts';
 
-/** `rsync` over ssh (engine.md section 6). */
+/** `rsync` over ssh (docs/reference/engine.md section 6). */
 export const rsync: BackupMethod = {
   name: 'rsync',
   mode: fileLevelMode,

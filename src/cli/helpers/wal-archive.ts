@@ -40,7 +40,7 @@ export const walArchive: HelperDeclaration = {
   ],
 };
 
-/** `archive_command` (cli.md section 13): gives the exit code, 0 only when the backup host has the file. */
+/** `archive_command` (docs/reference/cli.md section 13): gives the exit code, 0 only when the backup host has the file. */
 export async function runWalArchive(invoked: Invoked): Promise<number> {
   return await runHelper(invoked, walArchive, async (parsed) => {
     const options = sendOptions(parsed);

@@ -67,7 +67,7 @@ const strictRetrySeconds = 120;
 /** Exit code for a destination that cannot be written: Barman's helper does not sleep then. */
 const badDestination = 3;
 
-/** `restore_command` (cli.md section 14): gives the exit code, 0 only when the file is in place whole. */
+/** `restore_command` (docs/reference/cli.md section 14): gives the exit code, 0 only when the file is in place whole. */
 export async function runWalRestore(invoked: Invoked): Promise<number> {
   const order = readPrefetchOrder(process.env);
   if (order !== undefined) return await fetchAhead(order);

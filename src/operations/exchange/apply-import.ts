@@ -34,7 +34,7 @@ interface Staged {
 }
 
 /**
- * Takes an unpacked backup into the catalog: its files, its WAL, its record, its keep (since-3.17.md section 2.3). What fails half-way is
+ * Takes an unpacked backup into the catalog: its files, its WAL, its record, its keep (docs/reference/since-3.17.md section 2.3). What fails half-way is
  * undone; of a kill, {@link recoverImports} takes care. The caller holds the locks of backup, backup id and archive-wal.
  */
 export async function applyImport(server: Server, { staging, plan, tablespaceLinks }: Staged, context: Context): Promise<void> {

@@ -45,7 +45,7 @@ interface Contents {
 }
 
 /**
- * Packs a backup with the WAL that it needs into one file (since-3.17.md section 2.2). The file has its final name when it is complete
+ * Packs a backup with the WAL that it needs into one file (docs/reference/since-3.17.md section 2.2). The file has its final name when it is complete
  * and synced, and never another.
  * @returns its path
  * @throws OperatorError `backup-refused` for a backup that cannot be exported; `wal-not-found`, `destination-unusable`, `lock-busy`

@@ -1,6 +1,6 @@
 import { type BackupId, parseBackupId } from '../../catalog/backup.ts';
 
-/** Ways to pack an exported backup, by the ending of its file (since-3.17.md section 2.2). */
+/** Ways to pack an exported backup, by the ending of its file (docs/reference/since-3.17.md section 2.2). */
 const exportEndings = { gzip: 'tar.gz', bzip2: 'tar.bz2', xz: 'tar.xz' } as const;
 
 export type ExportCompression = keyof typeof exportEndings;

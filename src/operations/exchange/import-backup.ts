@@ -15,7 +15,7 @@ import { planImport } from './import-facts.ts';
 import { unpackExport } from './unpack-export.ts';
 
 /**
- * Takes an exported backup into the catalog of a server (since-3.17.md section 2.3). It is unpacked beside the other backups, compared with
+ * Takes an exported backup into the catalog of a server (docs/reference/since-3.17.md section 2.3). It is unpacked beside the other backups, compared with
  * the server, and moved into its place when everything fits; until then the catalog does not change.
  * @throws OperatorError `export-invalid`, `backup-refused`, `file-unreadable` or `lock-busy`; nothing is imported then
  */

@@ -32,7 +32,7 @@ interface Tarball {
 }
 
 /**
- * Reads what was unpacked and compares it with the server (since-3.17.md section 2.3).
+ * Reads what was unpacked and compares it with the server (docs/reference/since-3.17.md section 2.3).
  * @throws OperatorError `export-invalid` or `backup-refused` when it is not whole, or not for this server
  */
 export async function planImport(server: Server, { staging, name, identity }: Tarball): Promise<ImportPlan> {

@@ -35,7 +35,7 @@ const smallFiles: readonly string[] = ['identity.json', 'backup.info', 'barman.j
 const mostSmallBytes = 64 * 1024 * 1024;
 
 /**
- * Unpacks an exported backup into an empty staging folder, synced (since-3.17.md section 2.3). The file is hostile until its checksum fits:
+ * Unpacks an exported backup into an empty staging folder, synced (docs/reference/since-3.17.md section 2.3). The file is hostile until its checksum fits:
  * nothing is written outside the folder, no link is followed or made, and no special file.
  * @throws OperatorError `export-invalid` when the file is no such tarball, or not the one that its name says
  */

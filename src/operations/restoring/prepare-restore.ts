@@ -25,7 +25,7 @@ interface Preparation {
 }
 
 /**
- * Decides everything of a restore (cli.md section 9, engine.md section 12). Nothing is written to the destination, and when there is a reason to refuse, or
+ * Decides everything of a restore (docs/reference/cli.md section 9, docs/reference/engine.md section 12). Nothing is written to the destination, and when there is a reason to refuse, or
  * for a dry run, nothing at all.
  */
 export async function prepareRestore(

@@ -90,7 +90,7 @@ test('planning one deletion after the other says what planning each by itself sa
   );
 });
 
-/** By the rules of catalog.md section 16, with a look at every backup. */
+/** By the rules of docs/reference/catalog.md section 16, with a look at every backup. */
 function naivePlan(facts: DeletionFacts, going: Backup): WalDeletion {
   const { backups, keeps, looksPastStandalone } = facts;
   const needs = ({ status, beginWal }: Backup): boolean =>
