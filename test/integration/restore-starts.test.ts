@@ -50,10 +50,10 @@ describeEachPostgres(
       return (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n')[0] ?? '';
     }
 
-    /** What the server on a timeline wrote, into the archive. */
-    async function archive(dataDir: string, timeline: string): Promise<void> {
+    /** What the server on a timeline wrote, into the archive; what lies behind its last segment waits for use, with the content of another one. */
+    async function archive(dataDir: string, timeline: string, last: string): Promise<void> {
       const names = (await readdir(join(dataDir, 'pg_wal'))).filter(
-        (name) => name.startsWith(timeline) && !name.endsWith('.partial'),
+        (name) => name.startsWith(timeline) && !name.endsWith('.partial') && (name.endsWith('.history') || name <= last),
       );
       for (const name of names) {
         const arrived = home.server('main', 'incoming', name);
@@ -140,9 +140,9 @@ describeEachPostgres(
       {
         await using promoted = await startRestored({ ...standby, major, wait: 'promoted' });
         await promoted.query("INSERT INTO story VALUES ('4 on timeline 2')");
-        await promoted.query('SELECT pg_switch_wal()');
+        const last = await promoted.value('SELECT pg_walfile_name(pg_switch_wal())');
         await promoted.stop('immediate'); // a checkpoint would remove what is not archived
-        await archive(promoted.dataDir, '00000002');
+        await archive(promoted.dataDir, '00000002', last);
       }
       const expected = expect.arrayContaining(['4 on timeline 2']) as string[];
       for (const [name, words] of Object.entries({ copies: [], fetched: ['--get-wal'] })) {
@@ -216,9 +216,9 @@ describeEachPostgres(
       await cluster.start();
       await cluster.query('SELECT pg_promote()');
       await cluster.query("INSERT INTO story VALUES ('7 on timeline 3')");
-      await cluster.query('SELECT pg_switch_wal()');
+      const last = await cluster.value('SELECT pg_walfile_name(pg_switch_wal())');
       await cluster.stop('immediate');
-      await archive(cluster.dataDir, '00000003');
+      await archive(cluster.dataDir, '00000003', last);
       await waitFor('it follows', async () => (await rowsOf(standby)).includes('7 on timeline 3'), {
         explain: () => standby.log(),
       });
