@@ -3,6 +3,7 @@ import { parseBackupInfo } from '../catalog/backup-info.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Timestamp } from '../shared/timestamp.ts';
+import { allowGroup } from './allow-group.ts';
 import { buildThere } from './build-there.ts';
 import { type Building, buildTrees, type Finish } from './build-trees.ts';
 import type { Place } from './place.ts';
@@ -29,6 +30,17 @@ export interface Filled extends AsyncDisposable {
  * @throws OperatorError of the steps below
  */
 export async function fillDestination(filling: Filling, stages: StageClock, context: Context): Promise<Filled> {
+  const filled = await fill(filling, stages, context);
+  try {
+    await allowGroup(filling.place, filling.places.destination); // pg_basebackup leaves a folder that is there the mode it has
+    return filled;
+  } catch (error) {
+    await filled[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function fill(filling: Filling, stages: StageClock, context: Context): Promise<Filled> {
   const { place, request, source } = filling;
   const isPlain = source.members.length === 1 && source.leaf.form === 'plain';
   if (place.kind === 'local' && !request.isDelta) {

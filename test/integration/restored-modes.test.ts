@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeEachPostgres, requirePostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
@@ -17,6 +18,7 @@ import { serverUser } from '../machine/server-user.mjs';
 describeEachPostgres(
   (major) => {
     const opened = new Opened();
+    let cluster: PostgresServer;
     let home: TestHome;
     let folder: TemporaryFolder;
     let sshd: Sshd;
@@ -25,7 +27,7 @@ describeEachPostgres(
 
     beforeAll(async () => {
       const initdbArgs = ['--allow-group-access', '--wal-segsize=1'];
-      const cluster = await opened.add(startCluster({ major, settings: { summarize_wal: true }, initdbArgs }));
+      cluster = await opened.add(startCluster({ major, settings: { summarize_wal: true }, initdbArgs }));
       const options = { immediate_checkpoint: true, backup_compression: 'gzip' };
       home = await opened.add(createTestHome({ servers: { main: streamingServer(cluster, options) } }));
       folder = await opened.add(createTemporaryFolder('mo', { owner: 'server' }));
@@ -71,6 +73,14 @@ describeEachPostgres(
       await runWell(words, { home });
       await expectStarts(dataDir);
       await rm(dataDir, { recursive: true });
+    });
+
+    test('a plain backup is restored with them', async () => {
+      await home.writeServer('main', streamingServer(cluster, { immediate_checkpoint: true }));
+      const plain = await backUp();
+      const data = join(folder.path, 'plain');
+      await runWell(['restore', 'main', plain, data], { home });
+      await expectStarts(data);
     });
 
     test('an incremental chain of tar backups is combined with them', async () => {
