@@ -54,7 +54,7 @@ test('what put-wal acknowledges is on disk under its name', async () => {
   const changes = await changesOf(
     ['put-wal', 'main'],
     home,
-    await walTar(new Map([one, two].map((name) => [name, aSegment(1)]))),
+    await walTar(new Map([one, two].map((name, index) => [name, aSegment(index + 1)]))),
   );
   for (const name of [one, two]) expect(isDurable(home.server('main', 'incoming', name), changes)).toBe(true);
 });
