@@ -43,7 +43,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   const { choice, facts } = chosen;
   const { backup, timelines } = choice;
   warnings.push(...choice.warnings);
-  await refuseLateTarget(aim, { backup, timelines, facts }, told, context);
+  const reachesTarget = await refuseLateTarget(aim, { backup, timelines, facts }, told, context);
   await refuseBackup(aim, backup, refusals);
   // without a target, too, a restore goes to the end of the archived WAL, wherever that lies
   const isPitr = aim.isPitr || timelines.timeline !== timelines.lineage[0]?.timeline;
@@ -61,7 +61,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   }
   if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content, backup.version ?? 0));
   warnings.push(...(await includedFromElsewhere(content?.included ?? [], aim.place)));
-  const wal = await planReadableWals(aim, { backup, timelines, facts, refusals }, context);
+  const wal = await planReadableWals(aim, { backup, timelines, facts, reachesTarget, refusals }, context);
   warnings.push(...wal.warnings);
   const work = await planWork(aim, { source, places, trees: planTrees(places, source, content), wal }, refusals);
   if (work === undefined) return undefined;

@@ -12,13 +12,15 @@ interface WalAim {
   readonly backup: Backup;
   readonly timelines: TimelinePlan;
   readonly facts: ArchiveFacts;
+  /** Whether the WAL reaches a target time; undefined when that is not known. */
+  readonly reachesTarget: boolean | undefined;
   readonly refusals: Refusals;
 }
 
 /** Says which WAL is copied, and refuses what of it cannot be read. */
 export async function planReadableWals(
   aim: RestoreAim,
-  { backup, timelines, facts, refusals }: WalAim,
+  { backup, timelines, facts, reachesTarget, refusals }: WalAim,
   { signal }: Pick<Context, 'signal'>,
 ): Promise<WalPlan> {
   const { server, request, target, countsWaiting } = aim;
@@ -31,6 +33,7 @@ export async function planReadableWals(
     target,
     timelines,
     facts,
+    reachesTarget,
     waiting: waiting ?? [],
     leftWaiting: leftWaiting ?? [],
   };

@@ -56,6 +56,8 @@ export interface WalQuestion {
   readonly target: RecoveryTarget;
   readonly timelines: Pick<TimelinePlan, 'lineage' | 'hidden'>;
   readonly facts: ArchiveFacts;
+  /** Whether the WAL reaches a target time; undefined when that is not known. */
+  readonly reachesTarget: boolean | undefined;
   /** What will be archived before the restore. */
   readonly waiting: readonly WaitingWal[];
   /** What waits and stays where it is. */
@@ -161,12 +163,16 @@ interface LeftOut {
 function leftOutWarnings(
   copies: readonly WalToCopy[],
   { entries, wish, next }: LeftOut,
-  { target, facts, leftWaiting }: WalQuestion,
+  { target, facts, reachesTarget, leftWaiting }: WalQuestion,
 ): readonly string[] {
   const newest = facts.coverageFor(wish.segmentSize).newestTime;
   const isReached =
     target.kind === 'immediate' ||
-    (target.kind === 'time' && newest !== undefined && Number(target.time.epochMicros / 1_000_000n) < Math.floor(newest));
+    reachesTarget === true ||
+    (target.kind === 'time' &&
+      reachesTarget === undefined &&
+      newest !== undefined &&
+      Number(target.time.epochMicros / 1_000_000n) < Math.floor(newest));
   const after = segmentAfter(copies, wish);
   const isBefore =
     target.kind === 'lsn' && after !== undefined && segmentAtLsn(target.lsn, timelineOf(after), wish.segmentSize).name < after;

@@ -20,19 +20,20 @@ interface Way {
 /**
  * Refuses a target time that no transaction in the WAL reaches: PostgreSQL stops replay at the first transaction that ended after it, and has to find one.
  * Nothing is refused where WAL can still come, or where it cannot be read.
+ * @returns whether the WAL reaches the target; undefined when that is not known, or no time was asked for
  */
 export async function refuseLateTarget(
   aim: RestoreAim,
   way: Way,
   { refusals, warnings }: Told,
   context: Context,
-): Promise<void> {
+): Promise<boolean | undefined> {
   const { server, request, target } = aim;
-  if (target.kind !== 'time') return;
+  if (target.kind !== 'time') return undefined;
   const last = await readLastTransaction(server, segmentsOf(way), context);
-  if (last.kind === 'unknown') return;
+  if (last.kind === 'unknown') return undefined;
   const { epochMicros } = target.time;
-  if (epochMicros < last.endMicros || (request.isExclusive && epochMicros === last.endMicros)) return;
+  if (epochMicros < last.endMicros || (request.isExclusive && epochMicros === last.endMicros)) return true;
   const end = formatLongTime({ epochMicros: last.endMicros, offsetMinutes: target.time.offsetMinutes });
   const reason = `the last transaction in the WAL ended at ${end} (${last.segment}), not after the requested target time ${formatLongTime(target.time)}`;
   const isFatal = (way.backup.version ?? 0) >= stopsWithErrorSince;
@@ -40,12 +41,13 @@ export async function refuseLateTarget(
     warnings.push(
       `${reason}: ${isFatal ? 'PostgreSQL stops with an error unless more WAL arrives' : 'PostgreSQL opens there'}`,
     );
-    return;
+    return false;
   }
   const error = new OperatorError('target-unreachable', `${reason}: PostgreSQL would stop with an error`, {
     hint: 'leave --target-time out to recover all of it, or archive newer WAL first (switch-wal --archive)',
   });
   refusals.add(error, 'missing-wal');
+  return false;
 }
 
 /** The segments that replay reads, from the last one before a gap back to the end of the backup. */
