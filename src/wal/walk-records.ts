@@ -58,7 +58,7 @@ function remainderIn(segment: Buffer): number {
 /** What the pages hold behind their headers, up to the first page that does not lie where it says. */
 function payloadOf(segment: Buffer, start: bigint): Buffer {
   const parts: Buffer[] = [];
-  for (let page = 0; page < segment.length; page += pageBytes) {
+  for (let page = 0; page + headerBytes <= segment.length; page += pageBytes) {
     if (page > 0 && segment.readBigUInt64LE(page + 8) !== start + BigInt(page)) break;
     parts.push(segment.subarray(page + (page === 0 ? longHeaderBytes : headerBytes), page + pageBytes));
   }

@@ -110,6 +110,11 @@ test('a commit that goes on in the next segment has not ended', () => {
   expect(lastTransactionEnd(segment)).toBe(5_000n);
 });
 
+test.each([1, 15, 23, 24, 8191])('a segment that is cut off %i bytes behind a page is read as far as it goes', (bytes) => {
+  const cut = segmentOf([commit(5_000n), other(20_000), commit(9_000n)]).subarray(0, 8192 + bytes);
+  expect(lastTransactionEnd(cut)).toBe(5_000n);
+});
+
 test('records are found where they lie', () => {
   const positions = [...walkRecords(segmentOf([other(8_200), other(3), commit(1n)]))].map(({ position }) => position);
   expect(positions).toEqual([start + 40n, start + 8192n + 24n + 72n, start + 8192n + 24n + 72n + 32n]);
