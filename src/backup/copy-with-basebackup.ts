@@ -15,8 +15,10 @@ import { quoteWords } from '../shared/shell-words.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
 import { withRetries } from '../shared/with-retries.ts';
+import { confinementTo } from '../transport/confinement.ts';
 import { failureOf } from '../transport/program-result.ts';
 import { runProgram } from '../transport/run-program.ts';
+import { refuseStrangeLinks } from './refuse-strange-links.ts';
 import { tellAwaitedArchiving } from './tell-awaited-archiving.ts';
 
 interface CopyOptions {
@@ -111,6 +113,8 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
       environment: { ...server.environment, ...client.secrets },
       inherited: client.inherited,
       signal: context.signal,
+      // it makes every link that the server sends, and writes behind it
+      confinement: await confinementTo(folder, server.environment),
       onStderrLine: (line) => {
         context.log.debug(`pg_basebackup: ${line}`);
         if (saysItWaits.test(line)) onWaiting();
@@ -120,6 +124,7 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
     });
     throwIfInterrupted(context.signal);
     if (result.exitCode !== 0) throw failureOf(result, 'pg_basebackup');
+    await refuseStrangeLinks(folder, new Set(tablespaces.map(({ oid }) => oid)), context.signal);
     return skipped;
   } finally {
     watching.abort();

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { extract, type Header } from 'tar-stream';
 import { decompress, detectCompressionOf } from '../compression/all-codecs.ts';
@@ -19,8 +19,15 @@ export async function readBackupLabel(dataFolder: string, surroundings: CodecSur
   const names = await namesIn(dataFolder);
   const archive = names.find((name) => /^base\.tar(\.\w+)?$/.test(name));
   if (archive !== undefined) return await readTarredLabel(join(dataFolder, archive), surroundings);
-  if (names.includes('backup_label')) return await readFile(join(dataFolder, 'backup_label'), 'utf8');
+  if (names.includes('backup_label')) return await readPlainLabel(join(dataFolder, 'backup_label'));
   throw new OperatorError('file-unreadable', `there is no backup_label in ${dataFolder}`);
+}
+
+async function readPlainLabel(path: string): Promise<string> {
+  const found = await lstat(path);
+  if (!found.isFile()) throw new OperatorError('file-unreadable', `${path} is no regular file`);
+  if (found.size > mostLabelBytes) throw new OperatorError('file-unreadable', `${path} is too long`);
+  return await readFile(path, 'utf8');
 }
 
 /**

@@ -17,7 +17,7 @@ export interface BackupSize {
 /** Adds up the files below a folder; links are not followed (docs/reference/catalog.md section 11). */
 export async function measureBackup(folder: string): Promise<BackupSize> {
   const total = { size: 0, deduplicatedSize: 0, links: 0 };
-  await forEachBriefly(filesBelow(folder), (path) => {
+  await forEachBriefly(filesBelow(folder), ({ path }) => {
     const stats = lstatSync(onDisk(path));
     if (stats.isSymbolicLink()) {
       if (!path.startsWith(join(folder, 'data', 'pg_tblspc/'))) total.links++;
@@ -30,14 +30,20 @@ export async function measureBackup(folder: string): Promise<BackupSize> {
   return total;
 }
 
-/** One after the other, so that their number is no matter. */
-function* filesBelow(folder: string): Generator<string> {
+interface BackupFile {
+  readonly path: string;
+  /** A symbolic link. */
+  readonly isLink: boolean;
+}
+
+/** Files and links below a folder, one after the other, so that their number is no matter; no link is followed. */
+export function* filesBelow(folder: string): Generator<BackupFile> {
   const entries = openInBytes(folder);
   try {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
       const path = join(folder, nameOf(entry.name));
       if (entry.isDirectory()) yield* filesBelow(path);
-      else if (entry.isFile() || entry.isSymbolicLink()) yield path;
+      else if (entry.isFile() || entry.isSymbolicLink()) yield { path, isLink: entry.isSymbolicLink() };
     }
   } finally {
     entries.closeSync();

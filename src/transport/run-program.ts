@@ -31,6 +31,8 @@ export interface ProgramOptions {
    * program itself. Costs one more process.
    */
   readonly isTreeOurs?: boolean;
+  /** Words for `setpriv`, of `confinementTo`. */
+  readonly confinement?: readonly string[];
 }
 
 /** A program under way. */
@@ -134,7 +136,8 @@ async function launch(
 ): Promise<Launched> {
   const environment = definedOf(options.environment);
   const survivor = options.isTreeOurs === true ? await startSurvivor(environment) : undefined;
-  const [program = '', ...words] = survivor === undefined ? ['setpriv', '--pdeathsig=TERM', '--', ...argv] : argv;
+  const own = ['setpriv', '--pdeathsig=TERM', ...(options.confinement ?? []), '--', ...argv];
+  const [program = '', ...words] = survivor === undefined ? own : argv;
   const child = spawn(program, words, {
     env: environment,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

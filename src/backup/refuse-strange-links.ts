@@ -1,0 +1,43 @@
+import { readlink } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { filesBelow } from '../catalog/measure-backup.ts';
+import { nameOf, onDisk } from '../shared/file-name.ts';
+import { forEachBriefly } from '../shared/for-each-briefly.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+
+/**
+ * Looks through what `pg_basebackup` has written: a server sends links of tablespaces only, and the program has pointed each of them to its folder in the
+ * backup. Whoever reads another one later reads what is not of this backup.
+ * @param folder `base/ID`
+ * @throws OperatorError `backup-failed` naming the first such link
+ */
+export async function refuseStrangeLinks(folder: string, oids: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+  const links: string[] = [];
+  await forEachBriefly(
+    filesBelow(folder),
+    ({ path, isLink }) => {
+      if (isLink) links.push(path);
+    },
+    signal,
+  );
+  for (const path of links) await refuseStrange(path, folder, oids);
+}
+
+async function refuseStrange(path: string, folder: string, oids: ReadonlySet<number>): Promise<void> {
+  const target = nameOf(await readlink(onDisk(path), 'buffer'));
+  const name = relative(join(folder, 'data'), path);
+  const oid = /^pg_tblspc\/(\d{1,10})$/.exec(name)?.[1];
+  if (oid !== undefined && oids.has(Number(oid)) && target === join(folder, oid)) return;
+  const link = `${JSON.stringify(name)}, a link to ${JSON.stringify(target)}`;
+  if (oid !== undefined && !oids.has(Number(oid)))
+    throw new OperatorError(
+      'backup-failed',
+      `the server sent ${link}: a tablespace that it did not have when the backup began`,
+      {
+        hint: `take another backup; if ${target} is new on this host, pg_basebackup has made it: remove it`,
+      },
+    );
+  throw new OperatorError('backup-failed', `the server sent ${link}, which no PostgreSQL does`, {
+    hint: 'see who answers at the address of streaming_conninfo, and whether something was written on this host behind that link',
+  });
+}

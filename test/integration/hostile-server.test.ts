@@ -1,0 +1,121 @@
+// A PostgreSQL server in other hands that speaks its protocol well: what it streams, and what it answers to questions. Nothing outside of the backup is
+// touched where the kernel can forbid it, and what it did is told.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { type Header, pack } from 'tar-stream';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeEachPostgres } from '../helpers/installations.ts';
+import { Opened } from '../helpers/opened.ts';
+import type { PostgresServer } from '../helpers/postgres-server.ts';
+import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runProgram } from '../helpers/run-program.ts';
+import { runWell } from '../helpers/run-well.ts';
+import { startCluster } from '../helpers/start-cluster.ts';
+import { type Meddler, serverMessage, startMeddler } from '../helpers/start-meddler.ts';
+import { startReceiver } from '../helpers/start-receiver.ts';
+import { createTestHome, streamingServer, type TestHome } from '../helpers/test-home.ts';
+
+type Member = Partial<Header> & { readonly name: string } & { readonly content?: string };
+
+/** Members of a tar file without its end. */
+async function tarOf(members: readonly Member[]): Promise<Buffer> {
+  const archive = pack();
+  for (const { content = '', ...header } of members) archive.entry({ mode: 0o600, size: content.length, ...header }, content);
+  archive.finalize();
+  return (await buffer(archive)).subarray(0, -1024);
+}
+
+describeEachPostgres(
+  (major) => {
+    const opened = new Opened();
+    let cluster: PostgresServer;
+    let meddler: Meddler;
+    let home: TestHome;
+    let isConfined: boolean;
+
+    beforeAll(async () => {
+      const help = await runProgram(['setpriv', '--help']);
+      isConfined = help.stdout.includes('landlock');
+      cluster = await opened.add(startCluster({ major }));
+      meddler = await opened.add(startMeddler(cluster));
+      home = await opened.add(createTestHome());
+      await configure();
+      await startReceiver(home, cluster);
+    });
+    afterAll(() => opened.close());
+
+    async function configure(): Promise<void> {
+      const through = (user: string): string => cluster.conninfo({ user }).replace(/port=\d+/, `port=${String(meddler.port)}`);
+      await home.writeServer(
+        'main',
+        streamingServer(cluster, { streaming_conninfo: through('streaming_barman'), immediate_checkpoint: true }),
+      );
+    }
+
+    /** The next base backup begins with these members, before those of the server. */
+    async function prepend(members: readonly Member[]): Promise<void> {
+      const tar = await tarOf(members);
+      let isDone = false;
+      meddler.meddle(({ type, body, sql }) => {
+        if (isDone || type !== 'd' || !sql.startsWith('BASE_BACKUP')) return undefined;
+        if (major >= 15 && body.toString('latin1', 0, 1) !== 'd') return undefined;
+        isDone = true;
+        const more = major >= 15 ? Buffer.concat([Buffer.from('d'), tar]) : tar;
+        return Buffer.concat([serverMessage('d', more), serverMessage('d', body)]);
+      });
+    }
+
+    async function backUp(): Promise<{ readonly text: string; readonly exitCode: number | undefined }> {
+      const { exitCode, stdout, stderr } = await runPgcellar(['backup', 'main'], { home });
+      expect(stderr).not.toContain('EXCEPTION');
+      return { text: `${stdout}${stderr}`, exitCode };
+    }
+
+    async function newestStatus(): Promise<string | undefined> {
+      const listed = JSON.parse(await runWell(['-f', 'json', 'list-backups', 'main'], { home })) as {
+        main: readonly { status: string }[];
+      };
+      return listed.main[0]?.status;
+    }
+
+    const escaped = async (): Promise<string[]> => (await readdir(home.folder)).filter((name) => name.startsWith('ESCAPED'));
+
+    test('that sends a link and a file behind it is refused', async () => {
+      await prepend([
+        { name: 'way', type: 'symlink', linkname: home.folder },
+        { name: 'way/ESCAPED', content: 'x' },
+      ]);
+      const { text, exitCode } = await backUp();
+      expect(exitCode).toBe(1);
+      expect(text).toMatch(isConfined ? /Permission denied/ : /the server sent "way", a link to .*, which no PostgreSQL does/);
+      expect(await newestStatus()).toBe('FAILED');
+      if (isConfined) expect(await escaped()).toEqual([]);
+    });
+
+    test('that sends a link where the manifest is written is refused', async () => {
+      await prepend([{ name: 'backup_manifest.tmp', type: 'symlink', linkname: join(home.folder, 'ESCAPED-manifest') }]);
+      const { exitCode } = await backUp();
+      expect(exitCode).toBe(1);
+      expect(await newestStatus()).toBe('FAILED');
+      if (isConfined) expect(await escaped()).toEqual([]);
+    });
+
+    test('that sends a link that nobody writes behind is refused, too', async () => {
+      await prepend([
+        { name: 'later', type: 'directory', mode: 0o700 },
+        { name: 'later/way', type: 'symlink', linkname: home.folder },
+      ]);
+      const { text, exitCode } = await backUp();
+      expect(exitCode).toBe(1);
+      expect(text).toContain('the server sent "later/way", a link to');
+    });
+
+    test('that behaves is backed up', async () => {
+      meddler.meddle(undefined);
+      const { exitCode } = await backUp();
+      expect(exitCode).toBe(0);
+    });
+  },
+  [15, 18],
+);
