@@ -138,7 +138,9 @@ const remove = (folder) => rmSync(folder, { recursive: true, force: true });
 for (const folder of [made, old]) remove(folder);
 const partOf = assign(await readModules());
 for (const { name } of parts) await buildPart(name, partOf);
-execFileSync(process.execPath, [`${root}bin/write-code-cache.cjs`, made, used], { stdio: 'pipe' }); // what its commands say is of no interest
+execFileSync(process.execPath, [`${root}bin/write-code-cache.cjs`, made, used, 'plain'], {
+  stdio: ['ignore', 'ignore', 'pipe'],
+}); // the words of its commands are of no interest
 if (existsSync(used)) renameSync(used, old); // who starts in this moment finds no program: shorter than that it cannot be
 renameSync(made, used);
 remove(old);

@@ -4,6 +4,8 @@ const { basename, dirname, join } = require('node:path');
 const { Script } = require('node:vm');
 
 const lengthBytes = 4;
+/** Where V8 keeps the mark of its settings in compiled code (SerializedCodeData). */
+const settingsOffset = 12;
 const head = Buffer.from('(function (exports, require, module, __filename, __dirname) { ');
 const tail = Buffer.from('\n});');
 
@@ -30,8 +32,9 @@ function requireCompiled(path) {
  * Compiles a file and those beside it that it requires, runs `use` with its exports, and keeps what was compiled up to then; `keep` does
  * that for those that are loaded by now, so that what runs later is not in theirs.
  * @param home the folder that they are used in later: compiled code knows its file
+ * @param settings mark of V8's settings to write in place of the one of this process
  */
-async function writeCaches(path, use, home = dirname(path)) {
+async function writeCaches(path, use, { home = dirname(path), settings } = {}) {
   const waiting = new Map();
   const load = loader((file, text) => {
     const source = asFunction(text);
@@ -43,7 +46,9 @@ async function writeCaches(path, use, home = dirname(path)) {
     for (const [file, { source, script }] of waiting) {
       const length = Buffer.alloc(lengthBytes);
       length.writeUInt32LE(source.length);
-      writeFileSync(`${cachePath(file)}.tmp`, Buffer.concat([length, source, script.createCachedData()]));
+      const compiled = script.createCachedData();
+      if (settings !== undefined) compiled.writeUInt32LE(settings, settingsOffset);
+      writeFileSync(`${cachePath(file)}.tmp`, Buffer.concat([length, source, compiled]));
       renameSync(`${cachePath(file)}.tmp`, cachePath(file));
       waiting.delete(file);
     }
@@ -91,4 +96,17 @@ function scriptOf(path, source, cachedData) {
   return new Script(source.toString('latin1'), { filename: path, cachedData });
 }
 
-module.exports = { requireCompiled, writeCaches };
+/** The mark of the settings that V8 has in this process. */
+function plainSettings() {
+  return new Script('').createCachedData().readUInt32LE(settingsOffset);
+}
+
+/** Whether V8 takes, in this process, the compiled code of each file. */
+function areAccepted(paths) {
+  return paths.every((path) => {
+    const cache = readCache(path, readFileSync(path));
+    return cache !== undefined && !scriptOf(path, cache.source, cache.compiled).cachedDataRejected;
+  });
+}
+
+module.exports = { areAccepted, plainSettings, requireCompiled, writeCaches };

@@ -15,7 +15,7 @@ export async function ensureBuild(repository) {
 }
 
 function stampOf(repository) {
-  const dist = join(repository, 'dist');
+  const dist = join(repository, 'dist', 'cli');
   const outputs = existsSync(dist) ? filesBelow(dist).map((path) => `${path} ${statSync(path).mtimeMs}`) : [];
   return `${sourcesHash(repository)} ${hashOf(outputs)}\n`;
 }

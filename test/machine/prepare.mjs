@@ -40,6 +40,7 @@ const programsForTests = [
     'python3',
     'systemd',
     'pgbouncer',
+    'binutils',
   ],
 ];
 const testedMajors = [15, 17, 18];

@@ -1,0 +1,5 @@
+stopped=
+each_receiver
+if [ -n "$stopped" ]; then
+	echo "pgcellar: the replication slots of$stopped stay on their servers and keep WAL there: install pgcellar again, or drop them"
+fi

@@ -1,0 +1,6 @@
+stopped=
+each_receiver
+if [ -n "$stopped" ]; then
+	echo "pgcellar: starting the WAL receivers of$stopped again"
+	pgcellar -q cron >/dev/null 2>&1 || true
+fi
