@@ -15,7 +15,10 @@ const command = (name) => `${commands}${name}.ts`;
 const parts = [
   { name: 'main', roots: [main, 'src/cli/run-command-line.ts'] },
   { name: 'listing', roots: ['list-servers', 'list-backups', 'show-backup'].map(command) },
-  { name: 'wal', roots: [...['get-wal', 'put-wal'].map(command), 'src/catalog/wal-index.ts', 'src/encryption/stored-wal.ts'] },
+  {
+    name: 'wal',
+    roots: [...['get-wal', 'put-wal'].map(command), 'src/catalog/index/wal-index.ts', 'src/encryption/stored-wal.ts'],
+  },
   { name: 'helpers', roots: ['src/cli/helpers/wal-archive.ts', 'src/cli/helpers/wal-restore.ts'] },
   { name: 'upkeep', roots: ['archive-wal', 'cron', 'check', 'status'].map(command) },
   { name: 'rest', roots: [] },

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { readKnownCluster } from '../catalog/known-cluster.ts';
-import { noteHeldArrivals } from '../catalog/stuck-arrivals.ts';
+import { noteHeldArrivals } from '../catalog/wal/stuck-arrivals.ts';
 import { storageOf } from '../encryption/stored-wal.ts';
 import { hasHooks } from '../hooks/run-hooks.ts';
 import type { Context } from '../shared/context.ts';

@@ -1,7 +1,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { noteHistory } from '../catalog/read-histories.ts';
-import { WalIndex } from '../catalog/wal-index.ts';
+import { WalIndex } from '../catalog/index/wal-index.ts';
+import { noteHistory } from '../catalog/wal/read-histories.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { syncFolder } from '../shared/durable-file.ts';

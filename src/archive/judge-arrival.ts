@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import type { KnownCluster } from '../catalog/identity.ts';
-import { readSegmentContent, type SegmentContent } from '../catalog/segment-content.ts';
+import { readSegmentContent, type SegmentContent } from '../catalog/wal/segment-content.ts';
 import { decompress } from '../compression/all-codecs.ts';
 import { contentOf, isDamage } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';

@@ -1,7 +1,7 @@
 import { chmod, copyFile, link, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
-import type { WalEntry } from '../catalog/wal-entry.ts';
+import type { WalEntry } from '../catalog/index/wal-entry.ts';
 import { codecFor } from '../compression/all-codecs.ts';
 import type { Server } from '../config/server.ts';
 import { encryptFile } from '../encryption/gpg.ts';

@@ -1,9 +1,9 @@
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
-import { listStreamed } from '../catalog/list-streamed.ts';
-import { readFirstPage } from '../catalog/segment-content.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
+import { listStreamed } from '../catalog/wal/list-streamed.ts';
+import { readFirstPage } from '../catalog/wal/segment-content.ts';
 import type { Server } from '../config/server.ts';
 import { storageOf } from '../encryption/stored-wal.ts';
 import type { ClientConnection } from '../postgres/client-connection.ts';
@@ -16,8 +16,8 @@ import { namesIn, pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { renameNew } from '../shared/rename-new.ts';
 import { quoteWords } from '../shared/shell-words.ts';
-import { lastLines } from '../transport/program-result.ts';
-import { runProgram } from '../transport/run-program.ts';
+import { lastLines } from '../transport/programs/program-result.ts';
+import { runProgram } from '../transport/programs/run-program.ts';
 import { parseSegmentName, type SegmentName, segmentIndex, walKindOf } from '../wal/wal-name.ts';
 import { rejectWal } from './reject-wal.ts';
 

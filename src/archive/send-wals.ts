@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
-import { readPlainSegment, segmentProblem } from '../catalog/segment-content.ts';
+import { readPlainSegment, segmentProblem } from '../catalog/wal/segment-content.ts';
 import type { Server } from '../config/server.ts';
 import { formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import { fillFile } from '../shared/fill-file.ts';

@@ -3,9 +3,9 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { readPlainSegment, readSegmentContent, segmentChecker, segmentProblem } from '../catalog/segment-content.ts';
+import type { WalEntry } from '../catalog/index/wal-entry.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
-import type { WalEntry } from '../catalog/wal-entry.ts';
+import { readPlainSegment, readSegmentContent, segmentChecker, segmentProblem } from '../catalog/wal/segment-content.ts';
 import { codecFor, decompress } from '../compression/all-codecs.ts';
 import { isDamage } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
@@ -127,7 +127,7 @@ async function mayBePacked({ layout }: Server, name: WalName, { custom }: WalSto
 
 /** Undefined also when the index itself cannot be read: the file is there all the same. */
 async function indexEntryOf(layout: ServerLayout, name: WalName): Promise<WalEntry | undefined> {
-  const { readLedger } = await import('../catalog/read-ledger.ts'); // the index is not needed for what is as it should be
+  const { readLedger } = await import('../catalog/index/read-ledger.ts'); // the index is not needed for what is as it should be
   try {
     return (await readLedger(layout)).entryOf(name);
   } catch (error) {

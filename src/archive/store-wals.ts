@@ -1,5 +1,5 @@
 import type { KnownCluster } from '../catalog/identity.ts';
-import type { WalEntry } from '../catalog/wal-entry.ts';
+import type { WalEntry } from '../catalog/index/wal-entry.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import type { WalName } from '../wal/wal-name.ts';

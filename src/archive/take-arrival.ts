@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
-import { describeWal } from '../catalog/describe-wal.ts';
 import type { KnownCluster } from '../catalog/identity.ts';
-import { readSegmentContent } from '../catalog/segment-content.ts';
-import { WalIndex } from '../catalog/wal-index.ts';
+import { describeWal } from '../catalog/index/describe-wal.ts';
+import { WalIndex } from '../catalog/index/wal-index.ts';
+import { readSegmentContent } from '../catalog/wal/segment-content.ts';
 import type { Server } from '../config/server.ts';
 import { storageOf, type WalStorage } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';

@@ -1,12 +1,12 @@
-import type { Backup } from '../catalog/backup.ts';
-import { writeBackupRecord } from '../catalog/backup-records.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
+import { writeBackupRecord } from '../catalog/backups/backup-records.ts';
 import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { BackupFacts } from '../postgres/backup-facts.ts';
 import type { Connection } from '../postgres/connect.ts';
 import type { ServerNodes } from '../postgres/server-nodes.ts';
 import type { Context } from '../shared/context.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import type { BackupRequest } from './backup-request.ts';
 
 interface JobParts {

@@ -1,6 +1,6 @@
 import type { Server } from '../config/server.ts';
 import type { ServerConfig } from '../config/server-config.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import type { BackupJob } from './backup-job.ts';
 
 /** One value of `backup_method`: how the files of a cluster come into `base/ID`. */

@@ -4,7 +4,7 @@ import { type ArchiverStatistics, readArchiverStatistics } from '../postgres/ser
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { endTogether } from '../shared/end-together.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import { lsnFromBytes } from '../wal/lsn.ts';
 import { segmentAtLsn } from '../wal/wal-name.ts';
 import type { BackupJob } from './backup-job.ts';

@@ -1,5 +1,5 @@
 import type { Environment } from '../shared/environment.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 
 /** A folder of the cluster and its place in the backup. */
 export interface CopyItem {

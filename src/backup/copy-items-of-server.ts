@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { type Backup, isCopyDone } from '../catalog/backup.ts';
-import { readBackupRecords } from '../catalog/backup-records.ts';
+import { type Backup, isCopyDone } from '../catalog/backups/backup.ts';
+import { readBackupRecords } from '../catalog/backups/backup-records.ts';
 import { backupFolder } from '../catalog/server-layout.ts';
 import { formatInterval } from '../shared/units.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import type { BackupJob } from './backup-job.ts';
 import type { BackupSession } from './backup-session.ts';
 import { type CopiedItem, copyCluster } from './copy-cluster.ts';

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 
 interface SingleFile {
   /** `config_file`, `hba_file`, `ident_file` or `pg_control`. */

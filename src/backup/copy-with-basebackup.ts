@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BackupId, Tablespace } from '../catalog/backup.ts';
+import type { BackupId, Tablespace } from '../catalog/backups/backup.ts';
 import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import { basebackupArguments, rateProblems } from '../postgres/basebackup-arguments.ts';
@@ -15,9 +15,9 @@ import { quoteWords } from '../shared/shell-words.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
 import { withRetries } from '../shared/with-retries.ts';
-import { confinementTo } from '../transport/confinement.ts';
-import { failureOf } from '../transport/program-result.ts';
-import { runProgram } from '../transport/run-program.ts';
+import { confinementTo } from '../transport/programs/confinement.ts';
+import { failureOf } from '../transport/programs/program-result.ts';
+import { runProgram } from '../transport/programs/run-program.ts';
 import { refuseStrangeLinks } from './refuse-strange-links.ts';
 import { tellAwaitedArchiving } from './tell-awaited-archiving.ts';
 

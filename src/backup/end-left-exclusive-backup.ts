@@ -3,7 +3,7 @@ import type { Connection } from '../postgres/connect.ts';
 import { stopBackup } from '../postgres/low-level-backup.ts';
 import { readIsInExclusiveBackup } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 
 interface LeftBackup {
   readonly serverName: string;

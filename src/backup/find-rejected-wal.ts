@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
-import type { Backup } from '../catalog/backup.ts';
-import { readFirstPage, readSegmentContent } from '../catalog/segment-content.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
+import { readFirstPage, readSegmentContent } from '../catalog/wal/segment-content.ts';
 import type { WalStorage } from '../encryption/stored-wal.ts';
 import { isMissing, namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';

@@ -1,4 +1,4 @@
-import { type Backup, isCopyDone } from '../catalog/backup.ts';
+import { type Backup, isCopyDone } from '../catalog/backups/backup.ts';
 import { formatLsn } from '../wal/lsn.ts';
 import type { SummaryGap } from '../wal/summary-gap.ts';
 

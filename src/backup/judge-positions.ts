@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import { isMissing } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { namesIn, pathExists } from '../shared/look.ts';
 import { parseSegmentName, type SegmentName, segmentsBetween, timelineOf, walKindOf } from '../wal/wal-name.ts';

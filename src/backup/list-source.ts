@@ -1,7 +1,7 @@
 import { OperatorError } from '../shared/operator-error.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
-import type { Host } from '../transport/host.ts';
-import { failureOf, lastLines } from '../transport/program-result.ts';
+import type { Host } from '../transport/hosts/host.ts';
+import { failureOf, lastLines } from '../transport/programs/program-result.ts';
 import { type CopyRule, matcherOf } from './copy-rules.ts';
 import { FileTable } from './file-table.ts';
 import { FindEntries, type FoundEntry, outwardKind } from './find-entries.ts';

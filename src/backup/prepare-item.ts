@@ -7,7 +7,7 @@ import { onDisk } from '../shared/file-name.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
 import { isMissing } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import type { CopyItem } from './copy-item.ts';
 import { listSource, type SourceListing } from './list-source.ts';
 import { type CopyPlan, emptyPlan, fateOf, type ReferenceFile } from './plan-copy.ts';

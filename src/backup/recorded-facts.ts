@@ -1,4 +1,4 @@
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import type { BackupFacts } from '../postgres/backup-facts.ts';
 
 /** What the record takes from the facts of the server (docs/reference/engine.md section 3.2). */

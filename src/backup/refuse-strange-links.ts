@@ -1,6 +1,6 @@
 import { readlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { filesBelow } from '../catalog/measure-backup.ts';
+import { filesBelow } from '../catalog/backups/measure-backup.ts';
 import { nameOf, onDisk } from '../shared/file-name.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
 import { OperatorError } from '../shared/operator-error.ts';

@@ -1,4 +1,4 @@
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import { epochSeconds } from '../shared/timestamp.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Context } from '../shared/context.ts';
-import { runRsync } from '../transport/run-rsync.ts';
+import { runRsync } from '../transport/rsync/run-rsync.ts';
 import type { CopyClusterOptions, CopyItem } from './copy-item.ts';
 import type { FileSelection } from './file-table.ts';
 import { type CopyPlan, dealFiles, type Fate } from './plan-copy.ts';

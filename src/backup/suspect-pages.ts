@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { isMissing } from '../shared/look.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import { judgePage, type ReplayedWal } from './judge-page.ts';
 import type { RelationFile } from './relation-file.ts';
 

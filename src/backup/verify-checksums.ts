@@ -2,7 +2,7 @@ import type { Connection } from '../postgres/connect.ts';
 import { readCurrentPosition, readSetting } from '../postgres/server-queries.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatInterval } from '../shared/units.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import type { BackupJob } from './backup-job.ts';
 import type { CopiedItem } from './copy-cluster.ts';
 import type { RelationFile } from './relation-file.ts';

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { WalStorage } from '../encryption/stored-wal.ts';
 import { namesIn } from '../shared/look.ts';
 import { walKindOf } from '../wal/wal-name.ts';
-import { readBackupRecords } from './backup-records.ts';
+import { readBackupRecords } from './backups/backup-records.ts';
 import { type KnownCluster, readStoredCluster } from './identity.ts';
-import { readFirstPage } from './segment-content.ts';
 import type { ServerLayout } from './server-layout.ts';
+import { readFirstPage } from './wal/segment-content.ts';
 
 /**
  * Which cluster the catalog belongs to: what `identity.json` says; where that is missing or broken, the newest backup that is DONE; else

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { BackupId } from './backup.ts';
+import type { BackupId } from './backups/backup.ts';
 
 /** Where one server's things lie (docs/reference/catalog.md section 1.2); every folder can be moved by configuration, so nobody joins these by hand. */
 export interface ServerLayout {

@@ -1,5 +1,5 @@
-import type { Backup } from '../catalog/backup.ts';
-import type { BrokenRecord } from '../catalog/backup-records.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
+import type { BrokenRecord } from '../catalog/backups/backup-records.ts';
 import type { Server } from '../config/server.ts';
 import type { ClientProgram, ClientProgramName } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
@@ -7,7 +7,7 @@ import type { StreamIdentity } from '../postgres/replication-commands.ts';
 import type { ServerVersion } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import type { OperatorError } from '../shared/operator-error.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import type { TimelineSwitch } from '../wal/timeline-history.ts';
 import type { NamedRemedy, RemedyKey } from './remedies.ts';
 import type { FilledRemedy } from './remedy.ts';

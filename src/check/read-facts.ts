@@ -1,4 +1,4 @@
-import { readBackupRecords } from '../catalog/backup-records.ts';
+import { readBackupRecords } from '../catalog/backups/backup-records.ts';
 import { nodesOf, primaryNodesOf, walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
@@ -8,7 +8,7 @@ import { identifySystem, readTimelineHistory } from '../postgres/replication-com
 import type { ServerNodes } from '../postgres/server-nodes.ts';
 import { readServerVersion, readSetting } from '../postgres/server-queries.ts';
 import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
 import { accessible } from './accessible.ts';
 import type { Attempt, CheckFacts, QueryAccess, StreamAccess } from './check.ts';
 import { connectionRemedy } from './connection-remedy.ts';

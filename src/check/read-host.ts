@@ -1,7 +1,7 @@
 import type { Server } from '../config/server.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import type { Host } from '../transport/host.ts';
-import { remoteHost } from '../transport/remote-host.ts';
+import type { Host } from '../transport/hosts/host.ts';
+import { remoteHost } from '../transport/hosts/remote-host.ts';
 import type { Attempt, HostAnswer } from './check.ts';
 import { mendedBy } from './remedies.ts';
 import { sshRemedy } from './ssh-remedy.ts';

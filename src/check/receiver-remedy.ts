@@ -1,4 +1,4 @@
-import { hasArrived, listStreamed } from '../catalog/list-streamed.ts';
+import { hasArrived, listStreamed } from '../catalog/wal/list-streamed.ts';
 import { readKeptSegments, readReplicationSlot, readSegmentSize } from '../postgres/server-queries.ts';
 import {
   describeLoss,

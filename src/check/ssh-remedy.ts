@@ -1,9 +1,9 @@
 import type { Server } from '../config/server.ts';
 import { type OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { readSshSettings } from '../transport/read-ssh-settings.ts';
-import { parseSshCommand } from '../transport/ssh-command.ts';
-import { filesOf } from '../transport/ssh-files.ts';
-import { settingOf } from '../transport/ssh-settings.ts';
+import { readSshSettings } from '../transport/ssh/read-ssh-settings.ts';
+import { parseSshCommand } from '../transport/ssh/ssh-command.ts';
+import { filesOf } from '../transport/ssh/ssh-files.ts';
+import { settingOf } from '../transport/ssh/ssh-settings.ts';
 import { mendedBy, type NamedRemedy } from './remedies.ts';
 
 /** What mends an `ssh_command` that leads nowhere, by the code of the failure. */

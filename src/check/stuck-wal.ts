@@ -1,4 +1,4 @@
-import { findStuckArrivals, type StuckArrival } from '../catalog/stuck-arrivals.ts';
+import { findStuckArrivals, type StuckArrival } from '../catalog/wal/stuck-arrivals.ts';
 import type { Server } from '../config/server.ts';
 import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { formatLongTime, localTimestamp } from '../shared/timestamp.ts';

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import type { Backup } from '../catalog/backup.ts';
-import { neighboursOf } from '../catalog/find-backup.ts';
-import { readLedger } from '../catalog/read-ledger.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
+import { neighboursOf } from '../catalog/backups/find-backup.ts';
+import { readLedger } from '../catalog/index/read-ledger.ts';
+import { walStatistics } from '../catalog/index/wal-statistics.ts';
 import { type ServerLayout, xlogdbPath } from '../catalog/server-layout.ts';
-import { walStatistics } from '../catalog/wal-statistics.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { newestBackup } from './newest-backup.ts';
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import type { HandedConfiguration } from '../config/find-configuration-file.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { runProgram } from '../transport/run-program.ts';
+import { runProgram } from '../transport/programs/run-program.ts';
 
 interface UserRecord {
   readonly name: string;
@@ -69,7 +69,7 @@ const startIfReadable = 'test -r "$0" || exit 126; exec "$@"';
 
 /** Never returns: ends as the other process ends. @throws OperatorError `wrong-user` when the user cannot run us, `program-missing` */
 async function runAgainAs({ name, uid, gid, home }: UserRecord, { path, text }: HandedConfiguration): Promise<never> {
-  const { runInOurPlace } = await import('../transport/run-in-our-place.ts');
+  const { runInOurPlace } = await import('../transport/programs/run-in-our-place.ts');
   const [node, script = ''] = process.argv;
   const identity = [`--reuid=${String(uid)}`, `--regid=${String(gid)}`, '--init-groups', '--pdeathsig=TERM'];
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];

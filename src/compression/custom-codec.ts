@@ -1,5 +1,5 @@
 import { OperatorError } from '../shared/operator-error.ts';
-import { lastLines } from '../transport/program-result.ts';
+import { lastLines } from '../transport/programs/program-result.ts';
 import {
   type Codec,
   type CodecSurroundings,

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
-import type { ProgramResult } from '../transport/program-result.ts';
-import { startOnFiles } from '../transport/run-program.ts';
+import type { ProgramResult } from '../transport/programs/program-result.ts';
+import { startOnFiles } from '../transport/programs/run-program.ts';
 import type { CodecSurroundings } from './codec.ts';
 import { StallWatch, stalled, usualStallMs } from './stall-watch.ts';
 

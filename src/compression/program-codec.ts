@@ -1,5 +1,5 @@
-import { requireProgram } from '../transport/find-program.ts';
-import { failureOf, lastLines } from '../transport/program-result.ts';
+import { requireProgram } from '../transport/programs/find-program.ts';
+import { failureOf, lastLines } from '../transport/programs/program-result.ts';
 import { type Codec, type CodecSurroundings, damageIn, levelFor } from './codec.ts';
 import { filterFile } from './filter-file.ts';
 import { runFilter } from './run-filter.ts';

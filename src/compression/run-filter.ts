@@ -1,8 +1,8 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import type { ProgramResult } from '../transport/program-result.ts';
-import { startProgram } from '../transport/run-program.ts';
+import type { ProgramResult } from '../transport/programs/program-result.ts';
+import { startProgram } from '../transport/programs/run-program.ts';
 import type { CodecSurroundings, PackedContent } from './codec.ts';
 import { StallWatch, stalled, usualStallMs } from './stall-watch.ts';
 

@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises';
 import { filterFile } from '../compression/filter-file.ts';
 import { StallWatch, usualStallMs } from '../compression/stall-watch.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import { requireProgram } from '../transport/find-program.ts';
-import { failureOf, lastLines, type ProgramResult } from '../transport/program-result.ts';
-import { type RunningProgram, startProgram } from '../transport/run-program.ts';
+import { requireProgram } from '../transport/programs/find-program.ts';
+import { failureOf, lastLines, type ProgramResult } from '../transport/programs/program-result.ts';
+import { type RunningProgram, startProgram } from '../transport/programs/run-program.ts';
 
 /** Where programs are looked for and what they run with. */
 export interface ProgramSurroundings {

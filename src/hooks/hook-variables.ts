@@ -1,4 +1,4 @@
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import { formatJson, type Json } from '../shared/format-json.ts';
 import { formatPythonFloat } from '../shared/python-literal.ts';
 import type { HookVariables } from './run-hooks.ts';

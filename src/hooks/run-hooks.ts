@@ -2,7 +2,7 @@ import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
-import { type ProgramOptions, runProgram } from '../transport/run-program.ts';
+import { type ProgramOptions, runProgram } from '../transport/programs/run-program.ts';
 
 export type HookEvent = 'backup' | 'archive' | 'delete' | 'recovery' | 'wal_delete';
 

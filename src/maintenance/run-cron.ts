@@ -1,18 +1,18 @@
 import { hasWaiting } from '../archive/has-waiting.ts';
-import { type BackupRecords, readBackupRecords } from '../catalog/backup-records.ts';
+import { type BackupRecords, readBackupRecords } from '../catalog/backups/backup-records.ts';
 import { type ReceiverFailure, readReceiverFailure } from '../catalog/receiver-failure.ts';
 import { backupLockPath, serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
-import { applyRetention } from '../operations/apply-retention.ts';
-import { channelsOf } from '../operations/archive-wal.ts';
-import { reapDeadBackups } from '../operations/reap-dead-backups.ts';
-import { startReceiverUnit, stopReceiverProcess } from '../operations/receiver-unit.ts';
+import { reapDeadBackups } from '../operations/backup/reap-dead-backups.ts';
+import { applyRetention } from '../operations/deletion/apply-retention.ts';
+import { channelsOf } from '../operations/wal/archive-wal.ts';
+import { startReceiverUnit, stopReceiverProcess } from '../operations/wal/receiver-unit.ts';
 import type { Context } from '../shared/context.ts';
 import { isLockHeld, readLockOwner, tryLockFile } from '../shared/file-lock.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { MessagesInTurn } from '../shared/messages-in-turn.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
-import { startDetached } from '../transport/start-detached.ts';
+import { startDetached } from '../transport/programs/start-detached.ts';
 import { cleanLockFolder } from './clean-lock-folder.ts';
 
 interface CronOptions {

@@ -1,4 +1,4 @@
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import { PythonFloat } from '../shared/python-literal.ts';
 
 /** Its files are complete (docs/reference/catalog.md section 3, COPY_DONE). */

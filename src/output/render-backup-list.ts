@@ -1,4 +1,4 @@
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import type { BackupList, BackupSummary } from '../operations/reports/backup-reports.ts';
 import type { JsonObject } from '../shared/format-json.ts';
 import { epochSeconds, formatCTime, type Timestamp } from '../shared/timestamp.ts';

@@ -1,4 +1,4 @@
-import type { Backup } from '../catalog/backup.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
 import type { Json, JsonObject } from '../shared/format-json.ts';
 import { formatPythonLiteral } from '../shared/python-literal.ts';
 import { formatCTime, formatIsoTime, type Timestamp } from '../shared/timestamp.ts';

@@ -1,5 +1,5 @@
 import type { RemedyStep } from '../check/remedy.ts';
-import type { InitReport } from '../operations/init-server.ts';
+import type { InitReport } from '../operations/server/init-server.ts';
 import type { Colours } from './colours.ts';
 import { renderCheck } from './render-check.ts';
 import { stepText } from './render-remedy.ts';

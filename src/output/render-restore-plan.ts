@@ -1,5 +1,5 @@
-import type { Backup } from '../catalog/backup.ts';
-import type { PlannedRestore, PlannedStage, RestorePlan } from '../restore/restore-plan.ts';
+import type { Backup } from '../catalog/backups/backup.ts';
+import type { PlannedRestore, PlannedStage, RestorePlan } from '../restore/plan/restore-plan.ts';
 import type { Json, JsonObject } from '../shared/format-json.ts';
 import { formatLongTime } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';

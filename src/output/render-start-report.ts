@@ -1,4 +1,4 @@
-import type { StartReport } from '../operations/start-restored.ts';
+import type { StartReport } from '../operations/restoring/start-restored.ts';
 import { quoteWord } from '../shared/shell-words.ts';
 import { formatInterval } from '../shared/units.ts';
 import type { Report } from './report.ts';

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Environment } from '../shared/environment.ts';
-import { findPrograms, foldersMatching, programMissing } from '../transport/find-program.ts';
-import { runProgram } from '../transport/run-program.ts';
+import { findPrograms, foldersMatching, programMissing } from '../transport/programs/find-program.ts';
+import { runProgram } from '../transport/programs/run-program.ts';
 
 export type ClientProgramName = 'pg_basebackup' | 'pg_receivewal' | 'pg_verifybackup' | 'pg_combinebackup' | 'postgres';
 

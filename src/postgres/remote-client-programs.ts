@@ -1,6 +1,6 @@
 import { OperatorError } from '../shared/operator-error.ts';
-import { programMissing } from '../transport/find-program.ts';
-import type { Host } from '../transport/host.ts';
+import type { Host } from '../transport/hosts/host.ts';
+import { programMissing } from '../transport/programs/find-program.ts';
 import type { ClientProgramName } from './client-programs.ts';
 
 /** Prints path and version of each program of that name: in PATH, then where the packages of that major version put it. */

@@ -3,7 +3,7 @@ import { detectCompressionOf, writePlainContent } from '../compression/all-codec
 import type { Environment } from '../shared/environment.ts';
 import { fillFile } from '../shared/fill-file.ts';
 import { storeAtOnce } from '../shared/store-at-once.ts';
-import { startProgram } from '../transport/run-program.ts';
+import { startProgram } from '../transport/programs/run-program.ts';
 import { boundConnecting, type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
 import { SilenceWatch } from './silence-watch.ts';
 

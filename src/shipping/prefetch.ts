@@ -1,5 +1,5 @@
 import { tryLockFile } from '../shared/file-lock.ts';
-import { fastCiphers } from '../transport/prefer-fast-cipher.ts';
+import { fastCiphers } from '../transport/ssh/prefer-fast-cipher.ts';
 import { fetchOneByOne } from './fetch-one-by-one.ts';
 import type { FetchOptions } from './fetch-wal.ts';
 import { Pauses } from './pauses.ts';

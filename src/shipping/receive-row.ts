@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
-import { startProgram } from '../transport/run-program.ts';
+import { startProgram } from '../transport/programs/run-program.ts';
 import { nextSegment, type SegmentName } from '../wal/wal-name.ts';
 import { quoted, remoteCall } from './fetch-wal.ts';
 import type { PrefetchOptions } from './prefetch-options.ts';

@@ -3,10 +3,10 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '../shared/environment.ts';
 import { quoteWords } from '../shared/shell-words.ts';
-import { readSshSettings } from '../transport/read-ssh-settings.ts';
-import { parseSshCommand } from '../transport/ssh-command.ts';
-import { readIfThere } from '../transport/ssh-files.ts';
-import { settingOf } from '../transport/ssh-settings.ts';
+import { readSshSettings } from '../transport/ssh/read-ssh-settings.ts';
+import { parseSshCommand } from '../transport/ssh/ssh-command.ts';
+import { readIfThere } from '../transport/ssh/ssh-files.ts';
+import { settingOf } from '../transport/ssh/ssh-settings.ts';
 
 /** Where the backup host is and how our program there is called. */
 export interface RemoteHost {

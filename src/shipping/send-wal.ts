@@ -10,7 +10,7 @@ import type { CompressionLevel } from '../compression/codec.ts';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
-import { startProgram } from '../transport/run-program.ts';
+import { startProgram } from '../transport/programs/run-program.ts';
 import { boundConnecting, type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
 import { SilenceWatch } from './silence-watch.ts';
 

@@ -1,5 +1,5 @@
 import { StallWatch } from '../compression/stall-watch.ts';
-import type { RunningProgram } from '../transport/run-program.ts';
+import type { RunningProgram } from '../transport/programs/run-program.ts';
 
 /** A backup host that works takes or gives something sooner, or ends: the slowest disk has synced a segment by then. */
 const usualSilenceMs = 120_000;

@@ -4,7 +4,7 @@ import type { Environment } from '../shared/environment.ts';
 import { readLockOwner } from '../shared/file-lock.ts';
 import { isAlive } from '../shared/is-alive.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
-import { startDetached } from '../transport/start-detached.ts';
+import { startDetached } from '../transport/programs/start-detached.ts';
 import { nextSegment, parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
 import type { Spool } from './spool.ts';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { formatBackupInfo } from '../../src/catalog/backup-info.ts';
+import { formatBackupInfo } from '../../src/catalog/backups/backup-info.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { parseBackupId } from '../../src/catalog/backup.ts';
-import { formatBackupInfo } from '../../src/catalog/backup-info.ts';
+import { parseBackupId } from '../../src/catalog/backups/backup.ts';
+import { formatBackupInfo } from '../../src/catalog/backups/backup-info.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';

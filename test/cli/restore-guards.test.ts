@@ -425,7 +425,7 @@ describe.each(guards)('$title', ({ says, set, allow, needsMount = false }) => {
 });
 
 test('all reasons that an operator may lift are among them, or tested where the space is', async () => {
-  const { allowances } = await import('../../src/restore/refusals.ts');
+  const { allowances } = await import('../../src/restore/guards/refusals.ts');
   expect([...guards.flatMap(({ allow = [] }) => allow), 'space'].toSorted()).toEqual([...allowances].toSorted());
   expect(await readdir(place('precious'))).toEqual([]);
 });

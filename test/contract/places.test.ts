@@ -5,11 +5,11 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/prom
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { localPlace } from '../../src/restore/local-place.ts';
-import type { Place } from '../../src/restore/place.ts';
-import { remotePlace } from '../../src/restore/remote-place.ts';
+import { localPlace } from '../../src/restore/places/local-place.ts';
+import type { Place } from '../../src/restore/places/place.ts';
+import { remotePlace } from '../../src/restore/places/remote-place.ts';
 import { isAlive } from '../../src/shared/is-alive.ts';
-import { remoteHost } from '../../src/transport/remote-host.ts';
+import { remoteHost } from '../../src/transport/hosts/remote-host.ts';
 import { requirePostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import { startSshd } from '../helpers/start-sshd.ts';
@@ -146,8 +146,8 @@ test('a program on another host ends when the connection is lost', async () => {
   const folder = await opened.add(createTemporaryFolder('pc'));
   const pidFile = join(folder.path, 'pid');
   const script = `
-    import { remoteHost } from '${join(import.meta.dirname, '../../src/transport/remote-host.ts')}';
-    import { remotePlace } from '${join(import.meta.dirname, '../../src/restore/remote-place.ts')}';
+    import { remoteHost } from '${join(import.meta.dirname, '../../src/transport/hosts/remote-host.ts')}';
+    import { remotePlace } from '${join(import.meta.dirname, '../../src/restore/places/remote-place.ts')}';
     const host = remoteHost({ sshCommand: ${JSON.stringify(sshCommand)}, environment: process.env });
     await remotePlace(host, new AbortController().signal).run(['sh', '-c', 'echo $$ > "$0"; exec sleep 600', ${JSON.stringify(pidFile)}]);`;
   await writeFile(join(folder.path, 'run.mts'), script);

@@ -1,9 +1,9 @@
 // What a healthy server leaves in its home, written without PostgreSQL: for commands that only read, and for those that must refuse.
 import { mkdir, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Backup, emptyBackup, parseBackupId } from '../../src/catalog/backup.ts';
-import { formatBackupInfo } from '../../src/catalog/backup-info.ts';
-import { formatWalEntry } from '../../src/catalog/wal-entry.ts';
+import { type Backup, emptyBackup, parseBackupId } from '../../src/catalog/backups/backup.ts';
+import { formatBackupInfo } from '../../src/catalog/backups/backup-info.ts';
+import { formatWalEntry } from '../../src/catalog/index/wal-entry.ts';
 import { parseTimestamp } from '../../src/shared/timestamp.ts';
 import { lsnFromBytes } from '../../src/wal/lsn.ts';
 import { defaultSegmentSize, segmentAtIndex, segmentStart } from '../../src/wal/wal-name.ts';

@@ -2,8 +2,8 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatBackupInfo } from '../../src/catalog/backup-info.ts';
-import { formatWalEntry } from '../../src/catalog/wal-entry.ts';
+import { formatBackupInfo } from '../../src/catalog/backups/backup-info.ts';
+import { formatWalEntry } from '../../src/catalog/index/wal-entry.ts';
 import { defaultSegmentSize, segmentAtIndex } from '../../src/wal/wal-name.ts';
 import type { TestHome } from './test-home.ts';
 import { sketchBackup } from './write-catalog.ts';

@@ -2,7 +2,7 @@
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { noteHeldArrivals } from '../../src/catalog/stuck-arrivals.ts';
+import { noteHeldArrivals } from '../../src/catalog/wal/stuck-arrivals.ts';
 import { allChecks, checkTimeout } from '../../src/check/all-checks.ts';
 import { archivedWals } from '../helpers/archived-wals.ts';
 import { createGpgHome } from '../helpers/gpg-home.ts';

@@ -8,7 +8,7 @@ import type { Connection } from '../../src/postgres/connect.ts';
 import { parseConninfo } from '../../src/postgres/conninfo.ts';
 import { conninfoKeywordList, isConninfoKey } from '../../src/postgres/conninfo-keywords.ts';
 import { connectForQueries } from '../../src/postgres/server-access.ts';
-import { runProgram as runOurs } from '../../src/transport/run-program.ts';
+import { runProgram as runOurs } from '../../src/transport/programs/run-program.ts';
 import { requirePostgres } from '../helpers/installations.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runProgram } from '../helpers/run-program.ts';

@@ -6,11 +6,11 @@ import { appendFile, mkdir, readdir, readFile, rm, truncate, utimes, writeFile }
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatBackupInfo } from '../../src/catalog/backup-info.ts';
-import { readBackupRecords } from '../../src/catalog/backup-records.ts';
-import { readLedger } from '../../src/catalog/read-ledger.ts';
+import { formatBackupInfo } from '../../src/catalog/backups/backup-info.ts';
+import { readBackupRecords } from '../../src/catalog/backups/backup-records.ts';
+import { readLedger } from '../../src/catalog/index/read-ledger.ts';
+import { WalIndex } from '../../src/catalog/index/wal-index.ts';
 import { backupInfoPath, type ServerLayout, xlogdbPath } from '../../src/catalog/server-layout.ts';
-import { WalIndex } from '../../src/catalog/wal-index.ts';
 import { defaultSegmentSize, type SegmentName, segmentAtIndex } from '../../src/wal/wal-name.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
 import { layoutOf } from '../helpers/layout-of.ts';

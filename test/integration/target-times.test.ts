@@ -1,7 +1,7 @@
 // Target times as people and programs write them, beside PostgreSQL's own reading of the same text in the server's zone.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readPostgresZone } from '../../src/restore/postgres-zone.ts';
-import { parseTargetTime, type ServerZone } from '../../src/restore/target-time.ts';
+import { readPostgresZone } from '../../src/restore/target/postgres-zone.ts';
+import { parseTargetTime, type ServerZone } from '../../src/restore/target/target-time.ts';
 import { formatLongTime } from '../../src/shared/timestamp.ts';
 import { describeEachPostgres } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';

@@ -1,4 +1,4 @@
-import { localHost } from '../../transport/local-host.ts';
+import { localHost } from '../../transport/hosts/local-host.ts';
 import type { BackupMethod } from '../backup-method.ts';
 import { copyFilesOfServer } from '../copy-files-of-server.ts';
 import { fileLevelMode } from '../file-level-mode.ts';

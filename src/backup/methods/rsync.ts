@@ -1,6 +1,6 @@
 import type { Server } from '../../config/server.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import { remoteHost } from '../../transport/remote-host.ts';
+import { remoteHost } from '../../transport/hosts/remote-host.ts';
 import type { BackupMethod } from '../backup-method.ts';
 import { copyFilesOfServer } from '../copy-files-of-server.ts';
 import { fileLevelMode } from '../file-level-mode.ts';

@@ -1,5 +1,5 @@
-import { isCopyDone } from '../../catalog/backup.ts';
-import { isOrphan } from '../../catalog/lost-backups.ts';
+import { isCopyDone } from '../../catalog/backups/backup.ts';
+import { isOrphan } from '../../catalog/backups/lost-backups.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';

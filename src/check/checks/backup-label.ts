@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { OperatorError } from '../../shared/operator-error.ts';
-import { remoteHost } from '../../transport/remote-host.ts';
+import { remoteHost } from '../../transport/hosts/remote-host.ts';
 import type { Check } from '../check.ts';
 import { newestBackup } from '../newest-backup.ts';
 import { mendedBy } from '../remedies.ts';

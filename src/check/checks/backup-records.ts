@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { BackupId } from '../../catalog/backup.ts';
-import { parseBackupInfo, requirePossible } from '../../catalog/backup-info.ts';
+import type { BackupId } from '../../catalog/backups/backup.ts';
+import { parseBackupInfo, requirePossible } from '../../catalog/backups/backup-info.ts';
 import { backupInfoPath, legacyBackupInfoPath } from '../../catalog/server-layout.ts';
 import { expectedFailureOf, systemCodeOf } from '../../shared/operator-error.ts';
 import type { Check, CheckFacts } from '../check.ts';

@@ -1,5 +1,5 @@
 import type { Server } from '../../config/server.ts';
-import { findProgram } from '../../transport/find-program.ts';
+import { findProgram } from '../../transport/programs/find-program.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed, passed } from '../verdict.ts';

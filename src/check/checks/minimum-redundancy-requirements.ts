@@ -1,4 +1,4 @@
-import { backupTypeOf } from '../../catalog/backup.ts';
+import { backupTypeOf } from '../../catalog/backups/backup.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed, passed } from '../verdict.ts';

@@ -1,4 +1,4 @@
-import { findProgram } from '../../transport/find-program.ts';
+import { findProgram } from '../../transport/programs/find-program.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';

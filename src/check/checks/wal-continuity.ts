@@ -1,4 +1,4 @@
-import { type ContinuityReport, readContinuity } from '../../catalog/read-continuity.ts';
+import { type ContinuityReport, readContinuity } from '../../catalog/wal/read-continuity.ts';
 import { expectedFailureOf } from '../../shared/operator-error.ts';
 import type { Check, CheckFacts, CheckTools } from '../check.ts';
 import { describeHole } from '../describe-hole.ts';

@@ -1,6 +1,6 @@
-import { isCopyDone } from '../../catalog/backup.ts';
-import { findLostWals } from '../../catalog/lost-wals.ts';
-import { readLedger } from '../../catalog/read-ledger.ts';
+import { isCopyDone } from '../../catalog/backups/backup.ts';
+import { readLedger } from '../../catalog/index/read-ledger.ts';
+import { findLostWals } from '../../catalog/wal/lost-wals.ts';
 import { expectedFailureOf } from '../../shared/operator-error.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';

@@ -10,7 +10,7 @@ export const archiveWalCommand: CommandDeclaration = {
   examples: ['archive-wal main'],
   async run({ application, servers: [server] }) {
     if (server === undefined) return;
-    const { archiveWal } = await import('../../operations/archive-wal.ts');
+    const { archiveWal } = await import('../../operations/wal/archive-wal.ts');
     await archiveWal(server, { isQuiet: false }, application.context);
   },
 };

@@ -1,4 +1,4 @@
-import { reservedBackupWords } from '../../catalog/find-backup.ts';
+import { reservedBackupWords } from '../../catalog/backups/find-backup.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { CommandDeclaration, OptionValues } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
@@ -67,7 +67,7 @@ export const backupCommand: CommandDeclaration = {
   examples: ['backup main', 'backup --wait --name before-upgrade main', 'backup --incremental latest main', 'backup all'],
   async run({ application, servers, options }) {
     refuseUnavailable(options);
-    const { takeBackup } = await import('../../operations/take-backup.ts');
+    const { takeBackup } = await import('../../operations/backup/take-backup.ts');
     const { recordJson } = await import('../../output/render-backup-record.ts');
     const request = {
       name: options.text('name'),

@@ -11,7 +11,7 @@ export const checkArchivedWalRangeCommand: CommandDeclaration = {
   examples: ['check-archived-wal-range main 000000010000000000000010 000000010000000000000020'],
   async run({ application, servers: [server], positionals: [begin = '', end = ''] }) {
     if (server === undefined) return;
-    const { checkWalRange, parseWalRange } = await import('../../operations/check-wal-range.ts');
+    const { checkWalRange, parseWalRange } = await import('../../operations/wal/check-wal-range.ts');
     const { name } = server.config;
     const range = parseWalRange(begin, end);
     application.writer.print({ lines: [`Server ${name}:`], json: { [name]: { begin_wal: range.begin, end_wal: range.end } } });

@@ -9,8 +9,8 @@ export const checkBackupCommand: CommandDeclaration = {
   examples: ['check-backup main 20261123T010000'],
   async run({ application, servers: [server], positionals: [wanted = ''] }) {
     if (server === undefined) return;
-    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
-    const { checkBackup } = await import('../../operations/check-backup.ts');
+    const { findBackupOrFail } = await import('../../operations/backup/find-backup-or-fail.ts');
+    const { checkBackup } = await import('../../operations/backup/check-backup.ts');
     const { backup } = await findBackupOrFail(server, wanted);
     const checked = await checkBackup(server, backup.id, application.context);
     if (checked?.status !== 'WAITING_FOR_WALS') return;

@@ -8,7 +8,7 @@ export const checkWalArchiveCommand: CommandDeclaration = {
   examples: ['check-wal-archive main'],
   async run({ application, servers: [server], options }) {
     if (server === undefined) return;
-    const { checkArchiveForNewCluster } = await import('../../operations/check-archive-for-new-cluster.ts');
+    const { checkArchiveForNewCluster } = await import('../../operations/server/check-archive-for-new-cluster.ts');
     const { name } = server.config;
     const reason = await checkArchiveForNewCluster(server, options.number('timeline'));
     const passed = `WAL archive check for server ${name} passed`;

@@ -18,7 +18,7 @@ export const checkCommand: CommandDeclaration = {
   ],
   examples: ['check main', 'check --nagios all'],
   async run({ application, servers, options }) {
-    const { checkServer } = await import('../../operations/check-server.ts');
+    const { checkServer } = await import('../../operations/server/check-server.ts');
     const { renderCheck } = await import('../../output/render-check.ts');
     const { context, writer, colours, voice } = application;
     const isNagios = options.flag('nagios');

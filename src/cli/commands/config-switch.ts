@@ -14,7 +14,7 @@ export const configSwitchCommand: CommandDeclaration = {
     if (!isReset && modelName === undefined) {
       throw new OperatorError('options-contradict', "Either a model name or '--reset' flag need to be given");
     }
-    const { switchModel } = await import('../../operations/switch-model.ts');
+    const { switchModel } = await import('../../operations/configuration/switch-model.ts');
     const { configuration, context, self } = application;
     const reload = () => {
       const { servers } = application.reload();

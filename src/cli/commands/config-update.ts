@@ -13,8 +13,8 @@ export const configUpdateCommand: CommandDeclaration = {
   ],
   examples: [`config-update '[{"scope": "server", "server_name": "main", "minimum_redundancy": "2"}]'`],
   async run({ application, positionals: [json = ''] }) {
-    const { updateConfiguration } = await import('../../operations/update-configuration.ts');
-    const { restartReceiver } = await import('../../operations/restart-receiver.ts');
+    const { updateConfiguration } = await import('../../operations/configuration/update-configuration.ts');
+    const { restartReceiver } = await import('../../operations/wal/restart-receiver.ts');
     const { configuration, context, self } = application;
     const readFiles = () => application.configurationFiles();
     const changed = await updateConfiguration(json, { configuration, readFiles }, context);

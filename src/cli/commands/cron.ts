@@ -11,8 +11,8 @@ export const cronCommand: CommandDeclaration = {
   examples: ['cron', '-q cron'],
   async run({ application, options }) {
     const { runCron } = await import('../../maintenance/run-cron.ts');
-    const { applyQueuedChanges } = await import('../../operations/update-configuration.ts');
-    const { restartReceiver } = await import('../../operations/restart-receiver.ts');
+    const { applyQueuedChanges } = await import('../../operations/configuration/update-configuration.ts');
+    const { restartReceiver } = await import('../../operations/wal/restart-receiver.ts');
     const { configuration, context, self } = application;
     const readFiles = () => application.configurationFiles();
     const changed = await applyQueuedChanges({ configuration, readFiles }, context);

@@ -9,8 +9,8 @@ export const deleteCommand: CommandDeclaration = {
   examples: ['delete main oldest', 'delete main 20261123T010000'],
   async run({ application, servers: [server], positionals: [wanted = ''] }) {
     if (server === undefined) return;
-    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
-    const { deleteBackup } = await import('../../operations/delete-backup.ts');
+    const { findBackupOrFail } = await import('../../operations/backup/find-backup-or-fail.ts');
+    const { deleteBackup } = await import('../../operations/deletion/delete-backup.ts');
     const { backup } = await findBackupOrFail(server, wanted);
     await deleteBackup(server, backup, application.context);
   },

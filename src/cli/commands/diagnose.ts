@@ -10,7 +10,7 @@ export const diagnoseCommand: CommandDeclaration = {
   ],
   examples: ['diagnose', 'diagnose --show-config-source'],
   async run({ application, options }) {
-    const { diagnose } = await import('../../operations/diagnose.ts');
+    const { diagnose } = await import('../../operations/server/diagnose.ts');
     const { renderDiagnosis } = await import('../../output/render-diagnosis.ts');
     const { version } = await import('../version.ts');
     const { configuration, servers, context, environment } = application;

@@ -18,7 +18,7 @@ export const doctorCommand: CommandDeclaration = {
   examples: ['doctor main', 'doctor --yes main', 'doctor main </dev/null'],
   async run({ application, servers: [server], options }) {
     if (server === undefined) return;
-    const { mendServer } = await import('../../operations/mend-server.ts');
+    const { mendServer } = await import('../../operations/server/mend-server.ts');
     const { renderDoctorFailure, renderDoctorStep, renderDoctorSummary } = await import('../../output/render-doctor.ts');
     const { context, typed, self } = application;
     const tell = (lines: readonly string[]): void => application.writer.print({ lines, json: {} });

@@ -25,7 +25,7 @@ export const exportBackupCommand: CommandDeclaration = {
   examples: ['export-backup main latest /var/tmp', 'export-backup --compression gzip main 20261123T010000 /var/tmp'],
   async run({ application, servers: [server], positionals: [wanted = '', outputFolder = ''], options }) {
     if (server === undefined) return;
-    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
+    const { findBackupOrFail } = await import('../../operations/backup/find-backup-or-fail.ts');
     const { exportBackup } = await import('../../operations/exchange/export-backup.ts');
     const { backup } = await findBackupOrFail(server, wanted);
     const compression = compressions.find((name) => name === options.text('compression'));

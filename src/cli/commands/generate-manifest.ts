@@ -11,8 +11,8 @@ export const generateManifestCommand: CommandDeclaration = {
   examples: ['generate-manifest main latest'],
   async run({ application, servers: [server], positionals: [wanted = ''] }) {
     if (server === undefined) return;
-    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
-    const { generateManifest } = await import('../../operations/generate-manifest.ts');
+    const { findBackupOrFail } = await import('../../operations/backup/find-backup-or-fail.ts');
+    const { generateManifest } = await import('../../operations/backup/generate-manifest.ts');
     const { backup } = await findBackupOrFail(server, wanted);
     await generateManifest(server, backup);
     application.context.messages.info(

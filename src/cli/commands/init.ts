@@ -43,7 +43,7 @@ export const initCommand: CommandDeclaration = {
     'init main --conninfo "host=db1 user=pgcellar dbname=postgres" --home /var/lib/pgcellar',
   ],
   async beforeConfiguration({ options, places, positionals: [name = ''] }) {
-    const { readNewServer } = await import('../../operations/init-server.ts');
+    const { readNewServer } = await import('../../operations/server/init-server.ts');
     readNewServer(askedFor(name, options));
     const home = options.text('home');
     if (home === undefined) return;
@@ -51,7 +51,7 @@ export const initCommand: CommandDeclaration = {
     await writeFirstConfiguration(home, places);
   },
   async run({ application, positionals: [name = ''], options }) {
-    const { initServer } = await import('../../operations/init-server.ts');
+    const { initServer } = await import('../../operations/server/init-server.ts');
     const { renderInit } = await import('../../output/render-init.ts');
     const { configuration, context, typed, writer, colours } = application;
     const report = await initServer(

@@ -1,4 +1,4 @@
-import type { KeepTarget } from '../../catalog/annotations.ts';
+import type { KeepTarget } from '../../catalog/backups/annotations.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { CommandDeclaration, OptionValues } from '../command.ts';
 
@@ -21,8 +21,8 @@ export const keepCommand: CommandDeclaration = {
   async run({ application, servers: [server], positionals: [wanted = ''], options }) {
     if (server === undefined) return;
     const target = targetOf(options);
-    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
-    const { keepBackup, readKeep } = await import('../../operations/keep-backup.ts');
+    const { findBackupOrFail } = await import('../../operations/backup/find-backup-or-fail.ts');
+    const { keepBackup, readKeep } = await import('../../operations/deletion/keep-backup.ts');
     const { backup } = await findBackupOrFail(server, wanted);
     if (!options.flag('status')) {
       await keepBackup(server, backup, target);

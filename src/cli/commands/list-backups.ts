@@ -9,7 +9,7 @@ export const listBackupsCommand: CommandDeclaration = {
   options: [{ name: 'minimal', kind: 'flag', summary: 'only the backup ids' }],
   examples: ['list-backups main', 'list-backups --minimal all'],
   async run({ application, servers, options }) {
-    const { listBackups } = await import('../../operations/list-backups.ts');
+    const { listBackups } = await import('../../operations/listing/list-backups.ts');
     const { renderBackupList } = await import('../../output/render-backup-list.ts');
     await forEachServer(servers, application, async (server) => {
       const list = await listBackups(server, application.context);

@@ -14,7 +14,7 @@ export const listFilesCommand: CommandDeclaration = {
   examples: ['list-files --target wal main latest'],
   async run({ application, servers: [server], positionals: [wanted = ''], options }) {
     if (server === undefined) return;
-    const { listFiles } = await import('../../operations/list-files.ts');
+    const { listFiles } = await import('../../operations/listing/list-files.ts');
     const target = targets.find((word) => word === options.text('target')) ?? 'standalone';
     const listsEmptyFolders = options.flag('list-empty-directories');
     const paths = await listFiles(server, wanted, { target, listsEmptyFolders });

@@ -8,7 +8,7 @@ export const listProcessesCommand: CommandDeclaration = {
   examples: ['list-processes main'],
   async run({ application, servers: [server] }) {
     if (server === undefined) return;
-    const { readRunningTasks } = await import('../../operations/running-tasks.ts');
+    const { readRunningTasks } = await import('../../operations/server/running-tasks.ts');
     const { name } = server.config;
     const tasks = await readRunningTasks(server);
     const lines =

@@ -8,7 +8,7 @@ export const listServersCommand: CommandDeclaration = {
   options: [{ name: 'minimal', kind: 'flag', summary: 'only the names' }],
   examples: ['list-servers'],
   async run({ application, options }) {
-    const { listServers } = await import('../../operations/list-servers.ts');
+    const { listServers } = await import('../../operations/listing/list-servers.ts');
     const { renderServerList } = await import('../../output/render-server-list.ts');
     const items = listServers(application.servers.map(({ config }) => config));
     application.writer.print(renderServerList(items, { minimal: options.flag('minimal') }));

@@ -9,7 +9,7 @@ export const rebuildXlogdbCommand: CommandDeclaration = {
   whenDisabled: 'error',
   examples: ['rebuild-xlogdb main'],
   async run({ application, servers }) {
-    const { rebuildIndex } = await import('../../operations/rebuild-index.ts');
+    const { rebuildIndex } = await import('../../operations/wal/rebuild-index.ts');
     await forEachServer(servers, application, async (server) => {
       await rebuildIndex(server, application.context);
     });

@@ -23,7 +23,7 @@ export const receiveWalCommand: CommandDeclaration = {
       throw new OperatorError('options-contradict', 'You cannot specify both --stop and --reset');
     const [problem] = config.problems;
     if (problem !== undefined) throw new OperatorError('server-disabled', problem);
-    const work = await import('../../operations/receive-wal.ts');
+    const work = await import('../../operations/wal/receive-wal.ts');
     if (stops) {
       context.messages.warning(
         `--stop is deprecated and will be removed in a future release. Use '${application.programName} terminate-process ${config.name} receive-wal' instead.`,

@@ -17,7 +17,7 @@ export const replicationStatusCommand: CommandDeclaration = {
   ],
   examples: ['replication-status main', 'replication-status --target wal-streamer main'],
   async run({ application, servers, options }) {
-    const { readReplicationStatus } = await import('../../operations/replication-status.ts');
+    const { readReplicationStatus } = await import('../../operations/server/replication-status.ts');
     const { renderReplicationStatus } = await import('../../output/render-replication-status.ts');
     const target = targets.find((word) => word === options.text('target')) ?? 'all';
     const source = options.text('source') === 'wal-host' ? 'wal-host' : 'backup-host';

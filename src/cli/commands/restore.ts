@@ -1,6 +1,6 @@
-import { combineModes } from '../../restore/combine-chain.ts';
-import { allowances } from '../../restore/refusals.ts';
-import type { NamedStaging, NotBuiltOptions } from '../../restore/restore-options.ts';
+import { combineModes } from '../../restore/fill/combine-chain.ts';
+import { allowances } from '../../restore/guards/refusals.ts';
+import type { NamedStaging, NotBuiltOptions } from '../../restore/plan/restore-options.ts';
 import type { Messages } from '../../shared/messages.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { CommandDeclaration, OptionValues } from '../command.ts';
@@ -134,8 +134,8 @@ export const restoreCommand: CommandDeclaration = {
     const { executeRestore } = await import('../../operations/restoring/execute-restore.ts');
     const { openSite } = await import('../../operations/restoring/open-site.ts');
     const { prepareRestore } = await import('../../operations/restoring/prepare-restore.ts');
-    const { archiveWal } = await import('../../operations/archive-wal.ts');
-    const { configuredStaging, restoreDefaults, stagingOf } = await import('../../restore/restore-options.ts');
+    const { archiveWal } = await import('../../operations/wal/archive-wal.ts');
+    const { configuredStaging, restoreDefaults, stagingOf } = await import('../../restore/plan/restore-options.ts');
     const { renderRestorePlan } = await import('../../output/render-restore-plan.ts');
     const { renderRestoreReport } = await import('../../output/render-restore-report.ts');
     const { context, configuration, programName } = application;
@@ -196,7 +196,7 @@ export const restoreCommand: CommandDeclaration = {
     if (isDryRun || isRefused) return;
     application.writer.print(renderRestoreReport(await executeRestore({ server, plan, site }, context)));
     if (!request.startsServer) return;
-    const { startRestored } = await import('../../operations/start-restored.ts');
+    const { startRestored } = await import('../../operations/restoring/start-restored.ts');
     const { renderStartReport } = await import('../../output/render-start-report.ts');
     const report = await startRestored(server, plan, context);
     application.writer.print(renderStartReport(report));

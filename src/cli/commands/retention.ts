@@ -17,7 +17,7 @@ export const retentionCommand: CommandDeclaration = {
   examples: ['retention main', 'retention --policy "RECOVERY WINDOW OF 4 WEEKS" main'],
   async run({ application, servers, options }) {
     const { parseRetentionPolicy } = await import('../../retention/retention-policy.ts');
-    const { explainRetention } = await import('../../operations/explain-retention.ts');
+    const { explainRetention } = await import('../../operations/deletion/explain-retention.ts');
     const { renderRetention } = await import('../../output/render-retention.ts');
     const text = options.text('policy');
     const trial = text === undefined ? undefined : parseRetentionPolicy(text);

@@ -9,7 +9,7 @@ export const showBackupCommand: CommandDeclaration = {
   examples: ['show-backup main latest'],
   async run({ application, servers: [server], positionals: [wanted = ''] }) {
     if (server === undefined) return;
-    const { showBackup } = await import('../../operations/list-backups.ts');
+    const { showBackup } = await import('../../operations/listing/list-backups.ts');
     const { renderBackupDetails } = await import('../../output/render-backup-details.ts');
     application.writer.print(renderBackupDetails(await showBackup(server, wanted, application.context)));
   },

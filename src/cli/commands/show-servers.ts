@@ -8,7 +8,7 @@ export const showServersCommand: CommandDeclaration = {
   servers: 'many',
   examples: ['show-servers main'],
   async run({ application, servers }) {
-    const { showServer } = await import('../../operations/show-server.ts');
+    const { showServer } = await import('../../operations/server/show-server.ts');
     const { renderServerDetails } = await import('../../output/render-server-details.ts');
     const { global } = application.configuration;
     // one that does not answer must not hold up the others

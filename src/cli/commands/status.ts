@@ -7,7 +7,7 @@ export const statusCommand: CommandDeclaration = {
   servers: 'many',
   examples: ['status main', 'status all'],
   async run({ application, servers }) {
-    const { readServerStatus } = await import('../../operations/server-status.ts');
+    const { readServerStatus } = await import('../../operations/server/server-status.ts');
     const { renderServerStatus } = await import('../../output/render-server-status.ts');
     // one that does not answer must not hold up the others
     await forEachServerSideBySide(

@@ -22,7 +22,7 @@ export const switchWalCommand: CommandDeclaration = {
   ],
   examples: ['switch-wal main', 'switch-wal --force --archive main'],
   async run({ application, servers, options }) {
-    const { switchServerWal } = await import('../../operations/switch-wal.ts');
+    const { switchServerWal } = await import('../../operations/wal/switch-wal.ts');
     const settings = {
       isForced: options.flag('force'),
       waits: options.flag('archive'),

@@ -8,7 +8,7 @@ export const terminateProcessCommand: CommandDeclaration = {
   examples: ['terminate-process main receive-wal'],
   async run({ application, servers: [server], positionals: [task = ''] }) {
     if (server === undefined) return;
-    const { stopTask } = await import('../../operations/running-tasks.ts');
+    const { stopTask } = await import('../../operations/server/running-tasks.ts');
     await stopTask(server, task, application.context);
   },
 };

@@ -12,8 +12,8 @@ export const verifyBackupCommand: CommandDeclaration = {
   examples: ['verify-backup main latest'],
   async run({ application, servers: [server], positionals: [asked = ''] }) {
     if (server === undefined) return;
-    const { findBackupOrFail } = await import('../../operations/find-backup-or-fail.ts');
-    const { verifyBackup } = await import('../../operations/verify-backup.ts');
+    const { findBackupOrFail } = await import('../../operations/backup/find-backup-or-fail.ts');
+    const { verifyBackup } = await import('../../operations/backup/verify-backup.ts');
     const { backup } = await findBackupOrFail(server, asked);
     await verifyBackup(server, { backup, asked }, application.context);
   },

@@ -1,5 +1,5 @@
 import { serverFor } from '../../assemble.ts';
-import { readBackupRecords } from '../../catalog/backup-records.ts';
+import { readBackupRecords } from '../../catalog/backups/backup-records.ts';
 import type { ConfigurationRequest } from '../../config/find-configuration-file.ts';
 import { loadConfiguration, loadMainConfiguration } from '../../config/load-configuration.ts';
 import type { Server } from '../../config/server.ts';

@@ -1,17 +1,17 @@
 import { copyFile, mkdir, readdir, readFile, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { markKept, readAnnotations } from '../../catalog/annotations.ts';
 import { archivedWalPath } from '../../catalog/archive-layout.ts';
-import { type BackupId, parseBackupId } from '../../catalog/backup.ts';
+import { markKept, readAnnotations } from '../../catalog/backups/annotations.ts';
+import { type BackupId, parseBackupId } from '../../catalog/backups/backup.ts';
 import {
   readBackupRecord,
   removeBackupRecord,
   removeUnfinishedRecords,
   writeBackupRecord,
-} from '../../catalog/backup-records.ts';
+} from '../../catalog/backups/backup-records.ts';
+import type { WalEntry } from '../../catalog/index/wal-entry.ts';
+import { WalIndex } from '../../catalog/index/wal-index.ts';
 import { backupFolder, backupInfoPath } from '../../catalog/server-layout.ts';
-import type { WalEntry } from '../../catalog/wal-entry.ts';
-import { WalIndex } from '../../catalog/wal-index.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
 import { makeFolderDurably, syncFile, syncFolder, writeFileDurably } from '../../shared/durable-file.ts';

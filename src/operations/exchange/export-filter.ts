@@ -2,9 +2,9 @@ import { type Duplex, PassThrough } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { Server } from '../../config/server.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import { requireProgram } from '../../transport/find-program.ts';
-import { failureOf } from '../../transport/program-result.ts';
-import { startProgram } from '../../transport/run-program.ts';
+import { requireProgram } from '../../transport/programs/find-program.ts';
+import { failureOf } from '../../transport/programs/program-result.ts';
+import { startProgram } from '../../transport/programs/run-program.ts';
 import type { ExportCompression } from './export-name.ts';
 
 /** What goes in comes out changed. */

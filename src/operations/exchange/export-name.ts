@@ -1,4 +1,4 @@
-import { type BackupId, parseBackupId } from '../../catalog/backup.ts';
+import { type BackupId, parseBackupId } from '../../catalog/backups/backup.ts';
 
 /** Ways to pack an exported backup, by the ending of its file (docs/reference/since-3.17.md section 2.2). */
 const exportEndings = { gzip: 'tar.gz', bzip2: 'tar.bz2', xz: 'tar.xz' } as const;

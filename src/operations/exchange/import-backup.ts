@@ -1,6 +1,6 @@
 import { access, constants, mkdtemp, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { readBackupRecord } from '../../catalog/backup-records.ts';
+import { readBackupRecord } from '../../catalog/backups/backup-records.ts';
 import { type Identity, readIdentity } from '../../catalog/identity.ts';
 import { backupLockPath, serverLockPath } from '../../catalog/server-layout.ts';
 import { isStoreUrl } from '../../config/option-kind.ts';

@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../../catalog/archive-layout.ts';
-import { type Backup, backupTypeOf } from '../../catalog/backup.ts';
-import { parseBackupInfo } from '../../catalog/backup-info.ts';
+import { type Backup, backupTypeOf } from '../../catalog/backups/backup.ts';
+import { parseBackupInfo } from '../../catalog/backups/backup-info.ts';
 import type { Identity } from '../../catalog/identity.ts';
-import { readLedger } from '../../catalog/read-ledger.ts';
-import { parseWalEntry, type WalEntry } from '../../catalog/wal-entry.ts';
+import { readLedger } from '../../catalog/index/read-ledger.ts';
+import { parseWalEntry, type WalEntry } from '../../catalog/index/wal-entry.ts';
 import type { Server } from '../../config/server.ts';
 import { pathExists } from '../../shared/look.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';

@@ -1,4 +1,4 @@
-import type { Backup } from '../../catalog/backup.ts';
+import type { Backup } from '../../catalog/backups/backup.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { isSegmentSize, type SegmentName, segmentIndex, segmentsBetween } from '../../wal/wal-name.ts';
 

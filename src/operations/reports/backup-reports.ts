@@ -1,5 +1,5 @@
-import type { Backup, BackupId, BackupType } from '../../catalog/backup.ts';
-import type { WalStatistics } from '../../catalog/wal-statistics.ts';
+import type { Backup, BackupId, BackupType } from '../../catalog/backups/backup.ts';
+import type { WalStatistics } from '../../catalog/index/wal-statistics.ts';
 import type { RetentionStatus } from '../../retention/plan-retention.ts';
 
 /** One backup in a list. */

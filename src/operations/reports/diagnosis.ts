@@ -1,6 +1,6 @@
-import type { Backup } from '../../catalog/backup.ts';
-import type { WalEntry } from '../../catalog/wal-entry.ts';
-import type { BackupHostFacts, SystemFacts } from '../system-facts.ts';
+import type { Backup } from '../../catalog/backups/backup.ts';
+import type { WalEntry } from '../../catalog/index/wal-entry.ts';
+import type { BackupHostFacts, SystemFacts } from '../server/system-facts.ts';
 import type { ShownValue } from './server-reports.ts';
 
 /** A value of the configuration and the file that it comes from, or `default`. */

@@ -1,4 +1,4 @@
-import type { StageOutcome } from '../../restore/restore-rates.ts';
+import type { StageOutcome } from '../../restore/plan/restore-rates.ts';
 import type { Timestamp } from '../../shared/timestamp.ts';
 
 /** A line of a configuration file, with its number counted as Barman counts, from 0. */

@@ -1,4 +1,4 @@
-import type { Backup, BackupId, BackupType } from '../../catalog/backup.ts';
+import type { Backup, BackupId, BackupType } from '../../catalog/backups/backup.ts';
 import type { Verdict } from '../../retention/plan-retention.ts';
 
 /** How one backup stands under the policy. */

@@ -1,4 +1,4 @@
-import { describeTarget } from '../../restore/recovery-target.ts';
+import { describeTarget } from '../../restore/target/recovery-target.ts';
 import type { Context } from '../../shared/context.ts';
 import type { RestoreRun } from './restore-run.ts';
 

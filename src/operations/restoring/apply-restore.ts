@@ -1,16 +1,16 @@
 import { join } from 'node:path';
-import { formatBackupInfo } from '../../catalog/backup-info.ts';
+import { formatBackupInfo } from '../../catalog/backups/backup-info.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
-import { fillDestination } from '../../restore/fill-destination.ts';
+import { fillDestination } from '../../restore/fill/fill-destination.ts';
+import { syncWritten } from '../../restore/fill/sync-written.ts';
+import { foldersWrittenTo, markFinished, markUnfinished, writtenFolders } from '../../restore/places/unfinished-restore.ts';
 import {
   isConfiguredElsewhere,
   type MangledConfiguration,
   mangleConfiguration,
   writeRecoverySettings,
-} from '../../restore/mangle-configuration.ts';
-import { hasTargets } from '../../restore/source-configuration.ts';
-import { syncWritten } from '../../restore/sync-written.ts';
-import { foldersWrittenTo, markFinished, markUnfinished, writtenFolders } from '../../restore/unfinished-restore.ts';
+} from '../../restore/recovery/mangle-configuration.ts';
+import { hasTargets } from '../../restore/recovery/source-configuration.ts';
 import type { Context } from '../../shared/context.ts';
 import { placeWals } from './place-wals.ts';
 import type { RestoreRun } from './restore-run.ts';

@@ -1,10 +1,10 @@
 import { backupLockPath } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';
 import { runPostHooks, runPreHooksOrFail } from '../../hooks/run-hooks.ts';
-import type { MangledConfiguration } from '../../restore/mangle-configuration.ts';
-import type { RestorePlan } from '../../restore/restore-plan.ts';
-import { recordRates } from '../../restore/restore-rates.ts';
-import { StageClock } from '../../restore/stage-clock.ts';
+import type { RestorePlan } from '../../restore/plan/restore-plan.ts';
+import { recordRates } from '../../restore/plan/restore-rates.ts';
+import { StageClock } from '../../restore/plan/stage-clock.ts';
+import type { MangledConfiguration } from '../../restore/recovery/mangle-configuration.ts';
 import type { Context } from '../../shared/context.ts';
 import { type FileLock, tryLockFile } from '../../shared/file-lock.ts';
 import { messageOf } from '../../shared/operator-error.ts';

@@ -1,11 +1,11 @@
 import type { Server } from '../../config/server.ts';
-import { localPlace } from '../../restore/local-place.ts';
-import type { Place } from '../../restore/place.ts';
-import { remotePlace } from '../../restore/remote-place.ts';
-import type { RestoreRequest } from '../../restore/restore-options.ts';
+import { localPlace } from '../../restore/places/local-place.ts';
+import type { Place } from '../../restore/places/place.ts';
+import { remotePlace } from '../../restore/places/remote-place.ts';
+import type { RestoreRequest } from '../../restore/plan/restore-options.ts';
 import type { Context } from '../../shared/context.ts';
-import type { Host } from '../../transport/host.ts';
-import { remoteHost } from '../../transport/remote-host.ts';
+import type { Host } from '../../transport/hosts/host.ts';
+import { remoteHost } from '../../transport/hosts/remote-host.ts';
 
 /** Where a restore goes; disposing ends the connection to another host. */
 export interface Site extends AsyncDisposable {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { copyWals, makeWalFolder } from '../../restore/copy-wals.ts';
-import type { Place } from '../../restore/place.ts';
-import { sendWals } from '../../restore/send-wals.ts';
-import { makeStaging } from '../../restore/staging.ts';
+import type { Place } from '../../restore/places/place.ts';
+import { makeStaging } from '../../restore/plan/staging.ts';
+import { copyWals, makeWalFolder } from '../../restore/wal/copy-wals.ts';
+import { sendWals } from '../../restore/wal/send-wals.ts';
 import type { Context } from '../../shared/context.ts';
-import type { Host } from '../../transport/host.ts';
+import type { Host } from '../../transport/hosts/host.ts';
 import type { RestoreRun } from './restore-run.ts';
 
 /** Puts WAL where the restored server looks for it, on either host. */

@@ -3,15 +3,15 @@ import { resolve } from 'node:path';
 import type { Server } from '../../config/server.ts';
 import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
-import { configurationFiles } from '../../restore/mangle-configuration.ts';
-import { planRestore } from '../../restore/plan-restore.ts';
-import { readWaitingWals } from '../../restore/read-archive-facts.ts';
-import { SourceReader } from '../../restore/read-source-content.ts';
-import type { RestoreRequest } from '../../restore/restore-options.ts';
-import type { RestorePlan } from '../../restore/restore-plan.ts';
+import { SourceReader } from '../../restore/content/read-source-content.ts';
+import { planRestore } from '../../restore/plan/plan-restore.ts';
+import { readWaitingWals } from '../../restore/plan/read-archive-facts.ts';
+import type { RestoreRequest } from '../../restore/plan/restore-options.ts';
+import type { RestorePlan } from '../../restore/plan/restore-plan.ts';
+import { configurationFiles } from '../../restore/recovery/mangle-configuration.ts';
 import type { Context } from '../../shared/context.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
-import { runProgram } from '../../transport/run-program.ts';
+import { runProgram } from '../../transport/programs/run-program.ts';
 import { type Site, siteName } from './open-site.ts';
 
 interface Preparation {

@@ -1,5 +1,5 @@
-import { readBackupRecords } from '../../catalog/backup-records.ts';
-import { neighboursOf } from '../../catalog/find-backup.ts';
+import { readBackupRecords } from '../../catalog/backups/backup-records.ts';
+import { neighboursOf } from '../../catalog/backups/find-backup.ts';
 import { backupFolder, backupInfoPath } from '../../catalog/server-layout.ts';
 import { backupHookVariables, recoveryHookVariables } from '../../hooks/hook-variables.ts';
 import type { HookVariables } from '../../hooks/run-hooks.ts';

@@ -1,7 +1,7 @@
 import type { Server } from '../../config/server.ts';
-import type { Place } from '../../restore/place.ts';
-import type { PlannedRestore, RestorePlan } from '../../restore/restore-plan.ts';
-import type { StageClock } from '../../restore/stage-clock.ts';
+import type { Place } from '../../restore/places/place.ts';
+import type { PlannedRestore, RestorePlan } from '../../restore/plan/restore-plan.ts';
+import type { StageClock } from '../../restore/plan/stage-clock.ts';
 import type { Site } from './open-site.ts';
 
 /** One restore under way. */

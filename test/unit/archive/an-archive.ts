@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readLedger } from '../../../src/catalog/read-ledger.ts';
+import { readLedger } from '../../../src/catalog/index/read-ledger.ts';
+import type { WalEntry } from '../../../src/catalog/index/wal-entry.ts';
 import type { ServerLayout } from '../../../src/catalog/server-layout.ts';
 import { xlogdbPath } from '../../../src/catalog/server-layout.ts';
-import type { WalEntry } from '../../../src/catalog/wal-entry.ts';
 import type { Server } from '../../../src/config/server.ts';
 import { filesBelow } from '../catalog/a-catalog.ts';
 import { lonelyServer } from '../check/check-setup.ts';

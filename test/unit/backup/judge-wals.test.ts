@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { judgeWals, readWalFacts, type WalVerdict } from '../../../src/backup/judge-wals.ts';
-import type { Backup } from '../../../src/catalog/backup.ts';
+import type { Backup } from '../../../src/catalog/backups/backup.ts';
 import { aBackup, segmentOf, walOf } from '../catalog/a-backup.ts';
 import { aCatalog } from '../catalog/a-catalog.ts';
 

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { listSource } from '../../../src/backup/list-source.ts';
 import { bytesOf } from '../../../src/shared/file-name.ts';
-import type { Host } from '../../../src/transport/host.ts';
-import { localHost } from '../../../src/transport/local-host.ts';
+import type { Host } from '../../../src/transport/hosts/host.ts';
+import { localHost } from '../../../src/transport/hosts/local-host.ts';
 import { environment } from '../transport/scripts.ts';
 
 /** A host whose find says that, in pieces of some bytes each. */

@@ -1,5 +1,5 @@
-import { type Backup, emptyBackup, parseBackupId } from '../../../src/catalog/backup.ts';
-import { parseWalEntry, type WalEntry } from '../../../src/catalog/wal-entry.ts';
+import { type Backup, emptyBackup, parseBackupId } from '../../../src/catalog/backups/backup.ts';
+import { parseWalEntry, type WalEntry } from '../../../src/catalog/index/wal-entry.ts';
 import { parseSegmentName, parseWalName } from '../../../src/wal/wal-name.ts';
 
 /** Day 2 is `20260102T120000`. */

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readLedger } from '../../../src/catalog/read-ledger.ts';
+import { readLedger } from '../../../src/catalog/index/read-ledger.ts';
+import { parseWalEntry, type WalEntry } from '../../../src/catalog/index/wal-entry.ts';
 import { type ServerLayout, xlogdbPath } from '../../../src/catalog/server-layout.ts';
-import { parseWalEntry, type WalEntry } from '../../../src/catalog/wal-entry.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';
 
 /** The folders of server `main` on a real disk. */

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { writeBackupRecord } from '../../../src/catalog/backup-records.ts';
+import { writeBackupRecord } from '../../../src/catalog/backups/backup-records.ts';
 import { writeIdentityOnce } from '../../../src/catalog/identity.ts';
 import { readKnownCluster } from '../../../src/catalog/known-cluster.ts';
 import { aSegment, systemid } from '../../helpers/wal-segment.ts';

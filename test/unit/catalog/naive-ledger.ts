@@ -1,6 +1,6 @@
-import { parseWalEntry, type WalEntry } from '../../../src/catalog/wal-entry.ts';
-import type { WalLedger } from '../../../src/catalog/wal-ledger.ts';
-import { WalRuns } from '../../../src/catalog/wal-runs.ts';
+import { parseWalEntry, type WalEntry } from '../../../src/catalog/index/wal-entry.ts';
+import type { WalLedger } from '../../../src/catalog/index/wal-ledger.ts';
+import { WalRuns } from '../../../src/catalog/index/wal-runs.ts';
 import { parseSegmentName } from '../../../src/wal/wal-name.ts';
 
 /** Everything that a ledger can be asked, worked out from the text of an index in the simplest way. */

@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Backup, emptyBackup, parseBackupId } from '../../../src/catalog/backup.ts';
-import { writeBackupRecord } from '../../../src/catalog/backup-records.ts';
+import { type Backup, emptyBackup, parseBackupId } from '../../../src/catalog/backups/backup.ts';
+import { writeBackupRecord } from '../../../src/catalog/backups/backup-records.ts';
+import { parseWalEntry, type WalEntry } from '../../../src/catalog/index/wal-entry.ts';
+import { WalIndex } from '../../../src/catalog/index/wal-index.ts';
 import type { ServerLayout } from '../../../src/catalog/server-layout.ts';
-import { parseWalEntry, type WalEntry } from '../../../src/catalog/wal-entry.ts';
-import { WalIndex } from '../../../src/catalog/wal-index.ts';
 import type { CheckTools } from '../../../src/check/check.ts';
 import { loadConfiguration, loadMainConfiguration } from '../../../src/config/load-configuration.ts';
 import type { Server } from '../../../src/config/server.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keyOf, recordFields } from '../../../src/catalog/backup-info.ts';
+import { keyOf, recordFields } from '../../../src/catalog/backups/backup-info.ts';
 import { recordJson } from '../../../src/output/render-backup-record.ts';
 import { backupOf, dictOf, idOf } from './samples.ts';
 

@@ -1,6 +1,6 @@
 // Backups, servers and streams that the renderers are shown.
-import { type Backup, backupTypeOf, emptyBackup, parseBackupId } from '../../../src/catalog/backup.ts';
-import type { WalStatistics } from '../../../src/catalog/wal-statistics.ts';
+import { type Backup, backupTypeOf, emptyBackup, parseBackupId } from '../../../src/catalog/backups/backup.ts';
+import type { WalStatistics } from '../../../src/catalog/index/wal-statistics.ts';
 import type { BackupDetails, BackupSummary } from '../../../src/operations/reports/backup-reports.ts';
 import type { ServerHeading } from '../../../src/operations/reports/server-reports.ts';
 import { isDict, type PythonDict, parsePythonLiteral } from '../../../src/shared/python-literal.ts';

@@ -1,7 +1,7 @@
-import { type Backup, newBackup, parseBackupId } from '../../../src/catalog/backup.ts';
-import type { WalEntry } from '../../../src/catalog/wal-entry.ts';
-import type { ArchiveFacts, RestoreWish } from '../../../src/restore/judge-backup.ts';
-import { WalCoverage } from '../../../src/restore/wal-coverage.ts';
+import { type Backup, newBackup, parseBackupId } from '../../../src/catalog/backups/backup.ts';
+import type { WalEntry } from '../../../src/catalog/index/wal-entry.ts';
+import type { ArchiveFacts, RestoreWish } from '../../../src/restore/guards/judge-backup.ts';
+import { WalCoverage } from '../../../src/restore/wal/wal-coverage.ts';
 import { parseTimestamp } from '../../../src/shared/timestamp.ts';
 import { parseLsn } from '../../../src/wal/lsn.ts';
 import { parseTimelineHistory } from '../../../src/wal/timeline-history.ts';

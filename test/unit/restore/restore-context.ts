@@ -1,5 +1,5 @@
-import { localPlace } from '../../../src/restore/local-place.ts';
-import type { Place } from '../../../src/restore/place.ts';
+import { localPlace } from '../../../src/restore/places/local-place.ts';
+import type { Place } from '../../../src/restore/places/place.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import type { Context } from '../../../src/shared/context.ts';
 import { silentLog } from '../../../src/shared/log.ts';

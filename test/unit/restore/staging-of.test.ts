@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { stagingOf } from '../../../src/restore/restore-options.ts';
+import { stagingOf } from '../../../src/restore/plan/restore-options.ts';
 
 const nothing = { path: undefined, recoveryPath: undefined, localPath: undefined };
 

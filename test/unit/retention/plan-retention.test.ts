@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Backup, type BackupId, type BackupStatus, emptyBackup, parseBackupId } from '../../../src/catalog/backup.ts';
+import {
+  type Backup,
+  type BackupId,
+  type BackupStatus,
+  emptyBackup,
+  parseBackupId,
+} from '../../../src/catalog/backups/backup.ts';
 import { type KeepTarget, planRetention, type Verdict } from '../../../src/retention/plan-retention.ts';
 import { parseRetentionPolicy } from '../../../src/retention/retention-policy.ts';
 import { lsnFromBytes } from '../../../src/wal/lsn.ts';

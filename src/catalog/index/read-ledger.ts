@@ -1,0 +1,20 @@
+import type { Context } from '../../shared/context.ts';
+import type { ServerLayout } from '../server-layout.ts';
+import { readKnownLedger } from './ledger-of-index.ts';
+import type { WalLedger } from './wal-ledger.ts';
+
+/**
+ * What the WAL index names. In the common case that is read from the ledger, and from the index only the lines that were added since.
+ * Where something does not fit, the index is compared, and if need be read, under its lock.
+ * @throws OperatorError `wal-index-invalid`, `lock-failed`, `interrupted` or `file-unreadable`
+ */
+export async function readLedger(
+  layout: ServerLayout,
+  { log, signal }: Partial<Pick<Context, 'log' | 'signal'>> = {},
+): Promise<WalLedger> {
+  const known = await readKnownLedger(layout);
+  if (known !== undefined) return known;
+  const { WalIndex } = await import('./wal-index.ts'); // most readings do without
+  await using index = await WalIndex.openToRead(layout, signal);
+  return await index.ledger(log);
+}

@@ -1,0 +1,177 @@
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CustomCompression } from '../../compression/codec.ts';
+import { checksumOf } from '../../shared/checksum.ts';
+import type { Context } from '../../shared/context.ts';
+import { makeFolderDurably, syncFolder } from '../../shared/durable-file.ts';
+import { type FileLock, lockFile } from '../../shared/file-lock.ts';
+import { pathExists } from '../../shared/look.ts';
+import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
+import type { WalName } from '../../wal/wal-name.ts';
+import { type ServerLayout, serverLockPath, xlogdbPath } from '../server-layout.ts';
+import { addIndexLines } from './add-index-lines.ts';
+import { type FileState, stateOf } from './index-state.ts';
+import { invalidIndexLine } from './invalid-index-line.ts';
+import { LedgerBuilder } from './ledger-builder.ts';
+import type { StoredLedger } from './ledger-file.ts';
+import { readLedgerUnderLock } from './ledger-of-index.ts';
+import { LedgerStore } from './ledger-store.ts';
+import { linesOfArchive } from './lines-of-archive.ts';
+import { linesWithout } from './lines-without.ts';
+import { formatWalEntry, type WalEntry } from './wal-entry.ts';
+import type { WalLedger } from './wal-ledger.ts';
+
+/**
+ * The WAL index under its lock (docs/reference/catalog.md section 7.3). The lock is the leaf of the locking order: hold it for as short as you can,
+ * and never while you wait for anything.
+ */
+export class WalIndex implements AsyncDisposable {
+  readonly #layout: ServerLayout;
+  /** Undefined where nobody can write. */
+  readonly #lock: FileLock | undefined;
+
+  private constructor(layout: ServerLayout, lock: FileLock | undefined) {
+    this.#layout = layout;
+    this.#lock = lock;
+  }
+
+  /** Waits for the lock; an index that is missing is first built from the archive. */
+  static async open(layout: ServerLayout, signal?: AbortSignal): Promise<WalIndex> {
+    const lock = await lockFile(serverLockPath(layout, 'xlogdb'), signal === undefined ? {} : { signal });
+    const index = new WalIndex(layout, lock);
+    try {
+      if (!(await pathExists(xlogdbPath(layout)))) await index.rebuild();
+      return index;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** As {@link open}, to read and nothing else: an index on a file system that is mounted read-only needs no lock. */
+  static async openToRead(layout: ServerLayout, signal?: AbortSignal): Promise<WalIndex> {
+    try {
+      return await WalIndex.open(layout, signal);
+    } catch (error) {
+      const isReadOnly = error instanceof OperatorError && systemCodeOf(error.cause) === 'EROFS';
+      if (!isReadOnly || !(await pathExists(xlogdbPath(layout)))) throw error;
+      return new WalIndex(layout, undefined);
+    }
+  }
+
+  /**
+   * What the file names, from what is known of it where that can be.
+   * @throws OperatorError `wal-index-invalid` naming the line
+   */
+  async ledger(log?: Context['log']): Promise<WalLedger> {
+    return await readLedgerUnderLock(this.#layout, log);
+  }
+
+  /** Adds entries at the end and makes them durable. What a crash left of a line that was being written is cut off. */
+  async append(entries: readonly WalEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await using file = await open(xlogdbPath(this.#layout), 'a+');
+    const before = stateOf(file);
+    const whole = await endOfLastLine(file, before.size);
+    if (whole < before.size) await file.truncate(whole);
+    await file.appendFile(entries.map(formatWalEntry).join(''));
+    await file.sync();
+    await this.#markAppended(before, stateOf(file));
+  }
+
+  /** Replaces the file durably by its other lines. @throws OperatorError `wal-index-invalid` naming the line */
+  async remove(names: ReadonlySet<WalName>): Promise<void> {
+    const path = xlogdbPath(this.#layout);
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    await this.#replace(linesWithout(file, names), size);
+  }
+
+  /**
+   * Writes the index anew from what lies in the archive, sorted by folder and name (docs/reference/catalog.md section 7.4). Partial segments are
+   * indexed too, so that they go when their time comes. A compression of the server's own is only recognised where it is given; where a
+   * file that is neither WAL nor recognised has a line, the compression of that line stays.
+   */
+  async rebuild(custom?: CustomCompression): Promise<RebuildCounts> {
+    const counts = { history: 0, backupLabels: 0, walFiles: 0 };
+    const known = await this.#knownForms();
+    await this.#replace(linesOfArchive(this.#layout, { custom, known }, counts));
+    await rm(join(this.#layout.wals, 'xlog.db'), { force: true }); // where releases before 3.13 had it
+    return counts;
+  }
+
+  /** Nothing where the index is missing or broken, which is what a rebuild is for. */
+  async #knownForms(): Promise<WalLedger | undefined> {
+    try {
+      return (await pathExists(xlogdbPath(this.#layout))) ? await this.ledger() : undefined;
+    } catch (error) {
+      if (error instanceof OperatorError) return undefined;
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lock?.release();
+  }
+
+  /** What was known of the file is so still; where that was not certain, the next reader compares. */
+  async #markAppended(before: FileState, after: FileState): Promise<void> {
+    const store = new LedgerStore(this.#layout);
+    const known = store.ledgerFor(before);
+    if (known !== undefined) await store.mark(known, after);
+  }
+
+  /** @param most bytes that there may be, where that is known */
+  async #replace(pieces: AsyncIterable<Buffer>, most = 0): Promise<void> {
+    const path = xlogdbPath(this.#layout);
+    await makeFolderDurably(dirname(path));
+    // a fixed name: the lock is ours, and what a crash leaves is overwritten by the next run
+    const temporary = `${path}.tmp`;
+    const file = await open(temporary, 'w');
+    try {
+      const known = await writePieces({ file, path, most }, pieces);
+      await file.sync();
+      await rename(temporary, path);
+      await syncFolder(dirname(path));
+      const store = new LedgerStore(this.#layout);
+      await store.write(known);
+      await store.mark(known, stateOf(file));
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+export interface RebuildCounts {
+  readonly history: number;
+  readonly backupLabels: number;
+  readonly walFiles: number;
+}
+
+interface NewIndex {
+  readonly file: FileHandle;
+  readonly path: string;
+  readonly most: number;
+}
+
+/** @param pieces whole lines */
+async function writePieces({ file, path, most }: NewIndex, pieces: AsyncIterable<Buffer>): Promise<StoredLedger> {
+  const builder = new LedgerBuilder(undefined, most);
+  let [end, checksum, lines] = [0, 0, 0];
+  for await (const piece of pieces) {
+    await file.write(piece, 0, piece.length, end);
+    const whole = addIndexLines(piece, builder, (line, before) => {
+      throw invalidIndexLine(line, path, lines + before + 1);
+    });
+    lines += whole.lines;
+    end += piece.length;
+    checksum = checksumOf(piece, checksum);
+  }
+  return { ledger: builder.build(), end, checksum };
+}
+
+async function endOfLastLine(file: Awaited<ReturnType<typeof open>>, size: number): Promise<number> {
+  const length = Math.min(size, 4096);
+  const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+  return size - length + buffer.lastIndexOf(0x0a) + 1;
+}

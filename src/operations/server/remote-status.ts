@@ -1,0 +1,233 @@
+import { nodesOf } from '../../config/nodes-of-server.ts';
+import type { Server } from '../../config/server.ts';
+import { shortAnswerMs } from '../../postgres/answering-within.ts';
+import { type ClientProgramName, findClientProgram, isCompatible } from '../../postgres/client-programs.ts';
+import type { Connection } from '../../postgres/connect.ts';
+import { mayWaitFor } from '../../postgres/may-wait-for.ts';
+import { parseStandbyNames } from '../../postgres/parse-standby-names.ts';
+import { identifySystem } from '../../postgres/replication-commands.ts';
+import type { ServerNodes } from '../../postgres/server-nodes.ts';
+import {
+  readArchiverStatistics,
+  readClusterSize,
+  readCurrentPosition,
+  readIncludedFiles,
+  readIsInRecovery,
+  readPrivileges,
+  readReplicationSlot,
+  readSegmentSize,
+  readServerVersion,
+  readSetting,
+  readSystemId,
+} from '../../postgres/server-queries.ts';
+import type { Context } from '../../shared/context.ts';
+import { messageOf, OperatorError } from '../../shared/operator-error.ts';
+import { PythonFloat } from '../../shared/python-literal.ts';
+import { formatLsn } from '../../wal/lsn.ts';
+import type { ShownValue } from '../reports/server-reports.ts';
+import { shown, shownDecimal, shownTime } from './python-words.ts';
+
+type Values = Record<string, ShownValue>;
+
+const oldestServer = 90_600;
+const slotsSince = 90_400;
+
+/** The live state of a server as `show-servers` prints it (docs/reference/cli.md section 6.4); what cannot be asked is `None`. */
+export async function readRemoteStatus(server: Server, context: Pick<Context, 'signal'>): Promise<Readonly<Values>> {
+  const values: Values = {};
+  const nodes = nodesOf(server);
+  const version = await addQueried(server, { nodes, values }, context);
+  await addStreaming(server, { nodes, values }, context);
+  const { backup_method: method, streaming_archiver: isStreaming } = server.config.options;
+  if (method === 'postgres') {
+    await addProgram('pg_basebackup', { server, version, values, prefix: 'pg_basebackup' });
+    values['pg_basebackup_bwlimit'] = shown(values['pg_basebackup_installed']?.json === true ? true : undefined);
+    values['pg_basebackup_tbls_mapping'] = shown(values['pg_basebackup_installed']?.json === true ? true : undefined);
+  }
+  if (isStreaming) {
+    await addProgram('pg_receivewal', { server, version, values, prefix: 'pg_receivexlog' });
+    const isUsable = version !== undefined && values['pg_receivexlog_installed']?.json === true;
+    values['pg_receivexlog_supports_slots'] = shown(isUsable ? true : undefined);
+    values['pg_receivexlog_synchronous'] ??= shown(undefined);
+  }
+  return values;
+}
+
+interface Asked {
+  readonly nodes: ServerNodes;
+  readonly values: Values;
+}
+
+async function addQueried(
+  server: Server,
+  { nodes, values }: Asked,
+  { signal }: Pick<Context, 'signal'>,
+): Promise<number | undefined> {
+  const { conninfo, archiver } = server.config.options;
+  if (archiver) Object.assign(values, unknown(['archive_command', 'archive_mode']));
+  if (conninfo === undefined) return undefined;
+  try {
+    await using connection = await nodes.queries(signal, shortAnswerMs);
+    return await addFromConnection(server, connection, values);
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    values['connection_error'] = shown(error.asBarman ?? messageOf(error));
+    Object.assign(values, unknown(unknownWhenDown));
+    return undefined;
+  }
+}
+
+/** Keys that are shown even when nobody can be asked. */
+const unknownWhenDown = [
+  'current_xlog',
+  'data_directory',
+  'is_in_recovery',
+  'is_superuser',
+  'postgres_systemid',
+  'replication_slot',
+  'replication_slot_support',
+  'server_txt_version',
+  'synchronous_standby_names',
+  'version_supported',
+] as const;
+
+function unknown(keys: readonly string[]): Values {
+  return Object.fromEntries(keys.map((key) => [key, shown(undefined)]));
+}
+
+async function addFromConnection(server: Server, connection: Connection, values: Values): Promise<number> {
+  const version = await readServerVersion(connection);
+  const privileges = await readPrivileges(connection, version.number);
+  const isInRecovery = await readIsInRecovery(connection);
+  const setting = async (name: string): Promise<ShownValue> => shown(await readSetting(connection, name));
+  const standbyNames = parseStandbyNames((await readSetting(connection, 'synchronous_standby_names')) ?? '');
+  const { slot_name: slotName, streaming_archiver: isStreaming } = server.config.options;
+  Object.assign(values, {
+    replication_slot: shown(undefined),
+    server_txt_version: shown(version.text),
+    version_supported: shown(version.number >= oldestServer),
+    is_superuser: shown(privileges.isSuperuser),
+    has_backup_privileges: shown(privileges.canBackUp),
+    has_monitoring_privileges: shown(privileges.canMonitor),
+    is_in_recovery: shown(isInRecovery),
+    current_size: shownDecimal(await readClusterSize(connection)),
+    postgres_systemid: shown(await readSystemId(connection)),
+    xlog_segment_size: shown(await readSegmentSize(connection)),
+    replication_slot_support: shown(version.number >= slotsSince),
+    archive_timeout: shown(secondsOf(await readSetting(connection, 'archive_timeout'))),
+    checkpoint_timeout: shown(secondsOf(await readSetting(connection, 'checkpoint_timeout'))),
+    synchronous_standby_names: shown(standbyNames.length === 0 ? [''] : standbyNames),
+  } satisfies Values);
+  for (const name of [
+    'config_file',
+    'data_checksums',
+    'data_directory',
+    'hba_file',
+    'hot_standby',
+    'ident_file',
+    'max_replication_slots',
+    'max_wal_senders',
+    'wal_compression',
+    'wal_level',
+  ]) {
+    values[name] = await setting(name);
+  }
+  const keepName = version.number >= 130_000 ? 'wal_keep_size' : 'wal_keep_segments';
+  values[keepName] = await setting(keepName);
+  const included = await readIncludedFiles(connection);
+  if (included.length > 0) values['included_files'] = shown(included);
+  if (slotName !== undefined) {
+    const slot = await readReplicationSlot(connection, slotName);
+    values['replication_slot'] = slot === undefined ? shown(undefined) : slotWords(slot);
+  }
+  const position = await readCurrentPosition(connection);
+  values['current_lsn'] = shown(formatLsn(position.lsn));
+  values['current_xlog'] = shown(position.segment);
+  if (isStreaming)
+    values['pg_receivexlog_synchronous'] = shown(mayWaitFor(server.config.options.streaming_archiver_name, standbyNames));
+  if (server.config.options.archiver) await addArchiver(connection, { version: version.number, values });
+  return version.number;
+}
+
+/** EXTRACT gives a numeric since that version, which Barman prints in all its digits and as a text in JSON. */
+const numericExtractSince = 140_000;
+
+async function addArchiver(
+  connection: Connection,
+  { version, values }: { readonly version: number; readonly values: Values },
+): Promise<void> {
+  const statistics = await readArchiverStatistics(connection);
+  const { archivedPerSecond: rate } = statistics;
+  Object.assign(values, {
+    archive_command: shown(await readSetting(connection, 'archive_command')),
+    archive_mode: shown(await readSetting(connection, 'archive_mode')),
+    archived_count: shown(statistics.archivedCount),
+    current_archived_wals_per_second:
+      rate === undefined || version >= numericExtractSince ? shownDecimal(rate) : shown(new PythonFloat(Number(rate))),
+    failed_count: shown(statistics.failedCount),
+    is_archiving: shown(statistics.isArchiving),
+    last_archived_time: shownTime(statistics.lastArchivedTime),
+    last_archived_wal: shown(statistics.lastArchivedWal),
+    last_failed_time: shownTime(statistics.lastFailedTime),
+    last_failed_wal: shown(statistics.lastFailedWal),
+    stats_reset: shownTime(statistics.statsReset),
+  } satisfies Values);
+}
+
+async function addStreaming(server: Server, { nodes, values }: Asked, { signal }: Pick<Context, 'signal'>): Promise<void> {
+  const { streaming_conninfo: conninfo, backup_method: method, streaming_archiver: isStreaming } = server.config.options;
+  if (conninfo === undefined || (method !== 'postgres' && !isStreaming)) return;
+  values['streaming_supported'] = shown(true);
+  try {
+    await using connection = await nodes.replication('barman', signal);
+    const { systemid, timeline, position } = await identifySystem(connection);
+    values['connection_error'] ??= shown(undefined);
+    values['streaming'] = shown(true);
+    values['streaming_systemid'] = shown(systemid);
+    values['timeline'] = shown(timeline);
+    values['xlogpos'] = shown(position === undefined ? undefined : formatLsn(position));
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    Object.assign(values, unknown(['streaming', 'streaming_supported', 'streaming_systemid', 'timeline', 'xlogpos']));
+    values['connection_error'] ??= shown(error.asBarman ?? messageOf(error));
+  }
+}
+
+interface ProgramQuestion {
+  readonly server: Server;
+  readonly version: number | undefined;
+  readonly values: Values;
+  readonly prefix: string;
+}
+
+async function addProgram(name: ClientProgramName, { server, version, values, prefix }: ProgramQuestion): Promise<void> {
+  const { programPath: path, environment } = server;
+  const program = await findClientProgram(name, { path, environment, serverVersion: version ?? 0 });
+  values[`${prefix}_installed`] = shown(program !== undefined);
+  values[`${prefix}_path`] = shown(program?.path);
+  values[`${prefix}_version`] = shown(program?.versionText);
+  values[`${prefix}_compatible`] = shown(
+    program === undefined || version === undefined ? undefined : isCompatible(program, version),
+  );
+}
+
+function slotWords({
+  name,
+  isActive,
+  restartLsn,
+}: {
+  name: string;
+  isActive: boolean;
+  restartLsn: Parameters<typeof formatLsn>[0] | undefined;
+}): ShownValue {
+  const lsn = restartLsn === undefined ? 'None' : `'${formatLsn(restartLsn)}'`;
+  const text = `Record(slot_name='${name}', active=${isActive ? 'True' : 'False'}, restart_lsn=${lsn})`;
+  return { text, json: text };
+}
+
+/** `5min`, `30s`, `0`: settings with a unit, in seconds. */
+function secondsOf(text: string | undefined): number | undefined {
+  const [, count, unit = 's'] = /^(\d+)(ms|s|min|h|d)?$/.exec(text ?? '') ?? [];
+  const factor = { ms: 0.001, s: 1, min: 60, h: 3_600, d: 86_400 }[unit];
+  return count === undefined || factor === undefined ? undefined : Number(count) * factor;
+}

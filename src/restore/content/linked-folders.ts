@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { failureOf } from '../../transport/programs/program-result.ts';
+import { walKindOf } from '../../wal/wal-name.ts';
+import { refuseCatalog, unwritable } from '../guards/judge-destination.ts';
+import type { Judging } from '../guards/judged-destination.ts';
+import type { Refuse } from '../guards/refusals.ts';
+import type { Place } from '../places/place.ts';
+import { isWithin } from '../plan/plan-destination.ts';
+import { emptiedFolders, type KeptLink, walFolders } from './restored-files.ts';
+
+/** Where the WAL of the cluster that a delta restore overwrites is kept: it may hold the last transactions. */
+export const asideWalFolder = 'pg_wal.before-restore';
+const otherWalNames = /^(?:archive_status|summaries|xlogtemp\..*)$/;
+const shownLinks = 10;
+/** So that a command line does not become too long. */
+const namesAtOnce = 500;
+
+/**
+ * Looks at the symbolic links of an older copy. Those of the folders for WAL and logs are kept: nothing of a backup goes through them but WAL. All others give
+ * way to what the backup has, because an earlier backup may have brought them, and what follows could be led anywhere; both paths of each are told.
+ */
+export async function judgeLinks(
+  judging: Judging,
+  refuse: Refuse,
+): Promise<{ readonly kept: readonly KeptLink[]; readonly told: readonly string[] }> {
+  const { plan, place, isDelta } = judging;
+  const { destination } = plan;
+  if (!isDelta || (await place.find(destination)) === undefined) return { kept: [], told: [] };
+  const kept: KeptLink[] = [];
+  const told: string[] = [];
+  let others = 0;
+  for (const [path, text] of await place.linksBelow(destination)) {
+    if (/^pg_tblspc\/\d+$/.test(path)) continue; // made anew
+    const whole = join(destination, path);
+    const target = emptiedFolders.has(path) ? await foreignFolder(judging, whole) : undefined;
+    if (target === undefined) {
+      if (others++ < shownLinks)
+        told.push(`${whole} is a symbolic link to ${text}: what the backup has takes its place, ${text} stays as it is`);
+      continue;
+    }
+    const folder = { path: target, what: `the folder that ${whole} is a link to,` };
+    await refuseCatalog(folder, judging, refuse);
+    if (!(await place.isWritable(target))) refuse(unwritable(folder));
+    kept.push({ name: path, target });
+    told.push(`${whole} is a symbolic link to ${target} and is kept: ${whatHappens(path, target)}`);
+  }
+  if (others > shownLinks) told.push(`${String(others - shownLinks)} more symbolic links give way to what the backup has`);
+  return { kept, told };
+}
+
+function whatHappens(name: string, target: string): string {
+  return walFolders.has(name)
+    ? `WAL goes there, and what lies there now to ${join(target, asideWalFolder)}`
+    : 'what lies there stays';
+}
+
+/** Puts the WAL that lies behind a kept link aside, and what an earlier attempt left away; what PostgreSQL does not know stays. */
+export async function clearLinkedWal(place: Place, { target }: KeptLink): Promise<void> {
+  const names = (await place.namesIn(target)) ?? [];
+  const paths = names
+    .filter((name) => walKindOf(name) !== undefined || otherWalNames.test(name))
+    .map((name) => join(target, name));
+  const aside = join(target, asideWalFolder);
+  const isDone = names.includes(asideWalFolder);
+  const half = `${aside}.part`; // has its name when all is in it
+  if (!isDone) await place.makeFolder(half);
+  for (let first = 0; first < paths.length; first += namesAtOnce) {
+    const some = paths.slice(first, first + namesAtOnce);
+    if (!isDone) await place.moveInto(half, some);
+    else {
+      const result = await place.run(['rm', '-rf', '--', ...some]);
+      if (result.exitCode !== 0) throw failureOf(result, `removing WAL in ${target}`);
+    }
+  }
+  if (!isDone) await place.rename(half, aside);
+}
+
+/** The folder behind a link, when it is one and has nothing to do with those that are restored. */
+async function foreignFolder({ plan, place }: Judging, path: string): Promise<string | undefined> {
+  const target = await place.realPath(path);
+  if ((await place.find(target))?.kind !== 'folder') return undefined;
+  for (const restored of [plan.destination, ...plan.tablespaces.map(({ location }) => location)]) {
+    const real = await place.realPath(restored);
+    if (isWithin(target, real) || isWithin(real, target)) return undefined;
+  }
+  return target;
+}

@@ -1,0 +1,11 @@
+import { join } from 'node:path';
+import { failureOf } from '../../transport/programs/program-result.ts';
+import type { Place } from '../places/place.ts';
+
+/** Lets the group into a data folder whose own folders it may read: a tar file and `pg_combinebackup` say nothing of the folder itself. */
+export async function allowGroup(place: Pick<Place, 'find' | 'run'>, dataFolder: string): Promise<void> {
+  const mode = (await place.find(join(dataFolder, 'base')))?.mode ?? 0;
+  if ((mode & 0o777) !== 0o750) return;
+  const result = await place.run(['chmod', '0750', '--', dataFolder]);
+  if (result.exitCode !== 0) throw failureOf(result, `letting the group into ${dataFolder}`);
+}

@@ -1,0 +1,32 @@
+import type { Backup } from '../../catalog/backups/backup.ts';
+import type { ServerLayout } from '../../catalog/server-layout.ts';
+import { OperatorError } from '../../shared/operator-error.ts';
+import type { Place } from '../places/place.ts';
+import type { DestinationPlan } from '../plan/plan-destination.ts';
+
+/** What is looked at before a restore writes anything. */
+export interface Judging {
+  readonly plan: DestinationPlan;
+  readonly place: Place;
+  /** Of the server; its folders are on this host. */
+  readonly layout: ServerLayout;
+  readonly backup: Pick<Backup, 'version' | 'systemid' | 'pgdata'>;
+  /** Files that are there are brought to the state of the backup. */
+  readonly isDelta: boolean;
+}
+
+/** A folder that a restore writes to, and what it is called in messages. */
+export interface Folder {
+  readonly path: string;
+  readonly what: string;
+}
+
+/** One that is there. */
+export interface FullFolder extends Folder {
+  readonly names: readonly string[];
+}
+
+/** The reason against a destination. */
+export function unusable(message: string, hint?: string): OperatorError {
+  return new OperatorError('destination-unusable', message, hint === undefined ? {} : { hint });
+}

@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { controlFile } from '../content/restored-files.ts';
+import type { Place } from '../places/place.ts';
+import { type FullFolder, type Judging, unusable } from './judged-destination.ts';
+import type { Refuse } from './refusals.ts';
+
+/** What lies at the top of a data folder, and what a restore adds there. */
+const clusterNames =
+  /^(?:global|base|log|pg_[a-z]+|PG_VERSION|backup_(?:label|manifest)(?:\..*)?|postgresql(?:\.auto)?\.conf(?:\.origin)?|current_logfiles|barman_wal|\.barman-recover\.info|\.pgcellar-(?:combined|restoring))$/;
+
+/**
+ * Refuses a folder that has something in it, and tells what that looks like: a cluster, or what a restore left that did not come to its end.
+ * @param unfinished the folders of such a restore, where it noted them
+ */
+export async function refuseFullFolder(
+  { plan, place }: Judging,
+  { path, what, names, unfinished }: FullFolder & { readonly unfinished: readonly string[] },
+  refuse: Refuse,
+): Promise<void> {
+  const isUnfinished = unfinished.includes(path) || (await isHalfRestored(place, path, names));
+  const isCluster = names.includes('PG_VERSION') || names.some((name) => /^PG_\d+(?:\.\d+)?_\d+$/.test(name));
+  const shown = `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
+  const holds = isCluster && !isUnfinished ? `holds the files of a cluster: ${shown}` : `it has ${shown}`;
+  const isTablespace = what.startsWith('the place of tablespace');
+  const left = path === plan.destination ? await fullOnes(place, unfinished.length > 0 ? unfinished : [path]) : [path];
+  const wayOut = isTablespace
+    ? 'choose an empty or new folder with --tablespace NAME:FOLDER'
+    : 'choose an empty or new folder; only --delta-restore works on files that are there';
+  refuse(
+    unusable(
+      `${what} ${path} is not empty: ${holds}`,
+      isUnfinished
+        ? `a restore to ${path === plan.destination ? 'it' : plan.destination} did not come to its end: remove what it left in ${left.join(' and ')}, and try again`
+        : wayOut,
+    ),
+  );
+}
+
+/** One of Barman's, or of which the note is gone. */
+async function isHalfRestored(place: Place, path: string, names: readonly string[]): Promise<boolean> {
+  const isLike = ['base', 'PG_VERSION'].some((name) => names.includes(name)) || names.every((name) => clusterNames.test(name));
+  return isLike && (await place.find(join(path, controlFile))) === undefined;
+}
+
+async function fullOnes(place: Place, folders: readonly string[]): Promise<readonly string[]> {
+  const full: string[] = [];
+  for (const folder of folders) if (((await place.namesIn(folder)) ?? []).length > 0) full.push(folder);
+  return full;
+}

@@ -1,0 +1,86 @@
+import { Writable } from 'node:stream';
+import { archivedWalPath } from '../../catalog/archive-layout.ts';
+import type { WalEntry } from '../../catalog/index/wal-entry.ts';
+import { readPlainSegment, segmentProblem } from '../../catalog/wal/segment-content.ts';
+import type { Server } from '../../config/server.ts';
+import { storageOf, type WalStorage, writePlainWal } from '../../encryption/stored-wal.ts';
+import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
+import { pathExists } from '../../shared/look.ts';
+import { OperatorError } from '../../shared/operator-error.ts';
+import { segmentOf } from '../../wal/wal-name.ts';
+import type { WaitingWal } from '../plan/read-archive-facts.ts';
+import type { WalToCopy } from '../wal/select-wals.ts';
+
+const filesAtOnce = 16;
+
+/**
+ * Looks whether WAL can be copied as it is planned, before anything is written: every file is there, and one of each form (compression, encryption) is read, so
+ * that a program, a passphrase or a key that is missing is known.
+ * @param waiting WAL that will be archived first; it lies plain where it waits
+ * @throws OperatorError `wal-not-found`, `program-missing`, `decryption-failed`, `configuration-invalid` or `file-unreadable`
+ */
+export async function requireReadableWals(
+  server: Server,
+  copies: readonly WalToCopy[],
+  waiting: readonly WaitingWal[] = [],
+): Promise<void> {
+  const waits = new Set<string>(waiting.map(({ entry }) => entry.name));
+  const archived = copies.filter(({ entry }) => !waits.has(entry.name));
+  const firstOfForm = new Map<string, string>();
+  for (const { entry } of archived) {
+    const form = `${entry.compression ?? ''} ${entry.encryption ?? ''}`;
+    if (form !== ' ' && !firstOfForm.has(form)) firstOfForm.set(form, archivedWalPath(server.layout, entry.name));
+  }
+  await requireThere(server, archived);
+  const storage = storageOf(server);
+  for (const { entry } of archived) requireUsable(archivedWalPath(server.layout, entry.name), entry, storage);
+  for (const path of firstOfForm.values()) await writePlainWal(path, nowhere(), storage);
+}
+
+/** The error for a WAL file that only the index knows. */
+export function notThere(server: Server, path: string, cause?: unknown): OperatorError {
+  return new OperatorError(
+    'wal-not-found',
+    `the index of server '${server.config.name}' names a WAL file that is not there: ${path}`,
+    { hint: 'rebuild-xlogdb writes the index anew from what is there', cause },
+  );
+}
+
+async function requireThere(server: Server, archived: readonly WalToCopy[]): Promise<void> {
+  const missing: string[] = [];
+  await forEachAtOnce(archived, filesAtOnce, async ({ entry }) => {
+    const path = archivedWalPath(server.layout, entry.name);
+    if (!(await pathExists(path))) missing.push(path);
+  });
+  const [first] = missing.toSorted();
+  if (first !== undefined) throw notThere(server, first);
+}
+
+/**
+ * The first page is looked at where it lies plain; what the index knows to be packed must be recognised as that, or its bytes would be
+ * restored as they are.
+ * @throws OperatorError `wal-stream-invalid`
+ */
+export function requireUsable(path: string, { name, compression, encryption }: WalEntry, storage: WalStorage): void {
+  const segment = segmentOf(name);
+  if (segment === undefined || name.endsWith('.backup')) return;
+  const content = readPlainSegment(path, storage);
+  if (content === undefined) return;
+  const isPacked = compression !== null || encryption !== null;
+  const problem =
+    content.kind === 'foreign-matter' && isPacked
+      ? `it is stored with ${compression ?? encryption ?? ''}, says the index, and not recognised as that`
+      : segmentProblem(content, segment);
+  if (problem === undefined) return;
+  throw new OperatorError('wal-stream-invalid', `the WAL segment ${path} cannot be restored: ${problem}`, {
+    hint: 'restore to a target before it, or with --get-wal',
+  });
+}
+
+function nowhere(): Writable {
+  return new Writable({
+    write(_chunk, _encoding, done) {
+      done();
+    },
+  });
+}
