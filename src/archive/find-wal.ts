@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
+import { kindOfArrival } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { parseWalName, segmentName, segmentOf, segmentParts, type WalName } from '../wal/wal-name.ts';
 
@@ -15,13 +16,21 @@ export function walCandidates(layout: ServerLayout, name: WalName, { allowsParti
   return [archived, incoming, streaming, ...(allowsPartial && segmentOf(name) === name ? partials : []), archived];
 }
 
+/** Whether a candidate lies in the archive: the other folders are filled by others. */
+export function isArchivedPath({ wals }: ServerLayout, path: string): boolean {
+  return path.startsWith(`${wals}/`);
+}
+
 /** First of the candidates that exists. */
 export async function findWal(
   layout: ServerLayout,
   name: WalName,
   options: { allowsPartial: boolean },
 ): Promise<string | undefined> {
-  for (const path of walCandidates(layout, name, options)) if (await isFile(path)) return path;
+  for (const path of walCandidates(layout, name, options)) {
+    if (!isArchivedPath(layout, path) && kindOfArrival(path) !== 'file') continue;
+    if (await isFile(path)) return path;
+  }
   return undefined;
 }
 

@@ -8,8 +8,10 @@ import type { Server } from '../config/server.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
 import type { Clock } from '../shared/clock.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { formatSize } from '../shared/units.ts';
 import { type FirstPage, misplacement } from '../wal/first-page.ts';
 import { segmentOf, type WalName } from '../wal/wal-name.ts';
+import { mostArrivingBytes } from './receive-member.ts';
 
 /** Whether a file may enter the archive. */
 export type ArrivalVerdict =
@@ -46,6 +48,11 @@ export async function judgeArrival(arrived: Arrived, { clock }: { readonly clock
   const isSettled = arrived.isFinished || (await hasSettled(path, clock));
   const storage = arrivalsOf(storageOf(server));
   try {
+    const { size } = await stat(path);
+    if (size > mostArrivingBytes(name)) {
+      const error = notAllThere(path, `has ${formatSize(size)}: PostgreSQL makes no such file as large`);
+      return isSettled ? { kind: 'stuck', error } : { kind: 'growing' };
+    }
     if (segmentOf(name) === undefined || name.endsWith('.backup')) return await judgeText(path, storage, isSettled);
     const content = await readSegmentContent(path, storage);
     return judgeSegment(content, arrived, isSettled);

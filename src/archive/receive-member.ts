@@ -48,8 +48,13 @@ export async function receiveFile(
 const mostBytesOf: Readonly<Record<string, number>> = { history: 1024 ** 2, 'backup-label': 1024 ** 2 };
 const mostSegmentBytes = 1024 ** 3 + 1024 ** 2; // compressed it may be a little larger
 
+/** What no file of that name has more bytes than, stored in whatever form. */
+export function mostArrivingBytes(name: string): number {
+  return mostBytesOf[walKindOf(name) ?? ''] ?? mostSegmentBytes;
+}
+
 function refuseHuge(name: string, { size }: Header): void {
-  if (size <= (mostBytesOf[walKindOf(name) ?? ''] ?? mostSegmentBytes)) return;
+  if (size <= mostArrivingBytes(name)) return;
   throw new OperatorError('wal-stream-invalid', `'${name}' has ${formatSize(size)}: PostgreSQL makes no such file as large`);
 }
 

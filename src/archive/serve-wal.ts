@@ -14,10 +14,11 @@ import { copyToDescriptor } from '../shared/copy-to-descriptor.ts';
 import type { ErrorCode } from '../shared/error-codes.ts';
 import { fillFile } from '../shared/fill-file.ts';
 import type { Log } from '../shared/log.ts';
+import { kindOfArrival } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import { type SegmentName, segmentOf, type WalName } from '../wal/wal-name.ts';
-import { walCandidates } from './find-wal.ts';
+import { isArchivedPath, walCandidates } from './find-wal.ts';
 import { unfinishedCopy } from './unfinished-copy.ts';
 
 /** In which form a WAL file goes out. */
@@ -46,8 +47,12 @@ export async function serveWal(options: ServeOptions, log: Log): Promise<string>
   const storage = storageOf(server);
   const refused: OperatorError[] = [];
   for (const path of walCandidates(server.layout, name, { allowsPartial })) {
-    const isArchived = path.startsWith(`${server.layout.wals}/`);
+    const isArchived = isArchivedPath(server.layout, path);
     const storageHere = isArchived ? storage : arrivalsOf(storage);
+    if (!isArchived && kindOfArrival(path) === 'other') {
+      refused.push(unreadableWal(path, 'it is no regular file'));
+      continue;
+    }
     if (await hasVanished(path, storageHere)) continue;
     if (path.startsWith(`${server.layout.incoming}/`) && unfinishedCopy(path) !== undefined) continue;
     const problem = await problemOf(path, { server, name, storage: storageHere, isArchived });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Backup } from '../catalog/backups/backup.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
-import { namesIn, pathExists } from '../shared/look.ts';
+import { kindOfArrival, namesIn, pathExists } from '../shared/look.ts';
 import { parseSegmentName, type SegmentName, segmentsBetween, timelineOf, walKindOf } from '../wal/wal-name.ts';
 
 /** What is known about the WAL that a backup needs. */
@@ -16,7 +16,7 @@ interface WalFacts {
   /** Names in the archive, on the timeline of the backup's begin. */
   readonly isArchived: (name: SegmentName) => Promise<boolean>;
   /** Whether a file waits to be archived: a gap may close by itself. */
-  readonly isWaiting: (name: SegmentName) => Promise<boolean>;
+  readonly isWaiting: (name: SegmentName) => boolean;
   /** Greatest archived segment of that timeline. */
   readonly last: SegmentName | undefined;
 }
@@ -33,7 +33,7 @@ export async function judgeWals(backup: Backup, facts: WalFacts): Promise<WalVer
   for (const name of segmentsBetween(beginWal, endWal, backup.xlogSegmentSize)) {
     if (await facts.isArchived(name)) continue;
     const isGap = facts.last !== undefined && name < facts.last;
-    return isGap && !(await facts.isWaiting(name)) ? { kind: 'lost', missing: name } : { kind: 'waiting', for: name };
+    return isGap && !facts.isWaiting(name) ? { kind: 'lost', missing: name } : { kind: 'waiting', for: name };
   }
   return { kind: 'complete' };
 }
@@ -43,8 +43,7 @@ export async function readWalFacts(layout: ServerLayout, backup: Backup): Promis
   const timeline = backup.beginWal === null ? 0 : timelineOf(backup.beginWal);
   return {
     isArchived: (name) => pathExists(archivedWalPath(layout, name)),
-    isWaiting: async (name) =>
-      (await pathExists(join(layout.incoming, name))) || (await pathExists(join(layout.streaming, name))),
+    isWaiting: (name) => [layout.incoming, layout.streaming].some((folder) => kindOfArrival(join(folder, name)) === 'file'),
     last: await lastArchivedSegment(layout, timeline),
   };
 }

@@ -1,4 +1,4 @@
-import { type BigIntStats, type Dirent, readdirSync } from 'node:fs';
+import { type BigIntStats, type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { nameOf, onDisk } from './file-name.ts';
 import { OperatorError, systemCodeOf } from './operator-error.ts';
@@ -11,6 +11,20 @@ export async function pathExists(path: string): Promise<boolean> {
   } catch (error) {
     if (isMissing(error)) return false;
     throw unreadable(path, error);
+  }
+}
+
+/**
+ * What lies where somebody else puts files: only a regular file may be opened. A link may lead to any file of ours, and whoever opens a named pipe waits for
+ * ever. Looks at once.
+ * @throws what the file system says, unless there is nothing
+ */
+export function kindOfArrival(path: string): 'file' | 'other' | 'missing' {
+  try {
+    return lstatSync(path).isFile() ? 'file' : 'other';
+  } catch (error) {
+    if (isMissing(error)) return 'missing';
+    throw error;
   }
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { StoringServer } from '../../encryption/stored-wal.ts';
 import { BoundedSink } from '../../shared/bounded-sink.ts';
 import type { Context } from '../../shared/context.ts';
+import { kindOfArrival } from '../../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { throwIfInterrupted } from '../../shared/throw-if-interrupted.ts';
 import { lastTransactionEnd } from '../../wal/last-transaction-end.ts';
@@ -73,7 +74,9 @@ export async function readLastTransaction(
 /** In the archive, or where it waits for that, or as far as it was received. @throws what the file system says when it is nowhere */
 function locate(layout: ServerLayout, segment: SegmentName): { readonly path: string; readonly state: FileState } {
   const partial = join(layout.streaming, `${segment}.partial`);
-  for (const path of [archivedWalPath(layout, segment), join(layout.incoming, segment), join(layout.streaming, segment)]) {
+  const archived = archivedWalPath(layout, segment);
+  for (const path of [archived, join(layout.incoming, segment), join(layout.streaming, segment)]) {
+    if (path !== archived && kindOfArrival(path) !== 'file') continue;
     try {
       return { path, state: stateOf(path) };
     } catch (error) {

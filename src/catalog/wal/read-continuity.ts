@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Context } from '../../shared/context.ts';
-import { isMissing, namesIn, sizeAndTime } from '../../shared/look.ts';
+import { isMissing, kindOfArrival, namesIn, sizeAndTime } from '../../shared/look.ts';
 import { parseSegmentName, type SegmentName } from '../../wal/wal-name.ts';
 import { readAnnotations } from '../backups/annotations.ts';
 import { type Backup, isCopyDone } from '../backups/backup.ts';
@@ -77,8 +77,9 @@ async function waitingSegments(layout: ServerLayout): Promise<{ name: SegmentNam
   for (const folder of [layout.incoming, layout.streaming]) {
     for (const fileName of await namesIn(folder)) {
       const name = parseSegmentName(fileName);
-      const time = name === undefined ? undefined : await timeOf(join(folder, fileName));
-      if (name !== undefined && time !== undefined) waiting.push({ name, time });
+      if (name === undefined || kindOfArrival(join(folder, fileName)) !== 'file') continue;
+      const time = await timeOf(join(folder, fileName));
+      if (time !== undefined) waiting.push({ name, time });
     }
   }
   return waiting;

@@ -7,7 +7,7 @@ import { readHistories, readHistoryFile } from '../../catalog/wal/read-histories
 import type { Server } from '../../config/server.ts';
 import { arrivalsOf, storageOf } from '../../encryption/stored-wal.ts';
 import type { Context } from '../../shared/context.ts';
-import { isMissing, namesIn } from '../../shared/look.ts';
+import { isMissing, kindOfArrival, namesIn } from '../../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { localTimestamp } from '../../shared/timestamp.ts';
 import type { TimelineSwitch } from '../../wal/timeline-history.ts';
@@ -92,7 +92,7 @@ async function arrivalsIn(folder: string): Promise<{ name: WalName; time: number
   const arrivals: { name: WalName; time: number; size: number }[] = [];
   for (const fileName of await namesIn(folder)) {
     const name = parseWalName(fileName);
-    if (name === undefined) continue;
+    if (name === undefined || kindOfArrival(join(folder, fileName)) !== 'file') continue;
     const facts = await factsOf(join(folder, fileName));
     if (facts !== undefined) arrivals.push({ name, ...facts });
   }

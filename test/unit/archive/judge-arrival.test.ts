@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, rename, utimes, writeFile } from 'node:fs/promises';
+import { chmod, rename, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -262,4 +262,19 @@ describe('two copies of a partial segment', () => {
     expect(await home.names('.').then((names) => names.includes('errors'))).toBe(kind === 'duplicate');
     expect(await home.entries()).toMatchObject(kind === 'duplicate' ? [] : [{ name: partial }]);
   });
+});
+
+test.each([
+  { title: 'a history', name: '00000002.history', bytes: (1 << 20) + 1 },
+  { title: 'a segment', name: two, bytes: 2 ** 31 },
+])('$title that is larger than PostgreSQL makes one is not archived', async ({ name, bytes }) => {
+  await using home = await anArchiveServer();
+  await home.write({ [`incoming/${name}`]: '-----BEGIN PGP MESSAGE-----' });
+  const path = join(home.layout.incoming, name);
+  await truncate(path, bytes);
+  await utimes(path, 1, 1);
+  expect((await archive(home)).failure).toMatchObject({
+    message: expect.stringContaining('PostgreSQL makes no such file as large') as string,
+  });
+  expect(await home.archived()).toEqual([]);
 });

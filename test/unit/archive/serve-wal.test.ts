@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { findWal } from '../../../src/archive/find-wal.ts';
 import { serveWal, toldAsUnreadable, type WalForm } from '../../../src/archive/serve-wal.ts';
 import { silentLog } from '../../../src/shared/log.ts';
 import { lacksPrograms } from '../../helpers/installations.ts';
@@ -223,4 +225,18 @@ test('a whole copy that waits in incoming goes out in the place of a stored one 
   await using home = await anArchiveServer();
   await home.write({ [archived]: segmentTwo.subarray(0, 8192), [`incoming/${two}`]: segmentTwo });
   expect((await serve(home)).path).toBe(`incoming/${two}`);
+});
+
+test.each([
+  { title: 'a link to another file', make: ['ln', '-s', '/etc/passwd'] },
+  { title: 'a named pipe', make: ['mkfifo'] },
+  { title: 'a folder', make: ['mkdir'] },
+])('$title that lies where WAL arrives is never opened', async ({ make }) => {
+  for (const folder of ['incoming', 'streaming']) {
+    await using home = await anArchiveServer();
+    await home.write({ [`${folder}/x`]: '' });
+    await runProgram([...make, join(home.layout.root, folder, two)]);
+    await expect(serve(home)).rejects.toMatchObject({ code: 'wal-unreadable' });
+    expect(await findWal(home.layout, two, { allowsPartial: true })).toBeUndefined();
+  }
 });
