@@ -6,17 +6,17 @@ const rooms = {
   shared: [],
   wal: [],
   transport: [],
+  storage: [],
   compression: ['transport'],
   encryption: ['transport', 'compression'],
   postgres: ['wal', 'transport'],
-  catalog: ['wal', 'compression', 'encryption'],
+  catalog: ['wal', 'storage', 'compression', 'encryption'],
   retention: ['catalog'],
   config: ['retention', 'postgres', '(catalog)'],
   hooks: ['config', '(catalog)', 'transport'],
 };
 const ground = Object.keys(rooms);
-for (const room of ['backup', 'archive', 'restore', 'check']) rooms[room] = ground;
-rooms.cluster = ['wal', 'transport', 'encryption', 'postgres', 'catalog', 'config'];
+for (const room of ['backup', 'archive', 'restore', 'check', 'cluster']) rooms[room] = ground;
 rooms.shipping = ['wal', 'transport', 'compression'];
 const work = ['backup', 'archive', 'restore', 'check', 'cluster'];
 rooms.operations = [...ground, ...work];
@@ -55,6 +55,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/postgres/', '^src/restore/recovery/follow-recovery\\.ts$'] },
       to: { path: '^src/postgres/(connect|server-access|client-connection)\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'catalog-makes-paths-of-archived-wal',
+      comment: 'whoever else wants to know where WAL lies asks walArchiveOf(layout)',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(catalog|storage)/' },
+      to: { path: ['^src/catalog/archive-layout\\.ts$', '^src/storage/'] },
     },
     {
       name: 'rooms-are-listed',

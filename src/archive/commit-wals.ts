@@ -1,6 +1,6 @@
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { WalIndex } from '../catalog/index/wal-index.ts';
+import { enterWals } from '../catalog/wal/enter-wals.ts';
 import { noteHistory } from '../catalog/wal/read-histories.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
@@ -18,15 +18,10 @@ export async function commitWals(
   if (prepared.length === 0) return;
   const { layout } = server;
   await noteSealed(layout, await sealedAmong(prepared));
-  {
-    await using index = await WalIndex.open(layout);
-    for (const { temporary, destination } of prepared) await rename(temporary, destination);
-    for (const folder of new Set(prepared.map(({ destination }) => dirname(destination)))) await syncFolder(folder);
-    await syncFolder(layout.wals);
-    const replaced = new Set(prepared.filter(({ replaces }) => replaces).map(({ entry }) => entry.name));
-    if (replaced.size > 0) await index.remove(replaced);
-    await index.append(prepared.map(({ entry }) => entry));
-  }
+  await enterWals(
+    layout,
+    prepared.map(({ temporary: from, entry, replaces = false }) => ({ from, entry, replaces })),
+  );
   for (const { entry, source: plainPath } of prepared) {
     const isSealed = entry.encryption !== null && walKindOf(entry.name) === 'history';
     if (isSealed) await noteHistory(server, { name: entry.name, plainPath }, context);

@@ -1,24 +1,30 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
+import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import { kindOfArrival } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { parseWalName, segmentName, segmentOf, segmentParts, type WalName } from '../wal/wal-name.ts';
 
-/** Where a WAL file may lie, in the order of docs/reference/engine.md section 11.1: a partial segment only when it was asked for. */
-export function walCandidates(layout: ServerLayout, name: WalName, { allowsPartial }: { allowsPartial: boolean }): string[] {
-  const archived = archivedWalPath(layout, name);
-  const streaming = join(layout.streaming, name);
-  const incoming = join(layout.incoming, name);
-  const partials = [`${streaming}.partial`, streaming, `${archived}.partial`, `${incoming}.partial`];
-  // the archiver may move the file while we look: the archive is asked again at the end
-  return [archived, incoming, streaming, ...(allowsPartial && segmentOf(name) === name ? partials : []), archived];
+/** Where a WAL file may lie. */
+interface WalCandidate {
+  readonly path: string;
+  readonly place: 'archive' | 'incoming' | 'streaming';
 }
 
-/** Whether a candidate lies in the archive: the other folders are filled by others. */
-export function isArchivedPath({ wals }: ServerLayout, path: string): boolean {
-  return path.startsWith(`${wals}/`);
+/** Places to look, in the order of docs/reference/engine.md section 11.1: a partial segment only when it was asked for. */
+export function walCandidates(
+  layout: ServerLayout,
+  name: WalName,
+  { allowsPartial }: { allowsPartial: boolean },
+): readonly WalCandidate[] {
+  const archived: WalCandidate = { path: walArchiveOf(layout).pathOf(name), place: 'archive' };
+  const streaming: WalCandidate = { path: join(layout.streaming, name), place: 'streaming' };
+  const incoming: WalCandidate = { path: join(layout.incoming, name), place: 'incoming' };
+  const partial = ({ path, place }: WalCandidate): WalCandidate => ({ path: `${path}.partial`, place });
+  const partials = [partial(streaming), streaming, partial(archived), partial(incoming)];
+  // the archiver may move the file while we look: the archive is asked again at the end
+  return [archived, incoming, streaming, ...(allowsPartial && segmentOf(name) === name ? partials : []), archived];
 }
 
 /** First of the candidates that exists. */
@@ -27,8 +33,8 @@ export async function findWal(
   name: WalName,
   options: { allowsPartial: boolean },
 ): Promise<string | undefined> {
-  for (const path of walCandidates(layout, name, options)) {
-    if (!isArchivedPath(layout, path) && kindOfArrival(path) !== 'file') continue;
+  for (const { path, place } of walCandidates(layout, name, options)) {
+    if (place !== 'archive' && kindOfArrival(path) !== 'file') continue;
     if (await isFile(path)) return path;
   }
   return undefined;

@@ -1,23 +1,21 @@
 import { chmod, copyFile, link, rm, stat, utimes } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { WalEntry } from '../catalog/index/wal-entry.ts';
+import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import { codecFor } from '../compression/all-codecs.ts';
 import type { Server } from '../config/server.ts';
 import { encryptFile } from '../encryption/gpg.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
-import { makeFolderDurably, syncFile } from '../shared/durable-file.ts';
+import { syncFile } from '../shared/durable-file.ts';
 import { sizeAndTime } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { type FileIdentity, identityOf, movableIdentityOf } from './sealed-arrivals.ts';
 
-/** A WAL file that lies, whole and synced, beside its place in the archive under a temporary name. */
+/** A WAL file that lies, whole and synced, where the archive takes it. */
 export interface PreparedWal {
   readonly entry: WalEntry;
   readonly source: string;
   readonly temporary: string;
-  readonly destination: string;
   /** What the source was when it was read; only of what was encrypted here. */
   readonly sealedFrom: FileIdentity | undefined;
   /** Takes the place of an archived file that cannot be read. */
@@ -32,7 +30,7 @@ interface SeenSource {
 
 /** Suffixes of files that are not in the archive yet; what a crash leaves is overwritten by the next run. */
 const temporarySuffix = '.compressed';
-const encryptedSuffix = '.gpg';
+const encryptedSuffix = '.compressed.gpg';
 
 /**
  * Puts a copy of `source` beside its place in the archive: compressed when the server asks for it and the file is not compressed
@@ -40,10 +38,9 @@ const encryptedSuffix = '.gpg';
  * are those of the source.
  */
 export async function prepareWal(server: Server, name: WalName, { source, seen }: SeenSource): Promise<PreparedWal> {
-  const destination = archivedWalPath(server.layout, name);
-  const compressed = `${destination}${temporarySuffix}`;
-  const encrypted = `${compressed}${encryptedSuffix}`;
-  await makeFolderDurably(dirname(destination));
+  const archive = walArchiveOf(server.layout);
+  const compressed = await archive.stagingPath(name, temporarySuffix);
+  const encrypted = await archive.stagingPath(name, encryptedSuffix);
   await removeAll([compressed, encrypted]);
   try {
     const identity = await identityOf(source);
@@ -54,7 +51,7 @@ export async function prepareWal(server: Server, name: WalName, { source, seen }
     const { time } = await sizeAndTime(source);
     const { temporary, compression, encryption } = stored;
     const entry = { name, size, time, compression, encryption };
-    return { entry, source, temporary, destination, sealedFrom: temporary === encrypted ? identity : undefined };
+    return { entry, source, temporary, sealedFrom: temporary === encrypted ? identity : undefined };
   } catch (error) {
     await removeAll([compressed, encrypted]); // on a full disk half a copy would only be in the way
     throw error;

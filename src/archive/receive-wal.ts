@@ -1,9 +1,9 @@
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { listStreamed } from '../catalog/wal/list-streamed.ts';
 import { readFirstPage } from '../catalog/wal/segment-content.ts';
+import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import type { Server } from '../config/server.ts';
 import { storageOf } from '../encryption/stored-wal.ts';
 import type { ClientConnection } from '../postgres/client-connection.ts';
@@ -12,7 +12,7 @@ import { receivewalArguments } from '../postgres/receivewal-arguments.ts';
 import { afterGrace } from '../shared/after-grace.ts';
 import type { Context } from '../shared/context.ts';
 import { makeFolderDurably, syncFolder } from '../shared/durable-file.ts';
-import { namesIn, pathExists } from '../shared/look.ts';
+import { namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { renameNew } from '../shared/rename-new.ts';
 import { quoteWords } from '../shared/shell-words.ts';
@@ -138,7 +138,7 @@ async function dropReplacedAside(layout: ServerLayout): Promise<void> {
   const folder = join(layout.streaming, asideFolder);
   for (const name of await namesIn(folder)) {
     const segment = parseSegmentName(name.slice(0, 24));
-    if (segment === undefined || !(await pathExists(archivedWalPath(layout, segment)))) continue;
+    if (segment === undefined || !(await walArchiveOf(layout).has(segment))) continue;
     await rm(join(folder, name), { force: true });
   }
 }

@@ -18,7 +18,7 @@ import { kindOfArrival } from '../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import { type SegmentName, segmentOf, type WalName } from '../wal/wal-name.ts';
-import { isArchivedPath, walCandidates } from './find-wal.ts';
+import { walCandidates } from './find-wal.ts';
 import { unfinishedCopy } from './unfinished-copy.ts';
 
 /** In which form a WAL file goes out. */
@@ -46,15 +46,15 @@ export async function serveWal(options: ServeOptions, log: Log): Promise<string>
   const { server, name, allowsPartial, form } = options;
   const storage = storageOf(server);
   const refused: OperatorError[] = [];
-  for (const path of walCandidates(server.layout, name, { allowsPartial })) {
-    const isArchived = isArchivedPath(server.layout, path);
+  for (const { path, place } of walCandidates(server.layout, name, { allowsPartial })) {
+    const isArchived = place === 'archive';
     const storageHere = isArchived ? storage : arrivalsOf(storage);
     if (!isArchived && kindOfArrival(path) === 'other') {
       refused.push(unreadableWal(path, 'it is no regular file'));
       continue;
     }
     if (await hasVanished(path, storageHere)) continue;
-    if (path.startsWith(`${server.layout.incoming}/`) && unfinishedCopy(path) !== undefined) continue;
+    if (place === 'incoming' && unfinishedCopy(path) !== undefined) continue;
     const problem = await problemOf(path, { server, name, storage: storageHere, isArchived });
     if (problem !== undefined) {
       refused.push(unreadableWal(path, problem));

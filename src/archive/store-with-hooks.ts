@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
+import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, formOf, storageOf } from '../encryption/stored-wal.ts';
 import { walHookVariables } from '../hooks/hook-variables.ts';
@@ -37,7 +37,7 @@ export async function storeWithHooks(name: WalName, options: StoreOptions, conte
   }
   const { outcome, compression, failure, isFatal } = await storeOne(name, options, context);
   const isArchived = outcome?.kind === 'archived';
-  const place = archivedWalPath(server.layout, name);
+  const place = walArchiveOf(server.layout).pathOf(name);
   const after = isArchived ? await variablesOf(name, place, compression) : { ...variables, BARMAN_FILE: place };
   const error = failure === undefined ? refusalText(outcome) : messageOf(failure);
   await runPostHooks({ server, event: 'archive', variables: after, error }, context);

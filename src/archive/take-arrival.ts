@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { KnownCluster } from '../catalog/identity.ts';
 import { describeWal } from '../catalog/index/describe-wal.ts';
 import { WalIndex } from '../catalog/index/wal-index.ts';
 import { readSegmentContent } from '../catalog/wal/segment-content.ts';
+import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import type { Server } from '../config/server.ts';
 import { storageOf, type WalStorage } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
@@ -66,7 +66,7 @@ export async function takeArrival(name: WalName, { server, channel, cluster }: P
       const movedTo = await rejectWal(server.layout, source, { reason: verdict.kind, now: context.clock.now() });
       return { kind: 'settled', outcome: { ...verdict, name, movedTo } };
     }
-    const isTaken = await pathExists(archivedWalPath(server.layout, name));
+    const isTaken = await walArchiveOf(server.layout).has(name);
     if (verdict.kind === 'stuck' && !(isTaken && isNotAllThere(verdict.error)))
       return { kind: 'held-back', name, error: verdict.error };
     const arrival = { server, name, source, seen, isWhole: verdict.kind === 'fit' && verdict.isWholeSegment };
@@ -114,7 +114,7 @@ interface KnownName {
  * that surely cannot be read and what arrived can.
  */
 async function settleExisting({ server, name, source, seen, isWhole }: KnownName, context: Context): Promise<Taken> {
-  const destination = archivedWalPath(server.layout, name);
+  const destination = walArchiveOf(server.layout).pathOf(name);
   if (!(await holdSameWal(server, source, destination))) {
     if (isWhole && (await isSurelyBroken(destination, storageOf(server)))) {
       context.log.warning(`${destination} cannot be read: a whole copy of it has arrived and takes its place`);

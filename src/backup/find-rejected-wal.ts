@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Backup } from '../catalog/backups/backup.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { readFirstPage, readSegmentContent } from '../catalog/wal/segment-content.ts';
+import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import type { WalStorage } from '../encryption/stored-wal.ts';
 import { isMissing, namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
@@ -27,7 +27,7 @@ export async function findRejectedWal(layout: ServerLayout, backup: Backup, stor
     return `its WAL segment ${name} was kept out of the archive, because of other WAL of that name or of another cluster: ${path}`;
   }
   for (const name of new Set([beginWal, endWal])) {
-    const page = await orNothing(readFirstPage(archivedWalPath(layout, name), storage));
+    const page = await orNothing(readFirstPage(walArchiveOf(layout).pathOf(name), storage));
     if (page !== undefined && !isOf(page, systemid))
       return `the archived WAL segment ${name} belongs to another cluster (${String(page.systemid)})`;
   }

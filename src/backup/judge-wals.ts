@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { archivedWalPath } from '../catalog/archive-layout.ts';
 import type { Backup } from '../catalog/backups/backup.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
-import { kindOfArrival, namesIn, pathExists } from '../shared/look.ts';
-import { parseSegmentName, type SegmentName, segmentsBetween, timelineOf, walKindOf } from '../wal/wal-name.ts';
+import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
+import { kindOfArrival } from '../shared/look.ts';
+import { type SegmentName, segmentsBetween, timelineOf } from '../wal/wal-name.ts';
 
 /** What is known about the WAL that a backup needs. */
 export type WalVerdict =
@@ -40,22 +40,11 @@ export async function judgeWals(backup: Backup, facts: WalFacts): Promise<WalVer
 
 /** The facts, from the disk. */
 export async function readWalFacts(layout: ServerLayout, backup: Backup): Promise<WalFacts> {
+  const archive = walArchiveOf(layout);
   const timeline = backup.beginWal === null ? 0 : timelineOf(backup.beginWal);
   return {
-    isArchived: (name) => pathExists(archivedWalPath(layout, name)),
+    isArchived: (name) => archive.has(name),
     isWaiting: (name) => [layout.incoming, layout.streaming].some((folder) => kindOfArrival(join(folder, name)) === 'file'),
-    last: await lastArchivedSegment(layout, timeline),
+    last: await archive.newestSegment(timeline),
   };
-}
-
-/** Greatest complete segment in the archive on a timeline, from the files themselves. */
-async function lastArchivedSegment(layout: ServerLayout, timeline: number): Promise<SegmentName | undefined> {
-  const prefix = timeline.toString(16).toUpperCase().padStart(8, '0');
-  const folders = (await namesIn(layout.wals)).filter((name) => name.startsWith(prefix) && name.length === 16).toSorted();
-  for (const folder of folders.toReversed()) {
-    const segments = (await namesIn(join(layout.wals, folder))).filter((name) => walKindOf(name) === 'segment').toSorted();
-    const last = segments.at(-1);
-    if (last !== undefined) return parseSegmentName(last);
-  }
-  return undefined;
 }

@@ -1,10 +1,12 @@
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CustomCompression } from '../../compression/codec.ts';
 import { syncFile, syncFolder } from '../../shared/durable-file.ts';
-import { namesIn, pathExists } from '../../shared/look.ts';
+import { isMissing, namesIn, pathExists } from '../../shared/look.ts';
 import { parseWalName, type WalName } from '../../wal/wal-name.ts';
-import { archivedWalPath } from '../archive-layout.ts';
+import { archivedWalKey, archivedWalPath, isWalFolder } from '../archive-layout.ts';
 import { type ServerLayout, xlogdbPath } from '../server-layout.ts';
+import { walArchiveOf } from '../wal/wal-archive.ts';
 import { describeWal } from './describe-wal.ts';
 import { newestIndexedNames } from './index-tail.ts';
 import type { WalEntry } from './wal-entry.ts';
@@ -41,14 +43,33 @@ export async function indexStrays(layout: ServerLayout, custom: CustomCompressio
 /** Names of files in the newest folders. */
 async function newestNames(layout: ServerLayout, tail: ReadonlySet<string>): Promise<WalName[]> {
   const newestFolder = [...tail].findLast((name) => name.length >= 24)?.slice(0, 16) ?? '';
-  const { wals } = layout;
-  const folders = (await namesIn(wals)).filter((name) => /^[0-9A-F]{16}$/.test(name) && name >= newestFolder).toSorted();
-  const names: WalName[] = [];
-  for (const folder of folders) {
-    for (const file of (await namesIn(join(wals, folder))).toSorted()) {
+  const found: WalName[] = [];
+  for await (const { folder, names } of walArchiveOf(layout).foldersFrom(newestFolder)) {
+    for (const file of names) {
       const name = parseWalName(file);
-      if (name !== undefined && archivedWalPath(layout, name) === join(wals, folder, file)) names.push(name);
+      if (name !== undefined && archivedWalKey(name) === `${folder}/${file}`) found.push(name);
     }
   }
-  return names;
+  return found;
+}
+
+/**
+ * Whether {@link indexStrays} may find something, seen without the lock: a file that a crash left in the archive without a line in the
+ * index is younger than the last line, so its folder changed after the index.
+ */
+export async function mayHaveStrays(layout: ServerLayout): Promise<boolean> {
+  const newest = (await namesIn(layout.wals)).filter(isWalFolder).toSorted().at(-1);
+  if (newest === undefined) return false;
+  const [folder, index] = [await changedAt(join(layout.wals, newest)), await changedAt(xlogdbPath(layout))];
+  return folder !== undefined && (index === undefined || folder > index);
+}
+
+/** Undefined for what is not there. */
+async function changedAt(path: string): Promise<bigint | undefined> {
+  try {
+    return (await stat(path, { bigint: true })).mtimeNs;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }

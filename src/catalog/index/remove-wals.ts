@@ -1,20 +1,10 @@
-import { readdir, rm, rmdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { syncFolder } from '../../shared/durable-file.ts';
-import { systemCodeOf } from '../../shared/operator-error.ts';
-import { archivedWalPath } from '../archive-layout.ts';
 import type { WalDeletion } from '../backups/plan-deletion.ts';
 import type { ServerLayout } from '../server-layout.ts';
+import { type WalRemovalHooks, walArchiveOf } from '../wal/wal-archive.ts';
 import { readLedger } from './read-ledger.ts';
 import type { WalEntry } from './wal-entry.ts';
 import { WalIndex } from './wal-index.ts';
 import { WalRemovals } from './wal-removals.ts';
-
-/** What happens around the removal of each file: the wal_delete hooks. */
-export interface WalRemovalHooks {
-  before(entry: WalEntry, path: string): Promise<void>;
-  after(entry: WalEntry, path: string): Promise<void>;
-}
 
 /** Entries that any of some plans removes, oldest first. */
 export async function walsToRemove(layout: ServerLayout, ...plans: readonly WalDeletion[]): Promise<WalEntry[]> {
@@ -36,32 +26,13 @@ export async function walsToRemove(layout: ServerLayout, ...plans: readonly WalD
 export async function removeWals(
   layout: ServerLayout,
   plans: readonly WalDeletion[],
-  hooks?: WalRemovalHooks,
+  hooks?: WalRemovalHooks<WalEntry>,
 ): Promise<WalEntry[]> {
   const going = await walsToRemove(layout, ...plans);
   if (going.length === 0) return [];
-  const folders = new Set<string>();
-  for (const entry of going) {
-    const path = archivedWalPath(layout, entry.name);
-    await hooks?.before(entry, path);
-    await rm(path, { force: true });
-    folders.add(dirname(path));
-    await hooks?.after(entry, path);
-  }
-  for (const folder of folders) await removeIfEmpty(folder, layout);
+  await walArchiveOf(layout).remove(going, hooks);
   const gone = new Set(going.map(({ name }) => name));
   await using index = await WalIndex.open(layout);
   await index.remove(gone); // what was archived meanwhile has a file, whatever the plan says of it
   return going;
-}
-
-async function removeIfEmpty(folder: string, layout: ServerLayout): Promise<void> {
-  if (folder === layout.wals) return;
-  try {
-    if ((await readdir(folder)).length === 0) await rmdir(folder);
-  } catch (error) {
-    // gone already, or the archiver put something into it just now: both are fine
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(systemCodeOf(error) ?? '')) throw error;
-  }
-  await syncFolder(layout.wals);
 }

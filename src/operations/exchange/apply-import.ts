@@ -1,6 +1,5 @@
-import { copyFile, mkdir, readdir, readFile, rename, rm, rmdir, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
+import { mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { markKept, readAnnotations } from '../../catalog/backups/annotations.ts';
 import { type BackupId, parseBackupId } from '../../catalog/backups/backup.ts';
 import {
@@ -12,11 +11,13 @@ import {
 import type { WalEntry } from '../../catalog/index/wal-entry.ts';
 import { WalIndex } from '../../catalog/index/wal-index.ts';
 import { backupFolder, backupInfoPath } from '../../catalog/server-layout.ts';
+import { enterWals } from '../../catalog/wal/enter-wals.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
-import { makeFolderDurably, syncFile, syncFolder, writeFileDurably } from '../../shared/durable-file.ts';
+import { syncFolder, writeFileDurably } from '../../shared/durable-file.ts';
 import { namesIn, pathExists } from '../../shared/look.ts';
-import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
+import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { parseWalName, type WalName } from '../../wal/wal-name.ts';
 import { type ImportPlan, stagedWalPath } from './import-facts.ts';
 
@@ -48,19 +49,18 @@ export async function applyImport(server: Server, { staging, plan, tablespaceLin
   }
   await makeTablespaceLinks(join(staging, 'backup'), { plan, folder, tablespaceLinks });
   await writeFileDurably(join(staging, marker), JSON.stringify({ id: backup.id, wals: newWals.map(({ name }) => name) }));
-  const moved: WalEntry[] = [];
   try {
     await rename(join(staging, 'backup'), folder);
     await syncFolder(layout.base);
-    await using index = await WalIndex.open(layout);
-    for (const entry of newWals) {
-      await moveWal(stagedWalPath(staging, entry.name), archivedWalPath(layout, entry.name));
-      moved.push(entry);
-    }
-    await index.append([...newWals, ...unlistedWals].toSorted((a, b) => (a.name < b.name ? -1 : 1)));
+    const files = newWals.map((entry) => ({ from: stagedWalPath(staging, entry.name), entry }));
+    await enterWals(
+      layout,
+      files,
+      [...newWals, ...unlistedWals].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    );
     await writeBackupRecord(layout, backup);
   } catch (error) {
-    await undo(server, backup.id, moved);
+    await undo(server, backup.id, newWals);
     throw error;
   }
   try {
@@ -104,7 +104,8 @@ async function recover(server: Server, { id, wals }: Begun, { isMoved }: { reado
   // what the index lists stays: the archiver may meanwhile have dropped the same segment as known already
   await using index = await WalIndex.open(layout);
   const ledger = await index.ledger();
-  for (const name of wals) if (!ledger.has(name)) await removeWal(server, name);
+  const unlisted = wals.filter((name) => !ledger.has(name)).map((name) => ({ name }));
+  await walArchiveOf(layout).remove(unlisted);
 }
 
 async function readMarker(path: string): Promise<Begun | undefined> {
@@ -116,40 +117,17 @@ async function readMarker(path: string): Promise<Begun | undefined> {
   return id === undefined ? undefined : { id, wals: names.filter((name) => name !== undefined) };
 }
 
-/** Nobody can have looked: the archiver waits for our lock, and no record named the backup. */
-async function undo(server: Server, id: BackupId, moved: readonly WalEntry[]): Promise<void> {
+/** Nobody can have looked: the archiver waits for our lock, and no record named the backup. Of the WAL the archive had none before. */
+async function undo(server: Server, id: BackupId, newWals: readonly WalEntry[]): Promise<void> {
   const { layout } = server;
   const isRecorded = await pathExists(backupInfoPath(layout, id));
   if (isRecorded) await removeBackupRecord(layout, id);
-  for (const { name } of moved) await removeWal(server, name);
+  await walArchiveOf(layout).remove(newWals);
   {
     await using index = await WalIndex.open(layout);
-    await index.remove(new Set(moved.map(({ name }) => name)));
+    await index.remove(new Set(newWals.map(({ name }) => name)));
   }
   await rm(backupFolder(layout, id), { recursive: true, force: true });
-}
-
-async function removeWal({ layout }: Server, name: WalName): Promise<void> {
-  const path = archivedWalPath(layout, name);
-  await rm(path, { force: true });
-  try {
-    if ((await readdir(dirname(path))).length === 0) await rmdir(dirname(path));
-  } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(systemCodeOf(error) ?? '')) throw error;
-  }
-}
-
-async function moveWal(from: string, to: string): Promise<void> {
-  await makeFolderDurably(dirname(to));
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (systemCodeOf(error) !== 'EXDEV') throw error;
-    await copyFile(from, `${to}.tmp`);
-    await syncFile(`${to}.tmp`);
-    await rename(`${to}.tmp`, to);
-  }
-  await syncFolder(dirname(to));
 }
 
 interface Links {

@@ -6,11 +6,11 @@ import { createInterface } from 'node:readline';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import { type Backup, backupTypeOf } from '../../catalog/backups/backup.ts';
 import { readIdentity } from '../../catalog/identity.ts';
 import { WalIndex } from '../../catalog/index/wal-index.ts';
 import { backupFolder, backupInfoPath, backupLockPath, legacyBackupInfoPath, xlogdbPath } from '../../catalog/server-layout.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import { isStoreUrl } from '../../config/option-kind.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
@@ -165,8 +165,9 @@ async function missingOf(
   segments: readonly SegmentName[],
   lines: ReadonlyMap<string, string>,
 ): Promise<SegmentName | undefined> {
+  const archive = walArchiveOf(layout);
   for (const name of segments) {
-    if (!lines.has(name) || !(await pathExists(archivedWalPath(layout, name)))) return name;
+    if (!lines.has(name) || !(await archive.has(name))) return name;
   }
   return undefined;
 }
@@ -196,15 +197,15 @@ async function writeTarball(path: string, { server, contents, options, context }
       done(null, chunk);
     },
   });
-  const archive = pack();
+  const tarball = pack();
   const filter = await compressing(options.compression, options.level, server);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   // holds a copy of a database: nobody else's to read
   const out = createWriteStream(path, { flags: 'wx', mode: 0o600, highWaterMark: 1 << 20 });
-  const flowing = Promise.all([pipeline(archive, filter.input, { signal }), pipeline(filter.output, hashing, out, { signal })]);
+  const flowing = Promise.all([pipeline(tarball, filter.input, { signal }), pipeline(filter.output, hashing, out, { signal })]);
   try {
-    await Promise.race([flowing, writeMembers(archive, { server, contents, options, context })]);
+    await Promise.race([flowing, writeMembers(tarball, { server, contents, options, context })]);
     await flowing;
     await filter.finish();
   } catch (error) {
@@ -218,12 +219,12 @@ async function writeTarball(path: string, { server, contents, options, context }
 }
 
 /** The members in the order of the format. */
-async function writeMembers(archive: ReturnType<typeof pack>, { server, contents, context }: Writing): Promise<void> {
+async function writeMembers(tarball: ReturnType<typeof pack>, { server, contents, context }: Writing): Promise<void> {
   const { backup, segments, indexLines, totalBytes } = contents;
   const { layout, environment } = server;
   let doneBytes = 0;
   context.progress.begin({ label: `exporting backup ${backup.id}`, totalBytes });
-  const members = new MemberWriter(archive, (count) => {
+  const members = new MemberWriter(tarball, (count) => {
     doneBytes += count;
     context.progress.advance(doneBytes);
   });
@@ -234,14 +235,15 @@ async function writeMembers(archive: ReturnType<typeof pack>, { server, contents
   await members.text('backup.info', contents.record, now);
   await members.text('barman.json', `${JSON.stringify(facts, Object.keys(facts).toSorted(), 4)}\n`, now);
   await members.tree('backup', backupFolder(layout, backup.id), new Set(['backup.info', 'annotations']));
+  const archive = walArchiveOf(layout);
   let folder = '';
   for (const name of segments) {
     const hashFolder = name.slice(0, 16);
     if (folder === '') await members.folder('wals');
     if (folder !== hashFolder) await members.folder(`wals/${hashFolder}`);
     folder = hashFolder;
-    await members.file(`wals/${hashFolder}/${name}`, archivedWalPath(layout, name));
+    await members.file(`wals/${hashFolder}/${name}`, archive.pathOf(name));
   }
   await members.text('xlog.db', indexLines.join(''), now);
-  archive.finalize();
+  tarball.finalize();
 }

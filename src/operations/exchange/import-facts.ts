@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import { type Backup, backupTypeOf } from '../../catalog/backups/backup.ts';
 import { parseBackupInfo } from '../../catalog/backups/backup-info.ts';
 import type { Identity } from '../../catalog/identity.ts';
 import { readLedger } from '../../catalog/index/read-ledger.ts';
 import { parseWalEntry, type WalEntry } from '../../catalog/index/wal-entry.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { pathExists } from '../../shared/look.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
@@ -122,14 +122,14 @@ async function compareWithArchive(
   entries: readonly WalEntry[],
 ): Promise<Pick<ImportPlan, 'newWals' | 'unlistedWals'>> {
   const known = await knownEntries(server, new Set(entries.map(({ name }) => name)));
+  const archive = walArchiveOf(server.layout);
   const [newWals, unlistedWals, conflicts]: [WalEntry[], WalEntry[], string[]] = [[], [], []];
   for (const entry of entries) {
     const here = known.get(entry.name);
-    const path = archivedWalPath(server.layout, entry.name);
-    const isThere = await pathExists(path);
+    const isThere = await archive.has(entry.name);
     if (here === undefined && !isThere) newWals.push(entry);
     else if (!isThere || (here !== undefined && !describeSameFile(here, entry))) conflicts.push(entry.name);
-    else if (!(await haveSameBytes(path, stagedWalPath(staging, entry.name)))) conflicts.push(entry.name);
+    else if (!(await haveSameBytes(archive.pathOf(entry.name), stagedWalPath(staging, entry.name)))) conflicts.push(entry.name);
     else if (here === undefined) unlistedWals.push(entry);
   }
   if (conflicts.length === 0) return { newWals, unlistedWals };

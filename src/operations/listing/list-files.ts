@@ -1,10 +1,10 @@
 import type { Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import { neighboursOf } from '../../catalog/backups/find-backup.ts';
 import { readLedger } from '../../catalog/index/read-ledger.ts';
 import { backupFolder, legacyBackupInfoPath } from '../../catalog/server-layout.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { segmentsBetween } from '../../wal/wal-name.ts';
@@ -82,15 +82,17 @@ async function entriesIn(folder: string): Promise<Dirent[]> {
 
 function requiredWals(server: Server, { backup }: ChosenBackup): string[] {
   if (backup.beginWal === null || backup.endWal === null) return [];
+  const archive = walArchiveOf(server.layout);
   const names = segmentsBetween(backup.beginWal, backup.endWal, backup.xlogSegmentSize);
-  return [...names].map((name) => archivedWalPath(server.layout, name));
+  return [...names].map((name) => archive.pathOf(name));
 }
 
 async function walFiles(server: Server, { backup, backups }: ChosenBackup): Promise<string[]> {
   const { beginWal } = backup;
   if (beginWal === null) return [];
   const until = neighboursOf(backups, backup).next?.endWal ?? undefined;
+  const archive = walArchiveOf(server.layout);
   const ledger = await readLedger(server.layout);
   const entries = [...ledger.histories, ...ledger.segments(beginWal, until)];
-  return entries.map(({ name }) => archivedWalPath(server.layout, name)).toSorted();
+  return entries.map(({ name }) => archive.pathOf(name)).toSorted();
 }

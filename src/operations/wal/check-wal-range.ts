@@ -1,9 +1,7 @@
-import { dirname } from 'node:path';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import { isCopyDone } from '../../catalog/backups/backup.ts';
 import { readBackupRecords } from '../../catalog/backups/backup-records.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
-import { namesIn } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { parseSegmentName, type SegmentName, segmentIndex, segmentsBetween, timelineOf } from '../../wal/wal-name.ts';
 
@@ -47,27 +45,8 @@ export async function checkWalRange(
   const count = segmentIndex(range.end, segmentSize) - segmentIndex(range.begin, segmentSize) + 1;
   if (count > mostSegments)
     throw refused(`${range.begin}..${range.end} are ${String(count)} segments: more than anybody archives`);
-  return { serverName: server.config.name, ...range, missing: await missingIn(server, range, segmentSize) };
-}
-
-/** Reads each folder once, as the range comes to it. */
-async function missingIn(
-  { layout }: Server,
-  { begin, end }: { readonly begin: SegmentName; readonly end: SegmentName },
-  segmentSize: number,
-): Promise<SegmentName[]> {
-  const missing: SegmentName[] = [];
-  let folder = '';
-  let present = new Set<string>();
-  for (const name of segmentsBetween(begin, end, segmentSize)) {
-    const path = archivedWalPath(layout, name);
-    if (dirname(path) !== folder) {
-      folder = dirname(path);
-      present = new Set(await namesIn(folder));
-    }
-    if (!present.has(name)) missing.push(name);
-  }
-  return missing;
+  const missing = await walArchiveOf(server.layout).missing(segmentsBetween(range.begin, range.end, segmentSize));
+  return { serverName: server.config.name, ...range, missing };
 }
 
 function segmentNamed(text: string): SegmentName {

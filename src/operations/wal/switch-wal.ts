@@ -1,7 +1,7 @@
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import { hasReceiverBegun } from '../../catalog/has-receiver-begun.ts';
 import { readLedger } from '../../catalog/index/read-ledger.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import { nodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
 import { shortAnswerMs } from '../../postgres/answering-within.ts';
@@ -15,7 +15,6 @@ import {
 } from '../../postgres/server-queries.ts';
 import type { Context } from '../../shared/context.ts';
 import { isLockHeld } from '../../shared/file-lock.ts';
-import { pathExists } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { SegmentName } from '../../wal/wal-name.ts';
 import { archiveWal } from './archive-wal.ts';
@@ -105,11 +104,7 @@ async function waitForWal(server: Server, { segment, options }: Wait, context: C
   for (;;) {
     context.signal.throwIfAborted();
     await archiveWal(server, { isQuiet: true }, context);
-    if (
-      segment === undefined
-        ? (await countOfEntries(server)) > countBefore
-        : await pathExists(archivedWalPath(server.layout, segment))
-    )
+    if (segment === undefined ? (await countOfEntries(server)) > countBefore : await walArchiveOf(server.layout).has(segment))
       return;
     if (context.clock.elapsedMs() > deadlineMs) break;
     await context.clock.sleep(pollEveryMs, context.signal);

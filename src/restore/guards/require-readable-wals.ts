@@ -1,11 +1,10 @@
 import { Writable } from 'node:stream';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import type { WalEntry } from '../../catalog/index/wal-entry.ts';
 import { readPlainSegment, segmentProblem } from '../../catalog/wal/segment-content.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { storageOf, type WalStorage, writePlainWal } from '../../encryption/stored-wal.ts';
 import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
-import { pathExists } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { segmentOf } from '../../wal/wal-name.ts';
 import type { WaitingWal } from '../plan/read-archive-facts.ts';
@@ -24,16 +23,17 @@ export async function requireReadableWals(
   copies: readonly WalToCopy[],
   waiting: readonly WaitingWal[] = [],
 ): Promise<void> {
+  const archive = walArchiveOf(server.layout);
   const waits = new Set<string>(waiting.map(({ entry }) => entry.name));
   const archived = copies.filter(({ entry }) => !waits.has(entry.name));
   const firstOfForm = new Map<string, string>();
   for (const { entry } of archived) {
     const form = `${entry.compression ?? ''} ${entry.encryption ?? ''}`;
-    if (form !== ' ' && !firstOfForm.has(form)) firstOfForm.set(form, archivedWalPath(server.layout, entry.name));
+    if (form !== ' ' && !firstOfForm.has(form)) firstOfForm.set(form, archive.pathOf(entry.name));
   }
   await requireThere(server, archived);
   const storage = storageOf(server);
-  for (const { entry } of archived) requireUsable(archivedWalPath(server.layout, entry.name), entry, storage);
+  for (const { entry } of archived) requireUsable(archive.pathOf(entry.name), entry, storage);
   for (const path of firstOfForm.values()) await writePlainWal(path, nowhere(), storage);
 }
 
@@ -47,10 +47,10 @@ export function notThere(server: Server, path: string, cause?: unknown): Operato
 }
 
 async function requireThere(server: Server, archived: readonly WalToCopy[]): Promise<void> {
+  const archive = walArchiveOf(server.layout);
   const missing: string[] = [];
   await forEachAtOnce(archived, filesAtOnce, async ({ entry }) => {
-    const path = archivedWalPath(server.layout, entry.name);
-    if (!(await pathExists(path))) missing.push(path);
+    if (!(await archive.has(entry.name))) missing.push(archive.pathOf(entry.name));
   });
   const [first] = missing.toSorted();
   if (first !== undefined) throw notThere(server, first);

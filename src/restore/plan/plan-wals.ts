@@ -1,12 +1,12 @@
 import { open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Writable } from 'node:stream';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import type { Backup } from '../../catalog/backups/backup.ts';
 import type { WalEntry } from '../../catalog/index/wal-entry.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { arrivalsOf, storageOf, writePlainWal } from '../../encryption/stored-wal.ts';
-import { isMissing, pathExists } from '../../shared/look.ts';
+import { isMissing } from '../../shared/look.ts';
 import { type SegmentName, segmentAtLsn, segmentIndex, segmentOf, timelineOf, walKindOf } from '../../wal/wal-name.ts';
 import type { ArchiveFacts } from '../guards/judge-backup.ts';
 import type { RecoveryTarget } from '../target/recovery-target.ts';
@@ -112,14 +112,14 @@ async function withoutLost(
   { server, timelines, waiting }: WalQuestion,
 ): Promise<{ readonly copies: readonly WalToCopy[]; readonly warnings: readonly string[] }> {
   const needed = new Set(timelines.lineage.map(({ timeline }) => timeline));
+  const archive = walArchiveOf(server.layout);
   const copies: WalToCopy[] = [];
   const warnings: string[] = [];
   for (const copy of selected) {
     const { name } = copy.entry;
     const kind = walKindOf(name);
     const isNeeded = kind !== 'backup-label' && !(kind === 'history' && !needed.has(timelineOf(name)));
-    const isThere =
-      isNeeded || waiting.some(({ entry }) => entry.name === name) || (await pathExists(archivedWalPath(server.layout, name)));
+    const isThere = isNeeded || waiting.some(({ entry }) => entry.name === name) || (await archive.has(name));
     if (isThere) copies.push(copy);
     else
       warnings.push(
@@ -232,7 +232,7 @@ async function plainBytesOf({ entry }: WalToCopy, { server, waiting }: WalQuesti
       done();
     },
   });
-  if (waits === undefined) await writePlainWal(archivedWalPath(server.layout, entry.name), counter, storage);
+  if (waits === undefined) await writePlainWal(walArchiveOf(server.layout).pathOf(entry.name), counter, storage);
   else await writePlainWal(waits.path, counter, arrivalsOf(storage));
   return bytes;
 }

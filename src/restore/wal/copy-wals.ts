@@ -1,8 +1,8 @@
 import { constants, createWriteStream } from 'node:fs';
 import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
 import { readPlainSegment, segmentProblem } from '../../catalog/wal/segment-content.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '../../encryption/stored-wal.ts';
 import type { Context } from '../../shared/context.ts';
@@ -35,8 +35,9 @@ export async function copyWals(options: CopyOptions, context: Pick<Context, 'pro
   const { server, wals, streamingPartial, folder } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const storage = storageOf(server);
+  const archive = walArchiveOf(server.layout);
   const copies = wals.map(({ entry, restoredName }) => ({
-    from: archivedWalPath(server.layout, entry.name),
+    from: archive.pathOf(entry.name),
     restoredName,
     storage,
   }));

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { archivedWalPath } from '../../catalog/archive-layout.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
 import type { Context } from '../../shared/context.ts';
@@ -62,13 +62,15 @@ interface Portion {
 
 async function sendPortion({ copies, doneBytes }: Portion, sending: SendingWals, context: Context): Promise<void> {
   const { server, wal, spool, segmentSize, folder, host } = sending;
+  const archive = walArchiveOf(server.layout);
   const portion = join(spool, 'wal');
   await mkdir(portion, { recursive: true, mode: 0o700 });
   try {
     const isPacked = ({ entry }: WalToCopy): boolean => entry.compression !== null || entry.encryption !== null;
     for (const { entry, restoredName } of copies.filter((copy) => !isPacked(copy))) {
-      requireUsable(archivedWalPath(server.layout, entry.name), entry, storageOf(server));
-      await symlink(archivedWalPath(server.layout, entry.name), join(portion, restoredName));
+      const path = archive.pathOf(entry.name);
+      requireUsable(path, entry, storageOf(server));
+      await symlink(path, join(portion, restoredName));
     }
     const quiet = { ...context, progress: { begin: ignore, advance: ignore, end: ignore } };
     const streamingPartial = copies.length === 0 ? wal.streamingPartial : undefined;

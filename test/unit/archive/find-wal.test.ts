@@ -16,7 +16,7 @@ async function catalogWith(...places: readonly string[]) {
 test('a segment is looked for in the archive, incoming and streaming, and in the archive again', async () => {
   await using catalog = await aCatalog();
   const paths = (name: string, allowsPartial: boolean) =>
-    walCandidates(catalog.layout, walOf(name), { allowsPartial }).map((path) => path.slice(catalog.layout.root.length + 1));
+    walCandidates(catalog.layout, walOf(name), { allowsPartial }).map(({ path }) => path.slice(catalog.layout.root.length + 1));
   const two = walOf('1:2');
   const archived = `wals/0000000100000000/${two}`;
   expect(paths('1:2', false)).toEqual([archived, `incoming/${two}`, `streaming/${two}`, archived]);
