@@ -16,7 +16,8 @@ const rooms = {
   hooks: ['config', '(catalog)', 'transport'],
 };
 const ground = Object.keys(rooms);
-for (const room of ['backup', 'archive', 'restore', 'check', 'cluster']) rooms[room] = ground;
+for (const room of ['backup', 'archive', 'restore', 'check']) rooms[room] = ground;
+rooms.cluster = ['wal', 'transport', 'encryption', 'postgres', 'catalog', 'config'];
 rooms.shipping = ['wal', 'transport', 'compression'];
 const work = ['backup', 'archive', 'restore', 'check', 'cluster'];
 rooms.operations = [...ground, ...work];

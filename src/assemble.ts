@@ -6,6 +6,8 @@ import type { ServerLayout } from './catalog/server-layout.ts';
 import { becomeUser, handedConfiguration } from './cli/become-user.ts';
 import type { GlobalArguments } from './cli/parse-global-options.ts';
 import { standardError, standardOutput } from './cli/standard-stream.ts';
+import { clusterSourceOf } from './cluster/cluster-source.ts';
+import { readRememberedCluster } from './cluster/remembered-cluster.ts';
 import { isFoundByItself } from './config/find-configuration-file.ts';
 import {
   type ConfigurationFiles,
@@ -269,7 +271,22 @@ export function serverFor(
   };
   const receiverUnit =
     unitPrefix === undefined || !unitSafe.test(config.name) ? undefined : `${unitPrefix}-receive-wal@${config.name}.service`;
-  return { config, layout, configurationPath, programPath, environment: { ...environment, PATH: programPath }, receiverUnit };
+  const server = {
+    config,
+    layout,
+    configurationPath,
+    programPath,
+    environment: { ...environment, PATH: programPath },
+    receiverUnit,
+  };
+  return { ...server, node: followedNode(server) };
+}
+
+/** The node of its cluster that the receiver of a server followed last: commands go there first. */
+function followedNode(server: Pick<Server, 'config' | 'environment' | 'layout'>): Server['node'] {
+  if (clusterSourceOf(server) === 'off') return undefined;
+  const { followed } = readRememberedCluster(server.layout);
+  return followed === undefined ? undefined : { entry: followed.entry, isOnly: false };
 }
 
 /**

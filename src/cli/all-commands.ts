@@ -93,6 +93,11 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./commands/show-backup.ts')).showBackupCommand,
   },
   {
+    name: 'show-cluster',
+    aliases: [],
+    load: async () => (await import('./commands/show-cluster.ts')).showClusterCommand,
+  },
+  {
     name: 'show-servers',
     aliases: ['show-server'],
     load: async () => (await import('./commands/show-servers.ts')).showServersCommand,

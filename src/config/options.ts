@@ -225,6 +225,22 @@ const serverOptions = {
     defaultText: '`barman_home`/NAME',
     summary: 'Folder of everything that belongs to this server.',
   },
+  backup_after_switch: {
+    kind: flag,
+    scope: 'GSM',
+    default: false,
+    isOurs: true,
+    summary:
+      'Ours: `cron` and `schedule` take a backup by themselves after the primary of a cluster has changed, or WAL was lost on the way.',
+  },
+  backup_from: {
+    kind: oneOf(['primary', 'standby', 'prefer-standby']),
+    scope: 'GSM',
+    default: 'primary',
+    isOurs: true,
+    summary:
+      'Ours: the node of a cluster that backups are taken from; `prefer-standby` takes the primary when no standby is fit. Without a cluster it means nothing.',
+  },
   backup_method: {
     kind: oneOf(['rsync', 'postgres', 'local-rsync', 'snapshot', 'local-to-cloud']),
     scope: 'GSM',
@@ -324,6 +340,54 @@ const serverOptions = {
     derive: ({ name }) => name,
     defaultText: 'NAME',
     summary: 'Name that ties servers and models together.',
+  },
+  cluster_ca_file: {
+    kind: absolutePath,
+    scope: 'SM',
+    isOurs: true,
+    summary: 'Ours: certificates that the REST interface of `cluster_url` is verified against; those of the system when unset.',
+  },
+  cluster_cert_file: {
+    kind: absolutePath,
+    scope: 'SM',
+    isOurs: true,
+    summary: 'Ours: client certificate for `cluster_url`.',
+  },
+  cluster_key_file: {
+    kind: absolutePath,
+    scope: 'SM',
+    isOurs: true,
+    summary: 'Ours: key of `cluster_cert_file`; in that file when unset.',
+  },
+  cluster_nodes: {
+    kind: oneOf(['conninfo', 'repmgr', 'patroni', 'off']),
+    scope: 'SM',
+    isOurs: true,
+    defaultText: '`conninfo` for a string with several hosts that asks for no standby, else `off`',
+    summary:
+      'Ours: where the nodes of the cluster are read from, whose primary is followed: the hosts of `conninfo`, the table `repmgr.nodes`, or the REST interface of Patroni. The same words are taken from `cluster`.',
+  },
+  cluster_slots: {
+    kind: oneOf(['primary', 'all']),
+    scope: 'GSM',
+    default: 'primary',
+    isOurs: true,
+    summary:
+      'Ours: the nodes that keep the slot of `slot_name`: the primary alone, or all, so that a standby that is promoted still has the WAL that we lack.',
+  },
+  cluster_ssh: {
+    kind: command,
+    scope: 'SM',
+    isOurs: true,
+    summary:
+      'Ours: ssh command for a node, with `%h` for its host: backups by `rsync` go there, and WAL is fetched there that no running node has.',
+  },
+  cluster_url: {
+    kind: text,
+    scope: 'SM',
+    isOurs: true,
+    summary:
+      'Ours: address of the REST interface of Patroni, or of several nodes with blanks between them, as `https://user:password@host:8008`.',
   },
   combine_mode: {
     kind: oneOf(['copy', 'link', 'clone', 'copy-file-range']),

@@ -1,4 +1,5 @@
 import type { ServerLayout } from '../catalog/server-layout.ts';
+import type { WantedNode } from '../postgres/conninfo-at-node.ts';
 import type { Environment } from '../shared/environment.ts';
 import type { ServerConfig } from './server-config.ts';
 
@@ -14,4 +15,6 @@ export interface Server {
   readonly environment: Environment;
   /** Unit of systemd that its receiver may run as; undefined where none can be meant, because a unit knows the usual configuration only. */
   readonly receiverUnit?: string | undefined;
+  /** The node of its cluster that commands go to; undefined where the connection strings alone decide. */
+  readonly node?: WantedNode | undefined;
 }

@@ -5,6 +5,7 @@ import { type ClientConnection, clientConnection } from './client-connection.ts'
 import type { Connection } from './connect.ts';
 import { type Node, nameOfNode, readParameters } from './connection-parameters.ts';
 import type { Conninfo } from './conninfo.ts';
+import { conninfoAtNode, type WantedNode } from './conninfo-at-node.ts';
 import { identifySystem } from './replication-commands.ts';
 import { connectForQueries, connectForReplication } from './server-access.ts';
 import { readIsInRecovery, readSystemId } from './server-queries.ts';
@@ -22,6 +23,8 @@ interface Difference {
 export interface ServerStrings {
   readonly conninfo: string | undefined;
   readonly streamingConninfo: string | undefined;
+  /** The node of a cluster that both are to lead to. */
+  readonly wanted?: WantedNode | undefined;
   /** The options that they stand in, for messages. */
   readonly keys?: { readonly conninfo: string; readonly streamingConninfo: string };
 }
@@ -123,7 +126,9 @@ export class ServerNodes {
   }
 
   #read(key: 'conninfo' | 'streamingConninfo'): Conninfo {
-    return withService(this.#strings[key] ?? this.#strings.conninfo ?? '', this.#environment);
+    const conninfo = withService(this.#strings[key] ?? this.#strings.conninfo ?? '', this.#environment);
+    const { wanted } = this.#strings;
+    return wanted === undefined ? conninfo : conninfoAtNode(conninfo, wanted, this.#environment);
   }
 
   async #choosing(opening: Promise<Connection>): Promise<Connection> {

@@ -19,7 +19,7 @@ export interface ReceiverFacts {
 }
 
 /** The segments of a gap, both included. */
-interface Gap {
+export interface Gap {
   readonly first: SegmentName;
   readonly last: SegmentName;
 }
@@ -126,6 +126,23 @@ function notArchived({ first, last }: Gap, facts: ReceiverFacts): Gap | undefine
   return from > to ? undefined : { first: nameAt(from), last: nameAt(to) };
 }
 
+/** The segment that has what begins at a position, on the timeline whose file has it. */
+export function segmentHolding(position: Lsn, facts: Pick<ReceiverFacts, 'timeline' | 'history' | 'segmentSize'>): SegmentName {
+  const index = Number(position / BigInt(facts.segmentSize));
+  return segmentAtIndex(timelineAt(index, facts), index, facts.segmentSize);
+}
+
+/** Names of the segments of a gap, each on the timeline whose file has it. */
+export function segmentsOfGap(
+  { first, last }: Gap,
+  facts: Pick<ReceiverFacts, 'timeline' | 'history' | 'segmentSize'>,
+): readonly SegmentName[] {
+  const { segmentSize } = facts;
+  const begin = segmentIndex(first, segmentSize);
+  const count = segmentIndex(last, segmentSize) - begin + 1;
+  return Array.from({ length: count }, (_, at) => segmentAtIndex(timelineAt(begin + at, facts), begin + at, segmentSize));
+}
+
 /** Where the unbroken row of segments begins that the server has up to its position; no further back than is needed. */
 function oldestKept(needed: number, current: number, facts: ReceiverFacts): number {
   const { kept, slot, segmentSize } = facts;
@@ -139,7 +156,10 @@ function oldestKept(needed: number, current: number, facts: ReceiverFacts): numb
 }
 
 /** The timeline whose file has the segment: that with a switch in it is the next one's. */
-function timelineAt(index: number, { timeline, history, segmentSize }: ReceiverFacts): number {
+function timelineAt(
+  index: number,
+  { timeline, history, segmentSize }: Pick<ReceiverFacts, 'timeline' | 'history' | 'segmentSize'>,
+): number {
   const later = history.find(
     ({ switchLsn }) => segmentStart(segmentAtIndex(1, index + 1, segmentSize), segmentSize) <= switchLsn,
   );

@@ -8,10 +8,19 @@ import {
   serverOptionNames,
 } from '../../../src/config/options.ts';
 
-test('there are the 122 server options of Barman 3.20.1, and three of ours', () => {
+test('there are the 122 server options of Barman 3.20.1, and twelve of ours', () => {
   expect(barmanServerOptionNames).toHaveLength(122);
   expect(serverOptionNames.filter((name) => !barmanServerOptionNames.includes(name))).toEqual([
+    'backup_after_switch',
+    'backup_from',
     'backup_schedule',
+    'cluster_ca_file',
+    'cluster_cert_file',
+    'cluster_key_file',
+    'cluster_nodes',
+    'cluster_slots',
+    'cluster_ssh',
+    'cluster_url',
     'hook_timeout',
     'verify_checksums',
   ]);

@@ -1,0 +1,52 @@
+import { readKnownCluster } from '../catalog/known-cluster.ts';
+import { hasArrived } from '../catalog/wal/list-streamed.ts';
+import type { HeldWal } from '../catalog/wal/read-held-wal.ts';
+import { readHeldWal } from '../catalog/wal/read-held-wal.ts';
+import type { Server } from '../config/server.ts';
+import { storageOf } from '../encryption/stored-wal.ts';
+import type { Context } from '../shared/context.ts';
+import type { ClusterSource, ObservedNode } from './cluster-node.ts';
+import { clusterSourceOf } from './cluster-source.ts';
+import { listNodes } from './list-nodes.ts';
+import { observeNodes } from './observe-nodes.ts';
+import { type FollowingPlan, planFollowing } from './plan-following.ts';
+import { type RememberedCluster, readRememberedCluster, withObserved } from './remembered-cluster.ts';
+
+/** A cluster as it is now, and what is to be done about it. */
+export interface ClusterView {
+  readonly source: ClusterSource;
+  /** Why the source of the nodes did not answer. */
+  readonly problem: string | undefined;
+  readonly nodes: readonly ObservedNode[];
+  /** What was remembered before this look. */
+  readonly before: RememberedCluster;
+  /** What is to be remembered after it. */
+  readonly after: RememberedCluster;
+  readonly held: HeldWal | undefined;
+  readonly plan: FollowingPlan;
+}
+
+/**
+ * Lists and asks the nodes of a server's cluster, and plans which of them is followed; changes nothing.
+ * @throws OperatorError `configuration-invalid`, `wal-index-invalid`, `lock-failed`, `interrupted`
+ */
+export async function lookAtCluster(server: Server, context: Context): Promise<ClusterView> {
+  const { layout, config } = server;
+  const before = readRememberedCluster(layout);
+  const listed = await listNodes(server, before, context);
+  const nodes = await observeNodes(server, listed.nodes, context);
+  const segmentSize = nodes.find((node) => node.kind === 'reached')?.segmentSize;
+  const held = segmentSize === undefined ? undefined : await readHeldWal(server, segmentSize, context);
+  const known = await readKnownCluster(layout, storageOf(server));
+  const { slot_name: name, create_slot: creation, streaming_archiver: isStreaming } = config.options;
+  const plan = planFollowing({
+    nodes,
+    remembered: before,
+    systemid: known?.systemid,
+    held,
+    slot: name === undefined || !isStreaming ? undefined : { name, isCreatedAlone: creation === 'auto' },
+    isArchived: (segment) => hasArrived(layout, segment),
+  });
+  const after = withObserved({ ...before, urls: listed.urls }, nodes, context.clock.now());
+  return { source: clusterSourceOf(server), problem: listed.problem, nodes, before, after, held, plan };
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ServerLayout } from '../catalog/server-layout.ts';
+import type { HostEntry } from '../postgres/connection-parameters.ts';
+import { writeFileDurably } from '../shared/durable-file.ts';
+import { isRecord } from '../shared/is-record.ts';
+import { isMissing } from '../shared/look.ts';
+import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
+import { type ClusterNode, isSameNode, type ObservedNode, positionOf } from './cluster-node.ts';
+
+/** A node as it was seen when it last answered. */
+interface RememberedNode extends ClusterNode {
+  readonly wasPrimary: boolean;
+  readonly timeline: number | undefined;
+  readonly position: Lsn | undefined;
+  readonly seenAt: Date | undefined;
+}
+
+/** What was known of a cluster after the last look at it. */
+export interface RememberedCluster {
+  readonly nodes: readonly RememberedNode[];
+  /** The node that WAL was streamed from last, and since when. */
+  readonly followed: (ClusterNode & { readonly timeline: number; readonly since: Date }) | undefined;
+  /** When WAL last came, and when nothing came any more. */
+  readonly streamedUntil: Date | undefined;
+  /** REST addresses of Patroni's members, for when those of the configuration do not answer. */
+  readonly urls: readonly string[];
+}
+
+const nothing: RememberedCluster = { nodes: [], followed: undefined, streamedUntil: undefined, urls: [] };
+
+/** What is remembered; nothing when the file is missing or cannot be read: everything in it can be seen again. */
+export function readRememberedCluster({ root }: Pick<ServerLayout, 'root'>): RememberedCluster {
+  try {
+    const found: unknown = JSON.parse(readFileSync(pathIn(root), 'utf8'));
+    return isRecord(found) ? clusterFrom(found) : nothing;
+  } catch (error) {
+    if (isMissing(error) || error instanceof SyntaxError) return nothing;
+    throw error;
+  }
+}
+
+export async function rememberCluster({ root }: Pick<ServerLayout, 'root'>, cluster: RememberedCluster): Promise<void> {
+  await writeFileDurably(pathIn(root), `${JSON.stringify(textOf(cluster))}\n`);
+}
+
+/** The nodes that are remembered after another look: what did not answer stays as it was. */
+export function withObserved(
+  { nodes: before, ...rest }: RememberedCluster,
+  observed: readonly ObservedNode[],
+  now: Date,
+): RememberedCluster {
+  const nodes = observed.map((node): RememberedNode => {
+    const { entry, name } = node;
+    if (node.kind === 'reached') {
+      const { timeline } = node;
+      return { entry, name, wasPrimary: !node.isInRecovery, timeline, position: positionOf(node), seenAt: now };
+    }
+    const known = before.find((each) => isSameNode(each, node));
+    return known ?? { entry, name, wasPrimary: false, timeline: undefined, position: undefined, seenAt: undefined };
+  });
+  return { ...rest, nodes };
+}
+
+function pathIn(root: string): string {
+  return join(root, '.pgcellar', 'cluster.json');
+}
+
+function textOf({ nodes, followed, streamedUntil, urls }: RememberedCluster): unknown {
+  return {
+    nodes: nodes.map(({ entry, name, wasPrimary, timeline, position, seenAt }) => {
+      const shown = position === undefined ? undefined : formatLsn(position);
+      return { ...entry, name, was_primary: wasPrimary, timeline, position: shown, seen_at: seenAt };
+    }),
+    followed:
+      followed === undefined
+        ? undefined
+        : { ...followed.entry, name: followed.name, timeline: followed.timeline, since: followed.since },
+    streamed_until: streamedUntil,
+    urls,
+  };
+}
+
+function clusterFrom({ nodes, followed, streamed_until, urls }: Readonly<Record<string, unknown>>): RememberedCluster {
+  const found = isRecord(followed) ? nodeFrom(followed) : undefined;
+  const since = isRecord(followed) ? dateFrom(followed['since']) : undefined;
+  return {
+    nodes: (Array.isArray(nodes) ? nodes : []).flatMap((node: unknown) => (isRecord(node) ? (nodeFrom(node) ?? []) : [])),
+    followed:
+      found?.timeline === undefined || since === undefined
+        ? undefined
+        : { entry: found.entry, name: found.name, timeline: found.timeline, since },
+    streamedUntil: dateFrom(streamed_until),
+    urls: (Array.isArray(urls) ? urls : []).filter((url) => typeof url === 'string'),
+  };
+}
+
+function nodeFrom(node: Readonly<Record<string, unknown>>): RememberedNode | undefined {
+  const { host, hostaddr, port, name, was_primary: wasPrimary, timeline, position, seen_at: seenAt } = node;
+  if (typeof host !== 'string' || typeof hostaddr !== 'string' || typeof port !== 'number' || typeof name !== 'string')
+    return undefined;
+  const entry: HostEntry = { host, hostaddr, port };
+  return {
+    entry,
+    name,
+    wasPrimary: wasPrimary === true,
+    timeline: typeof timeline === 'number' ? timeline : undefined,
+    position: typeof position === 'string' ? parseLsn(position) : undefined,
+    seenAt: dateFrom(seenAt),
+  };
+}
+
+function dateFrom(value: unknown): Date | undefined {
+  const date = typeof value === 'string' ? new Date(value) : undefined;
+  return date === undefined || Number.isNaN(date.getTime()) ? undefined : date;
+}
