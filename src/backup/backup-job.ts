@@ -1,4 +1,5 @@
 import type { Backup } from '../catalog/backups/backup.ts';
+import { formatBackupInfo, parseBackupInfo, requirePossible } from '../catalog/backups/backup-info.ts';
 import { writeBackupRecord } from '../catalog/backups/backup-records.ts';
 import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
@@ -6,6 +7,7 @@ import type { BackupFacts } from '../postgres/backup-facts.ts';
 import type { Connection } from '../postgres/connect.ts';
 import type { ServerNodes } from '../postgres/server-nodes.ts';
 import type { Context } from '../shared/context.ts';
+import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/hosts/host.ts';
 import type { BackupRequest } from './backup-request.ts';
 
@@ -91,12 +93,29 @@ export class BackupJob implements AsyncDisposable {
     this.#doing = step;
   }
 
+  /** @throws OperatorError `backup-failed` for what no record can say, which then does not say it */
   change(change: Partial<Backup>): void {
-    this.#backup = { ...this.#backup, ...change };
+    const backup = { ...this.#backup, ...change };
+    requireReadable(backup);
+    this.#backup = backup;
   }
 
   async save(change: Partial<Backup>): Promise<void> {
     this.change(change);
     await writeBackupRecord(this.server.layout, this.#backup);
+  }
+}
+
+/** Much of a record is the word of the server: what nobody could read again is not written. */
+function requireReadable(backup: Backup): void {
+  const where = 'its record';
+  try {
+    requirePossible(parseBackupInfo(formatBackupInfo(backup), backup.id, where), where);
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    throw new OperatorError('backup-failed', `the server tells of a backup what cannot be: ${error.message}`, {
+      hint: 'see who answers at the addresses of conninfo and streaming_conninfo',
+      cause: error,
+    });
   }
 }

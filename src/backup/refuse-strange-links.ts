@@ -1,8 +1,9 @@
 import { readlink } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { filesBelow } from '../catalog/backups/measure-backup.ts';
 import { nameOf, onDisk } from '../shared/file-name.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
+import { namesIn } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 
 /**
@@ -21,6 +22,18 @@ export async function refuseStrangeLinks(folder: string, oids: ReadonlySet<numbe
     signal,
   );
   for (const path of links) await refuseStrange(path, folder, oids);
+  for (const oid of oids) await refuseStrangers(join(folder, String(oid)));
+}
+
+/** In the place of a tablespace, which may be any folder that the server names, a restore puts the folder of PostgreSQL and nothing else. */
+async function refuseStrangers(tablespace: string): Promise<void> {
+  const stranger = (await namesIn(tablespace)).find((name) => !/^PG_\d/.test(name));
+  if (stranger === undefined) return;
+  throw new OperatorError(
+    'backup-failed',
+    `the server sent ${JSON.stringify(stranger)} for the tablespace ${basename(tablespace)}, which no PostgreSQL does`,
+    { hint: 'see who answers at the address of streaming_conninfo' },
+  );
 }
 
 async function refuseStrange(path: string, folder: string, oids: ReadonlySet<number>): Promise<void> {

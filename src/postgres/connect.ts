@@ -5,7 +5,8 @@ import { Client } from 'pg';
 import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
-import { ConnectionFailed, type Failure, sqlStateOf } from './connection-failure.ts';
+import { AnswerLimits } from './answer-limits.ts';
+import { ConnectionFailed, type Failure, sqlStateOf, textOf } from './connection-failure.ts';
 import {
   addressOf,
   type ConnectionParameters,
@@ -295,7 +296,7 @@ function connectionOf({ client, channel, lost, attempt, keyPid }: Opened): Conne
         return result.rows;
       } catch (error) {
         if (sqlStateOf(error) === undefined) throw new ConnectionFailed(parameters, [{ node, error }]);
-        throw new OperatorError('query-failed', `PostgreSQL refused a query: ${messageOf(error)}`, { cause: error });
+        throw new OperatorError('query-failed', `PostgreSQL refused a query: ${textOf(error)}`, { cause: error });
       }
     },
     lost,
@@ -352,13 +353,15 @@ function forPg(channel: Socket): Socket {
     if (isFirst && bytes instanceof Buffer && !firstMessages.has(bytes[0] ?? 0)) throw new Error('not an answer to a login');
     isFirst = false;
   };
-  const guarded = (event: string, listener: (...values: unknown[]) => void): Socket =>
-    on(
+  const guarded = (event: string, listener: (...values: unknown[]) => void): Socket => {
+    const limits = new AnswerLimits();
+    return on(
       event,
       event === 'data'
         ? (...values) => {
             try {
               check(values[0]);
+              if (values[0] instanceof Buffer) limits.add(values[0]);
               listener(...values);
             } catch (error) {
               channel.destroy(new Error(`it does not speak as PostgreSQL does: ${messageOf(error)}`));
@@ -366,6 +369,7 @@ function forPg(channel: Socket): Socket {
           }
         : listener,
     );
+  };
   const connected = (): Socket => {
     process.nextTick(() => channel.emit('connect'));
     return channel;

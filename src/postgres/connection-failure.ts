@@ -41,8 +41,13 @@ export function sqlStateOf(error: unknown): string | undefined {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
-function textOf(error: unknown): string {
-  return messageOf(error) === '' ? (systemCodeOf(error) ?? 'no connection') : messageOf(error);
+/** What a server says ends somewhere: it goes into the log, records and the environment of hooks. */
+const longestMessage = 2000;
+
+/** What went wrong, in the words of the server or the network. */
+export function textOf(error: unknown): string {
+  const text = messageOf(error) === '' ? (systemCodeOf(error) ?? 'no connection') : messageOf(error);
+  return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text;
 }
 
 /** As libpq tells it, the part that Barman shows. */
@@ -61,7 +66,7 @@ function inLibpqsWords({ node: { entry, address }, error }: Failure): string {
   const behind = address === undefined ? '' : ` (${address})`;
   const port = String(entry.port);
   const where = host.startsWith('/') ? `on socket "${host}/.s.PGSQL.${port}"` : `at "${host}"${behind}, port ${port}`;
-  return `connection to server ${where} failed: ${severity}${reasons.get(code) ?? messageOf(error)}`;
+  return `connection to server ${where} failed: ${severity}${reasons.get(code) ?? textOf(error)}`;
 }
 
 function hintFor(error: unknown, host: string): string {

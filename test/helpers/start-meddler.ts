@@ -28,6 +28,29 @@ export function serverMessage(type: string, body: Buffer): Buffer {
   return Buffer.concat([head, body]);
 }
 
+/** A message `D` with these values. */
+export function rowOf(values: readonly (Buffer | string | null)[]): Buffer {
+  const parts: Buffer[] = [word16(values.length)];
+  for (const value of values) {
+    const bytes = value === null ? undefined : Buffer.from(value);
+    parts.push(word32(bytes?.length ?? 0xffff_ffff), bytes ?? Buffer.alloc(0));
+  }
+  return serverMessage('D', Buffer.concat(parts));
+}
+
+/** The values of a message `D`. */
+export function valuesOf(body: Buffer): (string | null)[] {
+  const values: (string | null)[] = [];
+  let at = 2;
+  for (let left = body.readUInt16BE(0); left > 0; left--) {
+    const length = body.readInt32BE(at);
+    at += 4;
+    values.push(length < 0 ? null : body.toString('utf8', at, at + length));
+    at += Math.max(0, length);
+  }
+  return values;
+}
+
 export async function startMeddler(server: { readonly port: number }): Promise<Meddler> {
   let meddling: Meddling | undefined;
   const sockets = new Set<Socket>();
@@ -106,4 +129,16 @@ class Messages {
       this.#rest = this.#rest.subarray(end);
     }
   }
+}
+
+function word16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+function word32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }

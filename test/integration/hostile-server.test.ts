@@ -12,9 +12,9 @@ import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
-import { type Meddler, serverMessage, startMeddler } from '../helpers/start-meddler.ts';
+import { type Meddler, rowOf, serverMessage, startMeddler, valuesOf } from '../helpers/start-meddler.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
-import { createTestHome, streamingServer, type TestHome } from '../helpers/test-home.ts';
+import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 
 type Member = Partial<Header> & { readonly name: string } & { readonly content?: string };
 
@@ -45,11 +45,16 @@ describeEachPostgres(
     });
     afterAll(() => opened.close());
 
-    async function configure(): Promise<void> {
+    async function configure(more: IniSection = {}): Promise<void> {
       const through = (user: string): string => cluster.conninfo({ user }).replace(/port=\d+/, `port=${String(meddler.port)}`);
       await home.writeServer(
         'main',
-        streamingServer(cluster, { streaming_conninfo: through('streaming_barman'), immediate_checkpoint: true }),
+        streamingServer(cluster, {
+          conninfo: through('barman'),
+          streaming_conninfo: through('streaming_barman'),
+          immediate_checkpoint: true,
+          ...more,
+        }),
       );
     }
 
@@ -109,6 +114,41 @@ describeEachPostgres(
       const { text, exitCode } = await backUp();
       expect(exitCode).toBe(1);
       expect(text).toContain('the server sent "later/way", a link to');
+    });
+
+    test.each(['postgres', 'local-rsync'])(
+      'that tells an end no backup has makes a backup FAILED, not its record unreadable: %s',
+      async (method) => {
+        await configure({ backup_method: method, backup_options: 'concurrent_backup' });
+        let asked = 0;
+        meddler.meddle(({ type, body, sql }) => {
+          if (type !== 'D' || !/pg_walfile_name_offset|pg_backup_stop/.test(sql)) return undefined;
+          if (sql.includes('pg_walfile_name_offset') && ++asked === 1) return undefined;
+          return rowOf(
+            valuesOf(body).map((value) =>
+              /^[0-9A-F]+\/[0-9A-F]+$/.test(value ?? '')
+                ? 'FFFFFFF0/FFFFFFFF'
+                : (value ?? '').replace(/^0{7}1[0-9A-F]{16}$/, '00000001FFFFFFF0000000FF'),
+            ),
+          );
+        });
+        const { text, exitCode } = await backUp();
+        expect(exitCode).toBe(1);
+        expect(text).toContain('the server tells of a backup what cannot be');
+        expect(await newestStatus()).toBe('FAILED');
+        await configure();
+      },
+    );
+
+    test('that speaks without end is cut short', async () => {
+      const error = Buffer.from(`SERROR\0VERROR\0CXX000\0Mlong ${'x'.repeat(3_000_000)}\0\0`);
+      meddler.meddle(({ type, sql }) => (type === 'D' && sql.includes('usesuper') ? serverMessage('E', error) : undefined));
+      const { stdout } = await runPgcellar(['check', 'main'], { home });
+      expect(stdout).toContain('FAILED (PostgreSQL refused a query: long xxx');
+      expect(stdout.length).toBeLessThan(10_000);
+      const huge = Buffer.from([0x44, 0x7f, 0xff, 0xff, 0xff]);
+      meddler.meddle(({ type, sql }) => (type === 'D' && sql.includes('usesuper') ? huge : undefined));
+      expect((await runPgcellar(['check', 'main'], { home })).stdout).toContain('it tells of a message of 2.0 GiB');
     });
 
     test('that behaves is backed up', async () => {

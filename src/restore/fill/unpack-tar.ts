@@ -116,12 +116,22 @@ function targetOf(
   if (kind === 'file' && (path === heldControlFile || realFolders.has(path))) {
     throw new OperatorError('backup-not-usable', `the tar file ${archive} is not a backup: it has a file '${path}'`);
   }
-  if (!isDataFolder) return path;
+  if (!isDataFolder) return withinTablespace(archive, path);
   if (path === controlFile) return isForReading ? path : heldControlFile;
   if (isForReading) return path;
   const [first = ''] = path.split('/');
   if (leftOutFiles.has(path) || (emptiedFolders.has(first) && path !== first)) return undefined;
   return path;
+}
+
+/** The place of a tablespace is the word of the server, and may be any folder: PostgreSQL has one folder in it, and nothing else is put there. */
+function withinTablespace(archive: string, path: string): string {
+  if (/^PG_\d/.test(path)) return path;
+  throw new OperatorError(
+    'backup-not-usable',
+    `the tar file ${archive} is not of a tablespace: its member ${JSON.stringify(path)} is not PostgreSQL's`,
+    { hint: 'restore from another backup, and see what else the server has sent' },
+  );
 }
 
 async function writeMember(

@@ -127,6 +127,15 @@ describe('a member is refused, and nothing is written outside,', () => {
     const archive = await write([{ name: 'pg_tblspc/16400', type: 'symlink', linkname: '/srv' }]);
     await expect(unpack(archive, { isDataFolder: false })).rejects.toMatchObject({ code: 'backup-not-usable' });
   });
+
+  test('and what is not of the folder of PostgreSQL is refused for a tablespace, which may be meant for any place', async () => {
+    const good = await write([{ name: './PG_15_202209061/5/1259', content: 'rows' }]);
+    expect(await unpack(good, { isDataFolder: false })).toBe(4);
+    for (const name of ['authorized_keys', 'pg_15/x', 'PG_']) {
+      const archive = await write([{ name, content: 'x' }]);
+      await expect(unpack(archive, { isDataFolder: false })).rejects.toThrow(/is not PostgreSQL's/);
+    }
+  });
 });
 
 test('a tar file that was cut off is told as damaged', async () => {
