@@ -126,7 +126,7 @@ export async function assemble({
   const voice = voiceOf(programName);
   const writer = writerFor({ globals, log, progress, voice });
   if (isSilent) writer.silence();
-  const configuration = loadConfiguration(main, home);
+  const configuration = loadConfiguration(main, home, voice);
   for (const warning of configuration.globalWarnings) {
     if (isForPostgres) log.warning(warning);
     else writer.warning(warning);
@@ -148,7 +148,7 @@ export async function assemble({
     configuration,
     servers: serversOf(configuration),
     reloadServer: (name) => {
-      const server = serversOf(loadConfiguration(mainAgain(main), home)).find(({ config }) => config.name === name);
+      const server = serversOf(loadConfiguration(mainAgain(main), home, voice)).find(({ config }) => config.name === name);
       if (server !== undefined) return server;
       throw new OperatorError('unknown-server', `Unknown server '${name}'`, { hint: 'it is no longer in the configuration' });
     },
@@ -166,7 +166,7 @@ export async function assemble({
     },
     environment,
     reload: () => {
-      const loaded = loadConfiguration(mainAgain(main), home);
+      const loaded = loadConfiguration(mainAgain(main), home, voice);
       return { configuration: loaded, servers: serversOf(loaded) };
     },
     configurationFiles: () => readConfigurationFiles(mainAgain(main), home),

@@ -13,8 +13,12 @@ export interface OptionDeclaration {
   /** Further spellings, with their dashes: `-x`, `--colour`. */
   readonly aliases?: readonly string[];
   readonly kind: 'flag' | 'text' | 'count' | 'positive' | 'choice' | 'choice-or-bare';
-  /** For the choices; a `choice-or-bare` option without a value means the first one. */
+  /** For the choices. */
   readonly choices?: readonly string[];
+  /** What Barman says of another word, where it has words of its own for that. */
+  readonly wrongChoiceAsBarman?: (text: string) => string;
+  /** What a `choice-or-bare` option means without a value; the first choice unless it says otherwise. */
+  readonly bareValue?: string;
   readonly metavar?: string;
   /** Every value counts, in order; otherwise the last one. */
   readonly isRepeatable?: boolean;
@@ -63,6 +67,8 @@ export interface CommandDeclaration {
   readonly beforeConfiguration?: (early: EarlyInvocation) => Promise<void>;
   /** The whole work of a verb that needs no configuration; it then has no `run`. */
   readonly runEarly?: (early: EarlyInvocation) => Promise<void>;
+  /** Refuses options that say nothing together, before the servers are looked for. @throws OperatorError */
+  readonly judgeOptions?: (options: OptionValues) => void;
   /** Does the work; loads what it needs with `import()`, so that declaring costs nothing. */
   readonly run?: ((invocation: Invocation) => Promise<void>) | undefined;
 }

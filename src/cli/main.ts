@@ -19,7 +19,7 @@ export async function main({ programName, script, argv }: Invoked): Promise<numb
     if (globals.asksFor === 'version') return say(versionLine(programName));
     return await runCommandLine({ programName, script, globals });
   } catch (error) {
-    const exitCode = tellUsageError(error);
+    const exitCode = tellUsageError(error, programName);
     return argv.includes('get-wal') && argv.includes('--strict') ? recoveryMustStop : exitCode;
   }
 }

@@ -1,6 +1,8 @@
 import { type Argument, Command, CommanderError, Option } from 'commander';
+import { joined } from '../shared/messages.ts';
 import { nearestWord } from '../shared/nearest-word.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { spoken, voiceOf } from '../shared/voice.ts';
 import { barmanGlobalUsage, barmanUsage } from './barman-usage.ts';
 import { type CommandDeclaration, type OptionDeclaration, OptionValues } from './command.ts';
 
@@ -44,31 +46,63 @@ export function parseArguments(
       if (error.code === 'commander.helpDisplayed' || error.code === 'commander.help')
         return new HelpWanted(helpOf(declaration, programName));
       if (error.code === 'commander.missingArgument') throw usageError(declaration, programName, missingArguments(command));
-      const wholeUsage = barmanGlobalUsage(programName);
-      const leftOver = wholeUsage === undefined ? [] : leftOverWords(error, command, words, declared);
-      if (wholeUsage !== undefined && leftOver.length > 0) {
-        const mistake = `${programName}: error: unrecognized arguments: ${leftOver.join(' ')}`;
-        throw new OperatorError('usage', [...wholeUsage.split('\n'), mistake]);
-      }
+      if (voiceOf(programName) === 'barman') throw mistakeAsBarman(error, { words, declaration, programName, command });
       throw usageError(declaration, programName, `${error.message.replace(/^error: /, '')}${suggestionFor(words, declared)}`);
     }
     if (error instanceof OperatorError && error.code === 'usage' && !error.message.startsWith('usage:')) {
-      throw usageError(declaration, programName, error.message);
+      throw usageError(declaration, programName, joined(spoken(error.message, error, voiceOf(programName)) ?? error.message));
     }
     throw error instanceof Error ? error : new Error(`${verb}: ${String(error)}`);
   }
   return { options: new OptionValues(values), positionals: command.args };
 }
 
-/** Words that no option and no argument takes: for Barman's parser a mistake of the whole command line. */
-function leftOverWords(
-  { code }: CommanderError,
-  command: Command,
-  words: readonly string[],
-  declared: readonly OptionDeclaration[],
-): readonly string[] {
-  if (code === 'commander.excessArguments') return command.args.slice(command.registeredArguments.length);
-  if (code !== 'commander.unknownOption') return [];
+interface Parsed {
+  readonly words: readonly string[];
+  readonly declaration: CommandDeclaration;
+  readonly programName: string;
+  readonly command: Command;
+}
+
+/**
+ * Barman's parser looks for arguments that are missing before it minds words that nothing takes, and those are a mistake of the whole
+ * command line.
+ */
+function mistakeAsBarman(error: CommanderError, { words, declaration, programName, command }: Parsed): OperatorError {
+  const declared = declaration.options ?? [];
+  if (error.code === 'commander.optionMissingArgument') {
+    const name = /--([\w-]+)/.exec(error.message)?.[1] ?? '';
+    const option = declared.find((candidate) => candidate.name === name);
+    return usageError(
+      declaration,
+      programName,
+      `${option === undefined ? name : nameInMistakes(option)}: expected one argument`,
+    );
+  }
+  const unknown = error.code === 'commander.unknownOption' ? unknownOptions(words, declared) : [];
+  let excess = command.args.slice(command.registeredArguments.length);
+  if (unknown.length > 0) {
+    const known = commandOf(declaration, programName);
+    try {
+      known.parse(
+        expandOptions(words, declared).filter((word) => !unknown.includes(word)),
+        { from: 'user' },
+      );
+    } catch (other) {
+      if (!(other instanceof CommanderError)) throw other;
+      if (other.code === 'commander.missingArgument') return usageError(declaration, programName, missingArguments(known));
+    }
+    excess = known.args.slice(known.registeredArguments.length);
+  }
+  const leftOver = expandOptions(words, declared).filter((word) => unknown.includes(word) || excess.includes(word));
+  const usage = barmanGlobalUsage(programName) ?? '';
+  return new OperatorError('usage', [
+    ...usage.split('\n'),
+    `${programName}: error: unrecognized arguments: ${leftOver.join(' ')}`,
+  ]);
+}
+
+function unknownOptions(words: readonly string[], declared: readonly OptionDeclaration[]): readonly string[] {
   const known = ['-h', '--help', ...declared.flatMap(({ name, short }) => [`--${name}`, `-${short ?? name}`])];
   return expandOptions(words, declared).filter((word) => /^-./.test(word) && !known.includes(word.split('=')[0] ?? ''));
 }
@@ -126,13 +160,18 @@ function store(values: Map<string, unknown>, option: OptionDeclaration, raw: unk
 }
 
 function readValue(option: OptionDeclaration, text: string | undefined): unknown {
-  if (text === undefined) return option.choices?.[0];
-  const name = `argument --${option.name}${option.short === undefined ? '' : `/-${option.short}`}`;
+  if (text === undefined) return option.bareValue ?? option.choices?.[0];
+  const name = nameInMistakes(option);
   if (option.kind === 'count' && !/^\d+$/.test(text)) throw wrong(`${name}: '${text}' is not a valid non negative integer`);
   if (option.kind === 'positive' && !/^0*[1-9]\d*$/.test(text))
-    throw wrong(`${name}: '${text}' is not a valid positive integer`);
+    throw wrong(`${name}: ${notPositive(text)}`, asBarmanOf(text, name));
   if (option.choices !== undefined && !option.choices.includes(text)) {
-    throw wrong(`${name}: invalid choice: '${text}' (choose from ${option.choices.map((word) => `'${word}'`).join(', ')})`);
+    const choices = option.choices.map((word) => `'${word}'`).join(', ');
+    const asBarman = option.wrongChoiceAsBarman?.(text);
+    throw wrong(
+      `${name}: invalid choice: '${text}' (choose from ${choices})`,
+      asBarman === undefined ? undefined : `${name}: ${asBarman}`,
+    );
   }
   if (option.parse !== undefined) return parsed(option.parse, text, name);
   return option.kind === 'count' || option.kind === 'positive' ? Number(text) : text;
@@ -143,8 +182,22 @@ function parsed(parse: (text: string) => unknown, text: string, name: string): u
     return parse(text);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    throw wrong(`${name}: ${error.message}`);
+    throw wrong(`${name}: ${error.message}`, typeof error.asBarman === 'string' ? `${name}: ${error.asBarman}` : undefined);
   }
+}
+
+/** As Barman writes it: `argument --jobs/-j`. */
+function nameInMistakes({ name, short }: OptionDeclaration): string {
+  return `argument --${name}${short === undefined ? '' : `/-${short}`}`;
+}
+
+function notPositive(text: string): string {
+  return `'${text}' is not a valid positive integer`;
+}
+
+/** What Barman says of a text that is no number at all. */
+function asBarmanOf(text: string, name: string): string | undefined {
+  return /^[+-]?\d+$/.test(text) ? undefined : `${name}: '${text}' is not a valid input`;
 }
 
 /** Abbreviations become whole names, further spellings the one that the parser knows. */
@@ -201,6 +254,6 @@ function positionalWord(argument: Argument): string {
   return argument.required ? name : `[${name}]`;
 }
 
-function wrong(message: string): OperatorError {
-  return new OperatorError('usage', message);
+function wrong(message: string, asBarman?: string): OperatorError {
+  return new OperatorError('usage', message, { asBarman });
 }

@@ -72,7 +72,7 @@ export async function runCommandLine({ programName, script, globals }: CommandLi
     }
     return strictly(application.finish(), isStrict, failures);
   } catch (error) {
-    return strictly(tellUsageError(error), isStrict, [error]);
+    return strictly(tellUsageError(error, programName), isStrict, [error]);
   }
 }
 
@@ -96,15 +96,21 @@ function strictly(exitCode: number, isStrict: boolean, failures: readonly unknow
 }
 
 /** Tells what went wrong before there was an application to tell it, always as console text. */
-export function tellUsageError(error: unknown): number {
+export function tellUsageError(error: unknown, programName: string): number {
   const failure = expectedFailureOf(error);
   if (failure === undefined) {
     standardError.write(`EXCEPTION: ${stackOf(error)}\n`);
     return 1;
   }
-  const { code, lines, hint, exitCode } = failure;
+  const { code, lines, hint, exitCode, asBarman } = failure;
+  const isBarman = voiceOf(programName) === 'barman';
+  if (isBarman && typeof asBarman === 'string') {
+    standardError.write(`${shownLine(asBarman)}\n`);
+    return exitCode;
+  }
   const told = lines.map(shownLine).join('\n');
-  standardError.write(`${code === 'usage' ? '' : 'ERROR: '}${told}\n${hint === undefined ? '' : `HINT: ${shownLine(hint)}\n`}`);
+  const advice = hint === undefined || isBarman ? '' : `HINT: ${shownLine(hint)}\n`;
+  standardError.write(`${code === 'usage' ? '' : 'ERROR: '}${told}\n${advice}`);
   return exitCode;
 }
 
@@ -142,6 +148,7 @@ async function run(
     for (const problem of globalProblems) application.context.messages.error(problem);
     if (declaration.silencedBy === undefined || !options.flag(declaration.silencedBy)) return;
   }
+  declaration.judgeOptions?.(options);
   const count = declaration.servers === 'none' ? 0 : declaration.servers === 'one' ? 1 : positionals.length;
   const known = globalProblems.length > 0 ? [] : application.servers;
   const servers =

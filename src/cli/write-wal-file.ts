@@ -1,5 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { fillOpenFile } from '../shared/fill-file.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
@@ -37,6 +38,14 @@ async function openNew(temporary: string, path: string) {
     throw new OperatorError('wal-output-unwritable', `cannot write ${path}: ${systemCodeOf(error) ?? String(error)}`, {
       hint: 'the output folder must exist and be writable',
       cause: error,
+      asBarman: `Unable to open '${path}' file: ${inPythonsWords(error, path)}`,
     });
   }
+}
+
+/** As Python shows a failed call: `[Errno 2] No such file or directory: '/x'`. */
+function inPythonsWords(error: unknown, path: string): string {
+  const errno = error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? error.errno : 0;
+  const [, text = String(error)] = getSystemErrorMap().get(errno) ?? [];
+  return `[Errno ${String(-errno)}] ${text.charAt(0).toUpperCase()}${text.slice(1)}: '${path}'`;
 }

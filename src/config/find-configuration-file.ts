@@ -41,6 +41,7 @@ export function findConfigurationFile(request: ConfigurationRequest): string {
     if (!isAbsent(named.path)) return named.path;
     throw new OperatorError('configuration-missing', `the configuration file ${named.path} of ${named.by} does not exist`, {
       hint: `write the file, or name another one with -c`,
+      asBarman: `Configuration file '${named.path}' does not exist`,
     });
   }
   const places = usualPlaces(request.homeFolder);

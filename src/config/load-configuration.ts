@@ -1,3 +1,4 @@
+import type { Voice } from '../shared/voice.ts';
 import { type ConfigurationRequest, findConfigurationFile } from './find-configuration-file.ts';
 import type { GlobalOptions } from './options.ts';
 import { type IniFile, parseIni } from './parse-ini.ts';
@@ -40,7 +41,7 @@ export function loadMainConfiguration(request: ConfigurationRequest): MainConfig
   const path = findConfigurationFile(request);
   const text = request.handed?.text ?? readConfigurationText(path);
   const file = parseIni(text, path);
-  const context = newContext(request.homeFolder);
+  const context = newContext(request.homeFolder, 'own');
   const { global } = readGlobal(globalSectionOf(sectionsOf(file, path), path), context);
   return { path, text, file, global, warnings: context.notes.warnings };
 }
@@ -49,10 +50,11 @@ export function loadMainConfiguration(request: ConfigurationRequest): MainConfig
  * Reads everything else, as the user that owns the catalog: included files, `.barman.auto.conf`, active models. Connects to
  * nothing, so problems that only a server can show are found by the work that needs it and by `check`.
  * @param homeFolder of the user that we run as by now, for `~` in paths
+ * @param voice of the problems and warnings that Barman has words for
  * @throws OperatorError `configuration-invalid` or `file-unreadable`
  */
-export function loadConfiguration(main: MainConfiguration, homeFolder: string): Configuration {
-  const context = newContext(homeFolder);
+export function loadConfiguration(main: MainConfiguration, homeFolder: string, voice: Voice = 'own'): Configuration {
+  const context = newContext(homeFolder, voice);
   const own = sectionsOf(main.file, main.path);
   const globalSection = globalSectionOf(own, main.path);
   const { global, defaults } = readGlobal(globalSection, context);
@@ -93,8 +95,8 @@ export interface ConfigurationFiles {
 /** Reads where each option stands. @throws as {@link loadConfiguration} */
 export function readConfigurationFiles(main: MainConfiguration, homeFolder: string): ConfigurationFiles {
   const own = sectionsOf(main.file, main.path);
-  const { global } = readGlobal(globalSectionOf(own, main.path), newContext(homeFolder));
-  const included = readIncludedFiles(global, newContext(homeFolder).notes);
+  const { global } = readGlobal(globalSectionOf(own, main.path), newContext(homeFolder, 'own'));
+  const included = readIncludedFiles(global, newContext(homeFolder, 'own').notes);
   const all = [...own, ...included.flat()];
   const automatic = automaticFile(global.barman_home);
   return {
@@ -105,8 +107,8 @@ export function readConfigurationFiles(main: MainConfiguration, homeFolder: stri
   };
 }
 
-function newContext(homeFolder: string): ReadingContext {
-  return { notes: { warnings: [], logWarnings: [] }, homeFolder };
+function newContext(homeFolder: string, voice: Voice): ReadingContext {
+  return { notes: { warnings: [], logWarnings: [] }, homeFolder, voice };
 }
 
 function readGlobal(

@@ -110,7 +110,7 @@ function refuseUnreadable({ scope, section }: Change, { key, wanted, place }: Wa
   if (hasControlCharacter(wanted) || /[\u2028\u2029]/.test(wanted)) {
     throw invalid(`${place}: the value of ${key} has a line break or a control character`, 'write it on one line');
   }
-  const context = { notes: { warnings: [] as string[], logWarnings: [] as string[] }, homeFolder: '/' };
+  const context = { notes: { warnings: [] as string[], logWarnings: [] as string[] }, homeFolder: '/', voice: 'own' as const };
   const [read] = sectionsOf(parseIni(`[${section}]\n${key} = ${wanted}\n`, 'config-update'), 'config-update');
   if (read !== undefined) readSetting(key, kind, read, context);
   if (context.notes.warnings.length === 0) return;

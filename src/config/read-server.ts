@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseRetentionPolicy } from '../retention/retention-policy.ts';
 import { messageOf, systemCodeOf } from '../shared/operator-error.ts';
+import { spoken, type Voice } from '../shared/voice.ts';
 import { isStoreUrl } from './option-kind.ts';
 import {
   declarationOf,
@@ -34,22 +35,22 @@ interface Resolved {
 }
 
 /** Reads one server section with everything below and above it: active model, `[barman]`, defaults. */
-export function readServer(section: Section, around: ServerSurroundings, { homeFolder }: ReadingContext): ServerConfig {
-  const context: ReadingContext = { notes: { warnings: [], logWarnings: [] }, homeFolder };
+export function readServer(section: Section, around: ServerSurroundings, { homeFolder, voice }: ReadingContext): ServerConfig {
+  const context: ReadingContext = { notes: { warnings: [], logWarnings: [] }, homeFolder, voice };
   const name = section.name as ServerName; // refuseUnusableName has passed it
   const own = readOwn(section, context);
   tellUnknownKeys(section, context);
   const plain = optionsOf(resolve(name, [own, around.defaults], around.home));
-  const active = readActiveModel(plain.backup_directory, around.models);
+  const active = readActiveModel(name, plain.backup_directory, around.models, voice);
   const layers = active.model === undefined ? [own, around.defaults] : [modelLayer(active.model), own, around.defaults];
   const resolved = resolve(name, layers, around.home);
-  const assumed = assumptionsAbout(name, optionsOf(resolved));
+  const assumed = assumptionsAbout(name, optionsOf(resolved), voice);
   context.notes.warnings.push(...assumed.warnings, ...relativeFolders(name, assumed.options));
   const problems = [
-    ...repeatedFolders(foldersOf(assumed.options)),
+    ...repeatedFolders(name, foldersOf(assumed.options), voice),
     ...(active.problem === undefined ? [] : [active.problem]),
-    ...problemsOf(assumed.options),
-  ].map((problem) => `server '${name}': ${problem}`);
+    ...problemsOf(name, assumed.options, voice),
+  ];
   return {
     name,
     options: { ...assumed.options, disabled: problems.length > 0 },
@@ -121,8 +122,10 @@ function optionsOf({ values }: Resolved): ServerOptions {
 }
 
 function readActiveModel(
+  server: ServerName,
   backupDirectory: string,
   models: readonly ModelConfig[],
+  voice: Voice,
 ): { readonly model?: ModelConfig | undefined; readonly problem?: string } {
   const file = join(backupDirectory, '.active-model.auto');
   let name: string;
@@ -131,13 +134,17 @@ function readActiveModel(
   } catch (error) {
     const code = systemCodeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return {};
-    return { problem: `the name of the active model cannot be read from ${file} (${code ?? messageOf(error)})` };
+    return {
+      problem: `server '${server}': the name of the active model cannot be read from ${file} (${code ?? messageOf(error)})`,
+    };
   }
   if (name === '') return {};
   const model = models.find((candidate) => candidate.name === name);
-  return model === undefined
-    ? { problem: `the active model '${withoutSecret(name)}' of ${file} is not configured` }
-    : { model };
+  if (model !== undefined) return { model };
+  const shown = withoutSecret(name);
+  const text = `server '${server}': the active model '${shown}' of ${file} is not configured`;
+  const asBarman = `Model '${shown}' is set as the active model for the server '${server}' but the model does not exist.`;
+  return { problem: spoken(text, { asBarman }, voice) ?? text };
 }
 
 function retentionOf(name: ServerName, text: string | undefined, { notes }: ReadingContext): RetentionSetting {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Voice } from '../shared/voice.ts';
 import { interpolate } from './interpolate.ts';
 import { absolutePath, type OptionKind, path, pathOrUrl } from './option-kind.ts';
 import type { Section, Setting } from './sections.ts';
@@ -21,6 +22,8 @@ export interface ReadingContext {
   readonly notes: Notes;
   /** For `~` in paths. */
   readonly homeFolder: string;
+  /** Of problems that Barman has words for. */
+  readonly voice: Voice;
 }
 
 /** Texts that Barman puts right, saying so in its log only (docs/reference/config-checks-hooks.md section 5). */

@@ -1,5 +1,6 @@
 import { backupCompressionOf, compressionProblems } from '../postgres/basebackup-compression.ts';
 import { isConninfo } from '../postgres/conninfo.ts';
+import { spoken, type Voice } from '../shared/voice.ts';
 import type { ServerOptions } from './options.ts';
 import type { ServerName } from './server-config.ts';
 
@@ -14,8 +15,11 @@ export interface Assumptions {
  * An inactive server connects to nothing and takes no backup, so only an active one can have them (docs/reference/since-3.17.md section 4); a passive
  * one has neither connections nor a backup method of its own.
  */
-export function problemsOf(options: ServerOptions): readonly string[] {
-  return foundIn(options).map(({ text }) => text);
+export function problemsOf(name: ServerName, options: ServerOptions, voice: Voice): readonly string[] {
+  return foundIn(options).map(({ text, asBarman }) => {
+    const own = `server '${name}': ${text}`;
+    return spoken(own, { asBarman: asBarman?.(name) }, voice) ?? own;
+  });
 }
 
 /** The lines of the server's section that would mend {@link problemsOf}, where a line can. */
@@ -25,6 +29,8 @@ export function settingsAgainstProblems(options: ServerOptions): readonly string
 
 interface Problem {
   readonly text: string;
+  /** What Barman says. */
+  readonly asBarman?: (name: ServerName) => string;
   /** What mends it: `slot_name = pgcellar`. */
   readonly setting?: string;
 }
@@ -37,32 +43,42 @@ const examples: Readonly<Record<string, string>> = {
   ssh_command: 'ssh postgres@…',
 };
 
-function missing(key: string, text: string): Problem {
-  return { text, setting: `${key} = ${examples[key] ?? '…'}` };
+function missing(key: string, text: string, asBarman?: Problem['asBarman']): Problem {
+  return { text, ...(asBarman === undefined ? {} : { asBarman }), setting: `${key} = ${examples[key] ?? '…'}` };
 }
 
 function foundIn(options: ServerOptions): readonly Problem[] {
   if (!takesPart(options)) return [];
-  return [...connectionProblems(options), ...methodProblems(options)];
+  return [...connectionProblems(options), ...methodProblems(options), ...slotProblems(options)];
 }
 
 /** Turns an archiver on when none is, and settles how backups are begun; for servers that take backups themselves. */
-export function assumptionsAbout(name: ServerName, options: ServerOptions): Assumptions {
+export function assumptionsAbout(name: ServerName, options: ServerOptions, voice: Voice): Assumptions {
   if (!takesPart(options)) return { options, warnings: [] };
   const warnings: string[] = [];
+  const warn = (text: string, asBarman: string): void => {
+    warnings.push(spoken(text, { asBarman }, voice) ?? text);
+  };
   const hasArchiver = options.archiver || options.streaming_archiver;
   if (!hasArchiver) {
-    warnings.push(`No archiver is on for server '${name}': set archiver or streaming_archiver, or both`);
-    warnings.push(`archiver = on is assumed for server '${name}'`);
+    warn(
+      `No archiver is on for server '${name}': set archiver or streaming_archiver, or both`,
+      `No archiver enabled for server '${name}'. Please turn on 'archiver', 'streaming_archiver' or both`,
+    );
+    warn(`archiver = on is assumed for server '${name}'`, "Forcing 'archiver = on'");
   }
   const isPostgres = options.backup_method === 'postgres';
   const isExclusive = options.backup_options.includes('exclusive_backup');
   const isConcurrent = options.backup_options.includes('concurrent_backup');
   if (isPostgres && isExclusive)
-    warnings.push(`exclusive_backup is impossible with backup_method = postgres for server '${name}'`);
+    warn(
+      `exclusive_backup is impossible with backup_method = postgres for server '${name}'`,
+      "'exclusive_backup' is not a valid backup_option using postgres backup_method. Overriding with 'concurrent_backup'.",
+    );
   if (needsChoice(options) && !isExclusive && !isConcurrent) {
-    warnings.push(
+    warn(
       `backup_options of server '${name}' names neither concurrent_backup nor exclusive_backup; concurrent_backup is assumed`,
+      `No backup strategy set for server '${name}' (using default 'concurrent_backup').`,
     );
   }
   const backupOptions =
@@ -88,15 +104,22 @@ function connectionProblems(options: ServerOptions): readonly Problem[] {
       problems.push(...dsnProblems('streaming_conninfo', options.streaming_conninfo));
     }
   }
-  if (options.streaming_archiver && !options.archiver && options.slot_name === undefined) {
-    problems.push(missing('slot_name', 'slot_name is missing; it is required when streaming_archiver is the only archiver'));
-  }
   return problems;
+}
+
+function slotProblems({ streaming_archiver, archiver, slot_name }: ServerOptions): readonly Problem[] {
+  if (!streaming_archiver || archiver || slot_name !== undefined) return [];
+  const asBarman = "Streaming-only archiver requires 'streaming_conninfo' and 'slot_name' options to be properly configured";
+  const text = 'slot_name is missing; it is required when streaming_archiver is the only archiver';
+  return [missing('slot_name', text, () => asBarman)];
 }
 
 /** The value itself is never repeated: it can hold a password. */
 function dsnProblems(key: string, value: string | undefined): readonly Problem[] {
-  if (value === undefined) return [missing(key, `${key} is missing`)];
+  if (value === undefined) {
+    const connection = key === 'conninfo' ? 'PostgreSQL connection' : 'Streaming connection';
+    return [missing(key, `${key} is missing`, (name) => `${connection}: Missing '${key}' parameter for server '${name}'`)];
+  }
   return isConninfo(value)
     ? []
     : [missing(key, `${key} cannot be read: use blank separated key=value pairs or a postgresql:// URI`)];
@@ -106,7 +129,7 @@ function methodProblems(options: ServerOptions): readonly Problem[] {
   switch (options.backup_method) {
     case 'postgres':
       return [
-        ...unusable(options, ['reuse_backup', 'network_compression', 'tablespace_bandwidth_limit']),
+        ...unusable(options, ['tablespace_bandwidth_limit', 'reuse_backup', 'network_compression']),
         ...backupCompressionProblems(options),
       ];
     case 'rsync':
@@ -170,7 +193,15 @@ const offSettings: Readonly<Record<string, string>> = {
 function needed(options: ServerOptions, keys: readonly (keyof ServerOptions)[]): readonly Problem[] {
   return keys
     .filter((key) => options[key] === undefined)
-    .map((key) => missing(key, `${key} is missing; it is required with backup_method = ${options.backup_method}`));
+    .map((key) =>
+      missing(
+        key,
+        `${key} is missing; it is required with backup_method = ${options.backup_method}`,
+        key === 'ssh_command'
+          ? (name) => `Missing or invalid ssh_command in barman configuration for server ${name}`
+          : undefined,
+      ),
+    );
 }
 
 function unusable(options: ServerOptions, keys: readonly (keyof ServerOptions)[]): readonly Problem[] {
@@ -178,6 +209,14 @@ function unusable(options: ServerOptions, keys: readonly (keyof ServerOptions)[]
     .filter((key) => options[key] !== undefined && options[key] !== false && options[key] !== 'off')
     .map((key) => ({
       text: `${key} cannot be used with backup_method = ${options.backup_method}`,
+      asBarman: (name) => unusableAsBarman(key, options.backup_method, name),
       setting: offSettings[key] ?? `${key} =`,
     }));
+}
+
+/** Barman calls both ways of copying files rsync here. */
+function unusableAsBarman(key: string, method: ServerOptions['backup_method'], name: ServerName): string {
+  return key === 'ssh_command'
+    ? `Local copy requires ssh_command in barman configuration to be empty for server ${name}`
+    : `${key} option is not supported by ${method === 'local-rsync' ? 'rsync' : method} backup_method`;
 }

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { systemCodeOf } from '../shared/operator-error.ts';
+import type { Voice } from '../shared/voice.ts';
 import type { ServerOptions } from './options.ts';
 import type { ServerConfig, ServerName } from './server-config.ts';
 
@@ -33,11 +34,17 @@ export function relativeFolders(name: ServerName, options: ServerOptions): reado
     : [`${found} of server '${name}' is no absolute path: it is another folder in each working directory`];
 }
 
-/** One problem for each folder that one server uses twice. */
-export function repeatedFolders(folders: readonly Folder[]): readonly string[] {
-  return [...grouped(folders).entries()]
-    .filter(([, users]) => users.length > 1)
-    .map(([path, users]) => `${users.map(({ key }) => key).join(' and ')} are the same folder, ${path}`);
+/** A problem for each folder that one server uses twice; as Barman, for each use but the first. */
+export function repeatedFolders(name: ServerName, folders: readonly Folder[], voice: Voice): readonly string[] {
+  const repeated = [...grouped(folders).entries()].filter(([, users]) => users.length > 1);
+  if (voice === 'own') {
+    return repeated.map(
+      ([path, users]) => `server '${name}': ${users.map(({ key }) => key).join(' and ')} are the same folder, ${path}`,
+    );
+  }
+  return repeated.flatMap(([path, [first, ...others]]) =>
+    others.map(({ key }) => `Conflicting path: ${key}=${path} conflicts with '${first?.key ?? ''}' for server '${name}'`),
+  );
 }
 
 /** One problem for each folder that several servers use. */

@@ -26,7 +26,7 @@ export class ConnectionFailed extends OperatorError {
     super('connection-failed', message, {
       hint: hintFor(last?.error, host),
       cause: last?.error,
-      asBarman: failures.map((failure) => inLibpqsWords(failure)).join('\n'),
+      asBarman: failures.map((failure) => inLibpqsWords(failure)),
     });
     this.parameters = parameters;
     const code = systemCodeOf(last?.error);

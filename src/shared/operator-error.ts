@@ -1,6 +1,6 @@
 import { type ErrorCode, exitCodeOf } from './error-codes.ts';
 import { joined, linesOf, type Text } from './messages.ts';
-import type { Worded } from './voice.ts';
+import type { Worded, Wording } from './voice.ts';
 
 interface OperatorErrorOptions extends Worded {
   /** One line that says what to do about it. */
@@ -15,7 +15,7 @@ export class OperatorError extends Error {
   /** The message line by line, whatever was in the parts that it was made of. */
   readonly lines: readonly string[];
   /** What Barman says in place of the message. */
-  readonly asBarman: string | null | undefined;
+  readonly asBarman: Wording | null | undefined;
 
   /** @param message one line, or lines of our own */
   constructor(code: ErrorCode, message: Text, options: OperatorErrorOptions = {}) {
@@ -30,6 +30,17 @@ export class OperatorError extends Error {
   /** Exit code of a command that ends with this failure. */
   get exitCode(): number {
     return exitCodeOf[this.code];
+  }
+}
+
+/** The work, whose expected failure has other words as Barman. */
+export async function reworded<T>(work: Promise<T>, { asBarman }: Worded): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof OperatorError) || error.code === 'interrupted') throw error;
+    const { code, lines, hint } = error;
+    throw new OperatorError(code, lines, { ...(hint === undefined ? {} : { hint }), cause: error.cause ?? error, asBarman });
   }
 }
 

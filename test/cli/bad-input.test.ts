@@ -251,11 +251,6 @@ const commandLineCases: readonly Case[] = [
     ['restore', '--target-tli', 'newest', 'main', 'latest', '/srv/x'],
     /--target-tli.*'newest'/,
   ),
-  usage(
-    'a staging path that is not absolute',
-    ['restore', '--staging-path', 'x', 'main', 'latest', '/srv/x'],
-    /--staging-path.*'x'/,
-  ),
   usage('a global option after the verb', ['list-servers', '-q'], /'-q'/),
   usage('an unknown global option', ['--frobnicate', 'list-servers'], /--frobnicate/),
   usage('a global option without its value', ['-f'], /-f\/--format/),
@@ -265,6 +260,11 @@ const commandLineCases: readonly Case[] = [
   usage('a reserved backup name', ['backup', '--name', 'latest', 'main'], /--name: Backup name 'latest' is not allowed/),
   usage('a backup name that looks like an id', ['backup', '--name', weekly, 'main'], /--name: .*backup id/),
   usage('a backup name of two lines', ['backup', '--name', 'a\nb', 'main'], /--name: .*one line/),
+  {
+    title: 'a staging path that is not absolute',
+    words: ['restore', '--staging-path', 'x', 'main', 'latest', '/srv/x'],
+    says: /--staging-path.*'x'/,
+  },
   { title: 'stop and reset at once', words: ['receive-wal', '--stop', '--reset', 'main'], says: /--stop and --reset/ },
   {
     title: 'a verb that is not available yet',
@@ -735,7 +735,6 @@ describe('a server that is not there', () => {
     {
       title: 'a slot',
       words: ['receive-wal', '--create-slot', 'main'],
-      prints: /^Creating physical replication slot/,
       says: /127\.0\.0\.1 port 1 as barman: .*ECONNREFUSED/,
     },
     { title: 'a receiver', words: ['receive-wal', 'main'], says: /127\.0\.0\.1 port 1 as barman: .*ECONNREFUSED/ },
@@ -806,7 +805,6 @@ describeEachPostgres(
         title: 'a wrong password of the stream',
         words: ['receive-wal', '--create-slot', 'main'],
         setUp: async (home) => live(home, { streaming_conninfo: conninfo(`not-${secret}`) }),
-        prints: /^Creating physical replication slot 'barman' on server 'main'\n$/,
         says: /127\.0\.0\.1 port \d+ as guarded: .*password authentication failed/,
       },
       {

@@ -2,7 +2,7 @@
 // 3.20.1 does, to the letter, or in a way that docs/differences-from-barman.md lists.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -21,7 +21,11 @@ import { writeManyStates } from '../helpers/write-many-states.ts';
 
 /** Lines that both answer alike; `JOB` is the id of the newest backup of `main`, `DEST` a folder that is not there. */
 const alike: readonly string[] = [
-  ...['list-servers', 'list-servers --minimal', 'list-server', 'list-servers extra'],
+  ...['list-servers', 'list-servers --minimal', 'list-server', 'list-servers extra', '-c /nonexistent list-servers'],
+  ...['--begin 1', '--help-me', 'hurt', '--nagios hurt', 'main --nagios', '-- main', 'main Fresh'].map(
+    (words) => `check ${words}`,
+  ),
+  ...['--nagios idle', "''", '-n main'].map((words) => `check ${words}`),
   ...['main', 'copy', 'idle', 'hurt', 'down', 'Fresh', 'judged', 'files', 'main Fresh', 'all', 'nobody', 'main nobody', ''].map(
     (names) => `show-servers ${names}`,
   ),
@@ -60,6 +64,14 @@ const alike: readonly string[] = [
   ...['main weekly', '--status main weekly', '--status main nightly', '--target full main nobody'].map(
     (words) => `keep ${words}`,
   ),
+  ...['', 'main', 'nobody weekly', '--release main weekly', '--status main broken', '--target full --status main weekly'].map(
+    (words) => `keep ${words}`,
+  ),
+  ...['main nothing', 'nobody latest', 'main', ''].map((words) => `generate-manifest ${words}`),
+  ...['a b c --nonsense', '--nonsense main', 'hurt latest', 'down latest', 'main all', "'' latest"].map(
+    (words) => `show-backup ${words}`,
+  ),
+  ...['main nothing', 'hurt latest', 'main latest extra'].map((words) => `list-files ${words}`),
   ...['--target full main increment', '--target full main waits'].map((words) => `keep ${words}`),
   ...['main weekly', 'main 20200101T000000', 'nobody latest'].map((words) => `check-backup ${words}`),
   ...['main weekly', 'main increment', 'nobody latest'].map((words) => `verify-backup ${words}`),
@@ -79,10 +91,42 @@ const alike: readonly string[] = [
   ...['idle', 'copy', 'down', 'nobody', '--name latest main', '--jobs 0 main', '--incremental nothing main'].map(
     (words) => `backup ${words}`,
   ),
-  ...['main nothing DEST', 'nobody latest DEST', 'main latest'].map((words) => `restore ${words}`),
+  ...['hurt', '--jobs nonsense down', '--jobs -1 down', '--jobs', '--jobs-start-batch-period nonsense down'].map(
+    (words) => `backup ${words}`,
+  ),
+  ...[
+    "--name '' down",
+    '--name 20200101T000000 down',
+    '--name all down',
+    '--reuse-backup nothing down',
+    '--bwlimit x down',
+  ].map((words) => `backup ${words}`),
+  ...['main nothing DEST', 'nobody latest DEST', 'main latest', 'hurt latest DEST', 'main auto DEST', 'main broken DEST'].map(
+    (words) => `restore ${words}`,
+  ),
+  ...['--target-xid 5 --target-immediate', '--target-name x --target-lsn 0/1', '--target-tli 0', '--target-tli nonsense'].map(
+    (words) => `restore ${words} main latest DEST`,
+  ),
+  ...['--target-tli 9', '--target-action nothing', '--target-action pause', '--combine-mode nothing', '--jobs 0'].map(
+    (words) => `restore ${words} main latest DEST`,
+  ),
+  ...['--tablespace nonsense', '--tablespace nobody:/x', '--staging-path here', '--local-staging-path here'].map(
+    (words) => `restore ${words} main latest DEST`,
+  ),
+  ...["--target-time '2020-01-01 00:00:00'", '--target-xid 5', '--target-name x'].map(
+    (words) => `restore ${words} main auto DEST`,
+  ),
+  ...['', 'main', 'main nothing', 'main nothing /tmp', 'main weekly /nonexistent', 'main increment /nonexistent'].map(
+    (words) => `export-backup ${words}`,
+  ),
+  ...['', 'main', 'main nothing', 'main /nonexistent', 'main /tmp', 'nobody /nonexistent'].map(
+    (words) => `import-backup ${words}`,
+  ),
   ...['idle', 'nobody', ''].map((name) => `switch-wal ${name}`),
   ...['main', 'idle', 'nobody'].map((name) => `archive-wal ${name}`),
-  ...['nobody', 'main', 'idle', '--stop main', '--reset main'].map((words) => `receive-wal ${words}`),
+  ...['down', '--archive down', 'hurt', 'main nobody extra'].map((words) => `switch-wal ${words}`),
+  ...['nobody', 'main', 'idle', '--stop main', '--reset main', 'down', 'hurt', ''].map((words) => `receive-wal ${words}`),
+  ...['--create-slot down', '--drop-slot down', '--create-slot nobody'].map((words) => `receive-wal ${words}`),
   ...['main nomodel', 'main --reset', 'judged --reset', 'judged nomodel', ''].map((words) => `config-switch ${words}`),
   ...["'[]'", ''].map((words) => `config-update ${words}`),
   ...['main', 'nobody'].map((name) => `rebuild-xlogdb ${name}`),
@@ -111,6 +155,12 @@ const alike: readonly string[] = [
     'archive-wal main',
   ].map((words) => `-q ${words}`),
   ...['list-servers', 'show-backup main 20200101T000000'].map((words) => `-q -f json ${words}`),
+  ...['--peek x', '--output-directory /nonexistent', '--sleep x', '--compression gzip'].map(
+    (words) => `get-wal ${words} main 000000010000000000000003`,
+  ),
+  ...['-f', '-f xml', '-c', '--color', '--log-level', '-d nonsense', 'lists', 'list_servers', 'LIST-SERVERS'],
+  ...['sync-info-all', 'diagnose extra', 'lock-directory-cleanup extra', 'cron extra', 'check-wal-archive --timeline x main'],
+  ...['check hurt', 'import-backup main nothing', 'show-backup main latest', 'check-wal-archive main'].map(inJson),
   ...['list-servers', 'list-servers --minimal', 'show-servers main', 'show-servers down', 'show-servers Fresh'].map(inJson),
   ...['show-servers hurt', 'show-servers idle', 'show-servers copy', 'show-servers nobody', 'status main', 'status down'].map(
     inJson,
@@ -141,6 +191,9 @@ const changing: readonly string[] = [
   'delete judged weekly',
   '-f json delete main weekly',
   'rebuild-xlogdb judged',
+  'delete main first',
+  'delete main oldest',
+  'delete main increment',
 ];
 
 /** `barman-wal-archive` and `barman-wal-restore`. */
@@ -154,10 +207,13 @@ const helpers: readonly string[] = [
 ];
 
 const different: Readonly<Record<string, ListedDifference>> = {
-  'restore --target-time nonsense main latest DEST': 'refusedBefore',
+  'restore --target-lsn nonsense --tablespace far:DEST-far main latest DEST': 'refusedBefore',
   '-f json check --nagios main': 'nagiosBraces',
   '-d list-servers': 'debugMessages',
   'check down': 'unknownSlot',
+  'check --nagios down': 'unknownSlot',
+  '-f json check down': 'unknownSlot',
+  'generate-manifest main weekly': 'errorText',
   'delete main nightly': 'errorText',
   'check copy': 'notYet',
   'sync-info main': 'notYet',
@@ -202,9 +258,12 @@ describeWithOracle('on one home that the real Barman made', () => {
   afterAll(() => opened.close());
 
   const wordsOf = (line: string): string[] =>
-    (line.match(/'[^']*'|\S+/g) ?? []).map((word) => word.replaceAll("'", '').replace('DEST', join(home.folder, 'restored')));
-  const mine = async (line: string) => await runPgcellar(wordsOf(line), { home, as: 'barman' });
-  const real = async (line: string) => await runOracle(wordsOf(line), { home });
+    (line.match(/'[^']*'|\S+/g) ?? []).map((word) =>
+      word.replaceAll("'", '').replaceAll('DEST', join(home.folder, 'restored')),
+    );
+  const optionsFor = (line: string) => ({ home, config: !line.startsWith('-c ') });
+  const mine = async (line: string) => await runPgcellar(wordsOf(line), { ...optionsFor(line), as: 'barman' });
+  const real = async (line: string) => await runOracle(wordsOf(line), optionsFor(line));
   const ask = async (line: string) => await Promise.all([mine(line), real(line)]);
 
   test.each(['show-servers', 'status', 'check', 'list-backups', 'replication-status'])(
@@ -271,7 +330,10 @@ describeWithOracle('on one home that the real Barman made', () => {
   });
 
   test.each(Object.entries(different))('%s (listed: %s)', async (line, difference) => {
-    const [ours, theirs] = await ask(line);
+    const ours = await mine(line);
+    const hasWritten = existsSync(join(home.folder, 'restored'));
+    const theirs = await real(line);
+    for (const folder of ['restored', 'restored-far']) await rm(join(home.folder, folder), { recursive: true, force: true });
     // a line that is answered alike by now has no place in the list
     expect(comparableAnswer(ours)).not.toEqual(comparableAnswer(theirs));
     switch (difference) {
@@ -287,7 +349,8 @@ describeWithOracle('on one home that the real Barman made', () => {
         expect(`{}${ours.stdout}`).toBe(theirs.stdout);
         break;
       case 'unknownSlot': {
-        const withoutSlot = ({ stdout }: ProgramResult): string => stdout.replace(/^\treplication slot: .*$/m, '');
+        const withoutSlot = ({ stdout }: ProgramResult): string =>
+          stdout.replace(/^(?:\t|down\.)replication slot: FAILED.*$|(?<="replication_slot": ?\{)[^}]*FAILED[^}]*/m, '');
         expect(ours.exitCode).toBe(theirs.exitCode);
         expect(withoutSlot(ours)).toBe(withoutSlot(theirs));
         break;
@@ -296,7 +359,7 @@ describeWithOracle('on one home that the real Barman made', () => {
         expect(ours.exitCode).toBe(theirs.exitCode);
         expect(ours.stdout).toBe('');
         expect(kindOf(ours)).toBe(kindOf(theirs));
-        expect(existsSync(join(home.folder, 'restored'))).toBe(false);
+        expect(hasWritten).toBe(false);
         break;
       case 'notYet':
         expect(ours.exitCode).toBe(1);

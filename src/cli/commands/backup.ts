@@ -29,7 +29,8 @@ export const backupCommand: CommandDeclaration = {
     {
       name: 'reuse-backup',
       kind: 'choice-or-bare',
-      choices: ['link', 'copy', 'off'],
+      choices: ['copy', 'link', 'off'],
+      bareValue: 'link',
       summary: 'take unchanged files of an rsync backup from the one before',
     },
     { name: 'retry-times', kind: 'count', summary: 'how often copying is tried again' },
@@ -106,11 +107,13 @@ function reuseOption(word: string | undefined): 'off' | 'copy' | 'link' | undefi
 }
 
 function backupName(text: string): string {
-  const wrong = (reason: string): never => {
-    throw new OperatorError('usage', reason);
+  const wrong = (reason: string, asBarman?: string): never => {
+    throw new OperatorError('usage', reason, { asBarman });
   };
-  if (text.trim() === '') wrong('a backup name cannot be empty');
-  if (/^\d{8}T\d{6}$/.test(text)) wrong(`'${text}' has the form of a backup id`);
+  if (text.trim() === '') wrong('a backup name cannot be empty', 'Backup name cannot be empty');
+  if (/^\d{8}T\d{6}$/.test(text)) {
+    wrong(`'${text}' has the form of a backup id`, `Backup name '${text}' is not allowed: backup ID`);
+  }
   if (reservedBackupWords.some((word) => word === text)) wrong(`Backup name '${text}' is not allowed: reserved word`);
   if (/[\0-\x1f]/.test(text) || text !== text.trim()) wrong('a backup name is one line without blanks around it');
   return text;

@@ -30,7 +30,7 @@ export const exportBackupCommand: CommandDeclaration = {
     const { backup } = await findBackupOrFail(server, wanted);
     const compression = compressions.find((name) => name === options.text('compression'));
     const level = options.number('compression-level');
-    await exportBackup(server, backup, { outputFolder, compression, level }, application.context);
+    await exportBackup(server, backup, { wanted, outputFolder, compression, level }, application.context);
   },
 };
 

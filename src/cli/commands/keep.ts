@@ -18,6 +18,7 @@ export const keepCommand: CommandDeclaration = {
     },
   ],
   examples: ['keep --target full main 20261123T010000', 'keep --release main 20261123T010000'],
+  judgeOptions: (options) => void targetOf(options),
   async run({ application, servers: [server], positionals: [wanted = ''], options }) {
     if (server === undefined) return;
     const target = targetOf(options);

@@ -1,3 +1,4 @@
+import type { Application } from '../../assemble.ts';
 import { combineModes } from '../../restore/fill/combine-chain.ts';
 import { allowances } from '../../restore/guards/refusals.ts';
 import type { NamedStaging, NotBuiltOptions } from '../../restore/plan/restore-options.ts';
@@ -37,7 +38,13 @@ export const restoreCommand: CommandDeclaration = {
     { name: 'target-name', kind: 'text', metavar: 'name', summary: 'stop at this restore point' },
     { name: 'target-immediate', kind: 'flag', summary: 'stop as soon as the backup is consistent' },
     { name: 'exclusive', kind: 'flag', summary: 'stop just before the target instead of just after it' },
-    { name: 'target-action', kind: 'choice', choices: [...actions], summary: 'what the server does at the target' },
+    {
+      name: 'target-action',
+      kind: 'choice',
+      choices: [...actions],
+      wrongChoiceAsBarman: (text) => `'${text}' is not a valid recovery target action`,
+      summary: 'what the server does at the target',
+    },
     { name: 'standby-mode', kind: 'flag', summary: 'make the restored server a standby' },
     { name: 'tablespace', kind: 'text', metavar: 'name:location', isRepeatable: true, summary: 'put a tablespace elsewhere' },
     { name: 'get-wal', kind: 'flag', summary: 'let the restored server fetch WAL when it needs it' },
@@ -81,7 +88,6 @@ export const restoreCommand: CommandDeclaration = {
       kind: 'text',
       metavar: 'folder',
       summary: 'where packed and incremental backups are unpacked and combined; /tmp otherwise',
-      parse: absolutePath,
     },
     {
       name: 'staging-location',
@@ -94,19 +100,18 @@ export const restoreCommand: CommandDeclaration = {
       kind: 'text',
       metavar: 'folder',
       summary: 'older name of --staging-path',
-      parse: absolutePath,
     },
     {
       name: 'local-staging-path',
       kind: 'text',
       metavar: 'folder',
       summary: 'older name of --staging-path',
-      parse: absolutePath,
     },
     {
       name: 'combine-mode',
       kind: 'choice',
       choices: [...combineModes],
+      wrongChoiceAsBarman: (text) => `invalid parse_combine_mode value: '${text}'`,
       summary: 'how unchanged files of incremental backups are taken over',
     },
     { name: 'dry-run', kind: 'flag', summary: 'say what would be done, and every reason against it; change nothing' },
@@ -192,7 +197,7 @@ export const restoreCommand: CommandDeclaration = {
     const isRefused = plan.refusals.length > 0;
     if (isDryRun || (programName !== 'barman' && !isRefused)) application.writer.print(renderRestorePlan(plan));
     if (isDryRun) for (const warning of plan.warnings) context.messages.warning(warning);
-    for (const refusal of plan.refusals) application.tellFailure(refusal);
+    for (const refusal of toldRefusals(plan.refusals, application)) application.tellFailure(refusal);
     if (isDryRun || isRefused) return;
     application.writer.print(renderRestoreReport(await executeRestore({ server, plan, site }, context)));
     if (!request.startsServer) return;
@@ -208,6 +213,14 @@ export const restoreCommand: CommandDeclaration = {
       );
   },
 };
+
+/** Barman ends with the first reason that it finds; what it has no words for is told in ours. */
+function toldRefusals(refusals: readonly OperatorError[], { voice, context: { log } }: Application): readonly OperatorError[] {
+  const first = voice === 'barman' ? refusals.find(({ asBarman }) => asBarman !== undefined) : undefined;
+  if (first === undefined) return refusals;
+  for (const other of refusals) if (other !== first) log.error(other.message);
+  return [first];
+}
 
 function notBuiltOf(options: OptionValues): NotBuiltOptions {
   return {
@@ -235,12 +248,17 @@ function compressionOf(options: OptionValues): boolean | undefined {
 
 /** Undefined when the command line names no folder: then the configuration does. */
 function stagingNamedIn(options: OptionValues, messages: Pick<Messages, 'warning'>): NamedStaging | undefined {
-  const path = options.text('staging-path');
+  const path = absolutePathOf(options, 'staging-path');
   for (const older of ['recovery-staging-path', 'local-staging-path']) {
     if (!options.has(older)) continue;
-    messages.warning(`--${older} is the older name of --staging-path${path === undefined ? '' : ', which counts'}`);
+    messages.warning(`--${older} is the older name of --staging-path${path === undefined ? '' : ', which counts'}`, {
+      asBarman: null,
+    });
   }
-  const [recoveryPath, localPath] = [options.text('recovery-staging-path'), options.text('local-staging-path')];
+  const [recoveryPath, localPath] = [
+    absolutePathOf(options, 'recovery-staging-path'),
+    absolutePathOf(options, 'local-staging-path'),
+  ];
   return path === undefined && recoveryPath === undefined && localPath === undefined
     ? undefined
     : { path, recoveryPath, localPath };
@@ -254,12 +272,16 @@ function timelineOf(options: OptionValues): number | 'current' | 'latest' | unde
 function timeline(text: string): string | number {
   if (text === 'current' || text === 'latest') return text;
   if (/^0*[1-9]\d*$/.test(text)) return Number(text);
-  throw new OperatorError('usage', `'${text}' is not a valid positive integer, 'current' or 'latest'`);
+  const asBarman = `'${text}' is not a valid ${/^[+-]?\d+$/.test(text) ? 'positive integer' : 'input'}`;
+  throw new OperatorError('usage', `'${text}' is not a valid positive integer, 'current' or 'latest'`, { asBarman });
 }
 
-function absolutePath(text: string): string {
-  if (text.startsWith('/')) return text;
-  throw new OperatorError('usage', `'${text}' is not an absolute path`);
+function absolutePathOf(options: OptionValues, name: string): string | undefined {
+  const text = options.text(name);
+  if (text === undefined || text.startsWith('/')) return text;
+  throw new OperatorError('target-invalid', `--${name}: '${text}' is not an absolute path`, {
+    asBarman: `Cannot parse ${name.replaceAll('-', ' ')}: Invalid value : '${text}' (must be an absolute path)`,
+  });
 }
 
 /** Locations are absolute: a name ends before the first colon with a slash behind it, as far as can be known without the names that there are. */
@@ -268,7 +290,12 @@ function tablespacesOf(pairs: readonly string[]): Record<string, string> {
     pairs.map((pair) => {
       const [, name, location] = /^(.+?):(\/.*)$/s.exec(pair) ?? /^([^:]+):(.+)$/s.exec(pair) ?? [];
       if (name === undefined || location === undefined) {
-        throw new OperatorError('target-invalid', `Tablespace rules are not in the form NAME:LOCATION: '${pair}'`);
+        throw new OperatorError('target-invalid', `Tablespace rules are not in the form NAME:LOCATION: '${pair}'`, {
+          asBarman: [
+            `Invalid tablespace relocation rule '${pair}'`,
+            'HINT: The valid syntax for a relocation rule is NAME:LOCATION',
+          ],
+        });
       }
       return [name, location];
     }),

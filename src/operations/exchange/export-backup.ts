@@ -19,6 +19,7 @@ import { tryLockFile } from '../../shared/file-lock.ts';
 import { namesIn, pathExists } from '../../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { formatCompactTime, localTimestamp, withOffset } from '../../shared/timestamp.ts';
+import type { Wording } from '../../shared/voice.ts';
 import { localHost } from '../../transport/hosts/local-host.ts';
 import type { SegmentName } from '../../wal/wal-name.ts';
 import { readBackupHostFacts } from '../server/system-facts.ts';
@@ -28,6 +29,8 @@ import { type ExportCompression, exportNames } from './export-name.ts';
 import { neededSegments } from './needed-segments.ts';
 
 interface ExportOptions {
+  /** The backup as it was named. */
+  readonly wanted: string;
   readonly outputFolder: string;
   readonly compression: ExportCompression | undefined;
   readonly level: number | undefined;
@@ -53,8 +56,8 @@ interface Contents {
 export async function exportBackup(server: Server, backup: Backup, options: ExportOptions, context: Context): Promise<string> {
   requireLevel(options.compression, options.level);
   const folder = resolve(options.outputFolder);
-  await requireFolder(folder);
   refuseUnfit(server, backup);
+  await requireFolder(folder);
   await using lock = await tryLockFile(backupLockPath(server.layout, backup.id));
   if (lock === undefined) {
     throw new OperatorError('lock-busy', `another process works on backup ${backup.id} of server ${server.config.name}`);
@@ -63,7 +66,10 @@ export async function exportBackup(server: Server, backup: Backup, options: Expo
   const stamp = formatCompactTime(withOffset(localTimestamp(context.clock.now()), 0));
   const names = exportNames(server.config.name, backup.id, stamp);
   await removeLeftovers(folder, server, backup);
-  context.messages.info(`Exporting backup ${backup.id} of server ${server.config.name} to ${folder}`);
+  const { name } = server.config;
+  context.messages.info(`Exporting backup ${backup.id} of server ${name} to ${folder}`, {
+    asBarman: `Exporting backup '${options.wanted}' from server '${name}' to '${options.outputFolder}'`,
+  });
   const working = join(folder, names.working);
   try {
     const checksum = await writeTarball(working, { server, contents, options, context });
@@ -71,7 +77,9 @@ export async function exportBackup(server: Server, backup: Backup, options: Expo
     await syncFile(working);
     await rename(working, finished);
     await syncFolder(folder);
-    context.messages.info(`Backup ${backup.id} of server ${server.config.name} has been exported to ${finished}`);
+    context.messages.info(`Backup ${backup.id} of server ${name} has been exported to ${finished}`, {
+      asBarman: `Export completed successfully: ${finished}`,
+    });
     return finished;
   } catch (error) {
     await rm(working, { force: true });
@@ -84,6 +92,7 @@ async function requireFolder(folder: string): Promise<void> {
   const refuse = (reason: string): never => {
     throw new OperatorError('destination-unusable', `cannot export to ${folder}: ${reason}`, {
       hint: 'name an existing folder that the user may write to',
+      ...(reason === 'ENOENT' ? { asBarman: `Output directory '${folder}' does not exist` } : {}),
     });
   };
   try {
@@ -96,15 +105,19 @@ async function requireFolder(folder: string): Promise<void> {
 }
 
 function refuseUnfit({ config }: Server, backup: Backup): void {
-  const refuse = (reason: string, hint: string): never => {
+  const refuse = (reason: string, hint: string, asBarman?: Wording): never => {
     throw new OperatorError('backup-refused', `backup ${backup.id} of server ${config.name} cannot be exported: ${reason}`, {
       hint,
+      asBarman,
     });
   };
   const { basebackups_directory: base, wals_directory: wals } = config.options;
   if (isStoreUrl(base) || isStoreUrl(wals)) refuse('it lies in an object store', 'copy it with the tools of the store');
   if (backup.parentBackupId !== null || backupTypeOf(backup) === 'incremental') {
-    refuse('it is incremental', 'export a full backup: an incremental one is nothing without it');
+    refuse('it is incremental', 'export a full backup: an incremental one is nothing without it', [
+      `Cannot export backup ${backup.id} from server ${config.name}: it is an incremental backup.`,
+      'Only full backups are eligible for exporting.',
+    ]);
   }
   if (backup.status !== 'DONE') refuse(`its status is ${backup.status}`, 'only a backup that is DONE can be exported');
 }

@@ -22,7 +22,7 @@ import { unpackExport } from './unpack-export.ts';
 export async function importBackup(server: Server, tarball: string, context: Context): Promise<void> {
   const { layout, config } = server;
   const path = resolve(tarball);
-  const name = await requireTarball(server, path);
+  const name = await requireTarball(server, path, tarball);
   const identity = await requireIdentity(server);
   await using backups = await tryLockFile(serverLockPath(layout, 'backup'));
   if (backups === undefined) {
@@ -62,19 +62,23 @@ export async function importBackup(server: Server, tarball: string, context: Con
   );
 }
 
-async function requireTarball({ config }: Server, path: string): Promise<ExportName> {
+async function requireTarball({ config }: Server, path: string, typed: string): Promise<ExportName> {
   const { basebackups_directory: base, wals_directory: wals } = config.options;
   if (isStoreUrl(base) || isStoreUrl(wals)) {
     throw new OperatorError('backup-refused', `server ${config.name} lies in an object store: nothing can be imported`);
   }
-  const unusable = (reason: string): OperatorError =>
-    new OperatorError('file-unreadable', `cannot import ${path}: ${reason}`, { hint: 'name a file that export-backup wrote' });
+  const unusable = (reason: string, asBarman?: string): OperatorError =>
+    new OperatorError('file-unreadable', `cannot import ${path}: ${reason}`, {
+      hint: 'name a file that export-backup wrote',
+      asBarman,
+    });
   try {
-    if (!(await stat(path)).isFile()) throw unusable('it is not a regular file');
+    if (!(await stat(path)).isFile()) throw unusable('it is not a regular file', `Tarball path '${typed}' is not a file`);
     await access(path, constants.R_OK);
   } catch (error) {
     if (error instanceof OperatorError) throw error;
-    throw unusable(systemCodeOf(error) ?? String(error));
+    const code = systemCodeOf(error);
+    throw unusable(code ?? String(error), code === 'ENOENT' ? `Tarball file '${typed}' does not exist` : undefined);
   }
   const name = parseExportName(basename(path), config.name);
   if (name !== undefined) return name;

@@ -21,6 +21,7 @@ import {
   readSystemId,
 } from '../../postgres/server-queries.ts';
 import type { Context } from '../../shared/context.ts';
+import { joined } from '../../shared/messages.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { PythonFloat } from '../../shared/python-literal.ts';
 import { formatLsn } from '../../wal/lsn.ts';
@@ -71,7 +72,7 @@ async function addQueried(
     return await addFromConnection(server, connection, values);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    values['connection_error'] = shown(error.asBarman ?? messageOf(error));
+    values['connection_error'] = shown(joined(error.asBarman ?? messageOf(error)));
     Object.assign(values, unknown(unknownWhenDown));
     return undefined;
   }
@@ -189,7 +190,7 @@ async function addStreaming(server: Server, { nodes, values }: Asked, { signal }
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     Object.assign(values, unknown(['streaming', 'streaming_supported', 'streaming_systemid', 'timeline', 'xlogpos']));
-    values['connection_error'] ??= shown(error.asBarman ?? messageOf(error));
+    values['connection_error'] ??= shown(joined(error.asBarman ?? messageOf(error)));
   }
 }
 

@@ -21,7 +21,8 @@ import {
   readSetting,
 } from '../../postgres/server-queries.ts';
 import type { Context } from '../../shared/context.ts';
-import { expectedFailureOf, messageOf, OperatorError } from '../../shared/operator-error.ts';
+import { expectedFailureOf, messageOf, OperatorError, reworded } from '../../shared/operator-error.ts';
+import type { Worded } from '../../shared/voice.ts';
 import {
   describeLoss,
   describeStuckReceiver,
@@ -144,11 +145,14 @@ export async function createOn(
   context: Context,
 ): Promise<void> {
   const name = requireSlotName(server);
+  await using connection = await reworded(nodes.replication('barman', context.signal), cannotConnect(server));
   context.messages.info(`Creating physical replication slot '${name}' on server '${server.config.name}'`);
-  await using connection = await nodes.replication('barman', context.signal);
   const outcome = await createSlot(connection, name);
   if (outcome === 'created') context.messages.info(`Replication slot '${name}' created`);
-  else if (mayExist) context.messages.info(`Replication slot '${name}' already exists`);
+  else if (mayExist)
+    context.messages.info(`Replication slot '${name}' already exists`, {
+      asBarman: `Replication slot '${name}' already exists and --if-not-exists was specified. Skipping creation`,
+    });
   else
     throw new OperatorError('receiver-failed', `Replication slot '${name}' already exists`, {
       hint: 'with --if-not-exists that is no error',
@@ -175,7 +179,9 @@ export async function preflight(server: Server, nodes: ServerNodes, context: Con
   if (connections.overriddenBy.length > 0) {
     context.messages.info(`WAL of server ${name} is received through ${connections.overriddenBy.join(' and ')}`);
   }
-  await using connection = await nodes.queries(context.signal, shortAnswerMs);
+  await using connection = await reworded(nodes.queries(context.signal, shortAnswerMs), {
+    asBarman: `Impossible to start WAL streaming. Check the log for more details, or run 'barman check ${name}'`,
+  });
   const { number: serverVersion } = await readServerVersion(connection);
   const refuse = (reason: string, hint: string): never => {
     throw new OperatorError('receiver-failed', `Impossible to start WAL streaming of server ${name}: ${reason}`, { hint });
@@ -239,4 +245,9 @@ async function ensureSlot(server: Server, { facts: { slot }, nodes }: SlotParts,
   throw new OperatorError('receiver-failed', `replication slot '${name}' doesn't exist`, {
     hint: `run receive-wal --create-slot ${server.config.name}, or set create_slot = auto`,
   });
+}
+
+/** What Barman says when a slot cannot be managed because its server is out of reach. */
+export function cannotConnect({ config: { name } }: Server): Worded {
+  return { asBarman: `Cannot connect to server '${name}'` };
 }

@@ -10,10 +10,19 @@ import type { ServerNodes } from '../../postgres/server-nodes.ts';
 import type { Context } from '../../shared/context.ts';
 import { isLockHeld, readLockOwner, tryLockFile } from '../../shared/file-lock.ts';
 import { silentMessages } from '../../shared/messages.ts';
-import { expectedFailureOf, OperatorError } from '../../shared/operator-error.ts';
+import { expectedFailureOf, OperatorError, reworded } from '../../shared/operator-error.ts';
 import { describeLoss } from '../../wal/diagnose-receiver.ts';
 import { segmentAtLsn } from '../../wal/wal-name.ts';
-import { archivePatiently, createOn, findStuck, preflight, receiveOnce, requireSlotName, stuckError } from './receive-once.ts';
+import {
+  archivePatiently,
+  cannotConnect,
+  createOn,
+  findStuck,
+  preflight,
+  receiveOnce,
+  requireSlotName,
+  stuckError,
+} from './receive-once.ts';
 import { stopIdleReceiverUnit, stopReceiverProcess } from './receiver-unit.ts';
 
 /**
@@ -127,8 +136,8 @@ export async function createServerSlot(
 /** Drops the slot of a server: `--drop-slot`. */
 export async function dropServerSlot(server: Server, context: Context): Promise<void> {
   const name = requireSlotName(server);
+  await using connection = await reworded(requireNodes(server).replication('barman', context.signal), cannotConnect(server));
   context.messages.info(`Dropping physical replication slot '${name}' on server '${server.config.name}'`);
-  await using connection = await requireNodes(server).replication('barman', context.signal);
   switch (await dropSlot(connection, name)) {
     case 'dropped':
       context.messages.info(`Replication slot '${name}' dropped`);

@@ -15,7 +15,7 @@ import {
 } from '../../postgres/server-queries.ts';
 import type { Context } from '../../shared/context.ts';
 import { isLockHeld } from '../../shared/file-lock.ts';
-import { OperatorError } from '../../shared/operator-error.ts';
+import { OperatorError, reworded } from '../../shared/operator-error.ts';
 import type { SegmentName } from '../../wal/wal-name.ts';
 import { archiveWal } from './archive-wal.ts';
 
@@ -67,7 +67,8 @@ async function closeSegment(
 ): Promise<SegmentName | 'standby' | undefined> {
   if (server.config.options.conninfo === undefined)
     throw new OperatorError('configuration-invalid', `server ${server.config.name} has no conninfo`);
-  await using connection = await nodesOf(server).queries(signal, shortAnswerMs);
+  const asBarman = `Unable to perform pg_switch_wal for server '${server.config.name}'.`;
+  await using connection = await reworded(nodesOf(server).queries(signal, shortAnswerMs), { asBarman });
   if (await readIsInRecovery(connection)) return 'standby';
   if (isForced) {
     const { canCheckpoint } = await readPrivileges(connection, (await readServerVersion(connection)).number);

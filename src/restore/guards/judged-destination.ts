@@ -1,6 +1,7 @@
 import type { Backup } from '../../catalog/backups/backup.ts';
 import type { ServerLayout } from '../../catalog/server-layout.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
+import type { Wording } from '../../shared/voice.ts';
 import type { Place } from '../places/place.ts';
 import type { DestinationPlan } from '../plan/plan-destination.ts';
 
@@ -27,6 +28,6 @@ export interface FullFolder extends Folder {
 }
 
 /** The reason against a destination. */
-export function unusable(message: string, hint?: string): OperatorError {
-  return new OperatorError('destination-unusable', message, hint === undefined ? {} : { hint });
+export function unusable(message: string, hint?: string, asBarman?: Wording): OperatorError {
+  return new OperatorError('destination-unusable', message, { ...(hint === undefined ? {} : { hint }), asBarman });
 }

@@ -32,8 +32,18 @@ export async function refuseFullFolder(
       isUnfinished
         ? `a restore to ${path === plan.destination ? 'it' : plan.destination} did not come to its end: remove what it left in ${left.join(' and ')}, and try again`
         : wayOut,
+      path === plan.destination || isTablespace ? fullAsBarman(what, path) : undefined,
     ),
   );
+}
+
+const emptyIt = 'Please choose a different location or manually empty the folder.';
+
+function fullAsBarman(what: string, path: string): string {
+  const [, tablespace] = /^the place of tablespace (.*)$/s.exec(what) ?? [];
+  return tablespace === undefined
+    ? `The restore operation cannot proceed because the destination folder '${path}' is not empty. To prevent accidental data loss, the destination must be empty. ${emptyIt}`
+    : `The restore operation cannot proceed. The destination path '${path}' for the tablespace '${tablespace}' is not empty. To prevent accidental data loss, the tablespace destination must be empty. ${emptyIt}`;
 }
 
 /** One of Barman's, or of which the note is gone. */

@@ -77,6 +77,7 @@ function chooseAutomatically({ serverName, backups, wish }: Choosing, facts: Arc
   if (!['none', 'time', 'lsn'].includes(wish.target.kind)) {
     throw new OperatorError('target-invalid', `with 'auto' a target can be a time or an LSN, not ${wordFor(wish)}`, {
       hint: 'name a backup',
+      asBarman: `For PITR without a backup_id, the only possible recovery targets are target_time and target_lsn. 'target_${wish.target.kind}' recovery target is not allowed without a backup_id.`,
     });
   }
   if (wish.timeline === 'current') {
@@ -109,6 +110,7 @@ function chooseAutomatically({ serverName, backups, wish }: Choosing, facts: Arc
   throw new OperatorError(
     'target-unreachable',
     `cannot find any candidate backup of server '${serverName}' for recovery${reason}`,
+    { asBarman: 'Cannot find any candidate backup for recovery.' },
   );
 }
 

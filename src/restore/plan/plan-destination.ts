@@ -2,6 +2,7 @@ import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { Backup, Tablespace } from '../../catalog/backups/backup.ts';
 import { backupFolder, type ServerLayout } from '../../catalog/server-layout.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
+import type { Wording } from '../../shared/voice.ts';
 import { type Refuse, throwRefusal } from '../guards/refusals.ts';
 import type { RestoreRequest } from './restore-options.ts';
 
@@ -85,6 +86,9 @@ function planTablespaces(
         unusable(
           `invalid tablespace name '${name}'`,
           names === '' ? `backup ${backup.id} has no tablespaces` : `use any of the following tablespaces: ${names}`,
+          names === ''
+            ? undefined
+            : [`Invalid tablespace name '${name}'`, `HINT: Please use any of the following tablespaces: ${names}`],
         ),
       );
     }
@@ -136,6 +140,6 @@ export function isWithin(path: string, folder: string): boolean {
   return way === '' || (way !== '..' && !way.startsWith('../') && !isAbsolute(way));
 }
 
-function unusable(message: string, hint?: string): OperatorError {
-  return new OperatorError('destination-unusable', message, hint === undefined ? {} : { hint });
+function unusable(message: string, hint?: string, asBarman?: Wording): OperatorError {
+  return new OperatorError('destination-unusable', message, { ...(hint === undefined ? {} : { hint }), asBarman });
 }

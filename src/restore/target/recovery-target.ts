@@ -57,7 +57,10 @@ export function parseTarget(request: TargetRequest, zone?: ServerZone, refuse: R
   read(request.targetName, parseName);
   if (request.isImmediate) targets.push({ kind: 'immediate' });
   const [target = { kind: 'none' } as const, second] = targets;
-  if (second !== undefined) refuse(invalid('You cannot specify multiple targets for the recovery operation'));
+  if (second !== undefined) {
+    const text = 'You cannot specify multiple targets for the recovery operation';
+    throw new OperatorError('target-invalid', text, { asBarman: text });
+  }
   const { targetTime, targetXid, targetLsn, targetName, targetTimeline } = request;
   const isPitr =
     request.isImmediate || [targetTime, targetXid, targetLsn, targetName, targetTimeline].some((asked) => asked !== undefined);
