@@ -279,7 +279,7 @@ const commandLineCases: readonly Case[] = [
   },
   {
     title: 'a restore option that is not available yet',
-    words: ['restore', '--snapshot-recovery-instance', 'vm', 'main', 'latest', '/srv/x'],
+    words: ['restore', '--snapshot-recovery-instance', 'vm', 'main', 'latest', '{folder}/new'],
     says: /--snapshot-recovery-instance is not available yet/,
   },
 ];

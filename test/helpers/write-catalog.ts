@@ -11,7 +11,7 @@ import type { TestHome } from './test-home.ts';
 
 /** Ids of the backups that {@link writeCatalog} writes, each from two o'clock of its day; WAL reaches from segment 2 to 8. */
 export const writtenBackups = {
-  /** Named `weekly`, with tablespace `fast` (16400) in `/srv/fast`; segment 2. */
+  /** Named `weekly`, with tablespace `fast` (16400) in `/var/tmp/fast`; segment 2. */
   weekly: '20240301T020000',
   /** Named `twin`; segment 4. */
   firstTwin: '20240302T020000',
@@ -31,7 +31,7 @@ export async function writeCatalog(home: TestHome, server: string): Promise<void
     await mkdir(home.server(server, folder), { recursive: true });
   }
   const { weekly, firstTwin, secondTwin, failed } = writtenBackups;
-  const tablespaces = [{ name: 'fast', oid: 16_400, location: '/srv/fast' }];
+  const tablespaces = [{ name: 'fast', oid: 16_400, location: '/var/tmp/fast' }];
   const backups = [
     sketchBackup({ id: weekly, server, segment: 2, rest: { backupName: 'weekly', tablespaces } }),
     sketchBackup({ id: firstTwin, server, segment: 4, rest: { backupName: 'twin' } }),

@@ -30,6 +30,7 @@ const programsForTests = [
     'libsnappy1v5',
     'tzdata',
     'procps',
+    'file', // Barman asks it what a segment is
     'iproute2',
     'zsh',
     'fish',
