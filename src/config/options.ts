@@ -628,6 +628,14 @@ const serverOptions = {
     later: { work: ['sync'], ignoring: 'refuse' },
     summary: 'Makes the server passive: SSH command to the backup host that it copies from.',
   },
+  restore_ahead: {
+    kind: flag,
+    scope: 'GSM',
+    isOurs: true,
+    default: true,
+    summary:
+      'Whether `pgcellar-wal-restore` may fetch segments ahead of replay when its command line does not say so with `-p`. Not an option of Barman, which warns about it and goes on.',
+  },
   recovery_options: {
     kind: setOf(['get-wal', 'delta-restore']),
     scope: 'GSM',

@@ -105,6 +105,11 @@ async function ask(words: readonly string[], options: FetchOptions): Promise<Rem
   return { exitCode, stderr, stdout: Buffer.concat(chunks).toString('utf8') };
 }
 
+/** What the backup host said of a failure. */
+export function lastLineOf(stderr: string): string {
+  return stderr.trim().split('\n').at(-1) || 'nothing answered in time';
+}
+
 /** Unpacks a file that carries the mark of a compression, into its own place. */
 export async function unpackInPlace(path: string, environment: Environment): Promise<void> {
   if ((await detectCompressionOf(path)) === undefined) return;

@@ -5,10 +5,9 @@ import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { mostTakenForMissing, recoveryMustStop } from '../wal/restore-status.ts';
 import { parseSegmentName } from '../wal/wal-name.ts';
-import { type FetchOptions, fetchWal, type RemoteOutcome } from './fetch-wal.ts';
+import { type FetchOptions, fetchWal, lastLineOf, type RemoteOutcome } from './fetch-wal.ts';
 import { Pauses } from './pauses.ts';
 import { sshFailure } from './remote-host.ts';
-import { namesComing, type Spool, takeFromSpool } from './spool.ts';
 import { isUnwritten, readClusterSystemId, segmentProblem } from './wal-page.ts';
 
 export interface RestoreOptions {
@@ -17,8 +16,6 @@ export interface RestoreOptions {
   readonly fetch: FetchOptions;
   /** How long a broken connection is tried again. */
   readonly retryMs: number;
-  /** Where segments wait that were fetched ahead; undefined when nobody does that for this file. */
-  readonly spool: Spool | undefined;
   /** Of the server that recovers. */
   readonly dataFolder: string;
   readonly clock: Clock;
@@ -26,12 +23,8 @@ export interface RestoreOptions {
 
 /** What a restore_command came to. */
 export type RestoreOutcome =
-  | { readonly kind: 'taken-from-spool' }
   | { readonly kind: 'fetched' }
   | { readonly kind: 'failed'; readonly exitCode: number; readonly message: string };
-
-const waitForArrivalMs = 20_000;
-const lookEveryMs = 5;
 
 /**
  * Brings one WAL file to its place, whole and checked, or leaves the place alone.
@@ -40,7 +33,6 @@ const lookEveryMs = 5;
 export async function restoreWal(options: RestoreOptions): Promise<RestoreOutcome> {
   const problem = await destinationProblem(options.walDest);
   if (problem !== undefined) return failed(options.fetch.isStrict ? recoveryMustStop : 3, problem);
-  if (await takeSoon(options)) return { kind: 'taken-from-spool' };
   return outcomeOf(await fetchWithRetries(options), options, await endsWithoutWal(options.dataFolder));
 }
 
@@ -51,19 +43,6 @@ async function destinationProblem(walDest: string): Promise<string | undefined> 
     const folder = resolve(walDest, '..');
     return (await pathExists(folder)) ? undefined : `cannot open '${walDest}' for writing: there is no folder ${folder}`;
   }
-}
-
-/** Takes the segment when it is there, or comes next: fetching it a second time would take longer than waiting. */
-async function takeSoon({ spool, walName, walDest, clock }: RestoreOptions): Promise<boolean> {
-  if (spool === undefined) return false;
-  const deadline = clock.elapsedMs() + waitForArrivalMs;
-  while (clock.elapsedMs() < deadline) {
-    const coming = await namesComing(spool); // asked first: what has come meanwhile is then there
-    if (await takeFromSpool(spool, walName, walDest)) return true;
-    if (coming?.includes(walName) !== true) return false;
-    await clock.sleep(lookEveryMs);
-  }
-  return false;
 }
 
 /** A connection that broke is tried again with growing pauses. */
@@ -107,14 +86,19 @@ function outcomeOf(
   isRecovery: boolean,
 ): RestoreOutcome {
   const { host } = fetch.remote;
-  const said = stderr.trim().split('\n').at(-1) || 'nothing answered in time';
+  const said = lastLineOf(stderr);
   const otherwise = (status: number) => (fetch.isStrict ? recoveryMustStop : Math.min(status, mostTakenForMissing));
   if (exitCode === 0) return { kind: 'fetched' };
-  if (exitCode === 1) return failed(1, `WAL file ${walName} of server ${fetch.serverName} is not on ${host}: ${said}`);
+  if (exitCode === 1) return failed(1, missingText(walName, fetch, said));
   if (exitCode === sshFailure) return failed(otherwise(2), `cannot reach ${host} for ${walName}: ${said}`);
   if (isRecovery && exitCode > mostTakenForMissing)
     return failed(recoveryMustStop, `${host} ended with ${String(exitCode)} for ${walName}: ${said}`);
   return failed(otherwise(exitCode), `${host} ended with ${String(exitCode)} for ${walName}: ${said}`);
+}
+
+/** What is said of a file that the backup host does not have. */
+export function missingText(walName: string, { serverName, remote }: FetchOptions, said: string): string {
+  return `WAL file ${walName} of server ${serverName} is not on ${remote.host}: ${said}`;
 }
 
 function failed(exitCode: number, message: string): RestoreOutcome {

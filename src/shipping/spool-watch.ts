@@ -5,43 +5,46 @@ import type { Clock } from '../shared/clock.ts';
 import { isMissing } from '../shared/look.ts';
 import { readyNames, type Spool } from './spool.ts';
 
-interface AttendOptions {
+interface WatchOptions {
   readonly spool: Spool;
-  /** Segments that may wait at once. */
-  readonly ahead: number;
   readonly dataFolder: string;
   readonly clock: Clock;
+  /** Called when a segment came or was taken, and from time to time. */
+  readonly onChange: () => void;
 }
 
 /** Nobody took a segment for so long: recovery has stopped, or waits for something else. */
 const idleMs = 60_000;
+/** A connection of which nobody wants anything is kept for so long: longer than the pause of a standby that asks again. */
+const lingerMs = 10_000;
 const lookEveryMs = 1000;
 
 /**
- * Looks after a spool while it is filled: aborts `signal` when the server that recovers is gone or another one runs in its folder, and
- * when nobody takes what waits.
+ * Looks after a spool: aborts `signal` when the server that recovers is gone or another one runs in its folder, when nobody takes what
+ * waits, and soon after the last request when nothing waits.
  */
 export class SpoolWatch {
-  readonly #options: AttendOptions;
+  readonly #options: WatchOptions;
   readonly #run: string;
   readonly #stopping = new AbortController();
   readonly #watcher: ReturnType<typeof watch>;
   readonly #timer: NodeJS.Timeout;
   #waiting: readonly string[] = [];
-  #changedAtMs: number;
+  #activeAtMs: number;
+  #workUnderWay = 0;
   #changed = new Pulse();
 
-  private constructor(options: AttendOptions, run: string) {
+  private constructor(options: WatchOptions, run: string) {
     this.#options = options;
     this.#run = run;
-    this.#changedAtMs = options.clock.elapsedMs();
+    this.#activeAtMs = options.clock.elapsedMs();
     this.#watcher = watch(options.spool.ready, () => this.#wake());
     this.#watcher.on('error', () => this.#wake()); // the spool was removed: the next look finds that out
     this.#timer = setInterval(() => void this.#look(), lookEveryMs);
   }
 
   /** Undefined where no server runs: then nobody asks for the segments that follow. */
-  static async begin(options: AttendOptions): Promise<SpoolWatch | undefined> {
+  static async begin(options: WatchOptions): Promise<SpoolWatch | undefined> {
     const run = await readServerRun(options.dataFolder);
     return run === undefined ? undefined : new SpoolWatch(options, run);
   }
@@ -50,19 +53,26 @@ export class SpoolWatch {
     return this.#stopping.signal;
   }
 
-  /** Resolves with true when fewer than `most` segments wait, with false when waiting is over for good. */
-  async waitForRoom(most: number = this.#options.ahead): Promise<boolean> {
-    while (!this.signal.aborted) {
-      const changed = this.#changed; // taken before the look, so that nothing is missed between the two
-      if ((await this.#count()) < most) return true;
-      await changed.promise;
-    }
-    return false;
+  /** Names that wait now. */
+  waiting(): readonly string[] {
+    const names = readyNames(this.#options.spool);
+    if (names.join() !== this.#waiting.join()) this.noteActivity();
+    this.#waiting = names;
+    return names;
   }
 
-  /** Resolves when all that waits was taken, or when waiting is over for good. */
-  async waitUntilEmpty(): Promise<void> {
-    await this.waitForRoom(1);
+  /** Somebody asked for something, or was answered. */
+  noteActivity(): void {
+    this.#activeAtMs = this.#options.clock.elapsedMs();
+  }
+
+  /** Work goes on until the returned function is called: nobody is idle meanwhile. */
+  beginWork(): () => void {
+    this.#workUnderWay++;
+    return () => {
+      this.#workUnderWay--;
+      this.noteActivity();
+    };
   }
 
   /** Resolves with true after `pauseMs`, with false as soon as nothing waits any more or waiting is over for good. */
@@ -73,7 +83,7 @@ export class SpoolWatch {
     try {
       while (!this.signal.aborted) {
         const changed = this.#changed;
-        if ((await this.#count()) === 0) return false;
+        if (this.waiting().length === 0) return false;
         if (clock.elapsedMs() >= overAtMs) return true;
         await changed.promise;
       }
@@ -92,6 +102,7 @@ export class SpoolWatch {
     const { resolve } = this.#changed;
     this.#changed = new Pulse();
     resolve();
+    this.#options.onChange();
   }
 
   async #look(): Promise<void> {
@@ -100,15 +111,9 @@ export class SpoolWatch {
   }
 
   async #isWanted(): Promise<boolean> {
-    const isIdle = (await this.#count()) > 0 && this.#options.clock.elapsedMs() - this.#changedAtMs > idleMs;
+    const patienceMs = this.waiting().length > 0 ? idleMs : lingerMs;
+    const isIdle = this.#workUnderWay === 0 && this.#options.clock.elapsedMs() - this.#activeAtMs > patienceMs;
     return !isIdle && (await readServerRun(this.#options.dataFolder)) === this.#run;
-  }
-
-  async #count(): Promise<number> {
-    const names = await readyNames(this.#options.spool);
-    if (names.join() !== this.#waiting.join()) this.#changedAtMs = this.#options.clock.elapsedMs();
-    this.#waiting = names;
-    return names.length;
   }
 }
 

@@ -1,9 +1,7 @@
-import { renameSync, writeFileSync } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isAlive } from '../shared/is-alive.ts';
-import { isMissing, namesIn } from '../shared/look.ts';
-import { systemCodeOf } from '../shared/operator-error.ts';
+import { tryLockFile } from '../shared/file-lock.ts';
+import { namesNowIn } from '../shared/look.ts';
 import type { RemoteHost } from './remote-host.ts';
 
 /**
@@ -14,11 +12,17 @@ export interface Spool {
   readonly folder: string;
   /** Whole, checked segments, under their names. */
   readonly ready: string;
+  /** A file that was asked for and has come, under its name. */
+  readonly asked: string;
   /** What is still being written. */
   readonly work: string;
   readonly lock: string;
-  /** Process id of whoever fills the spool, and the names that come next. What waits is only trusted while that process lives. */
+  /** Locked by a script that asks. */
+  readonly asking: string;
+  /** Process id and start of the attendant, which fills the spool and answers. What waits is only trusted while that process lives. */
   readonly attendant: string;
+  /** Is there when the backup host was found to know no sessions. */
+  readonly withoutSessions: string;
 }
 
 interface SpoolKey {
@@ -43,14 +47,17 @@ export async function spoolFor({ parent, dataFolder, remote, serverName }: Spool
   return {
     folder,
     ready: join(folder, 'ready'),
+    asked: join(folder, 'asked'),
     work: join(folder, 'work'),
     lock: join(folder, 'lock'),
+    asking: join(folder, 'asking'),
     attendant: join(folder, 'attendant'),
+    withoutSessions: join(folder, 'without-sessions'),
   };
 }
 
 /**
- * Makes the folders of a spool, readable by nobody else.
+ * Makes the folder of a spool, readable by nobody else.
  * @returns false when the place is taken by something that is not ours
  */
 export async function openSpool(spool: Spool, userId: number | undefined): Promise<boolean> {
@@ -58,65 +65,46 @@ export async function openSpool(spool: Spool, userId: number | undefined): Promi
   const found = await lstat(spool.folder);
   if (!found.isDirectory() || (userId !== undefined && found.uid !== userId)) return false;
   await chmod(spool.folder, 0o700);
-  for (const folder of [spool.ready, spool.work]) await mkdir(folder, { recursive: true, mode: 0o700 });
   return true;
 }
 
 /**
- * Takes a segment out of the spool into `target`; false when it is not there, nobody vouches for it any more, or it cannot be moved: the
- * backup host has it still, and what is in `target` then is replaced.
+ * Vouches for what waits in the spool, and tells that requests are answered.
+ * @param isBesideWal whether a file gets from the spool into pg_wal by its name alone
  */
-export async function takeFromSpool(spool: Spool, name: string, target: string): Promise<boolean> {
-  if ((await namesComing(spool)) === undefined) return false;
-  try {
-    await moveFile(join(spool.ready, name), target);
-    return true;
-  } catch {
-    return false;
-  }
+export async function announce(spool: Spool, isBesideWal: boolean): Promise<void> {
+  await writeFile(
+    `${spool.attendant}.new`,
+    `${String(process.pid)} ${await startOfThisProcess()} ${isBesideWal ? 'beside' : 'elsewhere'}\n`,
+  );
+  await rename(`${spool.attendant}.new`, spool.attendant);
 }
 
-async function moveFile(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to);
-    return;
-  } catch (error) {
-    if (systemCodeOf(error) !== 'EXDEV') throw error;
-  }
-  await copyFile(from, to);
-  await rm(from, { force: true });
+/** In ticks since the boot of the machine, as the kernel tells it: the 22nd field of the line. */
+async function startOfThisProcess(): Promise<string> {
+  const line = await readFile('/proc/self/stat', 'latin1');
+  return line.slice(line.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
-/** The segments that come next, while somebody fetches ahead; undefined when nobody does. */
-export async function namesComing(spool: Spool): Promise<readonly string[] | undefined> {
-  try {
-    const [pid, ...names] = (await readFile(spool.attendant, 'utf8')).trim().split(' ');
-    return pid !== undefined && /^\d+$/.test(pid) && isAlive(Number(pid)) ? names : undefined;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-/** Vouches for what waits in the spool, and tells which segments come next. At once, so that two calls never get in each other's way. */
-export function announce(spool: Spool, names: readonly string[]): void {
-  const text = `${[process.pid, ...names].join(' ')}\n`;
-  writeFileSync(`${spool.attendant}.new`, text);
-  renameSync(`${spool.attendant}.new`, spool.attendant);
-}
-
-/** Names that wait in the spool. */
-export async function readyNames(spool: Spool): Promise<string[]> {
-  return (await namesIn(spool.ready)).toSorted();
+/** Names that wait in the spool, at once: together with what is on its way they must never be too many. */
+export function readyNames(spool: Spool): string[] {
+  return namesNowIn(spool.ready).toSorted();
 }
 
 /** Removes what waits: it belongs to another place in the WAL, or to another run, than the one of recovery now. */
 export async function emptySpool(spool: Spool): Promise<void> {
   await rm(spool.attendant, { force: true });
-  for (const folder of [spool.ready, spool.work]) {
+  for (const folder of [spool.ready, spool.asked, spool.work]) {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
+}
+
+/** Removes what waits, and the folder itself unless somebody is asking: that one finds its pipes there. */
+export async function removeSpool(spool: Spool): Promise<void> {
+  await emptySpool(spool);
+  await using asking = await tryLockFile(spool.asking);
+  if (asking !== undefined) await rm(spool.folder, { recursive: true, force: true });
 }
 
 /** Removes spools of ours that a reboot left behind: nobody looks at them again. */

@@ -4,6 +4,7 @@ import { makeWal } from './make-wal.ts';
 import type { Bench } from './measure.ts';
 import { benchArchiveCommand } from './wal-archive-command.ts';
 import { benchArchiving } from './wal-archiving.ts';
+import { benchQuickReplay } from './wal-quick-replay.ts';
 import { benchReplay } from './wal-replay.ts';
 import { benchRestoreCommand } from './wal-restore-command.ts';
 
@@ -12,6 +13,10 @@ const archivedSegments = 64;
 /** Of these each is sent by a program of its own. */
 const sentSegments = 12;
 const replayedSegments = 250;
+/** Of pgbench. */
+const replayedQuickly = 115;
+/** So few that only the first and the last calls count. */
+const replayedSoon = 5;
 /** Half of each row is an md5: next to nothing can be saved on it. */
 const origin = 'md5 sums';
 
@@ -22,16 +27,19 @@ export const walBench: Bench = {
     const opened = new Opened();
     try {
       const made = await opened.add(makeWal(replayedSegments));
-      const pgbench = await opened.add(makePgbenchWal(archivedSegments >> 1));
+      const pgbench = await opened.add(makePgbenchWal(replayedQuickly));
+      const archivedPgbench = { ...pgbench, segments: pgbench.segments.slice(0, archivedSegments >> 1) };
       const archived = made.segments.slice(0, archivedSegments);
       const sent = made.segments.slice(0, sentSegments);
       return [
         await benchArchiving({ segments: archived, compression: '', origin, base: made.base, runs }),
         await benchArchiving({ segments: archived, compression: 'zstd', origin, base: made.base, runs }),
-        await benchArchiving({ ...pgbench, compression: 'zstd', origin: 'pgbench', runs }),
-        await benchArchiving({ ...pgbench, compression: 'gzip', origin: 'pgbench', runs: Math.min(runs, 3) }),
+        await benchArchiving({ ...archivedPgbench, compression: 'zstd', origin: 'pgbench', runs }),
+        await benchArchiving({ ...archivedPgbench, compression: 'gzip', origin: 'pgbench', runs: Math.min(runs, 3) }),
         await benchArchiveCommand(sent, runs),
         await benchRestoreCommand(sent, made.base, runs),
+        await benchQuickReplay(pgbench, Math.min(runs, 3)),
+        await benchQuickReplay({ ...pgbench, segments: pgbench.segments.slice(0, replayedSoon) }, runs),
         await benchReplay(made, { runs: Math.min(runs, 3), opponentRuns: isFull ? Math.min(runs, 3) : 1 }),
       ];
     } finally {

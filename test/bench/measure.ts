@@ -21,7 +21,7 @@ export interface Measured {
   readonly cpuSeconds: Spread;
   readonly peakBytes: Spread;
   readonly runs: number;
-  /** To the opponent's median; undefined where there is none. */
+  /** To the opponent: the median of the ratios of each round, or that of the medians where one of both ran less often. */
   readonly ratio: number | undefined;
   /** The target in words and whether it was reached; undefined where there is none. */
   readonly target: { readonly words: string; readonly isReached: boolean } | undefined;
@@ -84,7 +84,11 @@ function rowsOf(
   return [...costs].map(([name, all]) => {
     const wallMs = spreadOf(all.map((cost) => cost.wallMs));
     const peakBytes = spreadOf(all.map((cost) => cost.peakBytes));
-    const ratio = opponent === undefined ? undefined : wallMs.median / medianOf(opponent);
+    const beside = opponent === undefined ? [] : (costs.get(opponent) ?? []);
+    const perRound = all.map((cost, round) => cost.wallMs / (beside[round]?.wallMs ?? Number.NaN));
+    const isRoundByRound = beside.length === all.length;
+    const ratio =
+      opponent === undefined ? undefined : isRoundByRound ? spreadOf(perRound).median : wallMs.median / medianOf(opponent);
     const target = contenders[name]?.target;
     return {
       name,

@@ -21,31 +21,55 @@ interface ReplayOptions {
   readonly opponentRuns: number;
 }
 
-/** A server that replays all segments through its restore_command and is promoted: from its start to the end of recovery. */
-export async function benchReplay({ base, segments }: MadeWal, { runs, opponentRuns }: ReplayOptions): Promise<BenchTable> {
-  const opened = new Opened();
-  try {
-    const home = await archiveOf(opened, segments);
-    const work = (await opened.add(createTemporaryFolder('wr', { owner: 'server' }))).path;
-    const ssh = async (barman: string) => await openWay(opened, { home, barman });
-    const ours = await ssh(await programPath(home, 'barman'));
-    const theirs = await ssh(requireOracle().program);
-    const helper = await programPath(home, 'pgcellar-wal-restore');
-    const barmanHelper = join(dirname(requireOracle().program), 'barman-wal-restore');
-    const spools = (name: string) => `--spool-dir ${join(work, name)}`;
-    const replay = (command: string, path: string): Contender => ({
+/** A place where a server replays segments of an archive. */
+export class ReplayRoom {
+  readonly #opened: Opened;
+  readonly #made: MadeWal;
+  readonly home: TestHome;
+  readonly work: string;
+
+  private constructor(opened: Opened, made: MadeWal, places: { readonly home: TestHome; readonly work: string }) {
+    this.#opened = opened;
+    this.#made = made;
+    this.home = places.home;
+    this.work = places.work;
+  }
+
+  static async open(opened: Opened, made: MadeWal): Promise<ReplayRoom> {
+    const home = await archiveOf(opened, made.segments);
+    return new ReplayRoom(opened, made, {
+      home,
+      work: (await opened.add(createTemporaryFolder('wr', { owner: 'server' }))).path,
+    });
+  }
+
+  /** A way to the backup host whose program is `barman`. */
+  async way(barman: string): Promise<Way> {
+    return await openWay(this.#opened, { home: this.home, barman });
+  }
+
+  /** Word for a helper. */
+  spool(name: string): string {
+    return `--spool-dir ${join(this.work, name)}`;
+  }
+
+  /** From the start of the server to the end of recovery. @param prepareMore what the command needs beside a data folder */
+  replay(command: string, path: string, prepareMore: () => Promise<void> = () => Promise.resolve()): Contender {
+    const { work } = this;
+    const dataDir = join(work, 'data');
+    return {
       prepare: async () => {
         for (const name of ['data', 'spool', 'barman-spool']) await rm(join(work, name), { recursive: true, force: true });
         for (const name of ['spool', 'barman-spool']) await mkdir(join(work, name), { mode: 0o777 });
         for (const name of ['spool', 'barman-spool']) await chmod(join(work, name), 0o777);
-        await promisify(execFile)('cp', ['-a', base, join(work, 'data')]);
-        await writeFile(join(work, 'data', 'recovery.signal'), '');
+        await promisify(execFile)('cp', ['-a', this.#made.base, dataDir]);
+        await writeFile(join(dataDir, 'recovery.signal'), '');
+        await prepareMore();
       },
       work: async (meter) => {
         const settings = { restore_command: command, shared_buffers: '256MB', max_wal_size: '8GB' };
         let server: PostgresServer | undefined;
         await meter.during(async () => {
-          const dataDir = join(work, 'data');
           const started = await startRestored({ dataDir, major: walMajor, settings, env: { PATH: path } });
           server = started;
           const isOver = async () => (await started.value('SELECT pg_is_in_recovery()')) === 'false';
@@ -53,20 +77,37 @@ export async function benchReplay({ base, segments }: MadeWal, { runs, opponentR
         });
         await server?.[Symbol.asyncDispose]();
       },
-    });
+    };
+  }
+}
+
+/** A server that replays all segments through its restore_command and is promoted: from its start to the end of recovery. */
+export async function benchReplay(made: MadeWal, { runs, opponentRuns }: ReplayOptions): Promise<BenchTable> {
+  const opened = new Opened();
+  try {
+    const { segments } = made;
+    const room = await ReplayRoom.open(opened, made);
+    const ours = await room.way(await programPath(room.home, 'barman'));
+    const theirs = await room.way(requireOracle().program);
+    const helper = await programPath(room.home, 'pgcellar-wal-restore');
+    const barmanHelper = join(dirname(requireOracle().program), 'barman-wal-restore');
     const from = dirname(segments[0] ?? '');
     const contenders: Record<string, Contender> = {
-      'cp from a local folder': replay(`cp ${from}/%f %p`, '/usr/bin:/bin'),
+      'cp from a local folder': room.replay(`cp ${from}/%f %p`, '/usr/bin:/bin'),
+      'pgcellar-wal-restore': {
+        ...room.replay(`${helper} ${ours.words} ${room.spool('spool')} 127.0.0.1 main %f %p`, ours.path),
+        target: { atMost: 1.11, timesThatOf: 'cp from a local folder' },
+      },
       'pgcellar-wal-restore -p 8': {
-        ...replay(`${helper} ${ours.words} -p 8 ${spools('spool')} 127.0.0.1 main %f %p`, ours.path),
+        ...room.replay(`${helper} ${ours.words} -p 8 ${room.spool('spool')} 127.0.0.1 main %f %p`, ours.path),
         target: { atMost: 1.11, timesThatOf: 'cp from a local folder' },
       },
       'barman-wal-restore': {
-        ...replay(`${barmanHelper} ${theirs.words} ${spools('barman-spool')} 127.0.0.1 main %f %p`, theirs.path),
+        ...room.replay(`${barmanHelper} ${theirs.words} ${room.spool('barman-spool')} 127.0.0.1 main %f %p`, theirs.path),
         runs: opponentRuns,
       },
       'barman-wal-restore -p 4': {
-        ...replay(`${barmanHelper} ${theirs.words} -p 4 ${spools('barman-spool')} 127.0.0.1 main %f %p`, theirs.path),
+        ...room.replay(`${barmanHelper} ${theirs.words} -p 4 ${room.spool('barman-spool')} 127.0.0.1 main %f %p`, theirs.path),
         runs: opponentRuns,
       },
     };
@@ -75,6 +116,14 @@ export async function benchReplay({ base, segments }: MadeWal, { runs, opponentR
   } finally {
     await opened.close();
   }
+}
+
+/** How PostgreSQL's user gets to the backup host: words for the helper, and a PATH with an `ssh` that has its key. */
+interface Way {
+  readonly words: string;
+  readonly path: string;
+  /** `ssh` and the host, for a command without a helper. */
+  readonly login: string;
 }
 
 async function archiveOf(opened: Opened, segments: readonly string[]): Promise<TestHome> {
@@ -86,11 +135,7 @@ async function archiveOf(opened: Opened, segments: readonly string[]): Promise<T
   return home;
 }
 
-/** How PostgreSQL's user gets to the backup host: words for the helper, and a PATH with an `ssh` that has its key. */
-async function openWay(
-  opened: Opened,
-  { home, barman }: { readonly home: TestHome; readonly barman: string },
-): Promise<{ readonly words: string; readonly path: string }> {
+async function openWay(opened: Opened, { home, barman }: { readonly home: TestHome; readonly barman: string }): Promise<Way> {
   const sshd = await opened.add(
     startSshd({ client: 'server', programs: { barman }, env: { BARMAN_CONFIG_FILE: home.configFile } }),
   );
@@ -98,5 +143,9 @@ async function openWay(
   const options = `-i ${sshd.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${sshd.knownHostsFile} -o BatchMode=yes`;
   await writeFile(join(folder, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F none ${options} "$@"\n`);
   await chmod(join(folder, 'ssh'), 0o755);
-  return { words: `-U ${sshd.user} --port ${String(sshd.port)}`, path: `${folder}:/usr/local/bin:/usr/bin:/bin` };
+  return {
+    words: `-U ${sshd.user} --port ${String(sshd.port)}`,
+    path: `${folder}:/usr/local/bin:/usr/bin:/bin`,
+    login: `ssh -p ${String(sshd.port)} ${sshd.user}@127.0.0.1`,
+  };
 }

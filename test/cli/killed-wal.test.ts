@@ -25,7 +25,7 @@ const timeout = 240_000;
 const [one, two, three, four] = [1, 2, 3, 4].map((number) => nameOfSegment(number)) as [string, string, string, string];
 
 /** Kills at the given step, or not at all. */
-function killAt(step: number | undefined, where: 'main' | 'prefetch' = 'main'): NodeJS.ProcessEnv {
+function killAt(step: number | undefined, where: 'main' | 'attendant' = 'main'): NodeJS.ProcessEnv {
   return step === undefined ? {} : { NODE_OPTIONS: `--require ${killer}`, KILL_AT: String(step), KILL_IN: where };
 }
 
@@ -220,9 +220,9 @@ test('pgcellar-wal-archive, with compression and segments sent ahead, can be kil
 });
 
 test.each([
-  { title: 'restore_command', where: 'main' as const },
-  { title: 'the process that fetches ahead for restore_command', where: 'prefetch' as const },
-])('$title can be killed anywhere', { timeout }, async ({ where }) => {
+  { title: 'restore_command that fetches for itself', where: 'main' as const, ahead: '0' },
+  { title: 'the process that answers restore_command and fetches ahead', where: 'attendant' as const, ahead: '2' },
+])('$title can be killed anywhere', { timeout }, async ({ where, ahead }) => {
   const segments = new Map([1, 2, 3, 4].map((number) => [nameOfSegment(number), aSegment(number)]));
   await using home = await aHome();
   for (const [name, content] of segments) await writeFile(home.server('main', 'incoming', name), content);
@@ -235,7 +235,7 @@ test.each([
     const spool = await home.makeFolder(`spool-${String(step)}`);
     const destination = join(data, 'pg_wal', 'RECOVERYXLOG');
     const ask = async (name: string, at?: number): Promise<ProgramResult> => {
-      const words = ['-p', '2', '--spool-dir', spool, '127.0.0.1', 'main', name, 'pg_wal/RECOVERYXLOG'];
+      const words = ['-p', ahead, '--spool-dir', spool, '127.0.0.1', 'main', name, 'pg_wal/RECOVERYXLOG'];
       return await runProgram([program, ...words], { env: { ...env, ...killAt(at, where) }, cwd: data });
     };
     const expectSegment = async (name: string): Promise<void> => {
@@ -248,7 +248,7 @@ test.each([
     };
     const { signal } = await ask(one, step);
     if (existsSync(destination)) await expectSegment(one);
-    if (where === 'prefetch')
+    if (where === 'attendant')
       await waitFor(
         'it is filled or dead',
         async () => (await attendants()).length === 0 || (await inSpool('ready')).length === 2,

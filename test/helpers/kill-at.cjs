@@ -1,12 +1,12 @@
 'use strict';
 // Loaded before a program (NODE_OPTIONS=--require): SIGKILLs it just before its KILL_AT-th change to the file system or start of a
-// program, or just after such a start, while the program works. KILL_IN=prefetch spares all but the process that fetches WAL ahead.
+// program, or just after such a start, while the program works. KILL_IN=attendant spares all but the process that answers restore_command.
 const childProcess = require('node:child_process');
 const callbacks = require('node:fs');
 
 const { promises } = callbacks;
-const isPrefetch = process.env.PGCELLAR_PREFETCH !== undefined;
-const isMeant = (process.env.KILL_IN === 'prefetch') === isPrefetch;
+const isAttendant = process.env.PGCELLAR_ATTEND !== undefined;
+const isMeant = (process.env.KILL_IN === 'attendant') === isAttendant;
 const killAt = isMeant ? Number(process.env.KILL_AT) : Number.NaN;
 let changes = 0;
 

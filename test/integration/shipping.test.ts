@@ -273,8 +273,9 @@ describe('restore_command', () => {
     const words = ['-p', '3', '--spool-dir', spool, '127.0.0.1', 'main'];
     expect((await site.run([restore, ...words, nameOfSegment(1), 'pg_wal/RECOVERYXLOG'])).exitCode).toBe(0);
     await waitFor('the fetching ahead has ended', async () => (await site.home.processes()).length === 0);
-    const [folder = ''] = await readdir(spool);
-    expect(await readdir(join(spool, folder, 'ready'))).toEqual([]);
+    expect(await readdir(spool)).toEqual([]);
+    const second = await site.run([restore, ...words, nameOfSegment(2), 'pg_wal/RECOVERYXLOG']);
+    expect(second.exitCode).not.toBe(0);
   });
 
   test('leaves the destination alone when it fails, and tells a missing file from a broken connection', async () => {
@@ -296,7 +297,8 @@ test('restore_command fails at once, and the backup host with it, when nothing c
   await using site = await openShipSite('ours');
   await mkdir(site.home.server('main', 'incoming'), { recursive: true });
   await writeFile(site.home.server('main', 'incoming', nameOfSegment(1)), aSegment(1, { bytes: 16 << 20 }));
-  const words = [await helperOf(site, 'wal-restore'), '127.0.0.1', 'main', nameOfSegment(1), 'pg_wal/RECOVERYXLOG'];
+  const alone = [await helperOf(site, 'wal-restore'), '-p', '0'];
+  const words = [...alone, '127.0.0.1', 'main', nameOfSegment(1), 'pg_wal/RECOVERYXLOG'];
   const inTheWay = join(site.data, 'pg_wal', 'RECOVERYXLOG.arriving');
   await mkdir(inTheWay);
   expect(await site.run(words)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(inTheWay.slice(-13)) as string });

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isAlive } from '../../src/shared/is-alive.ts';
 import { namesIn } from '../helpers/archived-wals.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
+import type { ProgramResult } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { helperOf, openShipSite, type ShipSite, type Whose } from '../helpers/ship-site.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
@@ -34,40 +35,71 @@ beforeAll(() => {
     segments.set(nameOfSegment(number, { timeline: 11 }), aSegment(number, { timeline: 11 }));
 });
 
+/** What a command line says about fetching ahead, and what follows from it. */
+interface Way {
+  readonly title: string;
+  readonly words: readonly string[];
+  /** Segments that recovery has to ask for before others are fetched ahead. */
+  readonly first: number;
+  /** Segments that wait at most. */
+  readonly most: number;
+}
+
+const withParallel: Way = { title: '--parallel', words: ['-p', '4'], first: 1, most: 4 };
+/** The way without an option begins with the second segment in order. */
+const ways: readonly Way[] = [withParallel, { title: 'no option', words: [], first: 2, most: 8 }];
+
 /** A recovery in a data folder, with a spool of its own. */
 class Recovery {
   readonly #site: ShipSite;
   readonly #program: string;
+  readonly #way: Way;
   readonly spool: string;
   readonly data: string;
 
-  private constructor(site: ShipSite, program: string, places: { readonly spool: string; readonly data: string }) {
+  private constructor(site: ShipSite, program: string, { way, ...places }: { way: Way; spool: string; data: string }) {
     this.#site = site;
     this.#program = program;
+    this.#way = way;
     this.spool = places.spool;
     this.data = places.data;
   }
 
-  static async begin(site: ShipSite, title: string): Promise<Recovery> {
-    const places = { spool: await site.home.makeFolder(`spool-${title}`), data: await site.makeDataFolder(`data-${title}`) };
-    return new Recovery(site, await helperOf(site, 'wal-restore'), places);
+  static async begin(site: ShipSite, title: string, way: Way = withParallel): Promise<Recovery> {
+    const name = `${title}-${String(way.most)}`;
+    const places = { spool: await site.home.makeFolder(`spool-${name}`), data: await site.makeDataFolder(`data-${name}`) };
+    return new Recovery(site, await helperOf(site, 'wal-restore'), { way, ...places });
   }
 
   get destination(): string {
     return join(this.data, 'pg_wal', 'RECOVERYXLOG');
   }
 
+  async run(name: string, ...options: readonly string[]): Promise<ProgramResult> {
+    const words = [...this.#way.words, '--spool-dir', this.spool, '--retry-time', '0', ...options, '127.0.0.1', 'main', name];
+    return await this.#site.run([this.#program, ...words, 'pg_wal/RECOVERYXLOG'], { cwd: this.data });
+  }
+
   async ask(name: string, ...options: readonly string[]): Promise<number | undefined> {
-    const words = ['-p', '4', '--spool-dir', this.spool, '--retry-time', '0', ...options, '127.0.0.1', 'main', name];
-    return (await this.#site.run([this.#program, ...words, 'pg_wal/RECOVERYXLOG'], { cwd: this.data })).exitCode;
+    return (await this.run(name, ...options)).exitCode;
   }
 
   /** Asks for a segment that is there, and looks at what came. */
   async expectSegment(name: string, ...options: readonly string[]): Promise<void> {
-    expect({ name, exitCode: await this.ask(name, ...options) }).toEqual({ name, exitCode: 0 });
+    const { exitCode, stderr } = await this.run(name, ...options);
+    expect({ name, exitCode, stderr }).toEqual({ name, exitCode: 0, stderr: '' });
     const content = await readFile(this.destination);
     expect({ name, isSame: content.equals(segments.get(name) ?? Buffer.alloc(0)) }).toEqual({ name, isSame: true });
     await rm(this.destination);
+  }
+
+  /** Takes as many segments as it needs that others are fetched ahead, and waits for those; gives their names. */
+  async fetchAheadFrom(number: number, ...options: readonly string[]): Promise<string[]> {
+    const { first, most } = this.#way;
+    for (let taken = 0; taken < first; taken++) await this.expectSegment(nameOfSegment(number + taken), ...options);
+    const coming = Array.from({ length: most }, (_, index) => nameOfSegment(number + first + index));
+    await this.waitUntilWaiting(...coming.filter((name) => segments.has(name)));
+    return coming;
   }
 
   /** Path of something in the spool. */
@@ -81,7 +113,8 @@ class Recovery {
   }
 
   async waitUntilWaiting(...names: readonly string[]): Promise<void> {
-    await waitFor(`${names.join()} wait`, async () => (await this.waiting()).join() === names.join());
+    const explain = async () => (await this.waiting()).join();
+    await waitFor(`${names.join()} wait`, async () => (await this.waiting()).join() === names.join(), { explain });
   }
 
   /** Who fills the spool. */
@@ -92,7 +125,7 @@ class Recovery {
 
 const named = (...numbers: readonly number[]) => numbers.map((number) => nameOfSegment(number));
 
-describe('restore_command with --parallel', () => {
+describe.each(ways)('restore_command with $title', (way) => {
   let site: ShipSite;
   beforeAll(async () => {
     site = await openFilledSite('ours');
@@ -100,15 +133,16 @@ describe('restore_command with --parallel', () => {
   afterAll(() => site[Symbol.asyncDispose]());
 
   test('goes over to another timeline, and back to an earlier segment', async () => {
-    const recovery = await Recovery.begin(site, 'timelines');
+    const recovery = await Recovery.begin(site, 'timelines', way);
     for (const name of named(9, 10, 11)) await recovery.expectSegment(name);
     for (const number of [12, 13, 14, 15]) await recovery.expectSegment(nameOfSegment(number, { timeline: 11 }));
-    await recovery.waitUntilWaiting(...[16, 17, 18, 19].map((number) => nameOfSegment(number, { timeline: 11 })));
+    const coming = Array.from({ length: way.most }, (_, index) => nameOfSegment(16 + index, { timeline: 11 }));
+    await recovery.waitUntilWaiting(...coming);
     for (const name of named(3, 4, 5)) await recovery.expectSegment(name);
   });
 
   test('of two clusters on one host never mixes their segments', async () => {
-    const [one, two] = [await Recovery.begin(site, 'one'), await Recovery.begin(site, 'two')];
+    const [one, two] = [await Recovery.begin(site, 'one', way), await Recovery.begin(site, 'two', way)];
     for (let number = 1; number <= 6; number++) {
       await one.expectSegment(nameOfSegment(number), '--spool-dir', one.spool);
       await two.expectSegment(nameOfSegment(number + 10), '--spool-dir', one.spool);
@@ -117,14 +151,25 @@ describe('restore_command with --parallel', () => {
   });
 
   test('does not trust what a killed process left in the spool', async () => {
-    const recovery = await Recovery.begin(site, 'killed');
-    await recovery.expectSegment(nameOfSegment(1));
-    await recovery.waitUntilWaiting(...named(2, 3, 4, 5));
+    const recovery = await Recovery.begin(site, 'killed', way);
+    const [next = '', ...others] = await recovery.fetchAheadFrom(1);
     const attendant = await recovery.attendant();
     process.kill(attendant, 'SIGKILL');
     await waitFor('it is dead', () => !isAlive(attendant)); // its memory is gone earlier than the process
-    await writeFile(await recovery.place('ready', nameOfSegment(2)), 'not what it was');
-    for (const name of named(2, 3, 4)) await recovery.expectSegment(name);
+    await writeFile(await recovery.place('ready', next), 'not what it was');
+    for (const name of [next, ...others.slice(0, 2)]) await recovery.expectSegment(name);
+  });
+
+  test('does not trust another process that got the id of the one that filled the spool', async () => {
+    const recovery = await Recovery.begin(site, 'reused', way);
+    const [next = ''] = await recovery.fetchAheadFrom(1);
+    const [, ...rest] = (await readFile(await recovery.place('attendant'), 'utf8')).split(' ');
+    const attendant = await recovery.attendant();
+    process.kill(attendant, 'SIGKILL');
+    await waitFor('it is dead', () => !isAlive(attendant));
+    await writeFile(await recovery.place('attendant'), [String(process.pid), ...rest].join(' '));
+    await writeFile(await recovery.place('ready', next), 'not what it was');
+    await recovery.expectSegment(next);
   });
 
   test.each([
@@ -134,31 +179,30 @@ describe('restore_command with --parallel', () => {
       change: async (data: string) => await writeFile(join(data, 'postmaster.pid'), `2\n${data}\n1764159999\n`),
     },
   ])('leaves the spool empty when the server $title', async ({ title, change }) => {
-    const recovery = await Recovery.begin(site, title.replaceAll(' ', '-'));
-    await recovery.expectSegment(nameOfSegment(1));
-    await recovery.waitUntilWaiting(...named(2, 3, 4, 5));
+    const recovery = await Recovery.begin(site, title.replaceAll(' ', '-'), way);
+    const [next = ''] = await recovery.fetchAheadFrom(1);
     await change(recovery.data);
     await recovery.waitUntilWaiting();
-    await recovery.expectSegment(nameOfSegment(2));
+    await recovery.expectSegment(next);
   });
 
-  test('without a running server fetches nothing ahead', async () => {
+  test('without a running server fetches nothing ahead, and leaves no process behind', async () => {
     await killAttendants(site); // those of the tests before
-    const recovery = await Recovery.begin(site, 'rewind');
+    const recovery = await Recovery.begin(site, 'rewind', way);
     await rm(join(recovery.data, 'postmaster.pid'));
-    for (const name of named(7, 6, 5)) await recovery.expectSegment(name);
+    for (const name of named(5, 6, 7)) await recovery.expectSegment(name);
     await waitFor('nobody attends to it', async () => {
       return (await site.home.processes()).every(({ command }) => !command.includes('wal-restore'));
     });
-    expect(await recovery.waiting()).toEqual([]);
+    expect(await readdir(recovery.spool)).toEqual([]);
   });
 
   test('goes on fetching ahead by itself when the backup host was away', async () => {
-    await expectReconnection(site);
+    await expectReconnection(site, way);
   });
 
   test('removes the spools that a reboot left behind', async () => {
-    const recovery = await Recovery.begin(site, 'reboot');
+    const recovery = await Recovery.begin(site, 'reboot', way);
     const old = join(recovery.spool, 'pgcellar-wal-00000000+barman+host++++main+data');
     await mkdir(join(old, 'ready'), { recursive: true });
     await writeFile(join(old, 'ready', nameOfSegment(2)), '');
@@ -169,7 +213,7 @@ describe('restore_command with --parallel', () => {
   });
 
   test('hands out the very segments, however often any of its processes is killed', async () => {
-    const recovery = await Recovery.begin(site, 'sweep');
+    const recovery = await Recovery.begin(site, 'sweep', way);
     let killed = 0;
     for (let number = 1; number <= 10; number++) {
       const name = nameOfSegment(number);
@@ -195,7 +239,7 @@ describe('restore_command with --parallel', () => {
 
   test.skipIf(!mounts)('goes on without a spool when its disk is full, and with it when there is room again', async () => {
     await using disk = await mountSmallFileSystem({ sizeMib: 3 });
-    const recovery = await Recovery.begin(site, 'full');
+    const recovery = await Recovery.begin(site, 'full', way);
     const words = ['--spool-dir', disk.path];
     for (const name of named(1, 2, 3, 4, 5, 6)) await recovery.expectSegment(name, ...words);
     await writeFile(join(disk.path, 'filler'), Buffer.alloc(3 << 20)).catch(() => undefined);
@@ -207,11 +251,11 @@ describe('restore_command with --parallel', () => {
 
   test.skipIf(!mounts)('tells a destination that is full, hands over nothing, and works when there is room', async () => {
     await using disk = await mountSmallFileSystem({ sizeMib: 1 });
-    const recovery = await Recovery.begin(site, 'destination');
+    const recovery = await Recovery.begin(site, 'destination', way);
     const program = await helperOf(site, 'wal-restore');
     const target = join(disk.path, 'RECOVERYXLOG');
     const fetch = async (...words: readonly string[]) =>
-      await site.run([program, ...words, '127.0.0.1', 'main', nameOfSegment(1), target], { cwd: recovery.data });
+      await site.run([program, ...way.words, ...words, '127.0.0.1', 'main', nameOfSegment(1), target], { cwd: recovery.data });
     await writeFile(join(disk.path, 'filler'), Buffer.alloc(200_000));
     const refused = await fetch();
     expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('ENOSPC') as string });
@@ -220,23 +264,78 @@ describe('restore_command with --parallel', () => {
     await rm(join(disk.path, 'filler'));
     expect((await fetch()).exitCode).toBe(0);
   });
+
+  test('answers through one login what is there, what is not, what was asked before, and what is still being received', async () => {
+    const recovery = await Recovery.begin(site, 'login', way);
+    const streaming = await site.home.makeFolder('home/main/streaming');
+    const received = nameOfSegment(40);
+    await writeFile(join(streaming, `${received}.partial`), aSegment(40));
+    const before = await site.logins();
+    expect(await recovery.run('0000000C.history')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^ERROR: .*0000000C\.history/) as string,
+    });
+    for (const name of [...named(1, 1, 2, 3, 4, 5, 6), nameOfSegment(12, { timeline: 11 })]) await recovery.expectSegment(name);
+    expect(await recovery.ask(nameOfSegment(99), '--strict')).toBe(1);
+    expect(await recovery.ask(received)).toBe(1);
+    expect(await recovery.ask(received, '-P')).toBe(0);
+    expect(await recovery.ask('0000000C.history')).toBe(1);
+    expect((await site.logins()) - before).toBe(1);
+    await rm(join(streaming, `${received}.partial`));
+  });
+});
+
+describe('a restore_command whose command line does not say whether to fetch ahead', () => {
+  let site: ShipSite;
+  beforeAll(async () => {
+    site = await openFilledSite('ours');
+  });
+  afterAll(() => site[Symbol.asyncDispose]());
+
+  test('fetches nothing ahead for somebody who asks for one segment, or out of order, and is gone soon', async () => {
+    const recovery = await Recovery.begin(site, 'single', ways[1]);
+    for (const name of named(5, 5, 9, 3)) await recovery.expectSegment(name);
+    expect(await recovery.waiting()).toEqual([]);
+    await waitFor('its processes have ended', async () => (await site.home.processes()).length === 0);
+  });
+
+  test.each(['0', '1'])('with -p %s leaves no process behind', async (number) => {
+    const recovery = await Recovery.begin(site, `off-${number}`, { ...withParallel, words: ['-p', number] });
+    for (const name of named(1, 2, 3)) await recovery.expectSegment(name);
+    expect(await site.home.processes()).toEqual([]);
+    expect(await readdir(recovery.spool)).toEqual([]);
+  });
+
+  test('fetches nothing ahead when restore_ahead of the server is off, unless -p says so', async () => {
+    await site.home.writeServer('main', {
+      conninfo: 'host=127.0.0.1 port=1',
+      archiver: true,
+      backup_method: 'postgres',
+      restore_ahead: false,
+    });
+    const recovery = await Recovery.begin(site, 'forbidden', ways[1]);
+    for (const name of named(1, 2, 3)) await recovery.expectSegment(name);
+    expect(await recovery.waiting()).toEqual([]);
+    await (await Recovery.begin(site, 'allowed')).fetchAheadFrom(1);
+  });
 });
 
 /** The backup host is rebooted while segments wait; the process that fetched them is the one that fetches on. */
-async function expectReconnection(site: ShipSite): Promise<void> {
-  const recovery = await Recovery.begin(site, 'reconnect');
-  await recovery.expectSegment(nameOfSegment(1));
-  await recovery.waitUntilWaiting(...named(2, 3, 4, 5));
+async function expectReconnection(site: ShipSite, way: Way): Promise<void> {
+  const recovery = await Recovery.begin(site, 'reconnect', way);
+  const [first = '', second = '', ...others] = await recovery.fetchAheadFrom(1);
   const attendant = await recovery.attendant();
   await site.stopSsh();
   try {
-    for (const name of named(2, 3)) await recovery.expectSegment(name);
+    for (const name of [first, second]) await recovery.expectSegment(name);
   } finally {
     await site.restartSsh();
   }
-  await recovery.waitUntilWaiting(...named(4, 5, 6, 7));
+  const last = way.first + way.most;
+  const coming = [...others, ...named(last + 1, last + 2)];
+  await recovery.waitUntilWaiting(...coming);
   expect(await recovery.attendant()).toBe(attendant);
-  for (const name of named(4, 5, 6, 7, 8)) await recovery.expectSegment(name);
+  for (const name of [...coming, nameOfSegment(last + 3)]) await recovery.expectSegment(name);
 }
 
 /** How many there were. */
@@ -307,9 +406,9 @@ describe('restore_command with --partial', () => {
 });
 
 describeWithOracle('restore_command with a real Barman on the backup host', () => {
-  test('goes on fetching ahead by itself when the backup host was away', async () => {
+  test.each(ways)('goes on fetching ahead by itself when the backup host was away, with $title', async (way) => {
     await using site = await openFilledSite('real Barman');
-    await expectReconnection(site);
+    await expectReconnection(site, way);
   });
 
   test('fetches ahead, and never a partial segment', async () => {

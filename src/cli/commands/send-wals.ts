@@ -3,14 +3,22 @@ import type { CommandDeclaration } from '../command.ts';
 
 export const sendWalsCommand: CommandDeclaration = {
   name: 'send-wals',
-  summary: 'Send consecutive WAL files as a tar stream, for a restore_command that reads ahead (not in Barman)',
+  summary: 'Send the WAL files that a restore_command asks for through one connection (not in Barman)',
   servers: 'one',
   isForPostgres: true,
   whenDisabled: 'error',
-  arguments: [{ name: 'wal_name', summary: 'first WAL segment' }],
-  examples: ['send-wals main 000000010000000000000010'],
-  async run({ application, servers: [server], positionals: [wanted = ''] }) {
+  arguments: [
+    { name: 'wal_name', summary: 'send consecutive files from this segment on as a tar stream instead', isOptional: true },
+  ],
+  examples: ['send-wals main', 'send-wals main 000000010000000000000010'],
+  async run({ application, servers: [server], positionals: [wanted] }) {
     if (server === undefined) return;
+    if (wanted === undefined) {
+      const { answerWals } = await import('../../archive/answer-wals.ts');
+      const output = { descriptor: 1, stream: () => application.stdout };
+      await answerWals(server, application.stdin(), output, application.context.log).catch(expectLostReader);
+      return;
+    }
     const { requireWalName } = await import('../../archive/find-wal.ts');
     const { sendWals } = await import('../../archive/send-wals.ts');
     await sendWals(server, requireWalName(wanted), application.stdout).catch(expectLostReader);

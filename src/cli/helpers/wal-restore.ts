@@ -1,21 +1,13 @@
 import { systemClock } from '../../shared/clock.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { shownLine } from '../../shared/shown-text.ts';
+import { attend } from '../../shipping/attend.ts';
 import { type FetchOptions, testRetrieval } from '../../shipping/fetch-wal.ts';
 import { type HelperArguments, type HelperDeclaration, parseHelperArguments } from '../../shipping/helper-arguments.ts';
-import { prefetch } from '../../shipping/prefetch.ts';
 import { type RestoreOutcome, restoreWal } from '../../shipping/restore-wal.ts';
-import { defaultSpoolParent, openSpool, type Spool, spoolFor } from '../../shipping/spool.ts';
-import {
-  type PrefetchOrder,
-  readPrefetchOrder,
-  startPrefetch,
-  waitForPredecessor,
-  withoutOrder,
-} from '../../shipping/start-prefetch.ts';
+import { defaultSpoolParent, openSpool, spoolFor } from '../../shipping/spool.ts';
 import { readClusterSystemId } from '../../shipping/wal-page.ts';
 import { recoveryMustStop } from '../../wal/restore-status.ts';
-import { parseSegmentName } from '../../wal/wal-name.ts';
 import type { Invoked } from '../invoked.ts';
 import { standardError, standardOutput } from '../standard-stream.ts';
 import { commonOptions, remoteHostOf, runHelper, tell } from './helper-program.ts';
@@ -43,7 +35,7 @@ export const walRestore: HelperDeclaration = {
       takesValue: true,
       isNumber: true,
       metavar: 'JOBS',
-      summary: 'fetch so many segments ahead',
+      summary: 'fetch up to so many segments ahead; 0 for none (default: 8 once they are asked for in order)',
     },
     { name: 'spool-dir', takesValue: true, metavar: 'DIR', summary: 'where they wait (default: /var/tmp)' },
     { name: 'partial', short: 'P', takesValue: false, summary: 'also take a segment that is still being received' },
@@ -62,6 +54,8 @@ export const walRestore: HelperDeclaration = {
   ],
 };
 
+/** Set by the shell script for the process that answers it. */
+const attendVariable = 'PGCELLAR_ATTEND';
 const usualRetrySeconds = 10;
 const strictRetrySeconds = 120;
 /** Exit code for a destination that cannot be written: Barman's helper does not sleep then. */
@@ -69,13 +63,13 @@ const badDestination = 3;
 
 /** `restore_command` (docs/reference/cli.md section 14): gives the exit code, 0 only when the file is in place whole. */
 export async function runWalRestore(invoked: Invoked): Promise<number> {
-  const order = readPrefetchOrder(process.env);
-  if (order !== undefined) return await fetchAhead(order);
+  if (process.env[attendVariable] !== undefined) return await attendTo(invoked);
   return await runHelper(invoked, walRestore, async (parsed) => {
     const form = formOf(parsed);
     if (parsed.options.has('test')) return await test(parsed);
     if (form === 'gzip' || form === 'bzip2') standardOutput.write(`WARNING: --${form} is deprecated, use --keep-compression\n`);
-    const exitCode = await restore(parsed, invoked);
+    const outcome = await restoreOrFail(parsed);
+    const exitCode = outcome.kind === 'failed' ? tell(`ERROR: ${outcome.message}`, outcome.exitCode) : 0;
     if (exitCode !== 0 && exitCode !== badDestination) await pause(parsed);
     return exitCode;
   });
@@ -95,22 +89,7 @@ async function pause({ options }: HelperArguments): Promise<void> {
   await systemClock.sleep(seconds * 1000);
 }
 
-async function restore(parsed: HelperArguments, { script, argv }: Invoked): Promise<number> {
-  const [, , walName = '', walDest = ''] = parsed.positionals;
-  const spool = await spoolOf(parsed, walName);
-  const outcome = await restoreOrFail(parsed, spool);
-  if (outcome.kind === 'failed') return tell(`ERROR: ${outcome.message}`, outcome.exitCode);
-  if (outcome.kind === 'taken-from-spool' || spool === undefined) return 0;
-  const dataFolder = process.cwd();
-  const start = { spool, walName, walDest, argv, script, dataFolder, environment: process.env, clock: systemClock };
-  // the file is in place, whatever becomes of those after it
-  return await startPrefetch(start).then(
-    () => 0,
-    (error: unknown) => tell(`WARNING: nothing is fetched ahead: ${messageOf(error)}`, 0),
-  );
-}
-
-async function restoreOrFail(parsed: HelperArguments, spool: Spool | undefined): Promise<RestoreOutcome> {
+async function restoreOrFail(parsed: HelperArguments): Promise<RestoreOutcome> {
   const [, , walName = '', walDest = ''] = parsed.positionals;
   const isStrict = parsed.options.has('strict');
   const retrySeconds = Number(parsed.options.get('retry-time') ?? (isStrict ? strictRetrySeconds : usualRetrySeconds));
@@ -120,7 +99,6 @@ async function restoreOrFail(parsed: HelperArguments, spool: Spool | undefined):
       walDest,
       fetch: fetchOptions(parsed),
       retryMs: retrySeconds * 1000,
-      spool,
       dataFolder: process.cwd(),
       clock: systemClock,
     });
@@ -129,39 +107,20 @@ async function restoreOrFail(parsed: HelperArguments, spool: Spool | undefined):
   }
 }
 
-/** Where segments wait that are fetched ahead; undefined when that was not asked for, or cannot be. */
-async function spoolOf(parsed: HelperArguments, walName: string): Promise<Spool | undefined> {
-  if (Number(parsed.options.get('parallel') ?? 0) <= 1 || parseSegmentName(walName) === undefined) return undefined;
-  try {
-    const spool = await spoolFor({
-      parent: parsed.options.get('spool-dir') ?? defaultSpoolParent,
-      dataFolder: process.env['PWD'] ?? process.cwd(),
-      remote: remoteHostOf(parsed),
-      serverName: parsed.positionals[1] ?? '',
-    });
-    return spool !== undefined && (await openSpool(spool, process.getuid?.())) ? spool : undefined;
-  } catch (error) {
-    tell(`WARNING: nothing is fetched ahead: ${messageOf(error)}`, 0); // one file at a time works without a spool
-    return undefined;
-  }
-}
-
-/** The process in the background. */
-async function fetchAhead({ argv, first, segmentSize, dataFolder }: PrefetchOrder): Promise<number> {
+/** The process in the background that the shell script asks: it has left the script behind, and says nothing. */
+async function attendTo({ argv }: Invoked): Promise<number> {
   const parsed = parseHelperArguments(argv, walRestore, 'pgcellar-wal-restore');
-  const spool = await spoolOf(parsed, first);
-  if (spool === undefined) return 0;
-  await waitForPredecessor(spool, systemClock);
-  await prefetch({
-    spool,
-    fetch: { ...fetchOptions(parsed), allowsPartial: false, isStrict: false },
-    first,
-    segmentSize,
-    ahead: Math.max(2, Number(parsed.options.get('parallel') ?? 2)),
-    systemid: await readClusterSystemId(dataFolder),
-    dataFolder,
-    clock: systemClock,
+  const dataFolder = process.cwd();
+  const spool = await spoolFor({
+    parent: parsed.options.get('spool-dir') ?? defaultSpoolParent,
+    dataFolder: process.env['PWD'] ?? dataFolder,
+    remote: remoteHostOf(parsed),
+    serverName: parsed.positionals[1] ?? '',
   });
+  if (spool === undefined || !(await openSpool(spool, process.getuid?.()))) return 1;
+  const systemid = await readClusterSystemId(dataFolder);
+  process.chdir('/'); // whoever wants to unmount the data folder need not wait for us
+  await attend({ spool, fetch: fetchOptions(parsed), systemid, dataFolder, clock: systemClock });
   return 0;
 }
 
@@ -172,7 +131,7 @@ function fetchOptions(parsed: HelperArguments): FetchOptions {
     allowsPartial: parsed.options.has('partial'),
     form: formOf(parsed),
     isStrict: parsed.options.has('strict'),
-    environment: withoutOrder(process.env),
+    environment: { ...process.env, [attendVariable]: undefined },
   };
 }
 

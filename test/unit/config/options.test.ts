@@ -8,7 +8,7 @@ import {
   serverOptionNames,
 } from '../../../src/config/options.ts';
 
-test('there are the 122 server options of Barman 3.20.1, and twelve of ours', () => {
+test('there are the 122 server options of Barman 3.20.1, and thirteen of ours', () => {
   expect(barmanServerOptionNames).toHaveLength(122);
   expect(serverOptionNames.filter((name) => !barmanServerOptionNames.includes(name))).toEqual([
     'backup_after_switch',
@@ -22,6 +22,7 @@ test('there are the 122 server options of Barman 3.20.1, and twelve of ours', ()
     'cluster_ssh',
     'cluster_url',
     'hook_timeout',
+    'restore_ahead',
     'verify_checksums',
   ]);
 });
