@@ -54,7 +54,7 @@ describeEachPostgres(
     const insert = async (name: string): Promise<void> => {
       await cluster.query('INSERT INTO rows VALUES ($1)', { parameters: [name] });
     };
-    /** Both answer alike; 3.13.3 knows no encryption and shows no compression. */
+    /** Both answer alike. */
     const expectAgreement = async (...words: string[]): Promise<void> => {
       const [ours, theirs] = [await runPgcellar(words, { home, as: 'barman' }), await runOracle(words, { home })];
       expect({ exitCode: ours.exitCode, stdout: ours.stdout }).toEqual({ exitCode: theirs.exitCode, stdout: theirs.stdout });
@@ -89,7 +89,7 @@ describeEachPostgres(
         child = await backUp('--incremental', 'latest', '--name', 'monday');
         await insert('grandchild');
         grandchild = await backUp('--incremental', 'monday');
-        await configure({ backup_compression: 'gzip' }); // which 3.13.3 restores alone, and not in a chain
+        await configure({ backup_compression: 'gzip' }); // which Barman restores alone, and not in a chain
         sibling = await backUp('--incremental', 'latest-full');
         await configure();
       });

@@ -178,7 +178,7 @@ describeWithOracle('beside the real Barman', () => {
         await writeFile(path, done.replace('status=DONE', 'status=WAITING_FOR_WALS'));
         await expectAgreement(stage, ['list-backups', 'main']);
         await succeed(stage[by], ['check-backup', 'main', ids[backup]]);
-        // a key that only says that there is none: 3.13.3 cannot read it, 3.20.1 always writes it
+        // a key that only says that there is none: we leave it out, Barman always writes it
         const plain = (text: string): string => text.replace('encryption=None\n', '');
         expect(plain(await readFile(path, 'utf8'))).toBe(plain(done));
       });

@@ -127,15 +127,13 @@ const neutral =
   /^(?:restore_command|recovery_end_command|archive_cleanup_command|recovery_target(?:_time|_xid|_lsn|_name)?|promote_trigger_file|primary_conninfo|primary_slot_name) = ''\n|^(?:recovery_target_inclusive = on|recovery_target_timeline = latest|recovery_target_action = pause|recovery_min_apply_delay = 0)\n/gm;
 
 /**
- * Without what docs/differences-from-barman.md names, and what Barman itself has changed since 3.13.3: `sudo` before its restore_command. Our
- * own files are for their owner alone.
+ * Without what docs/differences-from-barman.md names. Our own files are for their owner alone.
  */
 function withoutKnown(tree: readonly string[]): string[] {
   return tree
     .filter((line) => !/^(?:\.barman-recover\.info|(?:pg_wal|wal|barman_wal)\/archive_status|mine\.conf\.origin) /.test(line))
     .map((line) =>
       line
-        .replace("'sudo -u root barman", "'barman")
         .replaceAll(neutral, '')
         .replace(/^(\S+\.(?:signal|conf|origin) f) 6[04][04]$/m, '$1')
         .replace(/^(\S+\.done f) 6[04][04] /, '$1 '),
