@@ -58,11 +58,11 @@ module.exports = {
       to: { path: '^src/postgres/(connect|server-access|client-connection)\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
-      name: 'catalog-makes-paths-of-archived-wal',
-      comment: 'whoever else wants to know where WAL lies asks walArchiveOf(layout)',
+      name: 'catalog-makes-paths-below-base-and-wals',
+      comment: 'whoever else wants to know where something lies asks walArchiveOf(layout) or backupFilesOf(layout, id)',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(catalog|storage)/' },
-      to: { path: ['^src/catalog/archive-layout\\.ts$', '^src/storage/'] },
+      to: { path: ['^src/catalog/(archive-layout|backups/backup-layout)\\.ts$', '^src/storage/'] },
     },
     {
       name: 'rooms-are-listed',

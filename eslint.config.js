@@ -19,6 +19,17 @@ const edgeBans = [
   { selector: 'ExportDefaultDeclaration', message: 'named exports only' },
 ];
 
+/** Paths below `base` and `wals` are made in one place: others ask `walArchiveOf(layout)` or `backupFilesOf(layout, id)`. */
+const layoutMessage = 'only the catalog knows what lies in this folder: ask walArchiveOf or backupFilesOf';
+const layoutBans = [
+  'MemberExpression[property.name=/^(base|wals)$/][object.name=/[lL]ayout$/]',
+  'MemberExpression[property.name=/^(base|wals)$/][object.property.name="layout"]',
+  'VariableDeclarator[init.name=/[lL]ayout$/] > ObjectPattern > Property[key.name=/^(base|wals)$/]',
+  'VariableDeclarator[init.property.name="layout"] > ObjectPattern > Property[key.name=/^(base|wals)$/]',
+  'Property[key.name="layout"] > ObjectPattern > Property[key.name=/^(base|wals)$/]',
+  'ObjectPattern[typeAnnotation.typeAnnotation.typeName.name="ServerLayout"] > Property[key.name=/^(base|wals)$/]',
+].map((selector) => ({ selector, message: layoutMessage }));
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'coverage/', 'demo/'] },
   {
@@ -47,6 +58,10 @@ export default tseslint.config(
       'src/cli/helpers/**',
       'src/assemble.ts',
     ],
+    rules: { 'no-restricted-syntax': ['error', ...edgeBans, ...layoutBans] },
+  },
+  {
+    files: ['src/catalog/**/*.ts'],
     rules: { 'no-restricted-syntax': ['error', ...edgeBans] },
   },
   {

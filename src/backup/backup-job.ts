@@ -1,7 +1,7 @@
 import type { Backup } from '../catalog/backups/backup.ts';
+import { type BackupFiles, backupFilesOf } from '../catalog/backups/backup-files.ts';
 import { formatBackupInfo, parseBackupInfo, requirePossible } from '../catalog/backups/backup-info.ts';
 import { writeBackupRecord } from '../catalog/backups/backup-records.ts';
-import { backupFolder } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { BackupFacts } from '../postgres/backup-facts.ts';
 import type { Connection } from '../postgres/connect.ts';
@@ -79,9 +79,9 @@ export class BackupJob implements AsyncDisposable {
     await this.#revived?.close();
   }
 
-  /** `base/ID`. */
-  get folder(): string {
-    return backupFolder(this.server.layout, this.#backup.id);
+  /** What the method writes into. */
+  get files(): BackupFiles {
+    return backupFilesOf(this.server.layout, this.#backup.id);
   }
 
   get doing(): string {

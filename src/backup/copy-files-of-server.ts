@@ -138,7 +138,7 @@ async function end(job: BackupJob, { session, primary }: Ending, signal: AbortSi
   if (primary !== undefined) await closeSegment(primary);
   if (label === undefined) return;
   job.begin('writing the backup label');
-  await writeFileDurably(join(job.folder, 'data', 'backup_label'), label);
+  await writeFileDurably(join(job.files.dataFolder, 'backup_label'), label);
   job.change({ backupLabel: label });
 }
 

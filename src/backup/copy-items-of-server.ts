@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Backup, isCopyDone } from '../catalog/backups/backup.ts';
+import { backupFilesOf } from '../catalog/backups/backup-files.ts';
 import { readBackupRecords } from '../catalog/backups/backup-records.ts';
-import { backupFolder } from '../catalog/server-layout.ts';
 import { formatInterval } from '../shared/units.ts';
 import type { Host } from '../transport/hosts/host.ts';
 import type { BackupJob } from './backup-job.ts';
@@ -55,7 +55,7 @@ export async function copyItems(job: BackupJob, host: Host, beginning: Promise<B
     leftOut.length === 0 ? undefined : `not in the backup, which holds files and folders only: ${leftOut.join(', ')}`;
   await tellOnce(server.layout, { topic: 'left out', text }, context);
   const times: ItemTimes[] = copied.map(({ item, ...rest }) => ({ label: item.label, ...rest }));
-  const dataFolder = join(job.folder, 'data');
+  const { dataFolder } = job.files;
   const pgdata = facts.pgdata ?? '';
   const control = { label: 'pg_control', source: join(pgdata, 'global/pg_control'), isOptional: false };
   for (const file of [
@@ -94,10 +94,10 @@ function itemsOf(job: BackupJob, before: Backup | undefined): CopyItem[] {
   const { server, facts, request } = job;
   const { bandwidth_limit, tablespace_bandwidth_limit } = server.config.options;
   const limit = request.kilobytesPerSecond ?? bandwidth_limit ?? 0;
-  const reference = before === undefined ? undefined : backupFolder(server.layout, before.id);
+  const reference = before === undefined ? undefined : backupFilesOf(server.layout, before.id);
   const place = (name: string) => ({
-    destination: join(job.folder, name),
-    reference: reference === undefined ? undefined : join(reference, name),
+    destination: job.files.pathOf(name),
+    reference: reference?.pathOf(name),
   });
   return [
     ...facts.tablespaces.map(({ name, oid, location }) => ({

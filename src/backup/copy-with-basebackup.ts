@@ -1,7 +1,5 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { BackupId, Tablespace } from '../catalog/backups/backup.ts';
-import { backupFolder } from '../catalog/server-layout.ts';
+import { backupFilesOf } from '../catalog/backups/backup-files.ts';
 import type { Server } from '../config/server.ts';
 import { basebackupArguments, rateProblems } from '../postgres/basebackup-arguments.ts';
 import { type BackupCompression, compressionProblems } from '../postgres/basebackup-compression.ts';
@@ -83,10 +81,10 @@ function refuseImpossible({ compression, serverVersion, kilobytesPerSecond }: Co
 
 async function copyOnce(options: CopyOptions, program: ClientProgram, context: Context): Promise<readonly string[]> {
   const { server, id, tablespaces, isCheckpointFast, kilobytesPerSecond, compression, parentManifest } = options;
-  const folder = backupFolder(server.layout, id);
-  const dataFolder = await makeEmpty(join(folder, 'data'));
+  const files = backupFilesOf(server.layout, id);
+  const dataFolder = await files.makeEmpty('data');
   const mappings: { location: string; folder: string }[] = [];
-  for (const { oid, location } of tablespaces) mappings.push({ location, folder: await makeEmpty(join(folder, String(oid))) });
+  for (const { oid, location } of tablespaces) mappings.push({ location, folder: await files.makeEmpty(String(oid)) });
   const name = server.config.options.streaming_backup_name;
   await using client = await options.nodes.program(name, context.signal);
   const argv = basebackupArguments({
@@ -114,7 +112,7 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
       inherited: client.inherited,
       signal: context.signal,
       // it makes every link that the server sends, and writes behind it
-      confinement: await confinementTo(folder, server.environment),
+      confinement: await confinementTo(files.folder, server.environment),
       onStderrLine: (line) => {
         context.log.debug(`pg_basebackup: ${line}`);
         if (saysItWaits.test(line)) onWaiting();
@@ -124,7 +122,7 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
     });
     throwIfInterrupted(context.signal);
     if (result.exitCode !== 0) throw failureOf(result, 'pg_basebackup');
-    await refuseStrangeLinks(folder, new Set(tablespaces.map(({ oid }) => oid)), context.signal);
+    await refuseStrangeLinks(files, new Set(tablespaces.map(({ oid }) => oid)), context.signal);
     return skipped;
   } finally {
     watching.abort();
@@ -136,12 +134,6 @@ async function copyOnce(options: CopyOptions, program: ClientProgram, context: C
 
 async function tellWaiting({ observer }: CopyOptions, context: Context, until: AbortSignal): Promise<void> {
   if (observer !== undefined) await tellAwaitedArchiving(() => readArchiverStatistics(observer), context, until);
-}
-
-async function makeEmpty(folder: string): Promise<string> {
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  return folder;
 }
 
 interface Watch {

@@ -1,5 +1,6 @@
 import { readlink } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, relative } from 'node:path';
+import type { BackupFiles } from '../catalog/backups/backup-files.ts';
 import { filesBelow } from '../catalog/backups/measure-backup.ts';
 import { nameOf, onDisk } from '../shared/file-name.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
@@ -9,20 +10,19 @@ import { OperatorError } from '../shared/operator-error.ts';
 /**
  * Looks through what `pg_basebackup` has written: a server sends links of tablespaces only, and the program has pointed each of them to its folder in the
  * backup. Whoever reads another one later reads what is not of this backup.
- * @param folder `base/ID`
  * @throws OperatorError `backup-failed` naming the first such link
  */
-export async function refuseStrangeLinks(folder: string, oids: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+export async function refuseStrangeLinks(files: BackupFiles, oids: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
   const links: string[] = [];
   await forEachBriefly(
-    filesBelow(folder),
+    filesBelow(files.folder),
     ({ path, isLink }) => {
       if (isLink) links.push(path);
     },
     signal,
   );
-  for (const path of links) await refuseStrange(path, folder, oids);
-  for (const oid of oids) await refuseStrangers(join(folder, String(oid)));
+  for (const path of links) await refuseStrange(path, files, oids);
+  for (const oid of oids) await refuseStrangers(files.tablespaceFolder(oid));
 }
 
 /** In the place of a tablespace, which may be any folder that the server names, a restore puts the folder of PostgreSQL and nothing else. */
@@ -36,11 +36,11 @@ async function refuseStrangers(tablespace: string): Promise<void> {
   );
 }
 
-async function refuseStrange(path: string, folder: string, oids: ReadonlySet<number>): Promise<void> {
+async function refuseStrange(path: string, files: BackupFiles, oids: ReadonlySet<number>): Promise<void> {
   const target = nameOf(await readlink(onDisk(path), 'buffer'));
-  const name = relative(join(folder, 'data'), path);
+  const name = relative(files.dataFolder, path);
   const oid = /^pg_tblspc\/(\d{1,10})$/.exec(name)?.[1];
-  if (oid !== undefined && oids.has(Number(oid)) && target === join(folder, oid)) return;
+  if (oid !== undefined && oids.has(Number(oid)) && target === files.pathOf(oid)) return;
   const link = `${JSON.stringify(name)}, a link to ${JSON.stringify(target)}`;
   if (oid !== undefined && !oids.has(Number(oid)))
     throw new OperatorError(

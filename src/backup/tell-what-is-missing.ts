@@ -36,7 +36,7 @@ export async function tellWhatIsMissing(job: BackupJob, skipped: readonly string
 }
 
 async function missingConfiguration(
-  { facts, folder, backup }: BackupJob,
+  { facts, files: backedUp, backup }: BackupJob,
   pgdata: string,
   skipped: readonly string[],
 ): Promise<string[]> {
@@ -47,7 +47,7 @@ async function missingConfiguration(
     const isThere =
       isBelow(pgdata, path) &&
       !skipped.some((left) => left === inside || isBelow(left, inside)) &&
-      (backup.compression !== null || (await isInBackup(join(folder, 'data', inside))));
+      (backup.compression !== null || (await isInBackup(join(backedUp.dataFolder, inside))));
     if (!isThere) missing.push(path);
   }
   return missing;

@@ -22,6 +22,11 @@ export interface ServerLayout {
   readonly locks: string;
 }
 
+/** Every folder that holds something of the server: nothing of anybody else belongs there. */
+export function catalogFolders({ root, base, wals, xlogdb, incoming, streaming, errors }: ServerLayout): readonly string[] {
+  return [root, base, wals, xlogdb, incoming, streaming, errors];
+}
+
 /** Folder of records and annotations; not configurable. */
 export function metaFolder(layout: ServerLayout): string {
   return join(layout.root, 'meta');
@@ -30,16 +35,6 @@ export function metaFolder(layout: ServerLayout): string {
 /** The record of a backup where it is written today. */
 export function backupInfoPath(layout: ServerLayout, id: BackupId): string {
   return join(metaFolder(layout), `${id}-backup.info`);
-}
-
-/** Folder with the files of one backup: `data` and one folder per tablespace oid. */
-export function backupFolder(layout: ServerLayout, id: BackupId): string {
-  return join(layout.base, id);
-}
-
-/** Where older releases kept the record, and where repmgr copies it from (docs/reference/repmgr-contract.md). */
-export function legacyBackupInfoPath(layout: ServerLayout, id: BackupId): string {
-  return join(backupFolder(layout, id), 'backup.info');
 }
 
 /** The WAL index. */

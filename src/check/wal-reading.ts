@@ -4,6 +4,7 @@ import { neighboursOf } from '../catalog/backups/find-backup.ts';
 import { readLedger } from '../catalog/index/read-ledger.ts';
 import { walStatistics } from '../catalog/index/wal-statistics.ts';
 import { type ServerLayout, xlogdbPath } from '../catalog/server-layout.ts';
+import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { newestBackup } from './newest-backup.ts';
 
@@ -43,7 +44,7 @@ export class WalReading {
 
 async function summarise(layout: ServerLayout, backups: readonly Backup[]): Promise<WalSummary> {
   // nothing was ever archived: opening the index would make its folder, which is left to a check that knows whether it may
-  if (!(await exists(layout.wals)) && !(await exists(xlogdbPath(layout))))
+  if (!(await exists(walArchiveOf(layout).location)) && !(await exists(xlogdbPath(layout))))
     return { isEmpty: true, lastTime: undefined, laterBytes: 0 };
   const ledger = await readLedger(layout);
   const newest = newestBackup(backups);

@@ -1,11 +1,9 @@
-import { join } from 'node:path';
-import { backupFolder } from '../../catalog/server-layout.ts';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import { parseBackupLabel } from '../../postgres/backup-label.ts';
 import { backupCompressionOf, recordedCompression } from '../../postgres/basebackup-compression.ts';
 import type { Connection } from '../../postgres/connect.ts';
 import { identifySystem } from '../../postgres/replication-commands.ts';
 import { readCurrentPosition, readIsInRecovery, readTimeline, switchWal } from '../../postgres/server-queries.ts';
-import { makeFolderDurably } from '../../shared/durable-file.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { PythonFloat } from '../../shared/python-literal.ts';
 import { formatInterval } from '../../shared/units.ts';
@@ -32,7 +30,7 @@ export const postgres: BackupMethod = {
       await copyAndEncrypt(job);
     } catch (error) {
       // whatever has failed: files that were to be encrypted are not left clear
-      if (job.server.config.options.encryption !== undefined) await removeClearArchives(join(job.folder, 'data'));
+      if (job.server.config.options.encryption !== undefined) await removeClearArchives(job.files.dataFolder);
       throw error;
     }
   },
@@ -48,7 +46,7 @@ async function copyAndEncrypt(job: BackupJob): Promise<void> {
   await takeLabel(job);
   await job.reviveConnection();
   await stop(job, { primary, wasInRecovery });
-  requirePossiblePositions(job.backup, await readWalRanges(join(job.folder, 'data')));
+  requirePossiblePositions(job.backup, await readWalRanges(job.files.dataFolder));
   await encrypt(job);
 }
 
@@ -58,7 +56,7 @@ async function start(job: BackupJob): Promise<void> {
   const position = await readCurrentPosition(connection);
   const timeline = position.segment === undefined ? await readTimeline(connection) : timelineOf(position.segment);
   const begin = segmentAtLsn(position.lsn, timeline ?? 1, facts.segmentSize);
-  await makeFolderDurably(job.folder);
+  await job.files.make();
   await job.save({
     status: 'STARTED',
     beginTime: position.time,
@@ -112,12 +110,12 @@ async function copyFiles(job: BackupJob, primary: Connection | undefined): Promi
 }
 
 function parentManifestOf({ server, ancestors: [parent] }: BackupJob): string | undefined {
-  return parent === undefined ? undefined : join(backupFolder(server.layout, parent.id), 'data', 'backup_manifest');
+  return parent === undefined ? undefined : backupFilesOf(server.layout, parent.id).manifestPath;
 }
 
 async function takeLabel(job: BackupJob): Promise<void> {
   job.begin('reading the backup label');
-  const text = await readBackupLabel(join(job.folder, 'data'), {
+  const text = await readBackupLabel(job.files.dataFolder, {
     path: job.server.programPath,
     environment: job.server.environment,
   });
@@ -142,7 +140,7 @@ async function encrypt(job: BackupJob): Promise<void> {
     throw new OperatorError('configuration-invalid', 'encryption = gpg needs encryption_key_id and a backup in tar format');
   }
   const { programPath: path, environment } = server;
-  await encryptArchives(join(job.folder, 'data'), { recipient, path, environment, signal: context.signal });
+  await encryptArchives(job.files.dataFolder, { recipient, path, environment, signal: context.signal });
   job.change({ encryption });
 }
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { makeFolderDurably, removeFileDurably, writeFileDurably } from '../../shared/durable-file.ts';
 import { namesIn } from '../../shared/look.ts';
 import { systemCodeOf } from '../../shared/operator-error.ts';
-import { backupFolder, metaFolder, type ServerLayout } from '../server-layout.ts';
+import { metaFolder, type ServerLayout } from '../server-layout.ts';
 import { type BackupId, parseBackupId } from './backup.ts';
+import { backupFolder } from './backup-layout.ts';
 
 /** What a keep annotation protects; any other word in the file counts as `full` (docs/reference/catalog.md section 4). */
 export type KeepTarget = 'full' | 'standalone';

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { makeFolderDurably, syncFolder, writeFileDurably } from '../../shared/durable-file.ts';
 import { isMissing, namesIn, namesNowIn, unreadable } from '../../shared/look.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
-import { backupFolder, backupInfoPath, legacyBackupInfoPath, metaFolder, type ServerLayout } from '../server-layout.ts';
+import { backupInfoPath, metaFolder, type ServerLayout } from '../server-layout.ts';
 import { type Backup, type BackupId, parseBackupId } from './backup.ts';
 import { formatBackupInfo, RecordReader, requirePossible } from './backup-info.ts';
+import { backupFolder, legacyBackupInfoPath } from './backup-layout.ts';
 import { BackupRecordCache, isSameRecord, recordStateOf } from './backup-record-cache.ts';
 import { byAge } from './by-age.ts';
 
@@ -123,6 +124,11 @@ export function soundOf({ backups, broken: [first] }: BackupRecords): readonly B
 export async function readBackupRecord(layout: ServerLayout, id: BackupId): Promise<Backup | undefined> {
   const text = await readText(layout, id);
   return text === undefined ? undefined : parse(text, new RecordReader());
+}
+
+/** The record as it stands, from where it is read; undefined when there is none. @throws OperatorError `file-unreadable` */
+export async function readRecordText(layout: ServerLayout, id: BackupId): Promise<string | undefined> {
+  return (await readText(layout, id))?.content;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { backupFolder, type ServerLayout } from '../server-layout.ts';
+import type { ServerLayout } from '../server-layout.ts';
 import type { Backup } from './backup.ts';
+import { backupFolder } from './backup-layout.ts';
 
 /** Whether a backup's record is there and its files are not (docs/reference/catalog.md section 5.6, "orphan"). */
 export async function isOrphan(layout: ServerLayout, backup: Backup): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { isCopyDone } from '../../catalog/backups/backup.ts';
+import { backupsLocation } from '../../catalog/backups/backup-files.ts';
 import { isOrphan } from '../../catalog/backups/lost-backups.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
@@ -19,9 +20,10 @@ export const backupFiles: Check = {
     const [first] = lost;
     if (first === undefined) return undefined;
     const others = lost.length === 1 ? '' : `, and those of ${String(lost.length - 1)} more`;
+    const base = backupsLocation(layout);
     return failed(
-      `the files of backup ${first} are not in ${layout.base}${others}`,
-      mendedBy('backup-files-lost', { backup: first, base: layout.base }),
+      `the files of backup ${first} are not in ${base}${others}`,
+      mendedBy('backup-files-lost', { backup: first, base }),
     );
   },
 };

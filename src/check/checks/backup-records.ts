@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { BackupId } from '../../catalog/backups/backup.ts';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import { parseBackupInfo, requirePossible } from '../../catalog/backups/backup-info.ts';
-import { backupInfoPath, legacyBackupInfoPath } from '../../catalog/server-layout.ts';
+import { backupInfoPath } from '../../catalog/server-layout.ts';
 import { expectedFailureOf, systemCodeOf } from '../../shared/operator-error.ts';
 import type { Check, CheckFacts } from '../check.ts';
 import { mendedBy, type NamedRemedy } from '../remedies.ts';
@@ -37,7 +38,7 @@ async function remedyFor({ server: { layout }, broken: [first], recordsFailure }
     return mendedBy('unreadable', { reason: message ?? '', advice: hint ?? 'see the log file' });
   }
   const { id: backup } = first;
-  const [record, copy] = [backupInfoPath(layout, backup), legacyBackupInfoPath(layout, backup)];
+  const [record, copy] = [backupInfoPath(layout, backup), backupFilesOf(layout, backup).recordCopyPath];
   if (await isSound(copy, backup)) return mendedBy('record-broken', { backup, copy, record });
   return mendedBy('record-lost', { backup, record });
 }

@@ -1,6 +1,7 @@
 import { isCopyDone } from '../../catalog/backups/backup.ts';
 import { readLedger } from '../../catalog/index/read-ledger.ts';
 import { findLostWals } from '../../catalog/wal/lost-wals.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import { expectedFailureOf } from '../../shared/operator-error.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
@@ -22,8 +23,9 @@ export const walFiles: Check = {
       const lost = await findLostWals(layout, await readLedger(layout, context), backups);
       if (lost === undefined) return undefined;
       const { count, first, last } = lost;
-      const range = `${String(count)} missing in ${layout.wals}, from ${first} to ${last}`;
-      return failed(range, mendedBy('wal-files-lost', { range, wals: layout.wals }));
+      const { location: wals } = walArchiveOf(layout);
+      const range = `${String(count)} missing in ${wals}, from ${first} to ${last}`;
+      return failed(range, mendedBy('wal-files-lost', { range, wals }));
     } catch (error) {
       const reason = expectedFailureOf(error);
       if (reason === undefined || reason.code === 'interrupted') throw error;

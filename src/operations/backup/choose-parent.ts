@@ -1,13 +1,11 @@
-import { join } from 'node:path';
 import { judgeParent, type ParentFacts } from '../../backup/judge-parent.ts';
 import { readAnnotations } from '../../catalog/backups/annotations.ts';
 import type { Backup } from '../../catalog/backups/backup.ts';
-import { backupFolder } from '../../catalog/server-layout.ts';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import type { Server } from '../../config/server.ts';
 import type { BackupFacts } from '../../postgres/backup-facts.ts';
 import type { Connection } from '../../postgres/connect.ts';
 import { readSummaryGap } from '../../postgres/read-summary-gap.ts';
-import { pathExists } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { type ChosenBackup, findBackupOrFail } from './find-backup-or-fail.ts';
 
@@ -44,7 +42,7 @@ async function readParentFacts(server: Server, chosen: ChosenBackup, { connectio
   const { goings } = await readAnnotations(server.layout, []);
   const withoutManifest = new Set<string>();
   for (const { id } of chain) {
-    if (!(await pathExists(join(backupFolder(server.layout, id), 'data', 'backup_manifest')))) withoutManifest.add(id);
+    if (!(await backupFilesOf(server.layout, id).hasManifest())) withoutManifest.add(id);
   }
   const { beginXlog } = chosen.backup;
   const canAsk = facts.version >= 170_000 && facts.summarizeWal === 'on' && beginXlog !== null;

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { writeManifest } from '../../backup/write-manifest.ts';
 import { type Backup, isCopyDone } from '../../catalog/backups/backup.ts';
-import { backupFolder, backupLockPath } from '../../catalog/server-layout.ts';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
+import { backupLockPath } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';
 import { tryLockFile } from '../../shared/file-lock.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
@@ -26,5 +26,5 @@ export async function generateManifest(server: Server, backup: Backup): Promise<
       hint: 'pg_basebackup wrote one for its tar files when it took them',
     });
   }
-  await writeManifest(join(backupFolder(server.layout, backup.id), 'data'));
+  await writeManifest(backupFilesOf(server.layout, backup.id).dataFolder);
 }

@@ -1,8 +1,7 @@
-import { join } from 'node:path';
 import { removeClearArchives } from '../../backup/encrypt-archives.ts';
 import type { Backup } from '../../catalog/backups/backup.ts';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import { type BackupRecords, readBackupRecords, writeBackupRecord } from '../../catalog/backups/backup-records.ts';
-import { backupFolder } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
 import { recoverImports } from '../exchange/apply-import.ts';
@@ -28,7 +27,7 @@ export async function reapDeadBackups(server: Server, context: ReapContext): Pro
       `backup ${backup.id} of server ${server.config.name} was killed while it was ${backup.status}: it is marked FAILED`,
     );
     if (server.config.options.encryption !== undefined)
-      await removeClearArchives(join(backupFolder(server.layout, backup.id), 'data')); // first: a failed one is not looked at again
+      await removeClearArchives(backupFilesOf(server.layout, backup.id).dataFolder); // first: a failed one is not looked at again
     const failed: Backup = { ...backup, status: 'FAILED', error: 'failure copying files (the backup was killed)' };
     await writeBackupRecord(server.layout, failed);
     now.set(backup.id, failed);

@@ -1,9 +1,7 @@
-import { join } from 'node:path';
 import type { BackupJob } from '../../backup/backup-job.ts';
 import type { BackupMethod } from '../../backup/backup-method.ts';
 import { requirePossiblePositions } from '../../backup/judge-positions.ts';
 import { reuseOf } from '../../backup/reuse-of.ts';
-import { syncBackupFolders } from '../../backup/sync-backup-folders.ts';
 import { walPositionText } from '../../backup/wal-position-text.ts';
 import { writeManifest } from '../../backup/write-manifest.ts';
 import { type Backup, backupTypeOf } from '../../catalog/backups/backup.ts';
@@ -47,7 +45,7 @@ export async function runBackupJob(job: BackupJob, method: BackupMethod): Promis
     await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
   }
   const writesManifest = request.writesManifest ?? server.config.options.autogenerate_manifest;
-  if (writesManifest && backupTypeOf(job.backup) === 'rsync') await writeManifest(join(job.folder, 'data'));
+  if (writesManifest && backupTypeOf(job.backup) === 'rsync') await writeManifest(job.files.dataFolder);
   return job.backup;
 }
 
@@ -65,7 +63,7 @@ async function copyWithHooks(job: BackupJob, method: BackupMethod): Promise<void
   try {
     await runPreHooksOrFail(await hookOf(job), context);
     context.messages.info(
-      `Starting backup using ${method.mode(server.config)} method for server ${server.config.name} in ${job.folder}`,
+      `Starting backup using ${method.mode(server.config)} method for server ${server.config.name} in ${job.files.folder}`,
     );
     await method.copy(job);
     await finish(job);
@@ -81,8 +79,8 @@ async function finish(job: BackupJob): Promise<void> {
   requirePossiblePositions(job.backup, []);
   await nameRestorePoint(job);
   job.begin('calculating backup size');
-  await syncBackupFolders(job.server.layout.base, job.folder);
-  const { size, deduplicatedSize } = await measureBackup(job.folder);
+  await job.files.sync();
+  const { size, deduplicatedSize } = await measureBackup(job.files.folder);
   await job.save({ size, deduplicatedSize, status: 'WAITING_FOR_WALS' });
 }
 
@@ -177,7 +175,7 @@ async function fail(job: BackupJob, error: unknown): Promise<void> {
   }
 }
 
-async function hookOf({ server, backup, folder }: BackupJob) {
+async function hookOf({ server, backup, files: { folder } }: BackupJob) {
   const { backups } = await readBackupRecords(server.layout);
   const { previous, next } = neighboursOf(backups, backup);
   const variables = backupHookVariables({

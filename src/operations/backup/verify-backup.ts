@@ -1,11 +1,9 @@
-import { join } from 'node:path';
 import { type Backup, isCopyDone } from '../../catalog/backups/backup.ts';
-import { backupFolder } from '../../catalog/server-layout.ts';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import type { Server } from '../../config/server.ts';
 import { type ClientProgram, findClientProgram } from '../../postgres/client-programs.ts';
 import { verifybackupArguments } from '../../postgres/verifybackup-arguments.ts';
 import type { Context } from '../../shared/context.ts';
-import { pathExists } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { quoteWords } from '../../shared/shell-words.ts';
 import { throwIfInterrupted } from '../../shared/throw-if-interrupted.ts';
@@ -36,7 +34,8 @@ export async function verifyBackup(server: Server, { backup, asked }: VerifyRequ
   const isTar = backup.compression !== null;
   const program = await findVerifier(server, backup, isTar);
   messages.info('Calling pg_verifybackup');
-  const dataFolder = join(backupFolder(server.layout, backup.id), 'data');
+  const files = backupFilesOf(server.layout, backup.id);
+  const { dataFolder } = files;
   const argv = verifybackupArguments({ program: program.path, dataFolder, isTar });
   context.log.debug(`running ${quoteWords(argv)}`);
   const result = await runProgram(argv, {
@@ -49,7 +48,7 @@ export async function verifyBackup(server: Server, { backup, asked }: VerifyRequ
     return;
   }
   messages.error(`verify backup failure on directory '${dataFolder}'`);
-  if (await pathExists(join(dataFolder, 'backup_manifest'))) messages.error(result.stderr.trimEnd());
+  if (await files.hasManifest()) messages.error(result.stderr.trimEnd());
   else throw withoutManifest(server, backup, result.stderr.trimEnd());
 }
 

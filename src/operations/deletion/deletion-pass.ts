@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { markGoing, readAnnotations, readAnnotationsOf, unmarkGoing } from '../../catalog/backups/annotations.ts';
 import type { Backup, BackupId } from '../../catalog/backups/backup.ts';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import {
   readBackupRecord,
   readSoundRecords,
@@ -12,14 +12,12 @@ import {
 import { neighboursOf } from '../../catalog/backups/find-backup.ts';
 import { type DeletionFacts, type WalDeletion, WalDeletionPlanner } from '../../catalog/backups/plan-deletion.ts';
 import { removeWals } from '../../catalog/index/remove-wals.ts';
-import { backupFolder, backupInfoPath, backupLockPath } from '../../catalog/server-layout.ts';
+import { backupInfoPath, backupLockPath } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';
 import { backupHookVariables } from '../../hooks/hook-variables.ts';
 import { runPostHooks, runPreHooksOrFail } from '../../hooks/run-hooks.ts';
 import type { Context } from '../../shared/context.ts';
-import { syncFolder } from '../../shared/durable-file.ts';
 import { type FileLock, tryLockFile } from '../../shared/file-lock.ts';
-import { namesIn, pathExists } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { formatCTime, localTimestamp } from '../../shared/timestamp.ts';
 import { formatInterval } from '../../shared/units.ts';
@@ -142,7 +140,8 @@ export class DeletionPass implements AsyncDisposable {
     const backup = await readBackupRecord(layout, id);
     if (backup === undefined) {
       // killed after its record went: the folder is empty by then, anything else is not ours to judge without a record
-      if ((await namesIn(backupFolder(layout, id))).length === 0) await removeFolder(server, id);
+      const files = backupFilesOf(layout, id);
+      if ((await files.members()).length === 0) await files.remove();
       await settleFamilies(
         server,
         this.#backups.filter((each) => !this.#isTaken(each.id)),
@@ -165,7 +164,7 @@ export class DeletionPass implements AsyncDisposable {
     if (backup.status !== 'FAILED') await writeBackupRecord(layout, failed);
     this.#planner.drop(this.#backups.find((each) => each.id === id) ?? failed);
     this.#backups = this.#backups.map((each) => (each.id === id ? failed : each));
-    await removeFiles(server, id);
+    await backupFilesOf(layout, id).removeContent();
     return { backup, lock, hook, walPlan, startedAt, startedMs };
   }
 
@@ -182,7 +181,7 @@ export class DeletionPass implements AsyncDisposable {
     await removeBackupRecord(server.layout, id);
     const { parentBackupId } = backup;
     if (parentBackupId !== null && !this.#isTaken(parentBackupId)) await settleChildren(server, parentBackupId, context);
-    await removeFolder(server, id);
+    await backupFilesOf(server.layout, id).remove();
     await unmarkGoing(server.layout, id);
     const elapsed = formatInterval((context.clock.elapsedMs() - startedMs) / 1000);
     context.messages.info(
@@ -213,22 +212,10 @@ function hookOf(server: Server, backup: Backup, backups: readonly Backup[]) {
   const { previous, next } = neighboursOf(backups, backup);
   const variables = backupHookVariables({
     backup,
-    folder: backupFolder(server.layout, backup.id),
+    folder: backupFilesOf(server.layout, backup.id).folder,
     infoPath: backupInfoPath(server.layout, backup.id),
     previousId: previous?.id,
     nextId: next?.id,
   });
   return { server, event: 'delete' as const, variables };
-}
-
-/** Everything but the record's copy: tablespaces, then data. */
-async function removeFiles(server: Server, id: BackupId): Promise<void> {
-  const folder = backupFolder(server.layout, id);
-  const names = (await namesIn(folder)).filter((name) => name !== 'backup.info');
-  for (const name of names.toSorted()) await rm(join(folder, name), { recursive: true, force: true });
-}
-
-async function removeFolder(server: Server, id: BackupId): Promise<void> {
-  await rm(backupFolder(server.layout, id), { recursive: true, force: true });
-  if (await pathExists(server.layout.base)) await syncFolder(server.layout.base);
 }

@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { markKept, readAnnotations } from '../../catalog/backups/annotations.ts';
 import { type BackupId, parseBackupId } from '../../catalog/backups/backup.ts';
+import { backupFilesOf, backupStagings } from '../../catalog/backups/backup-files.ts';
 import {
   readBackupRecord,
   removeBackupRecord,
@@ -10,19 +11,16 @@ import {
 } from '../../catalog/backups/backup-records.ts';
 import type { WalEntry } from '../../catalog/index/wal-entry.ts';
 import { WalIndex } from '../../catalog/index/wal-index.ts';
-import { backupFolder, backupInfoPath } from '../../catalog/server-layout.ts';
+import { backupInfoPath } from '../../catalog/server-layout.ts';
 import { enterWals } from '../../catalog/wal/enter-wals.ts';
 import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
 import { syncFolder, writeFileDurably } from '../../shared/durable-file.ts';
-import { namesIn, pathExists } from '../../shared/look.ts';
+import { pathExists } from '../../shared/look.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { parseWalName, type WalName } from '../../wal/wal-name.ts';
 import { type ImportPlan, stagedWalPath } from './import-facts.ts';
-
-/** Prefix of staging folders below `base`: no backup id begins so. */
-export const stagingPrefix = '.import-';
 
 /** In a staging folder whose content is being moved: what the next run undoes when we are killed. */
 const marker = 'import.json';
@@ -41,8 +39,9 @@ interface Staged {
 export async function applyImport(server: Server, { staging, plan, tablespaceLinks }: Staged, context: Context): Promise<void> {
   const { layout } = server;
   const { backup, newWals, unlistedWals } = plan;
-  const folder = backupFolder(layout, backup.id);
-  if (await pathExists(folder)) {
+  const files = backupFilesOf(layout, backup.id);
+  const { folder } = files;
+  if (await files.exists()) {
     throw new OperatorError('backup-refused', `${folder} is there already, although no record knows it`, {
       hint: 'look what it is, and move it away',
     });
@@ -50,12 +49,11 @@ export async function applyImport(server: Server, { staging, plan, tablespaceLin
   await makeTablespaceLinks(join(staging, 'backup'), { plan, folder, tablespaceLinks });
   await writeFileDurably(join(staging, marker), JSON.stringify({ id: backup.id, wals: newWals.map(({ name }) => name) }));
   try {
-    await rename(join(staging, 'backup'), folder);
-    await syncFolder(layout.base);
-    const files = newWals.map((entry) => ({ from: stagedWalPath(staging, entry.name), entry }));
+    await files.adopt(join(staging, 'backup'));
+    const entering = newWals.map((entry) => ({ from: stagedWalPath(staging, entry.name), entry }));
     await enterWals(
       layout,
-      files,
+      entering,
       [...newWals, ...unlistedWals].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     );
     await writeBackupRecord(layout, backup);
@@ -76,8 +74,7 @@ export async function applyImport(server: Server, { staging, plan, tablespaceLin
  */
 export async function recoverImports(server: Server, { log }: Pick<Context, 'log'>): Promise<void> {
   const { layout } = server;
-  for (const name of (await namesIn(layout.base)).filter((found) => found.startsWith(stagingPrefix))) {
-    const staging = join(layout.base, name);
+  for (const staging of await backupStagings(layout)) {
     const begun = await readMarker(join(staging, marker));
     log.warning(`an import into server ${server.config.name} was killed: ${staging} is removed`);
     if (begun !== undefined) await recover(server, begun, { isMoved: !(await pathExists(join(staging, 'backup'))) });
@@ -100,7 +97,7 @@ async function recover(server: Server, { id, wals }: Begun, { isMoved }: { reado
     if (!keeps.has(id)) await markKept(layout, id, 'standalone');
     return;
   }
-  if (isMoved) await rm(backupFolder(layout, id), { recursive: true, force: true });
+  if (isMoved) await backupFilesOf(layout, id).remove();
   // what the index lists stays: the archiver may meanwhile have dropped the same segment as known already
   await using index = await WalIndex.open(layout);
   const ledger = await index.ledger();
@@ -127,7 +124,7 @@ async function undo(server: Server, id: BackupId, newWals: readonly WalEntry[]):
     await using index = await WalIndex.open(layout);
     await index.remove(new Set(newWals.map(({ name }) => name)));
   }
-  await rm(backupFolder(layout, id), { recursive: true, force: true });
+  await backupFilesOf(layout, id).remove();
 }
 
 interface Links {

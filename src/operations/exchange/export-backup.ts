@@ -1,22 +1,24 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, constants, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { type Backup, backupTypeOf } from '../../catalog/backups/backup.ts';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
+import { readRecordText } from '../../catalog/backups/backup-records.ts';
 import { readIdentity } from '../../catalog/identity.ts';
 import { WalIndex } from '../../catalog/index/wal-index.ts';
-import { backupFolder, backupInfoPath, backupLockPath, legacyBackupInfoPath, xlogdbPath } from '../../catalog/server-layout.ts';
+import { backupLockPath, xlogdbPath } from '../../catalog/server-layout.ts';
 import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import { isStoreUrl } from '../../config/option-kind.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
 import { syncFile, syncFolder } from '../../shared/durable-file.ts';
 import { tryLockFile } from '../../shared/file-lock.ts';
-import { namesIn, pathExists } from '../../shared/look.ts';
+import { namesIn } from '../../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { formatCompactTime, localTimestamp, withOffset } from '../../shared/timestamp.ts';
 import type { Wording } from '../../shared/voice.ts';
@@ -146,13 +148,12 @@ async function readContents(server: Server, backup: Backup): Promise<Contents> {
       },
     );
   }
-  const infoPath = backupInfoPath(layout, backup.id);
   return {
     backup,
     segments,
     indexLines: segments.map((name) => lines.get(name) ?? ''),
     identity: `${JSON.stringify({ systemid: identity.systemid, version: identity.version }, null, 4)}\n`,
-    record: await readFile((await pathExists(infoPath)) ? infoPath : legacyBackupInfoPath(layout, backup.id), 'utf8'),
+    record: (await readRecordText(layout, backup.id)) ?? '',
     totalBytes: backup.size ?? 0,
   };
 }
@@ -247,7 +248,7 @@ async function writeMembers(tarball: ReturnType<typeof pack>, { server, contents
   await members.text('identity.json', contents.identity, new Date(0));
   await members.text('backup.info', contents.record, now);
   await members.text('barman.json', `${JSON.stringify(facts, Object.keys(facts).toSorted(), 4)}\n`, now);
-  await members.tree('backup', backupFolder(layout, backup.id), new Set(['backup.info', 'annotations']));
+  await members.tree('backup', backupFilesOf(layout, backup.id).folder, new Set(['backup.info', 'annotations']));
   const archive = walArchiveOf(layout);
   let folder = '';
   for (const name of segments) {

@@ -1,15 +1,16 @@
-import { access, constants, mkdtemp, rm, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { access, constants, rm, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { makeBackupStaging } from '../../catalog/backups/backup-files.ts';
 import { readBackupRecord } from '../../catalog/backups/backup-records.ts';
 import { type Identity, readIdentity } from '../../catalog/identity.ts';
 import { backupLockPath, serverLockPath } from '../../catalog/server-layout.ts';
+import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import { isStoreUrl } from '../../config/option-kind.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
-import { makeFolderDurably } from '../../shared/durable-file.ts';
 import { lockFile, tryLockFile } from '../../shared/file-lock.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
-import { applyImport, recoverImports, stagingPrefix } from './apply-import.ts';
+import { applyImport, recoverImports } from './apply-import.ts';
 import { type ExportName, parseExportName } from './export-name.ts';
 import { planImport } from './import-facts.ts';
 import { unpackExport } from './unpack-export.ts';
@@ -41,8 +42,8 @@ export async function importBackup(server: Server, tarball: string, context: Con
     });
   }
   context.messages.info(`Importing backup ${name.backupId} into server ${config.name} from ${path}`);
-  for (const folder of [layout.base, layout.wals]) await makeFolderDurably(folder);
-  const staging = await mkdtemp(join(layout.base, stagingPrefix));
+  await walArchiveOf(layout).prepare();
+  const staging = await makeBackupStaging(layout);
   try {
     const { tablespaceLinks } = await unpackExport(path, staging, { server, name, context });
     await using archiving = await lockFile(serverLockPath(layout, 'archive-wal'), { signal: context.signal });

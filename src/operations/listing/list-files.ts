@@ -1,9 +1,9 @@
 import type { Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import { neighboursOf } from '../../catalog/backups/find-backup.ts';
 import { readLedger } from '../../catalog/index/read-ledger.ts';
-import { backupFolder, legacyBackupInfoPath } from '../../catalog/server-layout.ts';
 import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
@@ -40,9 +40,9 @@ export async function listFiles(
 }
 
 async function dataFiles(server: Server, { backup }: ChosenBackup, listsEmptyFolders: boolean): Promise<string[]> {
-  const record = legacyBackupInfoPath(server.layout, backup.id);
+  const { folder, recordCopyPath: record } = backupFilesOf(server.layout, backup.id);
   const files: string[] = [];
-  await walk(backupFolder(server.layout, backup.id), listsEmptyFolders, files);
+  await walk(folder, listsEmptyFolders, files);
   const others = files.filter((path) => path !== record);
   return others.length === files.length ? others : [record, ...others];
 }

@@ -1,6 +1,7 @@
+import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import { readBackupRecords } from '../../catalog/backups/backup-records.ts';
 import { neighboursOf } from '../../catalog/backups/find-backup.ts';
-import { backupFolder, backupInfoPath } from '../../catalog/server-layout.ts';
+import { backupInfoPath } from '../../catalog/server-layout.ts';
 import { backupHookVariables, recoveryHookVariables } from '../../hooks/hook-variables.ts';
 import type { HookVariables } from '../../hooks/run-hooks.ts';
 import type { RestoreRun } from './restore-run.ts';
@@ -14,7 +15,7 @@ export async function restoreHookVariables({ server, plan, planned: { backup, pl
   return {
     ...backupHookVariables({
       backup,
-      folder: backupFolder(layout, backup.id),
+      folder: backupFilesOf(layout, backup.id).folder,
       infoPath: backupInfoPath(layout, backup.id),
       previousId: previous?.id,
       nextId: next?.id,

@@ -1,13 +1,12 @@
-import { join } from 'node:path';
 import { type Backup, type BackupId, isCopyDone } from '../../catalog/backups/backup.ts';
-import { backupFolder, type ServerLayout } from '../../catalog/server-layout.ts';
+import { type BackupFiles, backupFilesOf } from '../../catalog/backups/backup-files.ts';
+import type { ServerLayout } from '../../catalog/server-layout.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 
 /** One backup of a chain as it lies in the catalog. */
 export interface SourceMember {
   readonly backup: Backup;
-  /** `base/ID`. */
-  readonly folder: string;
+  readonly files: BackupFiles;
   readonly form: 'plain' | 'tar';
   readonly isEncrypted: boolean;
 }
@@ -35,19 +34,19 @@ export function sourceOf(backup: Backup, backups: readonly Backup[], layout: Ser
 }
 
 /** Folder of a member's data directory, or of its tar files. */
-export function dataFolder({ folder }: SourceMember): string {
-  return join(folder, 'data');
+export function dataFolder({ files }: SourceMember): string {
+  return files.dataFolder;
 }
 
 /** Folder of a tablespace of a plain member. */
-export function tablespaceFolder({ folder }: SourceMember, oid: number): string {
-  return join(folder, String(oid));
+export function tablespaceFolder({ files }: SourceMember, oid: number): string {
+  return files.tablespaceFolder(oid);
 }
 
 function memberOf(backup: Backup, layout: ServerLayout): SourceMember {
   return {
     backup,
-    folder: backupFolder(layout, backup.id),
+    files: backupFilesOf(layout, backup.id),
     form: backup.compression === null ? 'plain' : 'tar',
     isEncrypted: backup.encryption !== null,
   };

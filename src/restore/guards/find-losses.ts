@@ -161,9 +161,9 @@ async function lossesOfLabel(member: SourceMember): Promise<readonly Loss[]> {
 
 /** What is known without a manifest, and of packed files, is how much they came to. */
 async function lossesBySize(member: SourceMember): Promise<readonly Loss[]> {
-  const { backup, folder } = member;
+  const { backup, files } = member;
   if (backup.size === null || !(await isMeasured(member, backup.size))) return [];
-  const { size, links } = await measureBackup(folder);
+  const { size, links } = await measureBackup(files.folder);
   if (links > 0 || size >= backup.size) return []; // what a link points to may have been counted
   return [incomplete(member, `its files have ${String(size)} bytes in all, its record says ${String(backup.size)}`)];
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { catalogFolders } from '../../catalog/server-layout.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { Place } from '../places/place.ts';
 import { isLeftOfRestore, unfinishedFolders } from '../places/unfinished-restore.ts';
@@ -52,15 +53,7 @@ export function unwritable({ path, what }: Folder): OperatorError {
 export async function refuseCatalog({ path, what }: Folder, { place, layout }: Judging, refuse: Refuse): Promise<void> {
   if (place.kind === 'remote') return; // the catalog is on this host
   const real = await place.realPath(path);
-  for (const folder of [
-    layout.root,
-    layout.base,
-    layout.wals,
-    layout.xlogdb,
-    layout.incoming,
-    layout.streaming,
-    layout.errors,
-  ]) {
+  for (const folder of catalogFolders(layout)) {
     if (!isWithin(real, await place.realPath(folder))) continue;
     refuse(unusable(`${what} ${path} lies in the catalog of server '${layout.serverName}'`, 'choose a folder outside of it'));
     return;

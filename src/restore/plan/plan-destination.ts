@@ -1,6 +1,7 @@
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { Backup, Tablespace } from '../../catalog/backups/backup.ts';
-import { backupFolder, type ServerLayout } from '../../catalog/server-layout.ts';
+import { type BackupFiles, backupFilesOf } from '../../catalog/backups/backup-files.ts';
+import type { ServerLayout } from '../../catalog/server-layout.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { Wording } from '../../shared/voice.ts';
 import { type Refuse, throwRefusal } from '../guards/refusals.ts';
@@ -55,26 +56,26 @@ export function planDestination(
     );
   }
   const destination = resolve(request.destination);
-  const folder = backupFolder(layout, backup.id);
+  const files = backupFilesOf(layout, backup.id);
   const walFolderName = (backup.version ?? 0) >= 100_000 ? 'pg_wal' : 'pg_xlog';
   return {
-    source: join(folder, 'data'),
+    source: files.dataFolder,
     destination,
-    tablespaces: planTablespaces(backup, { folder, wanted: request.tablespaces, destination }, refuse),
+    tablespaces: planTablespaces(backup, { files, wanted: request.tablespaces, destination }, refuse),
     wal: planWalPlace({ request, isPitr, destination, walFolderName }),
     walFolderName,
   };
 }
 
 interface TablespaceWish {
-  readonly folder: string;
+  readonly files: BackupFiles;
   readonly wanted: RestoreRequest['tablespaces'];
   readonly destination: string;
 }
 
 function planTablespaces(
   backup: Backup,
-  { folder, wanted, destination }: TablespaceWish,
+  { files, wanted, destination }: TablespaceWish,
   refuse: Refuse,
 ): readonly TablespaceMove[] {
   const known = backup.tablespaces ?? [];
@@ -98,7 +99,7 @@ function planTablespaces(
     const wanted = rules.get(name);
     if (wanted === undefined && !isAbsolute(location))
       refuse(unusable(`the record says of tablespace ${name} that it lies in ${location}, which is no absolute path`));
-    return { oid, name, source: join(folder, String(oid)), location: resolve(wanted ?? location) };
+    return { oid, name, source: files.tablespaceFolder(oid), location: resolve(wanted ?? location) };
   });
   for (const [index, { name, location }] of moves.entries()) {
     const other = moves.slice(0, index).find((move) => isWithin(move.location, location) || isWithin(location, move.location));

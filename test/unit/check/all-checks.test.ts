@@ -6,7 +6,7 @@ import { allChecks, checkTimeout } from '../../../src/check/all-checks.ts';
 const names = allChecks.flatMap(({ name, failureName }) => (failureName === undefined ? [name] : [name, failureName]));
 
 test('every file of the folder is in the list', async () => {
-  const folder = new URL('../../../src/check/checks', import.meta.url);
+  const folder = new URL('../../../src/check/checks/', import.meta.url);
   const list = await readFile(new URL('../all-checks.ts', folder), 'utf8');
   const listed = [...list.matchAll(/'\.\/checks\/(.+)'/g)].map(([, name]) => name);
   expect(listed.toSorted()).toEqual((await readdir(folder)).toSorted());

@@ -3,8 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Backup } from '../../../../src/catalog/backups/backup.ts';
+import { backupFilesOf } from '../../../../src/catalog/backups/backup-files.ts';
 import { readBackupRecords } from '../../../../src/catalog/backups/backup-records.ts';
-import { backupFolder, backupLockPath, metaFolder } from '../../../../src/catalog/server-layout.ts';
+import { backupLockPath, metaFolder } from '../../../../src/catalog/server-layout.ts';
 import type { Server } from '../../../../src/config/server.ts';
 import { applyRetention } from '../../../../src/operations/deletion/apply-retention.ts';
 import { tryLockFile } from '../../../../src/shared/file-lock.ts';
@@ -20,7 +21,7 @@ const family = [
 ];
 
 async function store(server: Server, backups: readonly Backup[]): Promise<void> {
-  for (const { id } of backups) await mkdir(join(backupFolder(server.layout, id), 'data'), { recursive: true });
+  for (const { id } of backups) await mkdir(backupFilesOf(server.layout, id).dataFolder, { recursive: true });
   await storeBackups(server, backups);
 }
 
@@ -74,7 +75,7 @@ test('a root whose deletion Barman began takes its children with it', async () =
   await writeFile(join(metaFolder(home.server.layout), `${idOf(1)}-delete_this`), 'delete');
   await applyRetention(home.server, quietContext());
   expect(await left(home.server)).toEqual([4]);
-  expect(existsSync(backupFolder(home.server.layout, idOf(3)))).toBe(false);
+  expect(existsSync(backupFilesOf(home.server.layout, idOf(3)).folder)).toBe(false);
 });
 
 test('the last good full backup stays, whatever the policy says and whatever newer record has lost its files', async () => {

@@ -15,7 +15,7 @@ test('a chain is read from its full backup on', () => {
     `${child.id} tar`,
     `${grandchild.id} plain`,
   ]);
-  expect(leaf).toMatchObject({ folder: `/srv/base/${grandchild.id}`, isEncrypted: true });
+  expect(leaf).toMatchObject({ files: { folder: `/srv/base/${grandchild.id}` }, isEncrypted: true });
 });
 
 test.each([
