@@ -1,5 +1,5 @@
 stopped=
-each_receiver
+stop_receivers
 if [ -n "$stopped" ]; then
 	echo "pgcellar: starting the WAL receivers of$stopped again"
 	pgcellar -q cron >/dev/null 2>&1 || true
