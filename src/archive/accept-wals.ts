@@ -20,6 +20,9 @@ import { type DigestName, readChecksums, sumsDigestOf } from './read-checksums.t
 import { type Entry, type ReceivedFile, receiveFile, textOf } from './receive-member.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
 
+/** A sender has one file, and its checksum: what names files without end is none. */
+const mostMembers = 10_000;
+
 interface Transfer {
   readonly files: ReceivedFile[];
   /** Name to digest in hexadecimal. */
@@ -91,7 +94,8 @@ async function receive(folder: string, input: Readable, { transfer, context }: R
   let memberCount = 0;
   try {
     for await (const entry of archive) {
-      memberCount++;
+      if (++memberCount > mostMembers || transfer.sums.size > mostMembers)
+        throw new OperatorError('wal-stream-invalid', `the tar stream has more than ${String(mostMembers)} files`);
       await receiveMember(folder, entry as unknown as Entry, { transfer, context }); // streamx readables give buffers
     }
     await feeding;

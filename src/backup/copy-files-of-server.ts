@@ -68,13 +68,24 @@ async function endLeft({ server, connection, facts, context }: BackupJob, host: 
 }
 
 async function begin(job: BackupJob): Promise<BackupSession> {
-  const { server, request, context, facts } = job;
+  const { server, request } = job;
   const { options } = server.config;
   const session = await BackupSession.begin(job, {
     isExclusive: isExclusive(job),
     isCheckpointFast: isCheckpointFast(job),
     keepaliveSeconds: request.keepaliveSeconds ?? options.keepalive_interval,
   });
+  try {
+    await recordBegin(job, session);
+  } catch (error) {
+    await session.abandon(); // nobody else knows of it: the server would stay in backup mode, and we would not end
+    throw error;
+  }
+  return session;
+}
+
+async function recordBegin(job: BackupJob, session: BackupSession): Promise<void> {
+  const { context, facts } = job;
   const { lsn, timeline, time } = session.start;
   const { name, offset } = segmentAtLsn(lsn, timeline, facts.segmentSize);
   await job.save({
@@ -87,7 +98,6 @@ async function begin(job: BackupJob): Promise<BackupSession> {
     ...recordedFacts(facts),
   });
   context.messages.info(`Backup start at LSN: ${walPositionText(lsn, name, offset)}`);
-  return session;
 }
 
 interface Ending {

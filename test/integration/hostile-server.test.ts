@@ -140,6 +140,22 @@ describeEachPostgres(
       },
     );
 
+    test('that tells no version has no backup that hangs, nor is it left in backup mode', async () => {
+      await configure({ backup_method: 'local-rsync', backup_options: 'concurrent_backup' });
+      let isBegun = false;
+      meddler.meddle(({ type, sql }) => {
+        if (sql.includes('pg_backup_start')) isBegun = true;
+        return type === 'D' && sql.includes("current_setting('server_version_num')")
+          ? rowOf(['9'.repeat(20), 'PostgreSQL 99'])
+          : undefined;
+      });
+      const { text, exitCode } = await backUp();
+      expect(text).toContain('version cannot be read');
+      expect(exitCode).toBe(1);
+      expect(isBegun).toBe(true);
+      await configure();
+    });
+
     test('that speaks without end is cut short', async () => {
       const error = Buffer.from(`SERROR\0VERROR\0CXX000\0Mlong ${'x'.repeat(3_000_000)}\0\0`);
       meddler.meddle(({ type, sql }) => (type === 'D' && sql.includes('usesuper') ? serverMessage('E', error) : undefined));

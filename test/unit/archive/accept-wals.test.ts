@@ -183,6 +183,19 @@ test('a checksum list of more than 1 MiB is refused', async () => {
   await expect(accept(catalog, stream)).rejects.toThrow('the checksum list in the tar stream is too long');
 });
 
+test('a stream of files or checksums without end is refused', async () => {
+  const lines = Array.from({ length: 5001 }, (_, index) => `${digest('')} *${String(index)}\n`);
+  const sums = (from: string): Member => ({
+    name: 'SHA256SUMS',
+    content: lines.map((line) => line.replace('*', `*${from}`)).join(''),
+  });
+  const files = Array.from({ length: 10_001 }, (): Member => ({ name: 'SHA256SUMS', content: '' }));
+  for (const members of [files, [sums('a'), sums('b'), sums('c')]]) {
+    await using catalog = await aCatalog();
+    await expect(accept(catalog, await tar(...members))).rejects.toThrow('the tar stream has more than 10000 files');
+  }
+});
+
 test.each([
   { title: 'an empty stream', cut: () => Buffer.alloc(0) },
   { title: 'an archive without members', cut: () => Buffer.alloc(1024) },
