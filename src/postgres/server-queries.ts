@@ -1,7 +1,7 @@
 import { OperatorError } from '../shared/operator-error.ts';
 import { parseTimestamp, type Timestamp } from '../shared/timestamp.ts';
 import { type Lsn, lsnFromBytes, parseLsn } from '../wal/lsn.ts';
-import { parseSegmentName, type SegmentName, segmentAtLsn, timelineOf } from '../wal/wal-name.ts';
+import { isSegmentSize, parseSegmentName, type SegmentName, segmentAtLsn, timelineOf } from '../wal/wal-name.ts';
 import type { Connection, Row } from './connect.ts';
 import { sqlStateOf } from './connection-failure.ts';
 
@@ -93,7 +93,9 @@ export async function readSetting(connection: Connection, name: string): Promise
 export async function readSegmentSize(connection: Connection): Promise<number> {
   const sql = `SELECT s.setting::bigint * CASE WHEN s.unit = '8kB' OR s.unit IS NULL THEN b.setting::bigint ELSE 1 END
 FROM pg_settings s, pg_settings b WHERE s.name = 'wal_segment_size' AND b.name = 'wal_block_size'`;
-  return Number(await value(connection, sql));
+  const size = Number(await value(connection, sql));
+  if (isSegmentSize(size)) return size;
+  throw new OperatorError('query-failed', `the server tells of WAL segments of ${String(size)} bytes, which cannot be`);
 }
 
 /** The cluster's identifier; undefined when the role may not ask. */

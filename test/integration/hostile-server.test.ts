@@ -156,6 +156,13 @@ describeEachPostgres(
       await configure();
     });
 
+    test('that has segments of no size is told of in a line', async () => {
+      meddler.meddle(({ type, sql }) => (type === 'D' && sql.includes('wal_block_size') ? rowOf(['x']) : undefined));
+      const { text, exitCode } = await backUp();
+      expect(text).toContain('WAL segments of NaN bytes, which cannot be');
+      expect(exitCode).toBe(1);
+    });
+
     test('that speaks without end is cut short', async () => {
       const error = Buffer.from(`SERROR\0VERROR\0CXX000\0Mlong ${'x'.repeat(3_000_000)}\0\0`);
       meddler.meddle(({ type, sql }) => (type === 'D' && sql.includes('usesuper') ? serverMessage('E', error) : undefined));

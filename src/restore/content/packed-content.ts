@@ -7,6 +7,7 @@ import { type SourceMember, tablespaceOids } from './backup-source.ts';
 import { combinedSizeIn, textOf } from './combined-size.ts';
 import { wholeName } from './incremental-size.ts';
 import { type ManifestSizes, readManifest } from './read-manifest.ts';
+import { requireShort } from './read-plain-content.ts';
 import { readTar, type TarMember } from './read-tar.ts';
 import { emptiedFolders, leftOutFiles } from './restored-files.ts';
 import type { SourceContent, TreeSize, WantedContent } from './source-content.ts';
@@ -68,6 +69,7 @@ export class PackedContent {
       const chunks = content as AsyncIterable<Buffer>;
       hasLabel ||= path === 'backup_label' && kind === 'file' && size > 0;
       if (configuration !== undefined && this.#names.includes(path)) {
+        requireShort(`${archive}: ${path}`, size);
         if (kind === 'file') configuration.set(path, { kind: 'file', text: await textOf(chunks), mode });
         else configuration.set(path, { kind: kind === 'link' ? 'link' : 'other' });
       } else {

@@ -1,6 +1,8 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from '../../shared/look.ts';
+import { OperatorError } from '../../shared/operator-error.ts';
+import { formatSize } from '../../shared/units.ts';
 import { type ConfigurationFolder, includedFiles } from '../recovery/included-files.ts';
 import type { FoundFile } from '../recovery/mangle-configuration.ts';
 import { dataFolder, type SourceMember, tablespaceFolder, tablespaceOids } from './backup-source.ts';
@@ -59,11 +61,23 @@ function configurationBelow(folder: string): ConfigurationFolder {
   };
 }
 
+/** Each is read whole. */
+const mostConfigurationBytes = 64 * 1024 ** 2;
+
+/** @throws OperatorError `backup-not-usable` for a configuration file that nobody can have written */
+export function requireShort(path: string, bytes: number): void {
+  if (bytes <= mostConfigurationBytes) return;
+  throw new OperatorError('backup-not-usable', `${path} has ${formatSize(bytes)}: no configuration file is as long`, {
+    hint: 'see what that file is, or restore from another backup',
+  });
+}
+
 async function readConfigurationFile(path: string): Promise<FoundFile> {
   try {
     const stats = await lstat(path);
     if (stats.isSymbolicLink()) return { kind: 'link' };
     if (!stats.isFile()) return { kind: 'other' };
+    requireShort(path, stats.size);
     return { kind: 'file', text: await readFile(path, 'latin1'), mode: stats.mode & 0o777 };
   } catch (error) {
     if (isMissing(error)) return { kind: 'missing' };

@@ -26,6 +26,8 @@ export interface IncludedFile {
 
 /** As in PostgreSQL (`CONF_FILE_MAX_DEPTH`). */
 const deepest = 10;
+/** Files that take in each other are many more than there are. */
+const mostFollowed = 10_000;
 
 /**
  * Every file that `postgresql.conf` takes in, as PostgreSQL finds them: names are relative to the file that has them, of a folder the files `*.conf` count.
@@ -33,33 +35,40 @@ const deepest = 10;
  */
 export async function includedFiles(folder: ConfigurationFolder, dataFolder: string): Promise<readonly IncludedFile[]> {
   const included: IncludedFile[] = [];
-  await follow('postgresql.conf', 0);
+  await follow('postgresql.conf', []);
   return included;
 
-  async function follow(file: string, depth: number): Promise<void> {
+  /** @param above the files that lead to this one; PostgreSQL does not start when it is one of them */
+  async function follow(file: string, above: readonly string[]): Promise<void> {
+    if (above.length > deepest || above.includes(file) || included.length > mostFollowed) return;
     const found = await folder.read(file);
-    if (found.kind !== 'file' || depth > deepest) return;
+    if (found.kind !== 'file') return;
+    const chain = [...above, file];
     for (const [position, { key, value }] of readSettings(found.text).entries()) {
       if (key !== 'include' && key !== 'include_if_exists' && key !== 'include_dir') continue;
       const path = pathOf(settingValue(value), file, dataFolder);
       const from = { by: file, position };
       const isRequired = key !== 'include_if_exists';
       if (isAbsolute(path)) included.push({ path, ...from, isRequired, found: { kind: 'outside' } });
-      else if (key === 'include_dir') await takeFolder(path, from, depth);
-      else await take({ path, ...from, isRequired }, depth);
+      else if (key === 'include_dir') await takeFolder(path, from, chain);
+      else await take({ path, ...from, isRequired }, chain);
     }
   }
 
-  async function take(one: Omit<IncludedFile, 'found'>, depth: number): Promise<void> {
+  async function take(one: Omit<IncludedFile, 'found'>, above: readonly string[]): Promise<void> {
     included.push({ ...one, found: await folder.read(one.path) });
-    await follow(one.path, depth + 1);
+    await follow(one.path, above);
   }
 
-  async function takeFolder(path: string, from: Pick<IncludedFile, 'by' | 'position'>, depth: number): Promise<void> {
+  async function takeFolder(
+    path: string,
+    from: Pick<IncludedFile, 'by' | 'position'>,
+    above: readonly string[],
+  ): Promise<void> {
     const names = await folder.namesIn(path);
     if (names === undefined) included.push({ path, ...from, isRequired: true, found: { kind: 'missing' } });
     const wanted = (names ?? []).filter((name) => name.endsWith('.conf') && !name.startsWith('.'));
-    for (const name of wanted.toSorted()) await take({ path: posix.join(path, name), ...from, isRequired: true }, depth);
+    for (const name of wanted.toSorted()) await take({ path: posix.join(path, name), ...from, isRequired: true }, above);
   }
 }
 
