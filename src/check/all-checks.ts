@@ -11,6 +11,7 @@ import { backupRecords } from './checks/backup-records.ts';
 import { cloudStorageConfiguration } from './checks/cloud-storage-configuration.ts';
 import { compressionSettings } from './checks/compression-settings.ts';
 import { configuration } from './checks/configuration.ts';
+import { connectionStrings } from './checks/connection-strings.ts';
 import { continuousArchiving } from './checks/continuous-archiving.ts';
 import { directories } from './checks/directories.ts';
 import { emptyIncomingDirectory } from './checks/empty-incoming-directory.ts';
@@ -111,6 +112,7 @@ export const allChecks: readonly Check[] = [
   walContinuity,
   walFiles,
   walArrivals,
+  connectionStrings,
   programs,
   unavailableOptions,
 ];

@@ -4,6 +4,7 @@ import type { Server } from '../config/server.ts';
 import type { ClientProgram, ClientProgramName } from '../postgres/client-programs.ts';
 import type { Connection } from '../postgres/connect.ts';
 import type { StreamIdentity } from '../postgres/replication-commands.ts';
+import type { Difference } from '../postgres/server-nodes.ts';
 import type { ServerVersion } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
 import type { OperatorError } from '../shared/operator-error.ts';
@@ -44,6 +45,8 @@ export interface StreamAccess extends StreamIdentity {
   readonly version: ServerVersion;
   /** Where the timeline comes from. */
   readonly history: readonly TimelineSwitch[];
+  /** How its server differs from that of a connection for queries; undefined when it is the same one. */
+  readonly differenceFrom: (connection: Connection) => Promise<Difference | undefined>;
 }
 
 /** What the host of the server said when nothing was asked of it. */

@@ -20,13 +20,26 @@ interface Accesses {
 /** Both connections reach one system, and it is the one that the catalog belongs to. */
 export async function judgeSystemIds({ server }: CheckFacts, accesses: Accesses): Promise<Verdict> {
   const access = accessible(accesses.connection);
-  const streamed = accessible(accesses.streaming)?.systemid;
+  const stream = accessible(accesses.streaming);
+  const streamed = stream?.systemid;
   const asked = access === undefined ? undefined : await readSystemId(access.connection);
   const found = streamed ?? asked;
   if (found === undefined) return passed('no system Id available');
   if (asked !== undefined && asked !== found) {
-    return failed('is the streaming DSN targeting the same server of the PostgreSQL connection string?', differing(server));
+    return failed(
+      'is the streaming DSN targeting the same server of the PostgreSQL connection string?',
+      differingStrings(server),
+    );
   }
+  const verdict = await judgeByCatalog(server, found);
+  // WAL may come from another node of the cluster, which is told
+  const difference = access === undefined ? undefined : await stream?.differenceFrom(access.connection);
+  return difference === undefined || !verdict.isOk || verdict.hint !== undefined
+    ? verdict
+    : { ...passed(difference.reason), asBarman: '' };
+}
+
+async function judgeByCatalog(server: Server, found: string): Promise<Verdict> {
   const stored = (await readIdentity(server.layout))?.systemid;
   if (stored === undefined) return await judgeByContent(server, found);
   if (stored === found) return passed();
@@ -47,8 +60,8 @@ async function judgeByContent(server: Server, found: string): Promise<Verdict> {
   );
 }
 
-/** The replication connection as the other one has it: same host and port, its own role. */
-function differing({ config: { options }, environment }: Server): NamedRemedy {
+/** What mends strings that reach two servers: the replication connection as the other one has it, same host and port, its own role. */
+export function differingStrings({ config: { options }, environment }: Server): NamedRemedy {
   const isOther = options.wal_conninfo !== undefined || options.wal_streaming_conninfo !== undefined;
   const [key, other] = isOther
     ? (['wal_streaming_conninfo', 'wal_conninfo'] as const)

@@ -72,7 +72,15 @@ async function tryConnections(server: Server, connections: OpenConnections): Pro
   const query = (key: string, text: string | undefined, nodes: ServerNodes) =>
     attempt(key, text, false, async () => queryAccess(await connections.add(nodes.queries(signal))));
   const stream = (key: string, text: string | undefined, nodes: ServerNodes) =>
-    attempt(key, text, true, async () => streamAccess(await connections.add(nodes.replication('barman', signal))));
+    attempt(key, text, true, async () => {
+      const opening = nodes.marked(signal);
+      const connection = await connections.add(opening.then(({ stream: opened }) => opened));
+      const marked = await opening;
+      return {
+        ...(await streamAccess(connection)),
+        differenceFrom: async (other: Connection) => await nodes.difference(other, marked),
+      };
+    });
   const [nodes, walNodes] = [nodesOf(server), walNodesOf(server)];
   const wal = walConnections(options);
   const isOtherSource = wal.conninfo !== options.conninfo;
@@ -116,7 +124,7 @@ async function queryAccess(connection: Connection): Promise<QueryAccess> {
 }
 
 /** `SHOW` is the one statement besides its own that a replication connection takes. */
-async function streamAccess(connection: Connection): Promise<StreamAccess> {
+async function streamAccess(connection: Connection): Promise<Omit<StreamAccess, 'differenceFrom'>> {
   const identity = await identifySystem(connection);
   const number = Number(await readSetting(connection, 'server_version_num'));
   const text = ((await readSetting(connection, 'server_version')) ?? '').split(' ')[0] ?? '';

@@ -187,7 +187,7 @@ const table = {
     steps: [setting('primary_conninfo = {primary}')],
   },
   'connections-differ': {
-    cause: '{key} and {other} reach servers of two clusters',
+    cause: '{key} and {other} reach two servers',
     steps: [setting('{key} = {better}')],
   },
   'another-cluster': {

@@ -12,7 +12,7 @@ import { readIsInRecovery, readSystemId } from './server-queries.ts';
 import { withService } from './service-file.ts';
 
 /** How the servers of two connection strings differ. */
-interface Difference {
+export interface Difference {
   /** False also when a role may not ask for the system identifier. */
   readonly isOtherCluster: boolean;
   /** Names both. */

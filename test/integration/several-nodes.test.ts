@@ -173,7 +173,22 @@ test('strings that reach two nodes of a cluster, or two clusters, are refused be
   }
   await configure({ conninfo: strings.conninfo, streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }) });
   const { exitCode, stderr, stdout } = await runPgcellar(['backup', 'main'], { home });
+  const asked = async (as: 'pgcellar' | 'barman') => (await runPgcellar(['check', 'main'], { home, as })).stdout;
+  for (const as of ['pgcellar', 'barman'] as const) {
+    expect(await asked(as)).toMatch(
+      /^\tconnection strings: FAILED \(conninfo reaches a primary on .*, and streaming_conninfo another node of that cluster on .*\)$/m,
+    );
+  }
+  await configure({
+    conninfo: strings.conninfo,
+    streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }),
+    backup_method: 'local-rsync',
+  });
+  expect(await asked('pgcellar')).toMatch(/^\tsystemid coherence: OK \(conninfo reaches a primary on .* another node/m);
+  expect(await asked('pgcellar')).not.toContain('connection strings');
+  expect(await asked('barman')).toMatch(/^\tsystemid coherence: OK$/m);
   await configure();
+  expect(await asked('pgcellar')).not.toMatch(/another node|connection strings/);
   expect(`${stdout}${stderr}`).toContain('another node of that cluster');
   expect([exitCode, await records()]).toEqual([1, before]);
 });

@@ -33,7 +33,7 @@ test('docs/checks.md says which failures do not keep a backup from starting', as
   expect(harmless).toEqual(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name));
 });
 
-test("the failures that do not keep a backup from starting are Barman's, and six of ours", () => {
+test("the failures that do not keep a backup from starting are Barman's, and seven of ours", () => {
   expect(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name)).toEqual([
     'empty incoming directory',
     'incoming WALs directory',
@@ -51,6 +51,7 @@ test("the failures that do not keep a backup from starting are Barman's, and six
     'WAL continuity',
     'WAL files',
     'WAL arrivals',
+    'connection strings',
     'unavailable options',
   ]);
 });

@@ -18,19 +18,29 @@ interface Sketch {
   readonly withOrigin?: boolean;
 }
 
-/** A segment as PostgreSQL lays it out: records in pages of 8 KiB with headers, cut at the end. @param remainder bytes of a record from before */
-function segmentOf(sketches: readonly Sketch[], remainder = 0): Buffer {
+interface Layout {
+  /** Bytes of a record from the segment before. */
+  readonly remainder?: number;
+  readonly pageSize?: number;
+}
+
+/** A segment as PostgreSQL lays it out: records in pages with headers, cut at the end. */
+function segmentOf(sketches: readonly Sketch[], { remainder = 0, pageSize = 8192 }: Layout = {}): Buffer {
   const segment = Buffer.alloc(segmentSize);
+  const goingOn = new Map<number, number>([[0, remainder]]);
   let at = 0;
   const put = (bytes: Buffer): bigint => {
     const begin = at;
-    for (const byte of bytes) {
+    for (const [index, byte] of bytes.entries()) {
       if (at >= segmentSize) break;
-      if (at % 8192 === 0) at += at === 0 ? 40 : 24;
+      if (at % pageSize === 0) {
+        if (index > 0) goingOn.set(at, bytes.length - index);
+        at += at === 0 ? 40 : 24;
+      }
       segment[at] = byte;
       at += 1;
     }
-    return start + BigInt(begin % 8192 === 0 ? begin + (begin === 0 ? 40 : 24) : begin);
+    return start + BigInt(begin % pageSize === 0 ? begin + (begin === 0 ? 40 : 24) : begin);
   };
   const align = (): void => {
     while (at % 8 !== 0) at += 1;
@@ -43,16 +53,17 @@ function segmentOf(sketches: readonly Sketch[], remainder = 0): Buffer {
     previous = put(record);
     align();
   }
-  for (let page = 0; page < segmentSize; page += 8192) {
+  for (let page = 0; page < segmentSize; page += pageSize) {
+    const left = goingOn.get(page) ?? 0;
     segment.writeUInt16LE(0xd118, page);
-    segment.writeUInt16LE((page === 0 ? 2 : 0) | (page === 0 && remainder > 0 ? 1 : 0), page + 2);
+    segment.writeUInt16LE((page === 0 ? 2 : 0) | (left > 0 ? 1 : 0), page + 2);
     segment.writeUInt32LE(1, page + 4);
     segment.writeBigUInt64LE(start + BigInt(page), page + 8);
+    segment.writeUInt32LE(left, page + 16);
   }
-  segment.writeUInt32LE(remainder, 16);
   segment.writeBigUInt64LE(7n, 24);
   segment.writeUInt32LE(segmentSize, 32);
-  segment.writeUInt32LE(8192, 36);
+  segment.writeUInt32LE(pageSize, 36);
   return segment;
 }
 
@@ -80,7 +91,21 @@ test.each<{ title: string; segment: Buffer; end: bigint | undefined }>([
   { title: 'preparing one is none', segment: segmentOf([commit(5_000n), commit(6_000n, 0x10)]), end: 5_000n },
   { title: 'flags in the upper bits change nothing', segment: segmentOf([commit(5_000n, 0x80)]), end: 5_000n },
   { title: 'behind records that cross pages', segment: segmentOf([other(20_000), other(8_120), commit(5_000n)]), end: 5_000n },
-  { title: 'behind the rest of a record of the segment before', segment: segmentOf([commit(5_000n)], 12_345), end: 5_000n },
+  {
+    title: 'behind the rest of a record of the segment before',
+    segment: segmentOf([commit(5_000n)], { remainder: 12_345 }),
+    end: 5_000n,
+  },
+  ...[1024, 4096, 16_384, 65_536].map((pageSize) => ({
+    title: `in pages of ${String(pageSize)} bytes`,
+    segment: segmentOf([other(20_000), commit(4_000n), other(90_000), commit(5_000n)], { pageSize, remainder: 12_345 }),
+    end: 5_000n,
+  })),
+  {
+    title: 'pages of a size that there is not have none',
+    segment: segmentOf([commit(5_000n)], { pageSize: 1 << 17 }),
+    end: undefined,
+  },
   {
     title: 'with the origin of replication before the data',
     segment: segmentOf([{ endMicros: 4_000n, withOrigin: true }]),
