@@ -49,7 +49,7 @@ describeEachPostgres(
 
     async function expectStarts(dataDir: string): Promise<void> {
       const modes = await Promise.all(
-        ['', 'base', 'base/1', 'global', 'pg_wal', 'pg_tblspc'].map(async (name) => {
+        ['', 'base', 'base/1', 'global', 'pg_wal', 'pg_wal/archive_status', 'pg_tblspc'].map(async (name) => {
           const { mode } = await stat(join(dataDir, name));
           return [name, (mode & 0o777).toString(8)] as const;
         }),

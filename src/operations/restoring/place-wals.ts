@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { allowGroupAs } from '../../restore/fill/allow-group.ts';
 import type { Place } from '../../restore/places/place.ts';
 import { makeStaging } from '../../restore/plan/staging.ts';
 import { copyWals, makeWalFolder } from '../../restore/wal/copy-wals.ts';
@@ -13,8 +14,7 @@ export async function placeWals(run: RestoreRun, context: Context): Promise<void
   const { backup, places, wal } = planned;
   const serverFolder = join(places.destination, places.walFolderName);
   const target = planned.keptLinks.find(({ name }) => name === places.walFolderName)?.target;
-  await makeWalFolder(place, serverFolder, target);
-  await makeWalFolder(place, join(serverFolder, 'archive_status'));
+  await makeServerFolders(place, serverFolder, target);
   if (places.wal.kind === 'fetched') return;
   context.messages.info('Copying required WAL segments.');
   const marksArchived = places.wal.kind === 'in-place';
@@ -29,6 +29,16 @@ export async function placeWals(run: RestoreRun, context: Context): Promise<void
     if (host === undefined) await copyWals({ server, wals, streamingPartial, folder, segmentSize, marksArchived }, context);
     else await sendWalsTo(host, { run, folder, segmentSize, marksArchived }, context);
   });
+}
+
+/** `pg_wal` with the folder that PostgreSQL looks into, which a backup by `pg_basebackup` may lack; of the mode that the folders beside them have. */
+async function makeServerFolders(place: Place, serverFolder: string, target: string | undefined): Promise<void> {
+  const missing: string[] = [];
+  for (const folder of [serverFolder, join(serverFolder, 'archive_status')]) {
+    if ((await place.find(folder)) === undefined) missing.push(folder);
+    await makeWalFolder(place, folder, folder === serverFolder ? target : undefined);
+  }
+  for (const folder of missing) await allowGroupAs(place, join(serverFolder, '..', 'base'), folder);
 }
 
 interface WalSending {
