@@ -28,6 +28,11 @@ const integer = (value: string) => (/^[ \t-\r]*[+-]?\d+[ \t-\r]*$/.test(value) ?
 const isSet = (reason: string) => (value: string) => (value === '' ? undefined : reason);
 const onlyIn = (values: readonly string[], reason: string) => (value: string) => (values.includes(value) ? reason : undefined);
 
+/** As a server reads a truth value, or `database`. */
+const replicationModes = /^(?:t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|y(?:es?)?|no?|on|off?|[01])?$/i;
+const replicationMode = (value: string) =>
+  value === 'database' || replicationModes.test(value) ? undefined : 'it takes a truth value or database';
+
 const tlsVersions = /^(?:TLSv1|TLSv1\.[123])?$/i;
 const tlsVersion = (value: string) => (tlsVersions.test(value) ? undefined : 'it takes TLSv1, TLSv1.1, TLSv1.2, TLSv1.3');
 const noOauth = isSet('pgcellar cannot log in by OAuth');
@@ -134,7 +139,12 @@ export const conninfoKeywords = {
     problem: integer,
     meaning: 'Milliseconds until data without an acknowledgement break the connection.',
   },
-  replication: { treatment: 'honoured', meaning: 'Set for each connection by what it is for, whatever stands in the string.' },
+  replication: {
+    treatment: 'honoured',
+    problem: replicationMode,
+    meaning:
+      'Set for each connection by what it is for, whatever stands in the string; a value that a server refuses is refused.',
+  },
   gssencmode: {
     treatment: 'refused',
     variable: 'PGGSSENCMODE',

@@ -29,6 +29,13 @@ export function requireOracle(): Oracle {
   return oracle;
 }
 
+/** The writer of older homes. @throws Error that says how to get it when it is not on this machine */
+export function requireOlderBarman(): Oracle {
+  const { olderBarman } = readMachine();
+  if (olderBarman === undefined) throw new Error(`an older Barman is not here: ${reasonFor('Barman')}`);
+  return olderBarman;
+}
+
 /** @throws Error that says how to get them when the helpers of an older Barman are not on this machine */
 export function requireOlderHelpers(): OlderHelpers {
   const { olderHelpers } = readMachine();

@@ -194,6 +194,9 @@ const strings: readonly (readonly [text: string, since?: number])[] = [
   ['host=127.0.0.1,127.0.0.1 port=1,2,PORT user=postgres dbname=postgres'],
   ['host=127.0.0.1 hostaddr=127.0.0.1,127.0.0.1 port=PORT user=postgres dbname=postgres'],
   ['host=localhost port=PORT user=postgres dbname=postgres'],
+  ...['bogus', 'database', 'Database', 'of', 'o', 'FALSE', '2', "''"].map(
+    (mode) => [`host=127.0.0.1 port=PORT user=postgres dbname=postgres replication=${mode}`] as const,
+  ),
   ['postgresql://postgres@127.0.0.1:PORT/postgres'],
   ['postgres://postgres@127.0.0.1:PORT/postgres?sslmode=disable&'],
   ['postgresql://127.0.0.1:1,127.0.0.1:PORT/postgres?user=postgres&target_session_attrs=any'],
