@@ -34,7 +34,7 @@ export function layProgram(folder, { version, runtime }, { shebang, nodeInShell 
 function layScript(from, to, { shebang, nodeInShell }) {
   const text = readFileSync(from, 'utf8');
   const isProgram = text.startsWith('#!');
-  const placed = text.replace(/^#!\/usr\/bin\/env node\n/, shebang).replace(' exec node ', ` exec ${nodeInShell} `);
+  const placed = text.replace(/^#!\/usr\/bin\/env node\n/, shebang).replaceAll(' node "', ` ${nodeInShell} "`);
   write(to, placed, isProgram ? 0o755 : 0o644);
 }
 

@@ -30,7 +30,7 @@ interface Transfer {
   digest: DigestName;
 }
 
-interface AcceptContext extends Pick<Context, 'clock' | 'messages'> {
+export interface AcceptContext extends Pick<Context, 'clock' | 'messages'> {
   /** Which cluster the catalog belongs to; asked only for plain WAL. */
   readonly readCluster?: () => Promise<KnownCluster | undefined>;
 }

@@ -1,17 +1,15 @@
-import { rename, rm, stat, writeFile } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../shared/clock.ts';
-import { tryLockFile } from '../shared/file-lock.ts';
-import { pathExists } from '../shared/look.ts';
 import { shownLine } from '../shared/shown-text.ts';
 import { nextSegment, parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
 import { BackupConnection } from './backup-connection.ts';
 import type { FetchOptions } from './fetch-wal.ts';
 import { Pauses } from './pauses.ts';
-import { type PipedRequest, RequestPipe } from './request-pipe.ts';
 import { missingText } from './restore-wal.ts';
-import { announce, emptySpool, removeOldSpools, removeSpool, type Spool } from './spool.ts';
-import { SpoolWatch } from './spool-watch.ts';
+import { alone, serveRequests } from './serve-requests.ts';
+import { isWithoutSessions, rememberWithoutSessions, type Spool } from './spool.ts';
+import type { SpoolWatch } from './spool-watch.ts';
 import { isUnwritten, segmentProblem } from './wal-page.ts';
 
 export interface AttendOptions {
@@ -23,9 +21,6 @@ export interface AttendOptions {
   readonly clock: Clock;
 }
 
-/** An answer that leaves the request to a call of its own, which tells every failure as it is. */
-const alone = 'alone';
-
 /** Requests under way at once: through one connection, so that a long way there costs nothing; with a login each, because most of that is waiting. */
 const underWay = { inSession: 3, alone: 4 } as const;
 /** Segments that wait at most when the command line does not say how many, and the bytes of them. */
@@ -34,69 +29,34 @@ const usualAheadBytes = 512 * 1024 ** 2;
 
 /**
  * Answers the restore_commands of one data folder through one connection to the backup host, and fetches segments ahead of replay once
- * they are asked for in order; until nobody asks for a while, or the server that recovers is gone. The spool is empty then. One process
- * for each spool: the others decline. Nothing gets its final name before it is whole and checked.
+ * they are asked for in order; until nobody asks for a while, or the server that recovers is gone. Nothing gets its final name before it is
+ * whole and checked.
  */
 export async function attend(options: AttendOptions): Promise<void> {
-  const { spool, clock } = options;
-  let taker: ((request: PipedRequest) => void) | undefined;
-  const early: PipedRequest[] = [];
-  const pipe = new RequestPipe((request) => {
-    if (taker === undefined) early.push(request);
-    else taker(request);
-  });
-  const takeFrom = (take: (request: PipedRequest) => void): void => {
-    taker = take;
-    for (const request of early.splice(0)) take(request);
-  };
-  const knowsSessions = !(await isRecent(spool.withoutSessions, clock));
+  const { spool } = options;
+  const knowsSessions = !(await isWithoutSessions(spool));
   const connection = new BackupConnection(options.fetch, { knowsSessions });
   connection.begin().catch(() => undefined); // takes longest; who asks meets the same failure
   try {
-    await using lock = await tryLockFile(spool.lock);
-    if (lock !== undefined) await emptySpool(spool);
-    let onChange = (): void => undefined;
-    const watch = lock && (await SpoolWatch.begin({ ...options, onChange: () => onChange() }));
-    if (watch === undefined) {
-      takeFrom((request) => pipe.answer(request, alone));
-      await clock.sleep(100); // for whoever has started us
-      return;
-    }
-    try {
-      const attendant = new Attendant(options, { connection, watch, pipe });
-      onChange = () => attendant.fetchAhead();
-      await announce(spool, await isOfOneFileSystem(spool.folder, join(options.dataFolder, 'pg_wal')));
-      takeFrom((request) => attendant.take(request));
-      await removeOldSpools(spool, process.getuid?.());
-      await aborted(watch.signal);
-      if (knowsSessions && !connection.knowsSessions) await writeFile(spool.withoutSessions, '');
-    } finally {
-      watch.close();
-      if (connection.knowsSessions) await removeSpool(spool);
-      else await emptySpool(spool); // what was found out stays
-    }
+    await serveRequests(options, (watch) => {
+      const attendant = new Attendant(options, { connection, watch });
+      return {
+        answer: async (words) => await attendant.answer(words),
+        onChange: () => attendant.fetchAhead(),
+        onEnd: async () => {
+          if (knowsSessions && !connection.knowsSessions) await rememberWithoutSessions(spool);
+          return connection.knowsSessions ? 'nothing-to-keep' : 'keep-folder';
+        },
+      };
+    });
   } finally {
     connection.close();
-    pipe.close();
   }
-}
-
-async function isOfOneFileSystem(...folders: readonly string[]): Promise<boolean> {
-  const devices = await Promise.all(folders.map(async (folder) => (await stat(folder)).dev)).catch(() => []);
-  return new Set(devices).size === 1;
-}
-
-/** What was found out about the backup host is looked at anew now and then: it may have got another program. */
-async function isRecent(path: string, clock: Clock): Promise<boolean> {
-  if (!(await pathExists(path))) return false;
-  const { mtimeMs } = await stat(path);
-  return Math.abs(clock.now().getTime() - mtimeMs) < 3_600_000;
 }
 
 interface Means {
   readonly connection: BackupConnection;
   readonly watch: SpoolWatch;
-  readonly pipe: RequestPipe;
 }
 
 /** Consecutive segments that are fetched ahead. */
@@ -120,7 +80,6 @@ class Attendant {
   readonly #options: AttendOptions;
   readonly #means: Means;
   readonly #pauses = new Pauses();
-  #asks: Promise<void> = Promise.resolve();
   #row: Row | undefined;
   /** Newest segment that was handed out, or is going to be. */
   #last: SegmentName | undefined;
@@ -135,17 +94,12 @@ class Attendant {
     this.#means = means;
   }
 
-  take(request: PipedRequest): void {
-    const { pipe, watch } = this.#means;
-    const endWork = watch.beginWork();
-    this.#asks = this.#asks
-      .then(async () => await this.#answerTo(request))
-      .catch(() => alone)
-      .finally(() => {
-        this.#asked = undefined;
-      })
-      .then((answer) => pipe.answer(request, answer))
-      .finally(endWork);
+  async answer(words: readonly string[]): Promise<string> {
+    try {
+      return await this.#answerTo(words);
+    } finally {
+      this.#asked = undefined;
+    }
   }
 
   /** Asks for as many segments as there is room for. */
@@ -174,7 +128,7 @@ class Attendant {
     }
   }
 
-  async #answerTo({ words: [name = '', ahead = '', ...flags] }: PipedRequest): Promise<string> {
+  async #answerTo([name = '', ahead = '', ...flags]: readonly string[]): Promise<string> {
     const { watch, connection } = this.#means;
     const { spool, fetch } = this.#options;
     this.#wantedAhead = /^\d+$/.test(ahead) ? Number(ahead) : undefined;
@@ -270,9 +224,4 @@ function endRow(row: Row, name: SegmentName): false {
   row.isOver = true;
   if (name < row.next) row.next = name;
   return false;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

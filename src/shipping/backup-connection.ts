@@ -58,7 +58,7 @@ export class BackupConnection {
     if (problem !== undefined) return problem;
     if (!this.#knowsSessions) return await this.#fetchAlone({ name, allowsPartial, isStrict }, target);
     const flags = [...(allowsPartial ? ['partial'] : []), ...(this.#wantsPlain ? ['plain'] : [])];
-    const { kind } = (await this.#session?.ask(name, flags, target)) ?? { kind: 'broken' };
+    const kind = (await this.#session?.ask(name, flags, target)) ?? 'broken';
     if (kind === 'none') return { kind, said: `WAL file '${name}' not found in server '${this.#options.serverName}'` };
     if (kind !== 'there') return { kind };
     try {

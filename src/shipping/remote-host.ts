@@ -34,6 +34,11 @@ export function sshWords(remote: RemoteHost): string[] {
   return [...loginWords(remote), remote.program];
 }
 
+/** Words for `put-wal` about its configuration file, for the remote shell. */
+export function configWords({ configPath }: RemoteHost): string[] {
+  return configPath === undefined ? [] : [`--config='${configPath.replaceAll("'", `'"'"'`)}'`];
+}
+
 /** The command line up to the host. */
 export function loginWords({ user, host, port, ciphers, connectSeconds }: RemoteHost): string[] {
   const options = [

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { codecFor } from '../compression/all-codecs.ts';
@@ -11,7 +11,8 @@ import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import { startProgram } from '../transport/programs/run-program.ts';
-import { boundConnecting, type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
+import type { PutSession } from './put-session.ts';
+import { boundConnecting, configWords, type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
 export interface SendOptions {
@@ -43,6 +44,45 @@ export async function sendWal(options: SendOptions): Promise<SendOutcome> {
   if (options.compression === undefined) return await transfer(walPath, options);
   await using folder = await makeScratchFolder('send');
   return await transfer(await compressInto(folder.path, options), options);
+}
+
+/**
+ * As {@link sendWal}, through a session that stays open.
+ * @returns undefined when the file is not surely stored: a call of its own tells why
+ */
+export async function sendThrough(session: PutSession, options: SendOptions): Promise<SendOutcome | undefined> {
+  const { walPath, digest } = options;
+  if ((await unusable(walPath)) !== undefined) return undefined;
+  await using folder = options.compression === undefined ? undefined : await makeScratchFolder('send');
+  let content: string;
+  try {
+    content = folder === undefined ? walPath : await compressInto(folder.path, options);
+  } catch (error) {
+    if (error instanceof OperatorError) return { exitCode: 2, message: error.message };
+    throw error;
+  }
+  const { size } = await stat(content);
+  const archive = pack();
+  const filling = fill(archive, { content, walPath, digest }).catch((error: unknown) => {
+    archive.destroy(error instanceof Error ? error : new Error(String(error)));
+    return error instanceof OperatorError ? error.message : undefined;
+  });
+  const bytes = tarBytes(size, sumsLength(basename(walPath), digest));
+  const isStored = await session.put(archive as unknown as Readable, bytes); // streamx speaks Node's stream protocol
+  if (isStored) return { exitCode: 0, message: undefined };
+  const changed = await Promise.race([filling, Promise.resolve(undefined)]); // where the session broke, it may wait for ever
+  return typeof changed === 'string' ? { exitCode: 2, message: changed } : undefined;
+}
+
+/** Of a tar stream with two members: each has a header, and its bytes fill whole blocks; two empty blocks end it. */
+function tarBytes(...members: readonly number[]): number {
+  return members.reduce((sum, size) => sum + tarBlock + Math.ceil(size / tarBlock) * tarBlock, 2 * tarBlock);
+}
+
+const tarBlock = 512;
+
+function sumsLength(name: string, digest: SendOptions['digest']): number {
+  return (digest === 'md5' ? 32 : 64) + Buffer.byteLength(` *${name}\n`);
 }
 
 /** Asks the backup host whether it would take WAL: its answer, and its exit code as it is. */
@@ -153,8 +193,4 @@ async function* hashing(chunks: AsyncIterable<Buffer>, { hash, size, walPath }: 
 
 function changedMeanwhile(walPath: string): OperatorError {
   return new OperatorError('file-unreadable', `${walPath} changed its length while it was sent: nothing of it is stored`);
-}
-
-function configWords({ configPath }: RemoteHost): string[] {
-  return configPath === undefined ? [] : [`--config='${configPath.replaceAll("'", `'"'"'`)}'`];
 }

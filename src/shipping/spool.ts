@@ -1,12 +1,11 @@
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { tryLockFile } from '../shared/file-lock.ts';
-import { namesNowIn } from '../shared/look.ts';
-import type { RemoteHost } from './remote-host.ts';
+import { namesNowIn, pathExists } from '../shared/look.ts';
 
 /**
  * Where segments wait that were fetched ahead: one folder for each data folder, backup host and server, and for each boot of this
- * machine, so that nothing a power cut left half-written is ever looked at. `bin/pgcellar-wal-restore` builds the same name in shell.
+ * machine, so that nothing a power cut left half-written is ever looked at. The shell scripts in `bin` make the name.
  */
 export interface Spool {
   readonly folder: string;
@@ -21,29 +20,15 @@ export interface Spool {
   readonly asking: string;
   /** Process id and start of the attendant, which fills the spool and answers. What waits is only trusted while that process lives. */
   readonly attendant: string;
-  /** Is there when the backup host was found to know no sessions. */
+  /** Until when, in seconds since the boot, the backup host is taken for one that knows no sessions. */
   readonly withoutSessions: string;
 }
 
-interface SpoolKey {
-  /** `--spool-dir`. */
-  readonly parent: string;
-  readonly dataFolder: string;
-  readonly remote: RemoteHost;
-  readonly serverName: string;
-}
+/** Names of spools begin so: of those for restore_command and for archive_command. */
+const prefixes = 'pgcellar-(?:wal|put)-';
 
-export const defaultSpoolParent = '/var/tmp';
-const longestName = 200;
-const prefix = 'pgcellar-wal-';
-
-/** The spool for a restore_command; undefined when its name would be too long for a file system. */
-export async function spoolFor({ parent, dataFolder, remote, serverName }: SpoolKey): Promise<Spool | undefined> {
-  const { user, host, port = '', configPath = '', program } = remote;
-  const key = [await bootMark(), user, host, port, configPath, program, serverName, dataFolder].join('+');
-  const name = `${prefix}${key.replaceAll('/', '+')}`;
-  if (Buffer.byteLength(name) > longestName) return undefined;
-  const folder = join(parent, name);
+/** What lies where in a spool. */
+export function spoolAt(folder: string): Spool {
   return {
     folder,
     ready: join(folder, 'ready'),
@@ -80,6 +65,28 @@ export async function announce(spool: Spool, isBesideWal: boolean): Promise<void
   await rename(`${spool.attendant}.new`, spool.attendant);
 }
 
+/** What was found out about the backup host is looked at anew now and then: it may have got another program. */
+const rememberedSeconds = 3600;
+
+/** Remembers that the backup host knows no sessions. */
+export async function rememberWithoutSessions({ withoutSessions }: Spool): Promise<void> {
+  await writeFile(withoutSessions, `${String((await uptimeSeconds()) + rememberedSeconds)}\n`);
+}
+
+/** Whether the backup host was found not long ago to know no sessions. */
+export async function isWithoutSessions({ withoutSessions }: Spool): Promise<boolean> {
+  const until = Number((await readIfThere(withoutSessions)).trim());
+  return until > (await uptimeSeconds());
+}
+
+async function uptimeSeconds(): Promise<number> {
+  return Math.floor(Number((await readFile('/proc/uptime', 'latin1')).split(' ')[0]));
+}
+
+async function readIfThere(path: string): Promise<string> {
+  return (await pathExists(path)) ? await readFile(path, 'latin1') : '';
+}
+
 /** In ticks since the boot of the machine, as the kernel tells it: the 22nd field of the line. */
 async function startOfThisProcess(): Promise<string> {
   const line = await readFile('/proc/self/stat', 'latin1');
@@ -110,9 +117,10 @@ export async function removeSpool(spool: Spool): Promise<void> {
 /** Removes spools of ours that a reboot left behind: nobody looks at them again. */
 export async function removeOldSpools({ folder }: Spool, userId: number | undefined): Promise<void> {
   const parent = dirname(folder);
-  const current = `${prefix}${await bootMark()}+`;
+  const isOurs = new RegExp(`^${prefixes}[0-9a-f]{8}\\+`);
+  const isCurrent = new RegExp(`^${prefixes}${await bootMark()}\\+`);
   for (const name of await readdir(parent)) {
-    if (!new RegExp(`^${prefix}[0-9a-f]{8}\\+`).test(name) || name.startsWith(current)) continue;
+    if (!isOurs.test(name) || isCurrent.test(name)) continue;
     const path = join(parent, name);
     const { uid } = await lstat(path);
     if (userId === undefined || uid === userId) await rm(path, { recursive: true, force: true });

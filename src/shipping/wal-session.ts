@@ -1,15 +1,11 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { systemCodeOf } from '../shared/operator-error.ts';
-import { type RunningProgram, startProgram } from '../transport/programs/run-program.ts';
 import { type FetchOptions, quoted, remoteCall } from './fetch-wal.ts';
-import { sshFailure } from './remote-host.ts';
+import { RemoteSession, type SessionStart } from './remote-session.ts';
 
-/** What became of a request: `failed` is for what only a call of its own can tell. */
-export type SessionAnswer =
-  | { readonly kind: 'there' | 'none' | 'failed' | 'broken' }
-  /** This host could not write the file. */
-  | { readonly kind: 'unwritable'; readonly error: Error };
+/** What became of a request: `failed` is for what only a call of its own can tell, `unwritable` for a file that this host could not write. */
+export type SessionAnswer = 'there' | 'none' | 'failed' | 'broken' | 'unwritable';
 
 interface Request {
   readonly target: string;
@@ -18,189 +14,118 @@ interface Request {
 
 /** A file under way. */
 interface Arriving {
-  readonly file: number;
-  readonly request: Request;
+  /** Undefined when it cannot be written: what comes is read all the same, for the answers after it. */
+  file: number | undefined;
   bytesLeft: number;
-  problem: Error | undefined;
 }
-
-/** How a session began. */
-export type SessionStart =
-  | { readonly kind: 'open'; readonly session: WalSession }
-  /** The program there knows no sessions, such as a Barman's. */
-  | { readonly kind: 'unknown-verb' }
-  /** The program there did not work: a call of its own tells why. */
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'broken' };
-
-const greeting = /^pgcellar-wals 1( .*)?$/;
-/** Exit code of a program that does not know the verb, or that it can be called so. */
-const usageError = 2;
-const longestLine = 1000;
-const usualSilenceMs = 120_000;
 
 /**
  * One connection to `send-wals` of the backup host, which answers requests in their order. What arrives is written with calls that block:
  * each piece takes longer on its way through Node's threads than to be written.
  */
 export class WalSession {
-  readonly #running: RunningProgram;
+  readonly #remote: RemoteSession;
   readonly #waiting: Request[] = [];
-  readonly #silentMs: number;
-  #line = '';
   #arriving: Arriving | undefined;
-  #isOver = false;
-  #greeted: ((greeting: string | undefined) => void) | undefined;
-  #silence: NodeJS.Timeout | undefined;
-  mayFetchAhead = true;
+  /** Whether the backup host lets segments be fetched ahead that nobody asked for. */
+  readonly mayFetchAhead: boolean;
 
-  private constructor(running: RunningProgram, silentMs: number) {
-    this.#running = running;
-    this.#silentMs = silentMs;
+  private constructor(remote: RemoteSession, greeting: string) {
+    this.#remote = remote;
+    this.mayFetchAhead = !greeting.includes(' not-ahead');
+    remote.answersGoTo({
+      onLine: (line) => this.#takeAnswer(line),
+      onBytes: (bytes) => (this.#arriving === undefined ? undefined : this.#takeBytes(bytes, this.#arriving)),
+      onEnd: () => this.#end(),
+      isAwaiting: () => this.#waiting.length > 0,
+    });
   }
 
-  /** Logs in and waits for the greeting. */
-  static async begin(options: FetchOptions): Promise<SessionStart> {
-    const running = await startProgram(remoteCall(['send-wals', quoted(options.serverName)], options), options);
-    const session = new WalSession(running, options.silentMs ?? usualSilenceMs);
-    const greeted = new Promise<string | undefined>((resolve) => {
-      session.#greeted = resolve;
-    });
-    session.#watchSilence();
-    running.stdout.on('data', (chunk: Buffer) => session.#take(chunk));
-    const ended = running.ended.then(({ exitCode }) => {
-      session.#end();
-      return exitCode;
-    });
-    const words = await greeted;
-    if (words === undefined) {
-      const exitCode = await ended;
-      if (exitCode === usageError) return { kind: 'unknown-verb' };
-      return { kind: exitCode === sshFailure || exitCode === undefined ? 'broken' : 'refused' };
-    }
-    session.mayFetchAhead = !words.includes(' not-ahead');
-    return { kind: 'open', session };
+  /** Logs in. */
+  static async begin(options: FetchOptions): Promise<SessionStart<WalSession>> {
+    const { environment, silentMs } = options;
+    const argv = remoteCall(['send-wals', quoted(options.serverName)], options);
+    const start = await RemoteSession.begin({ argv, environment, silentMs, greeting: 'pgcellar-wals 1' });
+    return start.kind === 'open' ? { ...start, session: new WalSession(start.session, start.greeting) } : start;
   }
 
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#remote.isOver;
   }
 
   /** Asks for a file and writes it to `target`, which is gone unless it is there whole. */
   async ask(name: string, flags: readonly string[], target: string): Promise<SessionAnswer> {
-    if (this.#isOver) return { kind: 'broken' };
+    if (this.#remote.isOver) return 'broken';
     const answered = new Promise<SessionAnswer>((resolve) => {
       this.#waiting.push({ target, resolve });
     });
-    this.#running.stdin.write(`${[name, ...flags].join(' ')}\n`);
-    this.#watchSilence();
+    this.#remote.requests.write(`${[name, ...flags].join(' ')}\n`);
+    this.#remote.watchSilence();
     const answer = await answered;
-    if (answer.kind !== 'there') await rm(target, { force: true });
+    if (answer !== 'there') await rm(target, { force: true });
     return answer;
   }
 
   close(): void {
-    this.#running.stdin.end();
-    this.#running.kill('SIGTERM');
-    this.#end();
-  }
-
-  #take(chunk: Buffer): void {
-    this.#watchSilence();
-    let rest = chunk;
-    while (rest.length > 0 && !this.#isOver)
-      rest = this.#arriving === undefined ? this.#takeLine(rest) : this.#takeBytes(rest, this.#arriving);
-  }
-
-  #takeLine(bytes: Buffer): Buffer {
-    const end = bytes.indexOf(10);
-    this.#line += bytes.toString('latin1', 0, end === -1 ? bytes.length : end);
-    if (this.#line.length > longestLine) this.#giveUp();
-    if (end === -1) return bytes.subarray(bytes.length);
-    const line = this.#line;
-    this.#line = '';
-    if (this.#greeted === undefined) this.#takeAnswer(line);
-    else this.#takeGreeting(line);
-    return bytes.subarray(end + 1);
-  }
-
-  #takeGreeting(line: string): void {
-    if (!greeting.test(line)) return; // a login shell may say something of its own
-    this.#greeted?.(line);
-    this.#greeted = undefined;
+    this.#remote.close();
   }
 
   #takeAnswer(line: string): void {
-    const request = this.#waiting[0];
-    if (request === undefined) return this.#giveUp();
-    if (line === 'none' || line === 'failed') return this.#settle({ kind: line });
+    const [request] = this.#waiting;
     const size = /^file (\d{1,10})$/.exec(line)?.[1];
-    if (size === undefined) return this.#giveUp();
-    this.#begin(request, Number(size));
+    if (request === undefined) this.#remote.giveUp();
+    else if (line === 'none' || line === 'failed') this.#settle(line);
+    else if (size === undefined) this.#remote.giveUp();
+    else this.#begin(request, Number(size));
   }
 
-  #begin(request: Request, size: number): void {
-    try {
-      this.#arriving = { request, file: openSync(request.target, 'w', 0o600), bytesLeft: size, problem: undefined };
-    } catch (error) {
-      this.#arriving = { request, file: -1, bytesLeft: size, problem: asError(error) };
-    }
-    if (size === 0) this.#finish(this.#arriving);
+  #begin({ target }: Request, bytesLeft: number): void {
+    this.#arriving = { file: systemCallOrNothing(() => openSync(target, 'w', 0o600)), bytesLeft };
+    if (bytesLeft === 0) this.#finish(this.#arriving);
   }
 
-  /** What cannot be written is read all the same: the answers after it are still of use. */
   #takeBytes(bytes: Buffer, arriving: Arriving): Buffer {
     const piece = bytes.subarray(0, arriving.bytesLeft);
-    if (arriving.problem === undefined) {
-      try {
-        for (let written = 0; written < piece.length; ) written += writeSync(arriving.file, piece, written);
-      } catch (error) {
-        arriving.problem = asError(error);
-      }
+    const { file } = arriving;
+    if (file !== undefined && systemCallOrNothing(() => writeAll(file, piece)) === undefined) {
+      closeSync(file);
+      arriving.file = undefined;
     }
     arriving.bytesLeft -= piece.length;
     if (arriving.bytesLeft === 0) this.#finish(arriving);
     return bytes.subarray(piece.length);
   }
 
-  #finish(arriving: Arriving): void {
+  #finish({ file }: Arriving): void {
     this.#arriving = undefined;
-    closeIfOpen(arriving.file);
-    this.#settle(arriving.problem === undefined ? { kind: 'there' } : { kind: 'unwritable', error: arriving.problem });
+    if (file !== undefined) closeSync(file);
+    this.#settle(file === undefined ? 'unwritable' : 'there');
   }
 
   #settle(answer: SessionAnswer): void {
     this.#waiting.shift()?.resolve(answer);
-    this.#watchSilence();
-  }
-
-  #watchSilence(): void {
-    clearTimeout(this.#silence);
-    const isAwaited = this.#waiting.length > 0 || this.#greeted !== undefined;
-    if (isAwaited && !this.#isOver) this.#silence = setTimeout(() => this.#giveUp(), this.#silentMs);
-  }
-
-  #giveUp(): void {
-    this.#running.abandon();
-    this.#end();
+    this.#remote.watchSilence();
   }
 
   #end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    clearTimeout(this.#silence);
-    if (this.#arriving !== undefined) closeIfOpen(this.#arriving.file);
+    if (this.#arriving?.file !== undefined) closeSync(this.#arriving.file);
     this.#arriving = undefined;
-    this.#greeted?.(undefined);
-    for (const { resolve } of this.#waiting.splice(0)) resolve({ kind: 'broken' });
+    for (const { resolve } of this.#waiting.splice(0)) resolve('broken');
   }
 }
 
-function closeIfOpen(file: number): void {
-  if (file !== -1) closeSync(file);
+function writeAll(file: number, piece: Buffer): number {
+  let written = 0;
+  while (written < piece.length) written += writeSync(file, piece, written);
+  return written;
 }
 
-function asError(error: unknown): Error {
-  if (systemCodeOf(error) === undefined || !(error instanceof Error)) throw error;
-  return error;
+/** Undefined for what the system refused. */
+function systemCallOrNothing(call: () => number): number | undefined {
+  try {
+    return call();
+  } catch (error) {
+    if (systemCodeOf(error) === undefined) throw error;
+    return undefined;
+  }
 }

@@ -1,11 +1,13 @@
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { Opened } from '../helpers/opened.ts';
 import { programPath } from '../helpers/run-pgcellar.ts';
 import type { MadeWal } from './make-wal.ts';
 import { type BenchTable, type Contender, measureInTurn } from './measure.ts';
 import { ReplayRoom } from './wal-replay.ts';
 
+/** Half of a round trip. */
+const oneWayMs = 10;
 const oneCat = 'one ssh ... cat of all of them';
 
 /**
@@ -18,10 +20,11 @@ export async function benchQuickReplay(made: MadeWal, runs: number): Promise<Ben
     const room = await ReplayRoom.open(opened, made);
     const way = await room.way(await programPath(room.home, 'barman'));
     const helper = await programPath(room.home, 'pgcellar-wal-restore');
-    const from = dirname(made.segments[0] ?? '');
+    const from = await linksTo(room, made.segments); // the folder may hold more of them
     const count = made.segments.length;
-    const ours = (option: string): Contender =>
-      room.replay(`${helper} ${way.words} ${option} ${room.spool('spool')} 127.0.0.1 main %f %p`, way.path);
+    const farWay = await room.way(await programPath(room.home, 'barman'), oneWayMs);
+    const ours = (option: string, { words, path } = way): Contender =>
+      room.replay(`${helper} ${words} ${option} ${room.spool('spool')} 127.0.0.1 main %f %p`, path);
     const cp = 'cp from a local folder';
     const target =
       count < 10 ? ({ atMost: 1, timesThatOf: cp, plusMs: 1000 } as const) : ({ atMost: 1.11, timesThatOf: cp } as const);
@@ -30,6 +33,10 @@ export async function benchQuickReplay(made: MadeWal, runs: number): Promise<Ben
       [oneCat]: await catting(room, { login: way.login, path: way.path, segments: made.segments }),
       'pgcellar-wal-restore': { ...ours(''), target },
       'pgcellar-wal-restore -p 8': { ...ours('-p 8'), target },
+      'pgcellar-wal-restore, 20 ms away': {
+        ...ours('', farWay),
+        target: { atMost: 1.11, timesThatOf: 'pgcellar-wal-restore', plusMs: count < 10 ? 1000 : 0 },
+      },
     };
     const title = `Replay of ${String(count)} segments of pgbench over ssh`;
     const table = await measureInTurn({ title, opponent: cp, runs }, contenders);
@@ -41,6 +48,13 @@ export async function benchQuickReplay(made: MadeWal, runs: number): Promise<Ben
   } finally {
     await opened.close();
   }
+}
+
+async function linksTo(room: ReplayRoom, segments: readonly string[]): Promise<string> {
+  const folder = join(room.work, 'segments');
+  await mkdir(folder, { mode: 0o755 });
+  for (const segment of segments) await symlink(segment, join(folder, basename(segment)));
+  return folder;
 }
 
 interface Catting {

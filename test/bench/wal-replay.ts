@@ -12,6 +12,7 @@ import { startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
+import { openDelayedLink } from './delayed-link.ts';
 import { type MadeWal, walMajor } from './make-wal.ts';
 import { type BenchTable, type Contender, measureInTurn } from './measure.ts';
 
@@ -43,9 +44,9 @@ export class ReplayRoom {
     });
   }
 
-  /** A way to the backup host whose program is `barman`. */
-  async way(barman: string): Promise<Way> {
-    return await openWay(this.#opened, { home: this.home, barman });
+  /** A way to the backup host whose program is `barman`, over a link with a delay where one is given. */
+  async way(barman: string, delayMs = 0): Promise<Way> {
+    return await openWay(this.#opened, { home: this.home, barman, delayMs });
   }
 
   /** Word for a helper. */
@@ -135,17 +136,22 @@ async function archiveOf(opened: Opened, segments: readonly string[]): Promise<T
   return home;
 }
 
-async function openWay(opened: Opened, { home, barman }: { readonly home: TestHome; readonly barman: string }): Promise<Way> {
+async function openWay(
+  opened: Opened,
+  { home, barman, delayMs }: { readonly home: TestHome; readonly barman: string; readonly delayMs: number },
+): Promise<Way> {
   const sshd = await opened.add(
     startSshd({ client: 'server', programs: { barman }, env: { BARMAN_CONFIG_FILE: home.configFile } }),
   );
   const folder = (await opened.add(createTemporaryFolder('ws', { owner: 'server' }))).path;
-  const options = `-i ${sshd.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${sshd.knownHostsFile} -o BatchMode=yes`;
+  const key = `HostKeyAlias=[127.0.0.1]:${String(sshd.port)}`;
+  const options = `-i ${sshd.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${sshd.knownHostsFile} -o ${key} -o BatchMode=yes`;
   await writeFile(join(folder, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F none ${options} "$@"\n`);
   await chmod(join(folder, 'ssh'), 0o755);
+  const port = delayMs === 0 ? sshd.port : (await opened.add(openDelayedLink(sshd.port, delayMs))).port;
   return {
-    words: `-U ${sshd.user} --port ${String(sshd.port)}`,
+    words: `-U ${sshd.user} --port ${String(port)}`,
     path: `${folder}:/usr/local/bin:/usr/bin:/bin`,
-    login: `ssh -p ${String(sshd.port)} ${sshd.user}@127.0.0.1`,
+    login: `ssh -p ${String(port)} ${sshd.user}@127.0.0.1`,
   };
 }

@@ -84,6 +84,11 @@ test('each program speaks under the names of both packages', async () => {
   }
 });
 
+test('no script asks for the Node of the operator', async () => {
+  const { stdout } = await run(['grep', '-rnE', '(exec|setsid -f) node ', join(tree, 'usr/lib/pgcellar/bin')]);
+  expect(stdout).toBe('');
+});
+
 test('every npm package that the program loads is there', async () => {
   const load = ['pg', 'node-ssh', 'cron', 'tar-stream'].map((name) => `require(${JSON.stringify(name)});`).join(' ');
   const from = `process.chdir(${JSON.stringify(join(tree, 'usr/lib/pgcellar'))}); const { createRequire } = require('node:module');`;

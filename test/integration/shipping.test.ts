@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { namesIn } from '../helpers/archived-wals.ts';
@@ -185,6 +185,7 @@ describe('a WAL file that changes while it is sent', () => {
     await writeFile(join(slow, 'ssh'), script, { mode: 0o755 });
     const result = await runProgram(argv, { env: { ...env, PATH: `${slow}:${env['PATH'] ?? ''}` }, cwd, timeoutMs: 60_000 });
     expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`${path} changed its length`) as string });
+    await rm(join(site.data, 'postmaster.pid')); // whoever holds the connection then ends
     await waitFor('the backup host has ended', async () => (await site.home.processes()).length === 0);
     expect(await readdir(site.home.server('main', 'incoming'))).toEqual([]);
     await writeFile(path, aSegment(1));
@@ -272,6 +273,7 @@ describe('restore_command', () => {
     const spool = await site.home.makeFolder('spool');
     const words = ['-p', '3', '--spool-dir', spool, '127.0.0.1', 'main'];
     expect((await site.run([restore, ...words, nameOfSegment(1), 'pg_wal/RECOVERYXLOG'])).exitCode).toBe(0);
+    await rm(join(site.data, 'postmaster.pid'));
     await waitFor('the fetching ahead has ended', async () => (await site.home.processes()).length === 0);
     expect(await readdir(spool)).toEqual([]);
     const second = await site.run([restore, ...words, nameOfSegment(2), 'pg_wal/RECOVERYXLOG']);

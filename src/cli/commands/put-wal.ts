@@ -9,7 +9,14 @@ export const putWalCommand: CommandDeclaration = {
   isForPostgres: true,
   whenInactive: 'error',
   whenDisabled: 'error',
-  options: [{ name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be taken' }],
+  options: [
+    { name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be taken' },
+    {
+      name: 'session',
+      kind: 'flag',
+      summary: 'take one tar stream after another, each announced by its length, and acknowledge each (not in Barman)',
+    },
+  ],
   examples: ['put-wal main < wal.tar'],
   async run({ application, servers: [server], options }) {
     if (server === undefined) return;
@@ -18,9 +25,16 @@ export const putWalCommand: CommandDeclaration = {
       context.messages.info(`Ready to accept WAL files for the server ${server.config.name}`);
       return;
     }
-    const { acceptWals } = await import('../../archive/accept-wals.ts');
     const { programPath: path, environment } = server;
     const readCluster = async () => await clusterOf(server);
+    if (options.flag('session')) {
+      const { acceptInTurn } = await import('../../archive/accept-in-turn.ts');
+      const answer = (line: string): void => application.printRaw(`${line}\n`);
+      const inTurn = { input: application.stdin(), answer };
+      await acceptInTurn(server.layout, inTurn, { ...context, readCluster }, { path, environment });
+      return;
+    }
+    const { acceptWals } = await import('../../archive/accept-wals.ts');
     await acceptWals(server.layout, application.stdin(), { ...context, readCluster }, { path, environment });
   },
 };

@@ -1,3 +1,6 @@
+import { resolve } from 'node:path';
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import type { Environment } from '../../shared/environment.ts';
 import { linesOf, type Text } from '../../shared/messages.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { shownLine } from '../../shared/shown-text.ts';
@@ -9,6 +12,7 @@ import {
   parseHelperArguments,
 } from '../../shipping/helper-arguments.ts';
 import type { RemoteHost } from '../../shipping/remote-host.ts';
+import { openSpool, type Spool, spoolAt } from '../../shipping/spool.ts';
 import { recoveryMustStop } from '../../wal/restore-status.ts';
 import type { Invoked } from '../invoked.ts';
 import { standardError, standardOutput } from '../standard-stream.ts';
@@ -54,6 +58,25 @@ export function remoteHostOf({ positionals: [host = ''], options }: HelperArgume
     configPath: options.get('config'),
     program: options.get('program') ?? 'barman',
   };
+}
+
+/** Set by the shell scripts for the process that answers them: the folder of its spool. */
+export const attendVariable = 'PGCELLAR_ATTEND';
+
+/** Without what is meant for this process alone. */
+export function environmentOfPrograms(): Environment {
+  return { ...process.env, [attendVariable]: undefined };
+}
+
+/** Where an attendant works; undefined when somebody else has the folder. Whoever wants to unmount the data folder need not wait for it. */
+export async function placeOfAttendant(
+  folder: string,
+): Promise<{ readonly spool: Spool; readonly dataFolder: string; readonly clock: Clock } | undefined> {
+  const spool = spoolAt(resolve(folder));
+  if (!(await openSpool(spool, process.getuid?.()))) return undefined;
+  const dataFolder = process.cwd();
+  process.chdir('/');
+  return { spool, dataFolder, clock: systemClock };
 }
 
 /** Writes a line to standard error and gives the exit code. */

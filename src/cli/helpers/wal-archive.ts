@@ -1,11 +1,20 @@
 import type { CompressionLevel } from '../../compression/codec.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
-import type { HelperArguments, HelperDeclaration } from '../../shipping/helper-arguments.ts';
+import { attendArchiving } from '../../shipping/attend-archiving.ts';
+import { type HelperArguments, type HelperDeclaration, parseHelperArguments } from '../../shipping/helper-arguments.ts';
 import { type SendOptions, type SendOutcome, sendWal, testConnection } from '../../shipping/send-wal.ts';
 import { cacheProblem, defaultCacheFolder, noteSentAhead, readyAfter, wasSentAhead } from '../../shipping/sent-ahead.ts';
 import type { Invoked } from '../invoked.ts';
 import { standardOutput } from '../standard-stream.ts';
-import { commonOptions, remoteHostOf, runHelper, tell } from './helper-program.ts';
+import {
+  attendVariable,
+  commonOptions,
+  environmentOfPrograms,
+  placeOfAttendant,
+  remoteHostOf,
+  runHelper,
+  tell,
+} from './helper-program.ts';
 
 const compressions = ['gzip', 'bzip2', 'xz', 'snappy', 'zstd', 'lz4'] as const;
 
@@ -42,6 +51,8 @@ export const walArchive: HelperDeclaration = {
 
 /** `archive_command` (docs/reference/cli.md section 13): gives the exit code, 0 only when the backup host has the file. */
 export async function runWalArchive(invoked: Invoked): Promise<number> {
+  const attended = process.env[attendVariable];
+  if (attended !== undefined) return await attendTo(invoked, attended);
   return await runHelper(invoked, walArchive, async (parsed) => {
     const options = sendOptions(parsed);
     if (parsed.options.has('test')) {
@@ -51,6 +62,15 @@ export async function runWalArchive(invoked: Invoked): Promise<number> {
     }
     return await archive(options, { parsed, programName: invoked.programName });
   });
+}
+
+/** The process in the background that the shell script asks: it has left the script behind, and says nothing. */
+async function attendTo({ argv }: Invoked, folder: string): Promise<number> {
+  const options = sendOptions(parseHelperArguments(argv, walArchive, 'pgcellar-wal-archive'));
+  const place = await placeOfAttendant(folder);
+  if (place === undefined) return 1;
+  await attendArchiving({ ...place, send: options });
+  return 0;
 }
 
 interface Asked {
@@ -100,7 +120,7 @@ function sendOptions(parsed: HelperArguments): SendOptions {
   const asked = [...options.keys()].findLast((name) => compressions.some((word) => word === name));
   const compression = asked === undefined ? undefined : { name: asked, level: levelOf(options.get('compression-level')) };
   const digest = options.has('md5') ? 'md5' : 'sha256';
-  return { remote: remoteHostOf(parsed), serverName, walPath, digest, compression, environment: process.env };
+  return { remote: remoteHostOf(parsed), serverName, walPath, digest, compression, environment: environmentOfPrograms() };
 }
 
 function levelOf(text: string | undefined): CompressionLevel {

@@ -5,12 +5,19 @@ import { attend } from '../../shipping/attend.ts';
 import { type FetchOptions, testRetrieval } from '../../shipping/fetch-wal.ts';
 import { type HelperArguments, type HelperDeclaration, parseHelperArguments } from '../../shipping/helper-arguments.ts';
 import { type RestoreOutcome, restoreWal } from '../../shipping/restore-wal.ts';
-import { defaultSpoolParent, openSpool, spoolFor } from '../../shipping/spool.ts';
 import { readClusterSystemId } from '../../shipping/wal-page.ts';
 import { recoveryMustStop } from '../../wal/restore-status.ts';
 import type { Invoked } from '../invoked.ts';
 import { standardError, standardOutput } from '../standard-stream.ts';
-import { commonOptions, remoteHostOf, runHelper, tell } from './helper-program.ts';
+import {
+  attendVariable,
+  commonOptions,
+  environmentOfPrograms,
+  placeOfAttendant,
+  remoteHostOf,
+  runHelper,
+  tell,
+} from './helper-program.ts';
 
 export const walRestore: HelperDeclaration = {
   summary: 'Fetch a WAL file from the backup host; to be used as restore_command',
@@ -54,8 +61,6 @@ export const walRestore: HelperDeclaration = {
   ],
 };
 
-/** Set by the shell script for the process that answers it. */
-const attendVariable = 'PGCELLAR_ATTEND';
 const usualRetrySeconds = 10;
 const strictRetrySeconds = 120;
 /** Exit code for a destination that cannot be written: Barman's helper does not sleep then. */
@@ -63,7 +68,8 @@ const badDestination = 3;
 
 /** `restore_command` (docs/reference/cli.md section 14): gives the exit code, 0 only when the file is in place whole. */
 export async function runWalRestore(invoked: Invoked): Promise<number> {
-  if (process.env[attendVariable] !== undefined) return await attendTo(invoked);
+  const attended = process.env[attendVariable];
+  if (attended !== undefined) return await attendTo(invoked, attended);
   return await runHelper(invoked, walRestore, async (parsed) => {
     const form = formOf(parsed);
     if (parsed.options.has('test')) return await test(parsed);
@@ -108,19 +114,11 @@ async function restoreOrFail(parsed: HelperArguments): Promise<RestoreOutcome> {
 }
 
 /** The process in the background that the shell script asks: it has left the script behind, and says nothing. */
-async function attendTo({ argv }: Invoked): Promise<number> {
+async function attendTo({ argv }: Invoked, folder: string): Promise<number> {
   const parsed = parseHelperArguments(argv, walRestore, 'pgcellar-wal-restore');
-  const dataFolder = process.cwd();
-  const spool = await spoolFor({
-    parent: parsed.options.get('spool-dir') ?? defaultSpoolParent,
-    dataFolder: process.env['PWD'] ?? dataFolder,
-    remote: remoteHostOf(parsed),
-    serverName: parsed.positionals[1] ?? '',
-  });
-  if (spool === undefined || !(await openSpool(spool, process.getuid?.()))) return 1;
-  const systemid = await readClusterSystemId(dataFolder);
-  process.chdir('/'); // whoever wants to unmount the data folder need not wait for us
-  await attend({ spool, fetch: fetchOptions(parsed), systemid, dataFolder, clock: systemClock });
+  const place = await placeOfAttendant(folder);
+  if (place === undefined) return 1;
+  await attend({ ...place, fetch: fetchOptions(parsed), systemid: await readClusterSystemId(place.dataFolder) });
   return 0;
 }
 
@@ -131,7 +129,7 @@ function fetchOptions(parsed: HelperArguments): FetchOptions {
     allowsPartial: parsed.options.has('partial'),
     form: formOf(parsed),
     isStrict: parsed.options.has('strict'),
-    environment: { ...process.env, [attendVariable]: undefined },
+    environment: environmentOfPrograms(),
   };
 }
 
