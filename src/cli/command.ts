@@ -39,8 +39,8 @@ interface ArgumentDeclaration {
   readonly isRepeatable?: boolean;
 }
 
-/** One verb: a table row that help, parser and reference are made from. */
-export interface CommandDeclaration {
+/** One verb: a table row that help, parser and reference are made from. Written with {@link declareCommand}. */
+export interface CommandDeclaration<out Name extends string = string> {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly summary: string;
@@ -54,7 +54,7 @@ export interface CommandDeclaration {
   readonly whenDisabled?: ServerStateRule;
   readonly whenPassive?: ServerStateRule;
   /** Flag with which it prints nothing but its own last words, whatever there is to warn about. */
-  readonly silencedBy?: string;
+  readonly silencedBy?: string | undefined;
   /** PostgreSQL calls it, for each segment: its standard error goes into the log there. */
   readonly isForPostgres?: boolean;
   /** Runs although servers get into each other's way; the others only tell that. */
@@ -64,13 +64,34 @@ export interface CommandDeclaration {
   /** Is told of SIGHUP by `application.onHangup`, which then ends nothing. */
   readonly listensToHangup?: boolean;
   /** Work that may have to come before the configuration is read, such as writing one. */
-  readonly beforeConfiguration?: (early: EarlyInvocation) => Promise<void>;
+  readonly beforeConfiguration?: (early: EarlyInvocation<Name>) => Promise<void>;
   /** The whole work of a verb that needs no configuration; it then has no `run`. */
-  readonly runEarly?: (early: EarlyInvocation) => Promise<void>;
+  readonly runEarly?: (early: EarlyInvocation<Name>) => Promise<void>;
   /** Refuses options that say nothing together, before the servers are looked for. @throws OperatorError */
-  readonly judgeOptions?: (options: OptionValues) => void;
+  readonly judgeOptions?: (options: OptionValues<Name>) => void;
   /** Does the work; loads what it needs with `import()`, so that declaring costs nothing. */
-  readonly run?: ((invocation: Invocation) => Promise<void>) | undefined;
+  readonly run?: ((invocation: Invocation<Name>) => Promise<void>) | undefined;
+}
+
+/** Names that options are looked up by: one that only sets the value of another has none. */
+type NameOf<Declared extends OptionDeclaration> = Declared extends { readonly sharesWith: infer Other extends string }
+  ? Other
+  : Declared['name'];
+
+/** A declaration that knows the names of its options: to look up one that it does not declare is a type error. */
+type Declared<Options extends readonly OptionDeclaration[]> = Omit<
+  CommandDeclaration<NameOf<Options[number]>>,
+  'options' | 'silencedBy'
+> & {
+  readonly options?: Options;
+  readonly silencedBy?: NameOf<Options[number]>;
+};
+
+/** Declares a verb. */
+export function declareCommand<const Options extends readonly OptionDeclaration[] = []>(
+  command: Declared<Options>,
+): CommandDeclaration {
+  return command;
 }
 
 /** A verb whose declaration is loaded when it is asked for. */
@@ -81,8 +102,8 @@ export interface ListedCommand {
 }
 
 /** A parsed command line before the configuration is read. */
-interface EarlyInvocation {
-  readonly options: OptionValues;
+interface EarlyInvocation<in Name extends string = string> {
+  readonly options: OptionValues<Name>;
   /** As typed. */
   readonly positionals: readonly string[];
   readonly programName: string;
@@ -95,17 +116,17 @@ interface EarlyInvocation {
 }
 
 /** One parsed command line, ready to run. */
-export interface Invocation {
+export interface Invocation<in Name extends string = string> {
   readonly application: Application;
   /** Servers to work on, sorted; unknown ones are told and left out, those in a special state treated by the command's rules. */
   readonly servers: readonly Server[];
   /** Positional arguments after the servers, as typed. */
   readonly positionals: readonly string[];
-  readonly options: OptionValues;
+  readonly options: OptionValues<Name>;
 }
 
-/** Values of the options that were given, by long name. */
-export class OptionValues {
+/** Values of the options that were given, by long name: one of those that the command declares. */
+export class OptionValues<in Name extends string = string> {
   readonly #values: ReadonlyMap<string, unknown>;
 
   constructor(values: ReadonlyMap<string, unknown>) {
@@ -113,32 +134,32 @@ export class OptionValues {
   }
 
   /** Whether a flag was given; a pair with `--no-…` shares one place, so false is its opposite. */
-  flag(name: string): boolean {
+  flag(name: Name): boolean {
     return this.#values.get(name) === true;
   }
 
   /** The flag's value when it or its opposite was given. */
-  flagIfGiven(name: string): boolean | undefined {
+  flagIfGiven(name: Name): boolean | undefined {
     const value = this.#values.get(name);
     return typeof value === 'boolean' ? value : undefined;
   }
 
-  text(name: string): string | undefined {
+  text(name: Name): string | undefined {
     const value = this.#values.get(name);
     return typeof value === 'string' ? value : undefined;
   }
 
-  number(name: string): number | undefined {
+  number(name: Name): number | undefined {
     const value = this.#values.get(name);
     return typeof value === 'number' ? value : undefined;
   }
 
-  texts(name: string): readonly string[] {
+  texts(name: Name): readonly string[] {
     const value = this.#values.get(name);
     return Array.isArray(value) ? value.map(String) : [];
   }
 
-  has(name: string): boolean {
+  has(name: Name): boolean {
     return this.#values.has(name);
   }
 }

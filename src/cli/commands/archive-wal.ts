@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const archiveWalCommand: CommandDeclaration = {
+export const archiveWalCommand = declareCommand({
   name: 'archive-wal',
   summary: 'Archive the WAL files that have arrived for a server',
   servers: 'one',
@@ -13,4 +13,4 @@ export const archiveWalCommand: CommandDeclaration = {
     const { archiveWal } = await import('../../operations/wal/archive-wal.ts');
     await archiveWal(server, { isQuiet: false }, application.context);
   },
-};
+});

@@ -1,9 +1,9 @@
 import { reservedBackupWords } from '../../catalog/backups/find-backup.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration, OptionValues } from '../command.ts';
+import { declareCommand, type OptionValues } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
 
-export const backupCommand: CommandDeclaration = {
+export const backupCommand = declareCommand({
   name: 'backup',
   summary: 'Take a base backup of servers',
   servers: 'many',
@@ -92,10 +92,12 @@ export const backupCommand: CommandDeclaration = {
       application.writer.print({ lines: [], json: recordJson(backup, 'backup') });
     });
   },
-};
+});
 
-function refuseUnavailable(options: OptionValues): void {
-  for (const name of ['cloud-staging-directory', 'cloud-staging-max-size']) {
+const notBuilt = ['cloud-staging-directory', 'cloud-staging-max-size'] as const;
+
+function refuseUnavailable(options: OptionValues<(typeof notBuilt)[number]>): void {
+  for (const name of notBuilt) {
     if (options.has(name))
       throw new OperatorError('not-available-yet', `backup --${name} is not available yet in pgcellar 0.1.0`);
   }

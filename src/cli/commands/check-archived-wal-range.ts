@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const checkArchivedWalRangeCommand: CommandDeclaration = {
+export const checkArchivedWalRangeCommand = declareCommand({
   name: 'check-archived-wal-range',
   summary: 'List the WAL segments of a range that are not in the archive',
   servers: 'one',
@@ -30,4 +30,4 @@ export const checkArchivedWalRangeCommand: CommandDeclaration = {
       );
     }
   },
-};
+});

@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const checkBackupCommand: CommandDeclaration = {
+export const checkBackupCommand = declareCommand({
   name: 'check-backup',
   summary: 'Look whether all WAL of a backup is archived, and mark it DONE or FAILED',
   servers: 'one',
@@ -18,4 +18,4 @@ export const checkBackupCommand: CommandDeclaration = {
     const text = `Backup ${backup.id} of server ${server.config.name} is still waiting for WAL files to be archived`;
     application.context.messages.error(text, { logged: false });
   },
-};
+});

@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const checkWalArchiveCommand: CommandDeclaration = {
+export const checkWalArchiveCommand = declareCommand({
   name: 'check-wal-archive',
   summary: 'Tell whether a new cluster may archive its WAL here',
   servers: 'one',
@@ -16,4 +16,4 @@ export const checkWalArchiveCommand: CommandDeclaration = {
     application.writer.print({ lines, json: { [name]: reason === undefined ? passed : {} } });
     if (reason !== undefined) application.context.messages.error(`WAL archive check failed for server ${name}: ${reason}`);
   },
-};
+});

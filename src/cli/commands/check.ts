@@ -1,13 +1,13 @@
 import type { Application } from '../../assemble.ts';
 import type { Server } from '../../config/server.ts';
 import type { CheckReport } from '../../operations/reports/server-reports.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 
 /** A server that hangs holds up nobody but itself until this many hang. */
 const checkedAtOnce = 16;
 
-export const checkCommand: CommandDeclaration = {
+export const checkCommand = declareCommand({
   name: 'check',
   summary: 'Test whether servers are ready for backups and have them',
   servers: 'many',
@@ -36,7 +36,7 @@ export const checkCommand: CommandDeclaration = {
     }
     if (reports.some(({ isActive, results }) => isActive && results.some(({ isOk }) => !isOk))) application.failWith(1);
   },
-};
+});
 
 /** For who sits in front: a script reads a pipe, and the name `barman` stands for Barman's words. */
 function tellsRemedies({ voice, isInteractive }: Application): boolean {

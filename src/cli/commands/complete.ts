@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { parseGlobalOptions } from '../parse-global-options.ts';
 
-export const completeCommand: CommandDeclaration = {
+export const completeCommand = declareCommand({
   name: 'complete',
   summary: 'Print what the last of some words may become, for the scripts of completion',
   servers: 'none',
@@ -17,7 +17,7 @@ export const completeCommand: CommandDeclaration = {
     const candidates = await completeWords(words, live, commands);
     print(candidates.map(({ word, summary }) => `${word}\t${summary}\n`).join(''));
   },
-};
+});
 
 /** The file of `-c` among the words, as far as they can be read. */
 function configIn(words: readonly string[], programName: string): string | undefined {

@@ -1,7 +1,7 @@
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const completionCommand: CommandDeclaration = {
+export const completionCommand = declareCommand({
   name: 'completion',
   summary: 'Print the script that lets bash, zsh or fish complete verbs, options, servers and backups',
   servers: 'none',
@@ -15,4 +15,4 @@ export const completionCommand: CommandDeclaration = {
     }
     print(completionScript(shell, programName));
   },
-};
+});

@@ -1,7 +1,7 @@
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const configSwitchCommand: CommandDeclaration = {
+export const configSwitchCommand = declareCommand({
   name: 'config-switch',
   summary: 'Lay a model over the configuration of a server, or take it off again',
   servers: 'one',
@@ -22,4 +22,4 @@ export const configSwitchCommand: CommandDeclaration = {
     };
     await switchModel(server, isReset ? undefined : modelName, { models: configuration.models, reload, self }, context);
   },
-};
+});

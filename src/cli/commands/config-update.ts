@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
 
-export const configUpdateCommand: CommandDeclaration = {
+export const configUpdateCommand = declareCommand({
   name: 'config-update',
   summary: 'Change options in the configuration files',
   servers: 'none',
@@ -25,4 +25,4 @@ export const configUpdateCommand: CommandDeclaration = {
       await restartReceiver(server, self, context);
     });
   },
-};
+});

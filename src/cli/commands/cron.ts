@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
 
-export const cronCommand: CommandDeclaration = {
+export const cronCommand = declareCommand({
   name: 'cron',
   summary: 'Do the periodic work of all servers; meant to run every minute',
   servers: 'none',
@@ -24,4 +24,4 @@ export const cronCommand: CommandDeclaration = {
     const { barman_lock_directory: lockFolder, lock_directory_cleanup: cleansLocks } = configuration.global;
     await runCron({ servers, lockFolder, cleansLocks, self, keepsDescriptors: options.flag('keep-descriptors') }, context);
   },
-};
+});

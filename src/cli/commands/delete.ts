@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const deleteCommand: CommandDeclaration = {
+export const deleteCommand = declareCommand({
   name: 'delete',
   summary: 'Delete a backup, and the WAL that only it needs',
   servers: 'one',
@@ -14,4 +14,4 @@ export const deleteCommand: CommandDeclaration = {
     const { backup } = await findBackupOrFail(server, wanted);
     await deleteBackup(server, backup, application.context);
   },
-};
+});

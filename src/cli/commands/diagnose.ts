@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const diagnoseCommand: CommandDeclaration = {
+export const diagnoseCommand = declareCommand({
   name: 'diagnose',
   summary: 'Print everything that helps to find out what is wrong, as JSON, without passwords',
   servers: 'none',
@@ -19,4 +19,4 @@ export const diagnoseCommand: CommandDeclaration = {
     const text = renderDiagnosis(diagnosis, { showsSources: options.flag('show-config-source'), voice: application.voice });
     context.messages.info(text.split('\n'), { logged: false });
   },
-};
+});

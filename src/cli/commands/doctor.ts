@@ -1,9 +1,9 @@
 import type { CheckReport } from '../../operations/reports/server-reports.ts';
 import type { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { readAnswers } from '../read-answers.ts';
 
-export const doctorCommand: CommandDeclaration = {
+export const doctorCommand = declareCommand({
   name: 'doctor',
   summary: 'Walk through the failed checks of a server and mend them, step by step',
   servers: 'one',
@@ -47,4 +47,4 @@ export const doctorCommand: CommandDeclaration = {
     application.writer.print(renderDoctorSummary(report, typed));
     if (report.results.some(({ isOk }) => !isOk)) application.failWith(1);
   },
-};
+});

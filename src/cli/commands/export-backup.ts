@@ -1,9 +1,9 @@
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
 const compressions = ['gzip', 'bzip2', 'xz'] as const;
 
-export const exportBackupCommand: CommandDeclaration = {
+export const exportBackupCommand = declareCommand({
   name: 'export-backup',
   summary: 'Pack a backup with the WAL that it needs into one file, for import-backup on another host',
   servers: 'one',
@@ -32,7 +32,7 @@ export const exportBackupCommand: CommandDeclaration = {
     const level = options.number('compression-level');
     await exportBackup(server, backup, { wanted, outputFolder, compression, level }, application.context);
   },
-};
+});
 
 function wholeNumber(text: string): number {
   if (/^[+-]?\d+$/.test(text)) return Number(text);

@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const generateManifestCommand: CommandDeclaration = {
+export const generateManifestCommand = declareCommand({
   name: 'generate-manifest',
   summary: 'Write a backup_manifest for an rsync backup',
   servers: 'one',
@@ -19,4 +19,4 @@ export const generateManifestCommand: CommandDeclaration = {
       `Backup manifest for backup '${wanted}' successfully generated for server ['${server.config.name}']`,
     );
   },
-};
+});

@@ -1,9 +1,9 @@
 import type { WalForm } from '../../archive/serve-wal.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import type { WalName } from '../../wal/wal-name.ts';
-import type { CommandDeclaration, Invocation, OptionValues } from '../command.ts';
+import { declareCommand, type Invocation, type OptionValues } from '../command.ts';
 
-export const getWalCommand: CommandDeclaration = {
+export const getWalCommand = declareCommand({
   name: 'get-wal',
   summary: 'Send a WAL file of a server to standard output or into a folder',
   servers: 'one',
@@ -50,9 +50,14 @@ export const getWalCommand: CommandDeclaration = {
     }
     for (const found of await peekWals(server.layout, name, count)) context.messages.info(found, { logged: false });
   },
-};
+});
 
-async function send({ application, servers: [server], options }: Invocation, name: WalName): Promise<void> {
+type Form = 'gzip' | 'bzip2' | 'keep-compression';
+
+async function send(
+  { application, servers: [server], options }: Invocation<Form | 'partial' | 'output-directory'>,
+  name: WalName,
+): Promise<void> {
   if (server === undefined) return;
   const { serveWal, toldAsUnreadable } = await import('../../archive/serve-wal.ts');
   const form = formOf(options);
@@ -84,7 +89,7 @@ function tellLostOutput(error: unknown): never {
   throw new OperatorError('file-unwritable', `cannot write the WAL file to standard output: ${reason}`, { cause: error });
 }
 
-function formOf(options: OptionValues): WalForm {
+function formOf(options: OptionValues<Form>): WalForm {
   const compression = options.flag('gzip') ? 'gzip' : options.flag('bzip2') ? 'bzip2' : undefined;
   if (!options.flag('keep-compression')) return compression ?? 'plain';
   if (compression === undefined) return 'stored';

@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const importBackupCommand: CommandDeclaration = {
+export const importBackupCommand = declareCommand({
   name: 'import-backup',
   summary: 'Take a backup that export-backup packed into the catalog of a server',
   servers: 'one',
@@ -14,4 +14,4 @@ export const importBackupCommand: CommandDeclaration = {
     const { importBackup } = await import('../../operations/exchange/import-backup.ts');
     await importBackup(server, tarball, application.context);
   },
-};
+});

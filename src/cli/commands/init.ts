@@ -3,9 +3,9 @@ import type { CheckReport } from '../../operations/reports/server-reports.ts';
 import type { LocalServer } from '../../postgres/local-servers.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { quoteWords } from '../../shared/shell-words.ts';
-import type { CommandDeclaration, OptionValues } from '../command.ts';
+import { declareCommand, type OptionValues } from '../command.ts';
 
-export const initCommand: CommandDeclaration = {
+export const initCommand = declareCommand({
   name: 'init',
   summary: 'Write the file of a new server, test its connection, and tell what is missing on the PostgreSQL side',
   servers: 'none',
@@ -114,7 +114,7 @@ export const initCommand: CommandDeclaration = {
     }
     await proveServer(application, name);
   },
-};
+});
 
 const whyWal = {
   streaming:
@@ -172,7 +172,7 @@ async function proveServer(application: Application, name: string): Promise<void
  * The only server on a socket of this host, when the command names no connection.
  * @throws OperatorError `options-contradict` when there is none, or several
  */
-async function localServer(options: OptionValues): Promise<LocalServer | undefined> {
+async function localServer(options: OptionValues<'conninfo'>): Promise<LocalServer | undefined> {
   if (options.has('conninfo')) return undefined;
   const { findLocalServers } = await import('../../postgres/local-servers.ts');
   const found = await findLocalServers();
@@ -188,7 +188,7 @@ async function localServer(options: OptionValues): Promise<LocalServer | undefin
 }
 
 /** Root may become the user that a local server runs as, who is a superuser by peer authentication. */
-async function superuserWay(options: OptionValues, local: LocalServer | undefined) {
+async function superuserWay(options: OptionValues<'superuser' | 'conninfo'>, local: LocalServer | undefined) {
   const conninfo = options.text('superuser');
   if (conninfo !== undefined) return { kind: 'conninfo', conninfo } as const;
   if (process.getuid?.() !== 0) return undefined;
@@ -212,7 +212,7 @@ function foundServer({ folder, port }: LocalServer, user: string) {
   return { conninfo: `${place} dbname=postgres`, streamingConninfo: place };
 }
 
-function askedFor(name: string, options: OptionValues, found: ReturnType<typeof foundServer> | undefined) {
+function askedFor(name: string, options: OptionValues<'conninfo' | 'streaming-conninfo' | 'slot-name'>, found: ReturnType<typeof foundServer> | undefined) {
   return {
     name,
     conninfo: options.text('conninfo') ?? found?.conninfo ?? '',

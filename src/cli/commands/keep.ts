@@ -1,8 +1,8 @@
 import type { KeepTarget } from '../../catalog/backups/annotations.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration, OptionValues } from '../command.ts';
+import { declareCommand, type OptionValues } from '../command.ts';
 
-export const keepCommand: CommandDeclaration = {
+export const keepCommand = declareCommand({
   name: 'keep',
   summary: 'Keep a backup from retention and deletion, or let it go again',
   servers: 'one',
@@ -36,10 +36,10 @@ export const keepCommand: CommandDeclaration = {
       json: { [name]: { keep_status: { description: 'Keep', message } } },
     });
   },
-};
+});
 
 /** Undefined releases; `--status` wins over both, and `--release` over a target. */
-function targetOf(options: OptionValues): KeepTarget | undefined {
+function targetOf(options: OptionValues<'target' | 'status' | 'release'>): KeepTarget | undefined {
   const target = options.text('target');
   if (options.flag('status') || options.flag('release')) return undefined;
   if (target === 'full' || target === 'standalone') return target;

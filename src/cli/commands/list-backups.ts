@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
 
-export const listBackupsCommand: CommandDeclaration = {
+export const listBackupsCommand = declareCommand({
   name: 'list-backups',
   aliases: ['list-backup'],
   summary: 'List the backups of servers, newest first',
@@ -16,4 +16,4 @@ export const listBackupsCommand: CommandDeclaration = {
       application.writer.print(renderBackupList([list], { minimal: options.flag('minimal') }));
     });
   },
-};
+});

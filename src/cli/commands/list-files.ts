@@ -1,8 +1,8 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
 const targets = ['standalone', 'data', 'wal', 'full'] as const;
 
-export const listFilesCommand: CommandDeclaration = {
+export const listFilesCommand = declareCommand({
   name: 'list-files',
   summary: 'List the files of a backup',
   servers: 'one',
@@ -20,4 +20,4 @@ export const listFilesCommand: CommandDeclaration = {
     const paths = await listFiles(server, wanted, { target, listsEmptyFolders });
     for (const path of paths) application.context.messages.info(path, { logged: false });
   },
-};
+});

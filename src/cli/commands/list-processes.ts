@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const listProcessesCommand: CommandDeclaration = {
+export const listProcessesCommand = declareCommand({
   name: 'list-processes',
   aliases: ['list-process'],
   summary: 'List the work that runs for a server',
@@ -17,4 +17,4 @@ export const listProcessesCommand: CommandDeclaration = {
         : [`Active subprocesses for server ${name}:`, ...tasks.map((task) => `${String(task.pid)} ${task.name}`)];
     application.writer.print({ lines, json: { [name]: tasks.map((task) => ({ name: task.name, pid: task.pid })) } });
   },
-};
+});

@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const listServersCommand: CommandDeclaration = {
+export const listServersCommand = declareCommand({
   name: 'list-servers',
   aliases: ['list-server'],
   summary: 'List the configured servers',
@@ -13,4 +13,4 @@ export const listServersCommand: CommandDeclaration = {
     const items = listServers(application.servers.map(({ config }) => config));
     application.writer.print(renderServerList(items, { minimal: options.flag('minimal') }));
   },
-};
+});

@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const lockDirectoryCleanupCommand: CommandDeclaration = {
+export const lockDirectoryCleanupCommand = declareCommand({
   name: 'lock-directory-cleanup',
   summary: 'Remove lock files that nobody holds',
   servers: 'none',
@@ -9,4 +9,4 @@ export const lockDirectoryCleanupCommand: CommandDeclaration = {
     const { cleanLockFolder } = await import('../../maintenance/clean-lock-folder.ts');
     await cleanLockFolder(application.configuration.global.barman_lock_directory);
   },
-};
+});

@@ -1,8 +1,8 @@
 import type { KnownCluster } from '../../catalog/identity.ts';
 import type { Server } from '../../config/server.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const putWalCommand: CommandDeclaration = {
+export const putWalCommand = declareCommand({
   name: 'put-wal',
   summary: 'Take WAL files for a server from a tar stream on standard input',
   servers: 'one',
@@ -37,7 +37,7 @@ export const putWalCommand: CommandDeclaration = {
     const { acceptWals } = await import('../../archive/accept-wals.ts');
     await acceptWals(server.layout, application.stdin(), { ...context, readCluster }, { path, environment });
   },
-};
+});
 
 /** Mostly one small file says it; only before the first backup everything else has to be asked. */
 async function clusterOf(server: Server): Promise<KnownCluster | undefined> {

@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
 
-export const rebuildXlogdbCommand: CommandDeclaration = {
+export const rebuildXlogdbCommand = declareCommand({
   name: 'rebuild-xlogdb',
   summary: 'Write the WAL index of servers anew from their archives',
   servers: 'many',
@@ -14,4 +14,4 @@ export const rebuildXlogdbCommand: CommandDeclaration = {
       await rebuildIndex(server, application.context);
     });
   },
-};
+});

@@ -1,7 +1,7 @@
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const receiveWalCommand: CommandDeclaration = {
+export const receiveWalCommand = declareCommand({
   name: 'receive-wal',
   summary: 'Receive WAL of a server until told to stop, or manage its receiver and slot',
   servers: 'one',
@@ -55,4 +55,4 @@ export const receiveWalCommand: CommandDeclaration = {
     }
     await work.runReceiver(server, context);
   },
-};
+});

@@ -1,9 +1,9 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
 
 const targets = ['all', 'hot-standby', 'wal-streamer'] as const;
 
-export const replicationStatusCommand: CommandDeclaration = {
+export const replicationStatusCommand = declareCommand({
   name: 'replication-status',
   summary: 'Show who streams from servers',
   servers: 'many',
@@ -28,4 +28,4 @@ export const replicationStatusCommand: CommandDeclaration = {
       application.writer.print(renderReplicationStatus(report, { minimal: options.flag('minimal') }));
     });
   },
-};
+});

@@ -4,11 +4,11 @@ import { allowances } from '../../restore/guards/refusals.ts';
 import type { NamedStaging, NotBuiltOptions } from '../../restore/plan/restore-options.ts';
 import type { Messages } from '../../shared/messages.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration, OptionValues } from '../command.ts';
+import { declareCommand, type OptionValues } from '../command.ts';
 
 const actions = ['pause', 'shutdown', 'promote'] as const;
 
-export const restoreCommand: CommandDeclaration = {
+export const restoreCommand = declareCommand({
   name: 'restore',
   aliases: ['recover'],
   summary: 'Restore a backup into an empty folder, up to any point in time',
@@ -42,7 +42,7 @@ export const restoreCommand: CommandDeclaration = {
       name: 'target-action',
       kind: 'choice',
       choices: [...actions],
-      wrongChoiceAsBarman: (text) => `'${text}' is not a valid recovery target action`,
+      wrongChoiceAsBarman: (text: string) => `'${text}' is not a valid recovery target action`,
       summary: 'what the server does at the target',
     },
     { name: 'standby-mode', kind: 'flag', summary: 'make the restored server a standby' },
@@ -111,7 +111,7 @@ export const restoreCommand: CommandDeclaration = {
       name: 'combine-mode',
       kind: 'choice',
       choices: [...combineModes],
-      wrongChoiceAsBarman: (text) => `invalid parse_combine_mode value: '${text}'`,
+      wrongChoiceAsBarman: (text: string) => `invalid parse_combine_mode value: '${text}'`,
       summary: 'how unchanged files of incremental backups are taken over',
     },
     { name: 'dry-run', kind: 'flag', summary: 'say what would be done, and every reason against it; change nothing' },
@@ -214,7 +214,7 @@ export const restoreCommand: CommandDeclaration = {
         }),
       );
   },
-};
+});
 
 /** Barman ends with the first reason that it finds; what it has no words for is told in ours. */
 function toldRefusals(refusals: readonly OperatorError[], { voice, context: { log } }: Application): readonly OperatorError[] {
@@ -224,7 +224,9 @@ function toldRefusals(refusals: readonly OperatorError[], { voice, context: { lo
   return [first];
 }
 
-function notBuiltOf(options: OptionValues): NotBuiltOptions {
+type NotBuilt = 'snapshot-recovery-instance' | 'snapshot-recovery-zone' | 'gcp-zone' | 'azure-resource-group' | 'aws-region';
+
+function notBuiltOf(options: OptionValues<NotBuilt>): NotBuiltOptions {
   return {
     snapshotRecoveryInstance: options.text('snapshot-recovery-instance'),
     snapshotRecoveryZone: options.text('snapshot-recovery-zone'),
@@ -234,24 +236,26 @@ function notBuiltOf(options: OptionValues): NotBuiltOptions {
   };
 }
 
-function stagingLocationOf(options: OptionValues): 'local' | 'remote' | undefined {
+function stagingLocationOf(options: OptionValues<'staging-location' | 'remote-ssh-command'>): 'local' | 'remote' | undefined {
   const location = options.text('staging-location');
   if (location === 'remote' && !options.has('remote-ssh-command'))
     throw new OperatorError('options-contradict', '--staging-location remote needs --remote-ssh-command');
   return location === 'local' || location === 'remote' ? location : undefined;
 }
 
-function compressionOf(options: OptionValues): boolean | undefined {
+function compressionOf(options: OptionValues<'network-compression' | 'remote-ssh-command'>): boolean | undefined {
   const compresses = options.flagIfGiven('network-compression');
   if (compresses === true && !options.has('remote-ssh-command'))
     throw new OperatorError('options-contradict', '--network-compression needs --remote-ssh-command');
   return compresses;
 }
 
+type StagingPath = 'staging-path' | 'recovery-staging-path' | 'local-staging-path';
+
 /** Undefined when the command line names no folder: then the configuration does. */
-function stagingNamedIn(options: OptionValues, messages: Pick<Messages, 'warning'>): NamedStaging | undefined {
+function stagingNamedIn(options: OptionValues<StagingPath>, messages: Pick<Messages, 'warning'>): NamedStaging | undefined {
   const path = absolutePathOf(options, 'staging-path');
-  for (const older of ['recovery-staging-path', 'local-staging-path']) {
+  for (const older of ['recovery-staging-path', 'local-staging-path'] as const) {
     if (!options.has(older)) continue;
     messages.warning(`--${older} is the older name of --staging-path${path === undefined ? '' : ', which counts'}`, {
       asBarman: null,
@@ -266,7 +270,7 @@ function stagingNamedIn(options: OptionValues, messages: Pick<Messages, 'warning
     : { path, recoveryPath, localPath };
 }
 
-function timelineOf(options: OptionValues): number | 'current' | 'latest' | undefined {
+function timelineOf(options: OptionValues<'target-tli'>): number | 'current' | 'latest' | undefined {
   const word = options.text('target-tli');
   return word === 'current' || word === 'latest' ? word : options.number('target-tli');
 }
@@ -278,7 +282,7 @@ function timeline(text: string): string | number {
   throw new OperatorError('usage', `'${text}' is not a valid positive integer, 'current' or 'latest'`, { asBarman });
 }
 
-function absolutePathOf(options: OptionValues, name: string): string | undefined {
+function absolutePathOf(options: OptionValues<StagingPath>, name: StagingPath): string | undefined {
   const text = options.text(name);
   if (text === undefined || text.startsWith('/')) return text;
   throw new OperatorError('target-invalid', `--${name}: '${text}' is not an absolute path`, {

@@ -1,8 +1,8 @@
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
 
-export const retentionCommand: CommandDeclaration = {
+export const retentionCommand = declareCommand({
   name: 'retention',
   summary: 'Show which backups and which WAL stay and go under the retention policy, and why; deletes nothing',
   servers: 'many',
@@ -30,4 +30,4 @@ export const retentionCommand: CommandDeclaration = {
       application.writer.print(renderRetention(await explainRetention(server, trial, application.context)));
     });
   },
-};
+});

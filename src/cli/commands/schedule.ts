@@ -1,9 +1,9 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
 const maintenanceEverySeconds = 60;
 const backupsAtOnce = 2;
 
-export const scheduleCommand: CommandDeclaration = {
+export const scheduleCommand = declareCommand({
   name: 'schedule',
   summary: "Stay in the foreground, do cron's work each minute, and take each server's backups by its backup_schedule",
   servers: 'none',
@@ -46,4 +46,4 @@ export const scheduleCommand: CommandDeclaration = {
       context,
     );
   },
-};
+});

@@ -1,7 +1,7 @@
 import { systemCodeOf } from '../../shared/operator-error.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const sendWalsCommand: CommandDeclaration = {
+export const sendWalsCommand = declareCommand({
   name: 'send-wals',
   summary: 'Send the WAL files that a restore_command asks for through one connection (not in Barman)',
   servers: 'one',
@@ -23,7 +23,7 @@ export const sendWalsCommand: CommandDeclaration = {
     const { sendWals } = await import('../../archive/send-wals.ts');
     await sendWals(server, requireWalName(wanted), application.stdout).catch(expectLostReader);
   },
-};
+});
 
 /** A reader who goes away has all it wanted: recovery has ended, or goes on elsewhere. */
 function expectLostReader(error: unknown): void {

@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const showBackupCommand: CommandDeclaration = {
+export const showBackupCommand = declareCommand({
   name: 'show-backup',
   aliases: ['show-backups'],
   summary: 'Show one backup in detail',
@@ -13,4 +13,4 @@ export const showBackupCommand: CommandDeclaration = {
     const { renderBackupDetails } = await import('../../output/render-backup-details.ts');
     application.writer.print(renderBackupDetails(await showBackup(server, wanted, application.context)));
   },
-};
+});

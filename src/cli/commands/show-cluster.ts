@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 
-export const showClusterCommand: CommandDeclaration = {
+export const showClusterCommand = declareCommand({
   name: 'show-cluster',
   summary: 'Show the nodes of the clusters of servers, and which one is followed',
   servers: 'many',
@@ -18,4 +18,4 @@ export const showClusterCommand: CommandDeclaration = {
       (report) => application.writer.print(renderCluster(report)),
     );
   },
-};
+});

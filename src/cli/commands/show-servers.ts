@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 
-export const showServersCommand: CommandDeclaration = {
+export const showServersCommand = declareCommand({
   name: 'show-servers',
   aliases: ['show-server'],
   summary: 'Show every option and the live state of servers',
@@ -18,4 +18,4 @@ export const showServersCommand: CommandDeclaration = {
       (details) => application.writer.print(renderServerDetails(details)),
     );
   },
-};
+});

@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 
-export const statusCommand: CommandDeclaration = {
+export const statusCommand = declareCommand({
   name: 'status',
   summary: 'Show how servers and their backups stand',
   servers: 'many',
@@ -16,4 +16,4 @@ export const statusCommand: CommandDeclaration = {
       (status) => application.writer.print(renderServerStatus(status)),
     );
   },
-};
+});

@@ -1,7 +1,7 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
 
-export const switchWalCommand: CommandDeclaration = {
+export const switchWalCommand = declareCommand({
   name: 'switch-wal',
   aliases: ['switch-xlog'],
   summary: 'Close the current WAL segment of servers',
@@ -32,4 +32,4 @@ export const switchWalCommand: CommandDeclaration = {
       await switchServerWal(server, settings, application.context);
     });
   },
-};
+});

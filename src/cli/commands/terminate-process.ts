@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const terminateProcessCommand: CommandDeclaration = {
+export const terminateProcessCommand = declareCommand({
   name: 'terminate-process',
   summary: 'Stop work that runs for a server',
   servers: 'one',
@@ -11,4 +11,4 @@ export const terminateProcessCommand: CommandDeclaration = {
     const { stopTask } = await import('../../operations/server/running-tasks.ts');
     await stopTask(server, task, application.context);
   },
-};
+});

@@ -1,6 +1,6 @@
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const verifyBackupCommand: CommandDeclaration = {
+export const verifyBackupCommand = declareCommand({
   name: 'verify-backup',
   aliases: ['verify'],
   summary: 'Compare the files of a backup with its manifest',
@@ -17,4 +17,4 @@ export const verifyBackupCommand: CommandDeclaration = {
     const { backup } = await findBackupOrFail(server, asked);
     await verifyBackup(server, { backup, asked }, application.context);
   },
-};
+});
