@@ -12,7 +12,7 @@ const rooms = {
   postgres: ['wal', 'transport'],
   catalog: ['wal', 'storage', 'compression', 'encryption'],
   retention: ['catalog'],
-  config: ['retention', 'postgres', '(catalog)'],
+  config: ['retention', 'postgres', 'compression', '(catalog)'],
   hooks: ['config', '(catalog)', 'transport'],
 };
 const ground = Object.keys(rooms);
@@ -63,6 +63,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(catalog|storage)/' },
       to: { path: ['^src/catalog/(archive-layout|backups/backup-layout)\\.ts$', '^src/storage/'] },
+    },
+    {
+      name: 'config-knows-codecs-by-name',
+      comment: 'reading a configuration loads no codec',
+      severity: 'error',
+      from: { path: '^src/config/' },
+      to: { path: '^src/compression/', pathNot: '^src/compression/codec-names\\.ts$' },
     },
     {
       name: 'rooms-are-listed',

@@ -3,12 +3,12 @@ import { pipeline } from 'node:stream/promises';
 import {
   type Codec,
   type CodecSurroundings,
-  type CompressionName,
   type CustomCompression,
   contentOf,
   type DetectedCompression,
   type PackedContent,
 } from './codec.ts';
+import { type CodecName, olderNames } from './codec-names.ts';
 import { bzip2 } from './codecs/bzip2.ts';
 import { gzip } from './codecs/gzip.ts';
 import { lz4 } from './codecs/lz4.ts';
@@ -18,18 +18,19 @@ import { xz } from './codecs/xz.ts';
 import { zstd } from './codecs/zstd.ts';
 import { customCodec } from './custom-codec.ts';
 
-/** All but the custom one, which each server has its own of. */
-export const allCodecs: readonly Codec[] = [bzip2, gzip, lz4, pigz, snappy, xz, zstd];
+/** One codec for each name. */
+const codecs: Readonly<Record<CodecName, Codec>> = { bzip2, gzip, lz4, pigz, snappy, xz, zstd };
 
-const olderNames: Readonly<Record<string, CompressionName>> = { pygzip: 'gzip', pybzip2: 'bzip2' };
+/** All but the custom one, which each server has its own of. */
+export const allCodecs: readonly Codec[] = Object.values(codecs);
+
 const longestMagic = Math.max(...allCodecs.map(({ magic }) => magic.length));
-/** Of these first letters is what a custom magic is tested after, because names are tested in their order (docs/reference/catalog.md section 8.1). */
-const beforeCustom: readonly Codec[] = [bzip2];
+const beforeCustom = allCodecs.filter(({ isTestedBeforeCustom = false }) => isTestedBeforeCustom);
 
 /** The codec that writes what a configured `compression` asks for; undefined for a name that is none. */
 export function codecFor(name: string, custom?: CustomCompression): Codec | undefined {
   if (name === 'custom') return custom === undefined ? undefined : customCodec(custom);
-  const written = Object.hasOwn(olderNames, name) ? olderNames[name] : name;
+  const written = isOlderName(name) ? olderNames[name] : name;
   return allCodecs.find((codec) => codec.name === written);
 }
 
@@ -79,6 +80,10 @@ export async function decompress(
   const codec = compression === undefined ? undefined : codecFor(compression, surroundings.custom);
   if (codec === undefined) await pipeline(from.open(), to, { end: false });
   else await codec.decompress(from, to, surroundings);
+}
+
+function isOlderName(name: string): name is keyof typeof olderNames {
+  return Object.hasOwn(olderNames, name);
 }
 
 function startsWith(bytes: Buffer, magic: Buffer): boolean {

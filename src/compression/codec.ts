@@ -1,12 +1,10 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { OperatorError } from '../shared/operator-error.ts';
+import type { CodecName } from './codec-names.ts';
 
-/** What is found in a file: the older names and `pigz` cannot be told from `gzip` and `bzip2`. */
-export type DetectedCompression = 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'lz4' | 'snappy' | 'custom';
-
-/** Names that `compression` may have (docs/reference/catalog.md section 8.1); `pygzip` and `pybzip2` are the older ones of the short names. */
-export type CompressionName = DetectedCompression | 'pigz' | 'pygzip' | 'pybzip2';
+/** What is found in a file: the family of a codec, since `pigz` cannot be told from `gzip`. */
+export type DetectedCompression = CodecName | 'custom';
 
 export type CompressionLevel = 'low' | 'medium' | 'high' | number;
 
@@ -40,10 +38,16 @@ export interface PackedContent {
 
 /** One family of compressed files. */
 export interface Codec {
-  readonly name: CompressionName;
+  readonly name: DetectedCompression;
   /** What its files are recognised as, and the name that the WAL index gets. */
   readonly family: DetectedCompression;
   readonly magic: Buffer;
+  /** The program that does the work on this host, and the package that brings it; undefined for what is done in process. */
+  readonly program?: { readonly name: string; readonly package: string };
+  /** The program that unpacks its files in a pipe, of the same name on every host; undefined where there is none as a matter of course. */
+  readonly unpacker?: string;
+  /** Its magic is looked for before that of a custom compression: Barman tests names in their order (docs/reference/catalog.md section 8.1). */
+  readonly isTestedBeforeCustom?: true;
   readonly levels: {
     readonly least: number;
     readonly most: number;

@@ -1,10 +1,12 @@
-import { requireProgram } from '../transport/programs/find-program.ts';
+import { findProgram, programMissing } from '../transport/programs/find-program.ts';
 import { failureOf, lastLines } from '../transport/programs/program-result.ts';
 import { type Codec, type CodecSurroundings, damageIn, levelFor } from './codec.ts';
 import { filterFile } from './filter-file.ts';
 import { runFilter } from './run-filter.ts';
 
-interface ProgramCodecOptions extends Pick<Codec, 'name' | 'family' | 'levels'> {
+interface ProgramCodecOptions extends Pick<Codec, 'name' | 'family' | 'levels' | 'unpacker' | 'isTestedBeforeCustom'> {
+  /** Debian package that brings the program, where it has another name. */
+  readonly package?: string;
   readonly magic: string;
   readonly compressWords: (level: number) => readonly string[];
   /** For `medium`, where something suits WAL better than the level of that name. */
@@ -13,12 +15,16 @@ interface ProgramCodecOptions extends Pick<Codec, 'name' | 'family' | 'levels'> 
 }
 
 /** A codec that is the standard program of that name, reading standard input and writing standard output. */
-export function programCodec({ magic, compressWords, mediumWords, decompressWords, ...codec }: ProgramCodecOptions): Codec {
+export function programCodec(options: ProgramCodecOptions): Codec {
+  const { magic, compressWords, mediumWords, decompressWords, package: brings = options.name, ...codec } = options;
   const argvOf = async (words: readonly string[], { path }: CodecSurroundings): Promise<string[]> => {
-    return [await requireProgram(codec.name, path, `what is compressed with ${codec.name}`), ...words];
+    const program = await findProgram(codec.name, path);
+    if (program === undefined) throw programMissing(codec.name, `what is compressed with ${codec.name}`, { package: brings });
+    return [program, ...words];
   };
   return {
     ...codec,
+    program: { name: codec.name, package: brings },
     magic: Buffer.from(magic, 'hex'),
     async compress(from, to, level, surroundings) {
       const words = (level === 'medium' ? mediumWords : undefined) ?? compressWords(levelFor(codec, level));

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { compressionNames } from '../compression/codec-names.ts';
 import {
   absolutePath,
   command,
@@ -68,9 +69,7 @@ export interface OptionDeclaration {
 }
 
 const gibibyte = 1024 ** 3;
-const walCompression = unsettable(
-  oneOf(['gzip', 'bzip2', 'pygzip', 'pybzip2', 'pigz', 'xz', 'zstd', 'lz4', 'snappy', 'custom']),
-);
+const walCompression = unsettable(oneOf(compressionNames));
 
 /**
  * Every option of a server, by the names of Barman 3.20.1 (docs/reference/config-checks-hooks.md section 3, docs/reference/since-3.17.md section 16). This table is

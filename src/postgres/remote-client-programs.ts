@@ -22,5 +22,5 @@ export async function requireClientOn(host: Host, name: ClientProgramName, serve
   if (fitting !== undefined) return fitting;
   const [, other, versionText] = found.find((parts) => parts !== null) ?? [];
   const others = other === undefined ? '' : ` (${other} is version ${versionText ?? 'unknown'})`;
-  throw programMissing(name, `PostgreSQL ${major}${others}`, host.label);
+  throw programMissing(name, `PostgreSQL ${major}${others}`, { host: host.label });
 }

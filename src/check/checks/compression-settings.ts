@@ -1,14 +1,9 @@
+import { codecFor } from '../../compression/all-codecs.ts';
 import type { Server } from '../../config/server.ts';
 import { findProgram } from '../../transport/programs/find-program.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed, passed } from '../verdict.ts';
-
-/** Compressions that are the program of another name. */
-const olderNames: Readonly<Record<string, string>> = { pybzip2: 'bzip2' };
-/** Packages that do not have the program's name. */
-const packageOf: Readonly<Record<string, string>> = { xz: 'xz-utils' };
-const builtIn: readonly string[] = ['gzip', 'pygzip', 'snappy'];
 
 /** WAL can be compressed as configured. */
 export const compressionSettings: Check = {
@@ -20,12 +15,12 @@ export const compressionSettings: Check = {
   remedies: ['compressor-missing', 'filter-missing'],
   async run({ server }) {
     const { compression } = server.config.options;
-    if (compression === undefined || builtIn.includes(compression)) return passed();
+    if (compression === undefined) return passed();
     if (compression === 'custom') return customVerdict(server);
-    const program = olderNames[compression] ?? compression;
-    const isThere = (await findProgram(program, server.programPath)) !== undefined;
-    if (isThere) return passed();
-    const remedy = mendedBy('compressor-missing', { program, compression, package: packageOf[program] ?? program });
+    const needed = codecFor(compression)?.program;
+    if (needed === undefined || (await findProgram(needed.name, server.programPath)) !== undefined) return passed();
+    const { name: program, package: brings } = needed;
+    const remedy = mendedBy('compressor-missing', { program, compression, package: brings });
     return failed(`the program ${program} was not found`, remedy);
   },
 };

@@ -8,6 +8,7 @@ import { type Codec, damageIn, levelFor } from '../codec.ts';
 export const gzip: Codec = {
   name: 'gzip',
   family: 'gzip',
+  unpacker: 'gzip',
   magic: Buffer.from('1f8b08', 'hex'),
   levels: { least: 1, most: 9, low: 1, medium: 6, high: 9 },
   async compress(from, to, level) {

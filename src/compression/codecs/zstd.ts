@@ -11,6 +11,7 @@ const walWords = [...always, '-1', '--zstd=minMatch=5,hashLog=15'];
 export const zstd = programCodec({
   name: 'zstd',
   family: 'zstd',
+  unpacker: 'zstd',
   magic: '28b52ffd',
   levels: { least: -22, most: 22, low: 1, medium: 4, high: 9 },
   compressWords: (level) => [...always, ...levelWords(level)],

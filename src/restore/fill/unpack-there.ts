@@ -1,3 +1,4 @@
+import { allCodecs } from '../../compression/all-codecs.ts';
 import type { DetectedCompression } from '../../compression/codec.ts';
 import { failureOf } from '../../transport/programs/program-result.ts';
 import { controlFile, emptiedFolders, heldControlFile, leftOutFiles } from '../content/restored-files.ts';
@@ -18,13 +19,7 @@ interface UnpackingThere {
 }
 
 /** Compressions whose program unpacks in a pipe, called by the same name everywhere. */
-export const unpackedThere: ReadonlySet<string> = new Set([
-  'gzip',
-  'bzip2',
-  'xz',
-  'zstd',
-  'lz4',
-] satisfies DetectedCompression[]);
+export const unpackedThere: ReadonlySet<string> = new Set(allCodecs.flatMap(({ unpacker }) => unpacker ?? []));
 
 /**
  * Unpacks a tar file on the host of the destination, as `unpackTar` does here: with GNU tar and the program of its compression. What would be written through

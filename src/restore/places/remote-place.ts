@@ -111,7 +111,7 @@ export function remotePlace(host: Host, signal: AbortSignal): Place {
     },
     requireProgram: async (name, neededFor) => {
       const found = await asking('look for programs', `command -v -- "$1" || exit ${String(missing)}`, name);
-      if (found === undefined) throw programMissing(name, neededFor, host.label);
+      if (found === undefined) throw programMissing(name, neededFor, { host: host.label });
       return found.trim();
     },
     requireClient: async (name, serverVersion) => await requireClientOn(host, name, serverVersion),

@@ -3,7 +3,7 @@ import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 
-/** Debian package that brings a program, for the message that says it is missing. */
+/** Debian package that brings a program, for the message that says it is missing; codecs name theirs themselves. */
 const packageOf: Readonly<Record<string, string>> = {
   rsync: 'rsync',
   ssh: 'openssh-client',
@@ -51,12 +51,16 @@ export async function requireProgram(name: string, path: string, neededFor: stri
   throw programMissing(name, neededFor);
 }
 
-/**
- * The error for a program that cannot be found.
- * @param host another one, where `path_prefix` has no say
- */
-export function programMissing(name: string, neededFor: string, host?: string): OperatorError {
-  const brings = packageOf[name];
+interface MissingPlace {
+  /** Another host, where `path_prefix` has no say. */
+  readonly host?: string;
+  /** Debian package that brings it, where the table above does not say. */
+  readonly package?: string;
+}
+
+/** The error for a program that cannot be found. */
+export function programMissing(name: string, neededFor: string, { host, package: given }: MissingPlace = {}): OperatorError {
+  const brings = given ?? packageOf[name];
   if (host !== undefined) {
     return new OperatorError('program-missing', `the program ${name} was not found on ${host}; it is needed for ${neededFor}`, {
       hint: `${brings === undefined ? 'install it' : `install the package ${brings}`} there, in the PATH of an ssh command`,
