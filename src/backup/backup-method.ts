@@ -1,3 +1,4 @@
+import type { BackupMethodName } from '../config/backup-methods.ts';
 import type { Server } from '../config/server.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { Host } from '../transport/hosts/host.ts';
@@ -5,7 +6,7 @@ import type { BackupJob } from './backup-job.ts';
 
 /** One value of `backup_method`: how the files of a cluster come into `base/ID`. */
 export interface BackupMethod {
-  readonly name: ServerConfig['options']['backup_method'];
+  readonly name: BackupMethodName;
   /** `mode` of the record (docs/reference/catalog.md section 5.3). */
   mode(server: ServerConfig): string;
   /** The host whose files it reads, reached when it is first asked something; undefined when PostgreSQL itself sends them. */

@@ -1,4 +1,5 @@
 import { readBackupRecords } from '../catalog/backups/backup-records.ts';
+import { methodOf } from '../config/backup-methods.ts';
 import { nodesOf, primaryNodesOf, walNodesOf } from '../config/nodes-of-server.ts';
 import type { Server } from '../config/server.ts';
 import { walConnections } from '../config/wal-connections.ts';
@@ -84,7 +85,7 @@ async function tryConnections(server: Server, connections: OpenConnections): Pro
   const [nodes, walNodes] = [nodesOf(server), walNodesOf(server)];
   const wal = walConnections(options);
   const isOtherSource = wal.conninfo !== options.conninfo;
-  const needsStreaming = options.streaming_archiver || options.backup_method === 'postgres';
+  const needsStreaming = options.streaming_archiver || methodOf(options).streams;
   const [connection, streaming, walConnection, walStreaming, ofPrimary] = await Promise.all([
     query('conninfo', options.conninfo, nodes),
     needsStreaming ? stream('streaming_conninfo', options.streaming_conninfo, nodes) : undefined,

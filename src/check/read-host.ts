@@ -1,3 +1,4 @@
+import { methodOf } from '../config/backup-methods.ts';
 import type { Server } from '../config/server.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/hosts/host.ts';
@@ -9,8 +10,8 @@ import { sshRemedy } from './ssh-remedy.ts';
 /** Runs `true` on the host of a server, over the connection that the caller has, if any; undefined when backups need no ssh. */
 export async function readHost(server: Server, open?: Host): Promise<Attempt<HostAnswer> | undefined> {
   const { config, environment } = server;
-  const { ssh_command: sshCommand, backup_method: method } = config.options;
-  if (sshCommand === undefined || !['rsync', 'snapshot'].includes(method)) return undefined;
+  const { ssh_command: sshCommand } = config.options;
+  if (sshCommand === undefined || !methodOf(config.options).usesSsh) return undefined;
   try {
     await using own = open === undefined ? remoteHost({ sshCommand, environment }) : undefined;
     const host = own ?? open;

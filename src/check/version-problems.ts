@@ -1,3 +1,4 @@
+import { methodOf } from '../config/backup-methods.ts';
 import { backupCompressionOf, compressionProblems } from '../postgres/basebackup-compression.ts';
 import { accessible } from './accessible.ts';
 import type { CheckFacts } from './check.ts';
@@ -9,7 +10,7 @@ import type { CheckFacts } from './check.ts';
 export async function versionProblems(facts: CheckFacts): Promise<readonly string[]> {
   const { problems, options } = facts.server.config;
   const compression = backupCompressionOf(options);
-  if (options.backup_method !== 'postgres' || compression === undefined) return [];
+  if (!methodOf(options).streams || compression === undefined) return [];
   const server = accessible(facts.streaming)?.version.number;
   const client = (await facts.clientProgram('pg_basebackup'))?.version;
   if (server === undefined || client === undefined) return [];

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { compressionNames } from '../compression/codec-names.ts';
+import { backupMethodNames } from './backup-methods.ts';
 import {
   absolutePath,
   command,
@@ -241,7 +242,7 @@ const serverOptions = {
       'Ours: the node of a cluster that backups are taken from; `prefer-standby` takes the primary when no standby is fit. Without a cluster it means nothing.',
   },
   backup_method: {
-    kind: oneOf(['rsync', 'postgres', 'local-rsync', 'snapshot', 'local-to-cloud']),
+    kind: oneOf(backupMethodNames),
     scope: 'GSM',
     default: 'rsync',
     later: { work: ['backup'], ignoring: 'refuse', values: ['snapshot', 'local-to-cloud'] },

@@ -1,6 +1,7 @@
 import { backupCompressionOf, compressionProblems } from '../postgres/basebackup-compression.ts';
 import { isConninfo } from '../postgres/conninfo.ts';
 import { spoken, type Voice } from '../shared/voice.ts';
+import { methodOf } from './backup-methods.ts';
 import type { ServerOptions } from './options.ts';
 import type { ServerName } from './server-config.ts';
 
@@ -67,22 +68,22 @@ export function assumptionsAbout(name: ServerName, options: ServerOptions, voice
     );
     warn(`archiver = on is assumed for server '${name}'`, "Forcing 'archiver = on'");
   }
-  const isPostgres = options.backup_method === 'postgres';
+  const { streams, hasBackupMode } = methodOf(options);
   const isExclusive = options.backup_options.includes('exclusive_backup');
   const isConcurrent = options.backup_options.includes('concurrent_backup');
-  if (isPostgres && isExclusive)
+  if (streams && isExclusive)
     warn(
-      `exclusive_backup is impossible with backup_method = postgres for server '${name}'`,
-      "'exclusive_backup' is not a valid backup_option using postgres backup_method. Overriding with 'concurrent_backup'.",
+      `exclusive_backup is impossible with backup_method = ${options.backup_method} for server '${name}'`,
+      `'exclusive_backup' is not a valid backup_option using ${options.backup_method} backup_method. Overriding with 'concurrent_backup'.`,
     );
-  if (needsChoice(options) && !isExclusive && !isConcurrent) {
+  if (hasBackupMode && !isExclusive && !isConcurrent) {
     warn(
       `backup_options of server '${name}' names neither concurrent_backup nor exclusive_backup; concurrent_backup is assumed`,
       `No backup strategy set for server '${name}' (using default 'concurrent_backup').`,
     );
   }
   const backupOptions =
-    isExclusive && !isPostgres
+    isExclusive && !streams
       ? options.backup_options
       : (['concurrent_backup', ...options.backup_options.filter((word) => word === 'external_configuration')] as const);
   return { options: { ...options, archiver: options.archiver || !hasArchiver, backup_options: backupOptions }, warnings };
@@ -92,13 +93,9 @@ function takesPart(options: ServerOptions): boolean {
   return options.active && options.primary_ssh_command === undefined;
 }
 
-function needsChoice(options: ServerOptions): boolean {
-  return ['rsync', 'local-rsync', 'snapshot'].includes(options.backup_method);
-}
-
 function connectionProblems(options: ServerOptions): readonly Problem[] {
   const problems = [...dsnProblems('conninfo', options.conninfo)];
-  if (options.backup_method === 'postgres' || options.streaming_archiver) {
+  if (methodOf(options).streams || options.streaming_archiver) {
     // the default is conninfo: its problem has been told
     if (options.streaming_conninfo !== options.conninfo) {
       problems.push(...dsnProblems('streaming_conninfo', options.streaming_conninfo));
@@ -126,41 +123,19 @@ function dsnProblems(key: string, value: string | undefined): readonly Problem[]
 }
 
 function methodProblems(options: ServerOptions): readonly Problem[] {
-  switch (options.backup_method) {
-    case 'postgres':
-      return [
-        ...unusable(options, ['tablespace_bandwidth_limit', 'reuse_backup', 'network_compression']),
-        ...backupCompressionProblems(options),
-      ];
-    case 'rsync':
-      return [...needed(options, ['ssh_command']), ...unusable(options, ['backup_compression'])];
-    case 'local-rsync':
-      return unusable(options, ['ssh_command', 'backup_compression']);
-    case 'snapshot':
-      return snapshotProblems(options);
-    case 'local-to-cloud':
-      return [];
-  }
+  const { needs, excludes, streams, takesSnapshots } = methodOf(options);
+  return [
+    ...needed(options, needs),
+    ...unusable(options, excludes),
+    ...(streams ? backupCompressionProblems(options) : []),
+    ...(takesSnapshots ? snapshotLockProblems(options).map((text) => ({ text })) : []),
+  ];
 }
 
 /** What no version of PostgreSQL can do; `check` knows the versions and says the rest. */
 function backupCompressionProblems(options: ServerOptions): readonly Problem[] {
   const compression = backupCompressionOf(options);
   return compression === undefined ? [] : compressionProblems(compression).map((text) => ({ text }));
-}
-
-function snapshotProblems(options: ServerOptions): readonly Problem[] {
-  return [
-    ...needed(options, ['ssh_command', 'snapshot_disks', 'snapshot_instance', 'snapshot_provider']),
-    ...unusable(options, [
-      'backup_compression',
-      'bandwidth_limit',
-      'network_compression',
-      'tablespace_bandwidth_limit',
-      'reuse_backup',
-    ]),
-    ...snapshotLockProblems(options).map((text) => ({ text })),
-  ];
 }
 
 function snapshotLockProblems(options: ServerOptions): readonly string[] {

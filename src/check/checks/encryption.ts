@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { methodOf } from '../../config/backup-methods.ts';
 import type { Server } from '../../config/server.ts';
 import { encryptFile } from '../../encryption/gpg.ts';
 import { expectedFailureOf } from '../../shared/operator-error.ts';
@@ -43,7 +44,7 @@ function settingsFor(missing: readonly string[]): string {
 function missingSettings({ config: { options } }: Server): readonly string[] {
   return [
     ...(options.encryption_key_id === undefined ? ['encryption_key_id'] : []),
-    ...(options.backup_method === 'postgres' ? [] : ['backup_method = postgres']),
+    ...(methodOf(options).streams ? [] : ['backup_method = postgres']),
     ...(options.backup_compression === undefined ? ['backup_compression'] : []),
     ...(options.backup_compression_format === 'tar' ? [] : ['backup_compression_format = tar']),
   ];

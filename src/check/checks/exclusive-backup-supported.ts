@@ -1,3 +1,4 @@
+import { methodOf } from '../../config/backup-methods.ts';
 import { accessible } from '../accessible.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
@@ -12,9 +13,9 @@ export const exclusiveBackupSupported: Check = {
   meaning: '`exclusive_backup` is asked for, which PostgreSQL 15 and newer do not have.',
   remedies: ['exclusive-impossible'],
   run({ server, connection }) {
-    const { backup_options: options, backup_method: method } = server.config.options;
+    const { options } = server.config;
     const open = accessible(connection);
-    if (open === undefined || !options.includes('exclusive_backup') || !['rsync', 'local-rsync'].includes(method))
+    if (open === undefined || !options.backup_options.includes('exclusive_backup') || !methodOf(options).copiesFiles)
       return undefined;
     if (open.version.number < 150_000) return passed();
     return failed(`PostgreSQL ${open.version.text} has no exclusive backup`, mendedBy('exclusive-impossible'));

@@ -1,5 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
+import { methodOf } from '../../config/backup-methods.ts';
 import { readSetting } from '../../postgres/server-queries.ts';
 import { messageOf } from '../../shared/operator-error.ts';
 import { accessible } from '../accessible.ts';
@@ -16,7 +17,7 @@ export const localPgdata: Check = {
   meaning: 'The data folder of PostgreSQL cannot be read by the user that takes backups on this host.',
   remedies: ['pgdata-unreadable'],
   async run({ server, connection }) {
-    if (server.config.options.backup_method !== 'local-rsync') return undefined;
+    if (!methodOf(server.config.options).readsLocalFiles) return undefined;
     const open = accessible(connection);
     if (open === undefined) return undefined;
     const folder = await readSetting(open.connection, 'data_directory');

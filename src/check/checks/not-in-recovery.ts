@@ -1,3 +1,4 @@
+import { methodOf } from '../../config/backup-methods.ts';
 import { readIsInRecovery } from '../../postgres/server-queries.ts';
 import { accessible } from '../accessible.ts';
 import type { Check } from '../check.ts';
@@ -13,9 +14,9 @@ export const notInRecovery: Check = {
   meaning: '`exclusive_backup` is asked for, and `conninfo` reaches a standby.',
   remedies: ['exclusive-impossible'],
   async run({ server, connection }) {
-    const { backup_options: options, backup_method: method } = server.config.options;
+    const { options } = server.config;
     const open = accessible(connection);
-    if (open === undefined || !options.includes('exclusive_backup') || !['rsync', 'local-rsync'].includes(method))
+    if (open === undefined || !options.backup_options.includes('exclusive_backup') || !methodOf(options).copiesFiles)
       return undefined;
     if (!(await readIsInRecovery(open.connection))) return passed();
     return failed('cannot perform exclusive backup on a standby', mendedBy('exclusive-impossible'));

@@ -1,3 +1,4 @@
+import { methodOf } from '../../config/backup-methods.ts';
 import type { Check } from '../check.ts';
 import { judgeClientVersion } from '../judge-client.ts';
 
@@ -10,7 +11,7 @@ export const pgBasebackupCompatible: Check = {
   meaning: 'It is older than the server. `None` for PostgreSQL: no replication connection.',
   remedies: ['client-old', 'server-version-unknown'],
   async run(facts) {
-    if (facts.server.config.options.backup_method !== 'postgres') return undefined;
+    if (!methodOf(facts.server.config.options).streams) return undefined;
     return await judgeClientVersion(facts, 'pg_basebackup');
   },
 };

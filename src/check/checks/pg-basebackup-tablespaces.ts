@@ -1,3 +1,4 @@
+import { methodOf } from '../../config/backup-methods.ts';
 import { accessible } from '../accessible.ts';
 import type { Check } from '../check.ts';
 import { passed } from '../verdict.ts';
@@ -11,7 +12,7 @@ export const pgBasebackupTablespaces: Check = {
   meaning: 'Never fails.',
   remedies: [],
   run({ server, connection }) {
-    const isAsked = server.config.options.backup_method === 'postgres' && accessible(connection) !== undefined;
+    const isAsked = methodOf(server.config.options).streams && accessible(connection) !== undefined;
     return isAsked ? passed() : undefined;
   },
 };

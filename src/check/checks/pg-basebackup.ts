@@ -1,3 +1,4 @@
+import { methodOf } from '../../config/backup-methods.ts';
 import type { Check } from '../check.ts';
 import { judgeClientPresence } from '../judge-client.ts';
 
@@ -10,7 +11,7 @@ export const pgBasebackup: Check = {
   meaning: 'It is not installed.',
   remedies: ['client-missing'],
   async run(facts) {
-    if (facts.server.config.options.backup_method !== 'postgres') return undefined;
+    if (!methodOf(facts.server.config.options).streams) return undefined;
     return await judgeClientPresence(facts, 'pg_basebackup');
   },
 };

@@ -1,3 +1,4 @@
+import { methodOf } from '../../config/backup-methods.ts';
 import type { ServerConfig } from '../../config/server-config.ts';
 import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
 import type { Check } from '../check.ts';
@@ -29,7 +30,7 @@ function refusedSettings(config: ServerConfig): readonly string[] {
 
 /** A method that nobody chose is not in use, yet it is what a backup would be taken by. */
 function defaultMethod({ options, sources, isPassive }: ServerConfig): readonly string[] {
-  const isChosen = sources.backup_method !== undefined || options.backup_method === 'postgres';
+  const isChosen = sources.backup_method !== undefined || methodOf(options).streams;
   return isChosen || isPassive ? [] : [`backup_method = ${options.backup_method} (the default)`];
 }
 

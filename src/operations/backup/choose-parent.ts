@@ -2,6 +2,7 @@ import { judgeParent, type ParentFacts } from '../../backup/judge-parent.ts';
 import { readAnnotations } from '../../catalog/backups/annotations.ts';
 import type { Backup } from '../../catalog/backups/backup.ts';
 import { backupFilesOf } from '../../catalog/backups/backup-files.ts';
+import { backupMethodNames, backupMethods, methodOf } from '../../config/backup-methods.ts';
 import type { Server } from '../../config/server.ts';
 import type { BackupFacts } from '../../postgres/backup-facts.ts';
 import type { Connection } from '../../postgres/connect.ts';
@@ -9,16 +10,18 @@ import { readSummaryGap } from '../../postgres/read-summary-gap.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { type ChosenBackup, findBackupOrFail } from './find-backup-or-fail.ts';
 
+const withIncrementals = backupMethodNames.filter((name) => backupMethods[name].takesIncrementals);
+
 /**
  * The backup that `--incremental` names, before anything is asked or checked.
  * @throws OperatorError `unknown-backup`; `backup-refused` when the method knows no incremental backups
  */
 export async function findParent(server: Server, wanted: string): Promise<ChosenBackup> {
   const { name, options } = server.config;
-  if (options.backup_method !== 'postgres') {
+  if (!methodOf(options).takesIncrementals) {
     throw new OperatorError(
       'backup-refused',
-      `backup --incremental needs backup_method = postgres: that of server '${name}' is ${options.backup_method}`,
+      `backup --incremental needs backup_method = ${withIncrementals.join(' or ')}: that of server '${name}' is ${options.backup_method}`,
       { hint: 'use --reuse-backup link for a backup that shares unchanged files with the one before it' },
     );
   }

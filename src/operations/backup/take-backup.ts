@@ -8,6 +8,7 @@ import { ancestorsOf } from '../../catalog/backups/families.ts';
 import { writeIdentityOnce } from '../../catalog/identity.ts';
 import { readKnownCluster } from '../../catalog/known-cluster.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
+import { backupMethods } from '../../config/backup-methods.ts';
 import { nodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
 import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
@@ -90,7 +91,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   const nodes = nodesOf(server);
   await using connection = await nodes.queries(afterGrace(context.signal, goodbyeMs));
   await requireSession(connection, async (signal) => await nodes.queries(signal));
-  if (method.mode(server.config) === 'postgres') await nodes.requireOneServer(connection, context.signal);
+  if (backupMethods[method.name].streams) await nodes.requireOneServer(connection, context.signal);
   const facts = await readBackupFacts(connection);
   if (facts.systemid !== undefined) {
     await refuseOtherCluster(server, facts.systemid);

@@ -1,3 +1,4 @@
+import { methodOf } from '../../config/backup-methods.ts';
 import { nodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
 import { shortAnswerMs } from '../../postgres/answering-within.ts';
@@ -39,13 +40,13 @@ export async function readRemoteStatus(server: Server, context: Pick<Context, 's
   const nodes = nodesOf(server);
   const version = await addQueried(server, { nodes, values }, context);
   await addStreaming(server, { nodes, values }, context);
-  const { backup_method: method, streaming_archiver: isStreaming } = server.config.options;
-  if (method === 'postgres') {
+  const { options } = server.config;
+  if (methodOf(options).streams) {
     await addProgram('pg_basebackup', { server, version, values, prefix: 'pg_basebackup' });
     values['pg_basebackup_bwlimit'] = shown(values['pg_basebackup_installed']?.json === true ? true : undefined);
     values['pg_basebackup_tbls_mapping'] = shown(values['pg_basebackup_installed']?.json === true ? true : undefined);
   }
-  if (isStreaming) {
+  if (options.streaming_archiver) {
     await addProgram('pg_receivewal', { server, version, values, prefix: 'pg_receivexlog' });
     const isUsable = version !== undefined && values['pg_receivexlog_installed']?.json === true;
     values['pg_receivexlog_supports_slots'] = shown(isUsable ? true : undefined);
@@ -176,8 +177,9 @@ async function addArchiver(
 }
 
 async function addStreaming(server: Server, { nodes, values }: Asked, { signal }: Pick<Context, 'signal'>): Promise<void> {
-  const { streaming_conninfo: conninfo, backup_method: method, streaming_archiver: isStreaming } = server.config.options;
-  if (conninfo === undefined || (method !== 'postgres' && !isStreaming)) return;
+  const { options } = server.config;
+  const { streaming_conninfo: conninfo } = options;
+  if (conninfo === undefined || (!methodOf(options).streams && !options.streaming_archiver)) return;
   values['streaming_supported'] = shown(true);
   try {
     await using connection = await nodes.replication('barman', signal);
