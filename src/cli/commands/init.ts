@@ -212,7 +212,11 @@ function foundServer({ folder, port }: LocalServer, user: string) {
   return { conninfo: `${place} dbname=postgres`, streamingConninfo: place };
 }
 
-function askedFor(name: string, options: OptionValues<'conninfo' | 'streaming-conninfo' | 'slot-name'>, found: ReturnType<typeof foundServer> | undefined) {
+function askedFor(
+  name: string,
+  options: OptionValues<'conninfo' | 'streaming-conninfo' | 'slot-name'>,
+  found: ReturnType<typeof foundServer> | undefined,
+) {
   return {
     name,
     conninfo: options.text('conninfo') ?? found?.conninfo ?? '',
