@@ -19,7 +19,7 @@ export const compressionNames = [
 export const olderNames = { pygzip: 'gzip', pybzip2: 'bzip2' } as const;
 
 /** A name that `compression` may have. */
-export type CompressionName = (typeof compressionNames)[number];
+type CompressionName = (typeof compressionNames)[number];
 
 /** A codec of ours: `custom` is one of each server's own. */
 export type CodecName = Exclude<CompressionName, keyof typeof olderNames | 'custom'>;
