@@ -72,8 +72,8 @@ function validEndOf(segment: Buffer | undefined): number | undefined {
   return segment === undefined ? undefined : validEnd(segment);
 }
 
-/** Undefined for what is damaged, or too large to be looked at. */
-async function plainBytes(path: string, storage: WalStorage): Promise<Buffer | undefined> {
+/** The plain bytes of a stored segment; undefined for what is damaged, or too large to be looked at. */
+export async function plainBytes(path: string, storage: WalStorage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   const sink = new Writable({

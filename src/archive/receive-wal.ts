@@ -1,4 +1,4 @@
-import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerLayout } from '../catalog/server-layout.ts';
 import { listStreamed } from '../catalog/wal/list-streamed.ts';
@@ -11,8 +11,8 @@ import { requireClientProgram } from '../postgres/client-programs.ts';
 import { receivewalArguments } from '../postgres/receivewal-arguments.ts';
 import { afterGrace } from '../shared/after-grace.ts';
 import type { Context } from '../shared/context.ts';
-import { makeFolderDurably, syncFolder } from '../shared/durable-file.ts';
-import { namesIn } from '../shared/look.ts';
+import { makeFolderDurably, syncFile, syncFolder } from '../shared/durable-file.ts';
+import { namesIn, pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { renameNew } from '../shared/rename-new.ts';
 import { quoteWords } from '../shared/shell-words.ts';
@@ -120,7 +120,7 @@ async function replaceTornPartial(layout: ServerLayout, segmentSize: number): Pr
 }
 
 /** Below the streaming folder, where no reader of it looks. */
-const asideFolder = '.aside';
+export const asideFolder = '.aside';
 
 /** Moves a file of the streaming folder aside; nothing there is ever replaced. @returns its path there, below the streaming folder */
 async function keepAside(folder: string, name: string): Promise<string> {
@@ -133,6 +133,18 @@ async function keepAside(folder: string, name: string): Promise<string> {
   }
 }
 
+/** Keeps a copy of a partial segment that is received again from its start, so that the two can be compared. */
+export async function keepPartialCopy({ streaming }: Pick<ServerLayout, 'streaming'>, name: string): Promise<void> {
+  const [source, target] = [join(streaming, name), join(streaming, asideFolder, name)];
+  if (!(await pathExists(source)) || (await pathExists(target))) return;
+  await mkdir(join(streaming, asideFolder), { recursive: true });
+  const temporary = `${target}.tmp`;
+  await copyFile(source, temporary);
+  await syncFile(temporary);
+  await rename(temporary, target);
+  await syncFolder(join(streaming, asideFolder));
+}
+
 /** What was kept of a segment goes when all of it is archived. */
 async function dropReplacedAside(layout: ServerLayout): Promise<void> {
   const folder = join(layout.streaming, asideFolder);
@@ -143,7 +155,8 @@ async function dropReplacedAside(layout: ServerLayout): Promise<void> {
   }
 }
 
-async function makeEmptyPartial(folder: string, segment: SegmentName): Promise<string> {
+/** Begins a segment in a receiver's folder. @returns the name of the file */
+export async function makeEmptyPartial(folder: string, segment: SegmentName): Promise<string> {
   const name = `${segment}.partial`;
   await using file = await open(join(folder, name), 'a');
   await file.sync();

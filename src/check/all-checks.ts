@@ -9,6 +9,8 @@ import { backupMinimumSize } from './checks/backup-minimum-size.ts';
 import { backupPrivileges } from './checks/backup-privileges.ts';
 import { backupRecords } from './checks/backup-records.ts';
 import { cloudStorageConfiguration } from './checks/cloud-storage-configuration.ts';
+import { clusterFollowed } from './checks/cluster-followed.ts';
+import { clusterLosses } from './checks/cluster-losses.ts';
 import { compressionSettings } from './checks/compression-settings.ts';
 import { configuration } from './checks/configuration.ts';
 import { connectionStrings } from './checks/connection-strings.ts';
@@ -110,6 +112,8 @@ export const allChecks: readonly Check[] = [
   backupRecords,
   backupFiles,
   walContinuity,
+  clusterFollowed,
+  clusterLosses,
   walFiles,
   walArrivals,
   connectionStrings,

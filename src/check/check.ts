@@ -78,6 +78,15 @@ export interface CheckFacts {
   readonly clientProgram: (name: ClientProgramName) => Promise<ClientProgram | undefined>;
 }
 
+/** What the cluster of a server, whose primary is followed, is in trouble with. */
+export interface ClusterTrouble {
+  /** Why no primary is followed, or which node has to be stopped. */
+  readonly reason: string | undefined;
+  readonly remedy: string;
+  /** WAL that was lost in switches which nobody has acknowledged. */
+  readonly losses: readonly string[];
+}
+
 /** What a check may use beside the facts. */
 export interface CheckTools {
   /** Its signal also aborts when the time is up. */
@@ -88,6 +97,8 @@ export interface CheckTools {
   readonly timeoutSeconds: number;
   /** Archives what waits on the server's channels, quietly; false when another run holds the lock. */
   readonly archivePending: () => Promise<boolean>;
+  /** Looks at the cluster of the server; missing where none is followed. */
+  readonly readCluster?: (() => Promise<ClusterTrouble>) | undefined;
 }
 
 /** How a check came out; a failure names what mends it. */

@@ -395,6 +395,19 @@ const table = {
       decision(own('delete', '{server}', '{backup}')),
     ],
   },
+  'cluster-not-followed': {
+    cause: '{reason}',
+    steps: [note('{advice}'), own('show-cluster', '{server}')],
+  },
+  'switch-lost-wal': {
+    cause: 'WAL was lost when the primary changed: {loss}',
+    steps: [
+      own('show-cluster', '--history', '{server}'),
+      own('backup', '--wait', '{server}'),
+      note('and when the loss is known to those whose data it was:'),
+      decision(own('show-cluster', '--acknowledge', '{server}')),
+    ],
+  },
   'util-linux-missing': {
     cause: '{missing} cannot be found; every lock and every program is started through them',
     steps: [root('apt-get', 'install', '-y', 'util-linux')],

@@ -11,6 +11,7 @@ import { addressText, type ClusterNode, isSameNode } from './cluster-node.ts';
 import { clusterConninfo, clusterSourceOf } from './cluster-source.ts';
 import { readPatroniCluster, urlsOf } from './patroni-rest.ts';
 import type { RememberedCluster } from './remembered-cluster.ts';
+import { withinLimit } from './within-limit.ts';
 
 /** The nodes of a cluster by name; whether they run is not known. */
 export interface ListedNodes {
@@ -39,10 +40,11 @@ export async function listNodes(
   }));
   const source = clusterSourceOf(server);
   if (source !== 'repmgr' && source !== 'patroni') return { nodes: written, urls: [], problem: undefined };
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(sourceMs)]);
   const known = uniqueNodes([...remembered.nodes, ...written]);
   try {
-    const found = source === 'repmgr' ? await askRepmgr(server, known, limited) : await askPatroni(server, remembered, limited);
+    const found = await withinLimit(sourceMs, signal, async (limited) =>
+      source === 'repmgr' ? await askRepmgr(server, known, limited) : await askPatroni(server, remembered, limited),
+    );
     if (found.nodes.length > 0) return { ...found, problem: undefined };
     return { nodes: known, urls: remembered.urls, problem: `${source} names no node` };
   } catch (error) {

@@ -27,16 +27,19 @@ export interface ClusterView {
 }
 
 /**
- * Lists and asks the nodes of a server's cluster, and plans which of them is followed; changes nothing.
+ * Lists and asks the nodes of a server's cluster, and plans which of them is followed; changes nothing. A brief look does not read how far the
+ * newest segment goes.
  * @throws OperatorError `configuration-invalid`, `wal-index-invalid`, `lock-failed`, `interrupted`
  */
-export async function lookAtCluster(server: Server, context: Context): Promise<ClusterView> {
+export async function lookAtCluster(server: Server, context: Context, { isBrief = false } = {}): Promise<ClusterView> {
   const { layout, config } = server;
   const before = readRememberedCluster(layout);
   const listed = await listNodes(server, before, context);
+  const first = before.segmentSize === undefined ? await observeNodes(server, listed.nodes, context) : [];
+  const segmentSize = before.segmentSize ?? first.find((node) => node.kind === 'reached')?.segmentSize;
+  // before the nodes are asked: they may have less than we hold only when they were set back
+  const held = segmentSize === undefined ? undefined : await readHeldWal(server, { segmentSize, isBrief }, context);
   const nodes = await observeNodes(server, listed.nodes, context);
-  const segmentSize = nodes.find((node) => node.kind === 'reached')?.segmentSize;
-  const held = segmentSize === undefined ? undefined : await readHeldWal(server, segmentSize, context);
   const known = await readKnownCluster(layout, storageOf(server));
   const { slot_name: name, create_slot: creation, streaming_archiver: isStreaming } = config.options;
   const plan = planFollowing({

@@ -7,6 +7,7 @@ import { readKeptSegments, readSegmentSize, readSender } from '../postgres/serve
 import type { Context } from '../shared/context.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { ClusterNode, ObservedNode, ReachedNode } from './cluster-node.ts';
+import { withinLimit } from './within-limit.ts';
 
 /** For one node to answer everything; a node that hangs holds up nobody longer. */
 const observingMs = 5000;
@@ -19,15 +20,11 @@ export async function observeNodes(
 ): Promise<readonly ObservedNode[]> {
   return await Promise.all(
     nodes.map(async (node): Promise<ObservedNode> => {
-      const limit = AbortSignal.timeout(observingMs);
       try {
-        return await observe(server, node, AbortSignal.any([signal, limit]));
+        return await withinLimit(observingMs, signal, async (limited) => await observe(server, node, limited));
       } catch (error) {
-        if (signal.aborted) throw error;
-        const isExpected = error instanceof OperatorError || systemCodeOf(error) !== undefined || limit.aborted;
-        if (!isExpected) throw error;
-        const reason = limit.aborted ? `no answer within ${String(observingMs / 1000)} s` : messageOf(error);
-        return { ...node, kind: 'missed', reason };
+        if (signal.aborted || (!(error instanceof OperatorError) && systemCodeOf(error) === undefined)) throw error;
+        return { ...node, kind: 'missed', reason: messageOf(error) };
       }
     }),
   );
@@ -42,9 +39,9 @@ async function observe(
   const nodes = new ServerNodes({ ...walConnections(config.options), wanted }, environment);
   await using connection = await nodes.queries(signal, observingMs);
   await using stream = await nodes.replication('barman', signal);
+  const state = await readNodeState(connection); // first: a node that has just left recovery is on its new timeline
   const { systemid, timeline } = await identifySystem(stream);
   const history = await readTimelineHistory(stream, timeline);
-  const state = await readNodeState(connection);
   return {
     ...node,
     kind: 'reached',

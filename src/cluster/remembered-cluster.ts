@@ -21,13 +21,23 @@ export interface RememberedCluster {
   readonly nodes: readonly RememberedNode[];
   /** The node that WAL was streamed from last, and since when. */
   readonly followed: (ClusterNode & { readonly timeline: number; readonly since: Date }) | undefined;
-  /** When WAL last came, and when nothing came any more. */
+  /** When WAL was last known to come. */
   readonly streamedUntil: Date | undefined;
+  /** Nodes that were streamed from before: our slot may be left there. */
+  readonly left: readonly ClusterNode[];
+  readonly segmentSize: number | undefined;
   /** REST addresses of Patroni's members, for when those of the configuration do not answer. */
   readonly urls: readonly string[];
 }
 
-const nothing: RememberedCluster = { nodes: [], followed: undefined, streamedUntil: undefined, urls: [] };
+const nothing: RememberedCluster = {
+  nodes: [],
+  followed: undefined,
+  streamedUntil: undefined,
+  left: [],
+  segmentSize: undefined,
+  urls: [],
+};
 
 /** What is remembered; nothing when the file is missing or cannot be read: everything in it can be seen again. */
 export function readRememberedCluster({ root }: Pick<ServerLayout, 'root'>): RememberedCluster {
@@ -59,14 +69,15 @@ export function withObserved(
     const known = before.find((each) => isSameNode(each, node));
     return known ?? { entry, name, wasPrimary: false, timeline: undefined, position: undefined, seenAt: undefined };
   });
-  return { ...rest, nodes };
+  const segmentSize = observed.find((node) => node.kind === 'reached')?.segmentSize ?? rest.segmentSize;
+  return { ...rest, nodes, segmentSize };
 }
 
 function pathIn(root: string): string {
   return join(root, '.pgcellar', 'cluster.json');
 }
 
-function textOf({ nodes, followed, streamedUntil, urls }: RememberedCluster): unknown {
+function textOf({ nodes, followed, streamedUntil, left, segmentSize, urls }: RememberedCluster): unknown {
   return {
     nodes: nodes.map(({ entry, name, wasPrimary, timeline, position, seenAt }) => {
       const shown = position === undefined ? undefined : formatLsn(position);
@@ -77,22 +88,31 @@ function textOf({ nodes, followed, streamedUntil, urls }: RememberedCluster): un
         ? undefined
         : { ...followed.entry, name: followed.name, timeline: followed.timeline, since: followed.since },
     streamed_until: streamedUntil,
+    left: left.map(({ entry, name }) => ({ ...entry, name })),
+    segment_size: segmentSize,
     urls,
   };
 }
 
-function clusterFrom({ nodes, followed, streamed_until, urls }: Readonly<Record<string, unknown>>): RememberedCluster {
+function clusterFrom(cluster: Readonly<Record<string, unknown>>): RememberedCluster {
+  const { nodes, followed, streamed_until: streamedUntil, left, segment_size: segmentSize, urls } = cluster;
   const found = isRecord(followed) ? nodeFrom(followed) : undefined;
   const since = isRecord(followed) ? dateFrom(followed['since']) : undefined;
   return {
-    nodes: (Array.isArray(nodes) ? nodes : []).flatMap((node: unknown) => (isRecord(node) ? (nodeFrom(node) ?? []) : [])),
+    nodes: nodesFrom(nodes),
     followed:
       found?.timeline === undefined || since === undefined
         ? undefined
         : { entry: found.entry, name: found.name, timeline: found.timeline, since },
-    streamedUntil: dateFrom(streamed_until),
+    streamedUntil: dateFrom(streamedUntil),
+    left: nodesFrom(left).map(({ entry, name }) => ({ entry, name })),
+    segmentSize: typeof segmentSize === 'number' ? segmentSize : undefined,
     urls: (Array.isArray(urls) ? urls : []).filter((url) => typeof url === 'string'),
   };
+}
+
+function nodesFrom(value: unknown): readonly RememberedNode[] {
+  return (Array.isArray(value) ? value : []).flatMap((node: unknown) => (isRecord(node) ? (nodeFrom(node) ?? []) : []));
 }
 
 function nodeFrom(node: Readonly<Record<string, unknown>>): RememberedNode | undefined {

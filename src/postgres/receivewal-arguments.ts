@@ -1,3 +1,5 @@
+import { formatLsn, type Lsn } from '../wal/lsn.ts';
+
 interface ReceivewalOptions {
   /** Path of `pg_receivewal`. */
   readonly program: string;
@@ -7,10 +9,19 @@ interface ReceivewalOptions {
   readonly slotName: string | undefined;
   /** The server waits for us before it acknowledges commits. */
   readonly isSynchronous: boolean;
+  /** Where it ends by itself. */
+  readonly endLsn?: Lsn;
 }
 
 /** Command line of the WAL receiver (docs/reference/engine.md section 9.2). */
-export function receivewalArguments({ program, connection, folder, slotName, isSynchronous }: ReceivewalOptions): string[] {
+export function receivewalArguments({
+  program,
+  connection,
+  folder,
+  slotName,
+  isSynchronous,
+  endLsn,
+}: ReceivewalOptions): string[] {
   return [
     program,
     `--dbname=${connection}`,
@@ -20,5 +31,6 @@ export function receivewalArguments({ program, connection, folder, slotName, isS
     `--directory=${folder}`,
     ...(slotName === undefined ? [] : [`--slot=${slotName}`]),
     ...(isSynchronous ? ['--synchronous'] : []),
+    ...(endLsn === undefined ? [] : [`--endpos=${formatLsn(endLsn)}`]),
   ];
 }

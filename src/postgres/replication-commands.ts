@@ -34,13 +34,17 @@ export async function readTimelineHistory(connection: Connection, timeline: numb
 }
 
 /**
- * Creates a physical slot.
+ * Creates a physical slot, which keeps WAL from its first use on, or from now on.
  * @returns `exists` when there is one of that name
  * @throws OperatorError `query-failed` when the server has no room for another
  */
-export async function createSlot(connection: Connection, name: string): Promise<'created' | 'exists'> {
+export async function createSlot(
+  connection: Connection,
+  name: string,
+  { reservesWal = false } = {},
+): Promise<'created' | 'exists'> {
   try {
-    await connection.query(`CREATE_REPLICATION_SLOT ${slotWord(name)} PHYSICAL`);
+    await connection.query(`CREATE_REPLICATION_SLOT ${slotWord(name)} PHYSICAL${reservesWal ? ' RESERVE_WAL' : ''}`);
     return 'created';
   } catch (error) {
     if (sqlStateOf(error) === duplicateObject) return 'exists';

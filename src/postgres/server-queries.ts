@@ -1,6 +1,6 @@
 import { OperatorError } from '../shared/operator-error.ts';
 import { parseTimestamp, type Timestamp } from '../shared/timestamp.ts';
-import { type Lsn, lsnFromBytes, parseLsn } from '../wal/lsn.ts';
+import { formatLsn, type Lsn, lsnFromBytes, parseLsn } from '../wal/lsn.ts';
 import { isSegmentSize, parseSegmentName, type SegmentName, segmentAtLsn, timelineOf } from '../wal/wal-name.ts';
 import type { Connection, Row } from './connect.ts';
 import { sqlStateOf } from './connection-failure.ts';
@@ -249,6 +249,11 @@ export async function readReplicationSlot(connection: Connection, name: string):
     restartLsn: parseLsn(row['restart_lsn'] ?? ''),
     walStatus: row['wal_status'] ?? undefined,
   };
+}
+
+/** Lets a slot keep WAL from a position on only; nobody streams from it meanwhile. */
+export async function advanceSlot(connection: Connection, name: string, to: Lsn): Promise<void> {
+  await connection.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [name, formatLsn(to)]);
 }
 
 /** Whether a logical slot has the name, which no receiver can stream from. */

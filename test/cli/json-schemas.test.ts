@@ -43,7 +43,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     { words: asIs('retention', '--policy', 'REDUNDANCY 1', 'main') },
     { words: asIs('retention', '--policy', 'RECOVERY WINDOW OF 2 DAYS', 'main') },
   ],
-  'show-cluster': [{ words: asIs('show-cluster', 'main') }],
+  'show-cluster': [{ words: asIs('show-cluster', 'main') }, { words: asIs('show-cluster', '--history', 'main') }],
   doctor: [{ words: asIs('doctor', 'main') }],
   schedule: [{ words: asIs('schedule', '--list') }],
   restore: [

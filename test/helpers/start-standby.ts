@@ -1,6 +1,6 @@
 // A hot standby of a test's cluster, made by pg_basebackup with its WAL and its own recovery settings.
 import { execFile } from 'node:child_process';
-import { chown, readdir } from 'node:fs/promises';
+import { appendFile, chown, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { serverUser } from '../machine/server-user.mjs';
@@ -9,8 +9,12 @@ import { PostgresServer, type Settings } from './postgres-server.ts';
 import { createTemporaryFolder } from './temporary-folder.ts';
 import { waitFor } from './wait-for.ts';
 
-/** Follows `primary`; promote it with `SELECT pg_promote()`. */
-export async function startStandby(primary: PostgresServer, settings: Settings = {}): Promise<PostgresServer> {
+/** Follows `primary`; promote it with `SELECT pg_promote()`. One that is not fixed takes another primary from postgresql.auto.conf. */
+export async function startStandby(
+  primary: PostgresServer,
+  settings: Settings = {},
+  { isFixed = true } = {},
+): Promise<PostgresServer> {
   const folder = await createTemporaryFolder('sb', { owner: 'server' });
   try {
     const dataDir = join(folder.path, 'data');
@@ -19,7 +23,8 @@ export async function startStandby(primary: PostgresServer, settings: Settings =
     await giveToServer(folder.path);
     const installation = requirePostgres(primary.major);
     const conninfo = primary.conninfo({ user: 'streaming_barman' }); // a newer pg_basebackup writes words that an older server does not know
-    const given = { hot_standby: true, primary_conninfo: conninfo, ...settings };
+    const given = { hot_standby: true, ...(isFixed ? { primary_conninfo: conninfo } : {}), ...settings };
+    if (!isFixed) await appendFile(join(dataDir, 'postgresql.auto.conf'), `primary_conninfo = '${conninfo}'\n`);
     const server = new PostgresServer({ installation, dataDir, folder, settings: given, env: {} });
     await server.start();
     await waitFor('the standby streams', async () => {

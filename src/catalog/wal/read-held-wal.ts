@@ -24,12 +24,12 @@ export interface HeldWal {
 const mostPartialBytes = 64 << 20;
 
 /**
- * Reads how far the WAL of a catalog reaches; undefined for one that has none.
+ * Reads how far the WAL of a catalog reaches; undefined for one that has none. A brief look takes a partial segment for empty.
  * @throws OperatorError `wal-index-invalid`, `lock-failed` or `interrupted`
  */
 export async function readHeldWal(
   server: HistoryServer,
-  segmentSize: number,
+  { segmentSize, isBrief }: { readonly segmentSize: number; readonly isBrief: boolean },
   context: Pick<Context, 'log' | 'signal'>,
 ): Promise<HeldWal | undefined> {
   const { layout } = server;
@@ -41,17 +41,25 @@ export async function readHeldWal(
   const isPartial = streamed?.isPartial ?? false;
   const end =
     streamed !== undefined && isPartial
-      ? await endOfPartial(join(layout.streaming, streamed.name), segment, segmentSize)
+      ? await endOfPartial(join(layout.streaming, streamed.name), { segment, segmentSize, isBrief })
       : segmentStart(nextSegment(segment, segmentSize), segmentSize);
   const history = await readHistory(server, timelineOf(segment), context);
   return { newest: { segment, isPartial, isArchived: streamed === undefined }, end, history };
 }
 
-async function endOfPartial(path: string, segment: SegmentName, segmentSize: number): Promise<Lsn> {
+interface Partial {
+  readonly segment: SegmentName;
+  readonly segmentSize: number;
+  readonly isBrief: boolean;
+}
+
+async function endOfPartial(path: string, { segment, segmentSize, isBrief }: Partial): Promise<Lsn> {
   const start = segmentStart(segment, segmentSize);
+  if (isBrief) return start;
   try {
     if ((await stat(path)).size > mostPartialBytes) return start;
-    return lsnFromBytes(start + BigInt(validEnd(await readFile(path)) ?? 0));
+    const end = validEnd(await readFile(path)) ?? 0;
+    return lsnFromBytes(start + BigInt(Math.ceil(end / 8) * 8)); // where the next record would begin, as PostgreSQL names it
   } catch (error) {
     if (isMissing(error)) return start; // the receiver has just finished it
     throw error;

@@ -1,4 +1,5 @@
 import { declareCommand } from '../command.ts';
+import { forEachServer } from '../for-each-server.ts';
 import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 
 export const showClusterCommand = declareCommand({
@@ -8,8 +9,21 @@ export const showClusterCommand = declareCommand({
   whenInactive: 'skip',
   whenDisabled: 'error',
   whenPassive: 'skip',
-  examples: ['show-cluster main', 'show-cluster all'],
-  async run({ application, servers }) {
+  options: [
+    { name: 'history', kind: 'flag', summary: 'tell each change of the primary, and what it cost' },
+    { name: 'acknowledge', kind: 'flag', summary: 'take note of all losses: check tells them no more' },
+  ],
+  examples: ['show-cluster main', 'show-cluster --history main', 'show-cluster --acknowledge main'],
+  async run({ application, servers, options }) {
+    if (options.flag('history') || options.flag('acknowledge')) {
+      const { acknowledgeSwitches, showSwitches } = await import('../../operations/server/show-switches.ts');
+      const { renderSwitches } = await import('../../output/render-switches.ts');
+      await forEachServer(servers, application, async (server) => {
+        if (options.flag('acknowledge')) await acknowledgeSwitches(server, application.context);
+        if (options.flag('history')) application.writer.print(renderSwitches(await showSwitches(server)));
+      });
+      return;
+    }
     const { showCluster } = await import('../../operations/server/show-cluster.ts');
     const { renderCluster } = await import('../../output/render-cluster.ts');
     await forEachServerSideBySide(

@@ -6,6 +6,7 @@ import { OperatorError } from '../../shared/operator-error.ts';
 import type { Host } from '../../transport/hosts/host.ts';
 import type { CheckReport } from '../reports/server-reports.ts';
 import { archiveWal } from '../wal/archive-wal.ts';
+import { readClusterTrouble } from './read-cluster-trouble.ts';
 
 /** Runs all checks of a server (docs/reference/cli.md section 7). */
 export async function checkServer(server: Server, timeoutSeconds: number | undefined, context: Context): Promise<CheckReport> {
@@ -18,8 +19,10 @@ interface CheckWith {
   readonly host?: Host | undefined;
 }
 
-async function checkWith(server: Server, { timeoutSeconds, host }: CheckWith, context: Context): Promise<CheckReport> {
-  const { config } = server;
+async function checkWith(asked: Server, { timeoutSeconds, host }: CheckWith, context: Context): Promise<CheckReport> {
+  const { config } = asked;
+  const cluster = isAsked(asked) ? await readClusterTrouble(asked, silently(context)) : undefined;
+  const server = cluster?.server ?? asked;
   const { results, problems } = await runChecks({
     server,
     tools: {
@@ -28,6 +31,7 @@ async function checkWith(server: Server, { timeoutSeconds, host }: CheckWith, co
       timeoutSeconds: timeoutSeconds ?? config.options.check_timeout,
       // the report is all that a check prints: scripts take its first line for the server's
       archivePending: async () => (await archiveWal(server, { isQuiet: true }, silently(context))) === 'done',
+      readCluster: cluster === undefined ? undefined : async () => await Promise.resolve(cluster.trouble),
     },
   });
   return {
@@ -38,6 +42,10 @@ async function checkWith(server: Server, { timeoutSeconds, host }: CheckWith, co
     results,
     problems,
   };
+}
+
+function isAsked({ config }: Server): boolean {
+  return config.isActive && !config.isPassive && config.problems.length === 0;
 }
 
 /**

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { realignStreamingFolder } from '../../archive/receive-wal.ts';
 import { noteReceiverFailure } from '../../catalog/receiver-failure.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
+import { clusterSourceOf } from '../../cluster/cluster-source.ts';
 import { walNodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
 import { walConnections } from '../../config/wal-connections.ts';
@@ -13,6 +14,7 @@ import { silentMessages } from '../../shared/messages.ts';
 import { expectedFailureOf, OperatorError, reworded } from '../../shared/operator-error.ts';
 import { describeLoss } from '../../wal/diagnose-receiver.ts';
 import { segmentAtLsn } from '../../wal/wal-name.ts';
+import { followPrimary } from './follow-primary.ts';
 import {
   archivePatiently,
   cannotConnect,
@@ -34,7 +36,8 @@ export async function runReceiver(server: Server, context: Context): Promise<voi
   await using lock = await takeReceiveLock(server);
   const startedMs = context.clock.elapsedMs();
   try {
-    await receiveOnce(server, nodes, context);
+    if (clusterSourceOf(server) === 'off') await receiveOnce(server, nodes, context);
+    else await followPrimary(server, context);
   } catch (error) {
     const failure = expectedFailureOf(error);
     if (failure === undefined) throw error;

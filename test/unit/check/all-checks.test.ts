@@ -33,7 +33,7 @@ test('docs/checks.md says which failures do not keep a backup from starting', as
   expect(harmless).toEqual(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name));
 });
 
-test("the failures that do not keep a backup from starting are Barman's, and seven of ours", () => {
+test("the failures that do not keep a backup from starting are Barman's, and nine of ours", () => {
   expect(allChecks.filter(({ isCritical }) => !isCritical).map(({ name }) => name)).toEqual([
     'empty incoming directory',
     'incoming WALs directory',
@@ -49,6 +49,8 @@ test("the failures that do not keep a backup from starting are Barman's, and sev
     'backup records',
     'backup files',
     'WAL continuity',
+    'cluster followed',
+    'cluster losses',
     'WAL files',
     'WAL arrivals',
     'connection strings',

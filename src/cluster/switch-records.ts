@@ -1,0 +1,174 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ServerLayout } from '../catalog/server-layout.ts';
+import { writeFileDurably } from '../shared/durable-file.ts';
+import { isRecord } from '../shared/is-record.ts';
+import { isMissing } from '../shared/look.ts';
+import { OperatorError } from '../shared/operator-error.ts';
+import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
+import { parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
+
+/** What is repeated behind a switch: the file that we held and the one that came anew have to agree so far. */
+export interface RepeatedWal {
+  /** Of the file that we held, which is archived, or kept aside in the receiver's folder. */
+  readonly held: string;
+  readonly again: SegmentName;
+  /** Bytes of both that are of one history: up to the fork when that lies in the segment. */
+  readonly bytes: number;
+}
+
+/** One change of the node that WAL is streamed from, and what it cost. */
+export interface SwitchRecord {
+  readonly at: Date;
+  readonly from: string;
+  readonly to: string;
+  readonly oldTimeline: number;
+  readonly newTimeline: number;
+  /** Where the old timeline was left; undefined when it was not. */
+  readonly fork: Lsn | undefined;
+  /** The last position that we had of the old timeline. */
+  readonly held: Lsn | undefined;
+  /** WAL of the old timeline, as far as it was seen, that is not in the history of the new one. */
+  readonly lostBytes: number;
+  /** Segments that neither we nor any node has. */
+  readonly gone: readonly SegmentName[];
+  /** Segments that were fetched from another node than the one that is followed. */
+  readonly fetched: number;
+  readonly secondsWithoutStream: number | undefined;
+  readonly repeated: RepeatedWal | undefined;
+  /** How the comparison came out; undefined before it was made. */
+  readonly continuity: 'verified' | 'differs' | undefined;
+  readonly acknowledgedAt: Date | undefined;
+}
+
+/** Whether somebody has to look at a switch: WAL was lost, or what came again is something else. */
+export function isUnacknowledged({ lostBytes, gone, continuity, acknowledgedAt }: SwitchRecord): boolean {
+  return acknowledgedAt === undefined && (lostBytes > 0 || gone.length > 0 || continuity === 'differs');
+}
+
+/** The loss of a switch in a clause; undefined where nothing was lost. */
+export function describeSwitchLoss({ lostBytes, gone, continuity, fork, oldTimeline }: SwitchRecord): string | undefined {
+  const left = fork === undefined ? '' : `, which was left at ${formatLsn(fork)}`;
+  const parts = [
+    ...(lostBytes > 0 ? [`${String(lostBytes)} bytes of timeline ${String(oldTimeline)}${left}, are not in the new one`] : []),
+    ...(gone.length > 0 ? [`no node had the WAL from ${gone[0] ?? ''} to ${gone.at(-1) ?? ''} any more`] : []),
+    ...(continuity === 'differs' ? ['what was received again differs from what is archived'] : []),
+  ];
+  return parts.length === 0 ? undefined : parts.join('; ');
+}
+
+/** Every switch of a server that was noted, oldest first. @throws OperatorError `file-unreadable` for a file that is damaged */
+export async function readSwitches(layout: Pick<ServerLayout, 'root'>): Promise<readonly SwitchRecord[]> {
+  const found = (await readStored(pathIn(layout))) ?? [];
+  const acknowledgements = await readStored(acknowledgedIn(layout));
+  const acknowledged = isRecord(acknowledgements) ? acknowledgements : {};
+  return (Array.isArray(found) ? found : []).flatMap((each: unknown) =>
+    isRecord(each) ? (recordFrom(each, acknowledged) ?? []) : [],
+  );
+}
+
+async function readStored(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new OperatorError('file-unreadable', `the history of switches ${path} is damaged`, {
+      hint: 'move it away: it says what was lost in earlier failovers, and nothing else needs it',
+    });
+  }
+}
+
+/** Takes note that somebody knows of the losses of some switches: in a file of its own, as the receiver writes the other one meanwhile. */
+export async function acknowledge(
+  layout: Pick<ServerLayout, 'root'>,
+  records: readonly SwitchRecord[],
+  now: Date,
+): Promise<void> {
+  const before = await readStored(acknowledgedIn(layout));
+  const more = records.map(({ at }) => [at.toISOString(), now.toISOString()] as const);
+  const all = { ...(isRecord(before) ? before : {}), ...Object.fromEntries(more) };
+  await writeFileDurably(acknowledgedIn(layout), `${JSON.stringify(all, undefined, 1)}\n`);
+}
+
+/** Only the receiver does, which holds its lock. */
+export async function writeSwitches(layout: Pick<ServerLayout, 'root'>, records: readonly SwitchRecord[]): Promise<void> {
+  await writeFileDurably(pathIn(layout), `${JSON.stringify(records.map(switchJson), undefined, 1)}\n`);
+}
+
+/** A switch as it is stored, and as `show-cluster --history` prints it in JSON. */
+export function switchJson(record: SwitchRecord) {
+  const lsn = (position: Lsn | undefined): string | null => (position === undefined ? null : formatLsn(position));
+  return {
+    at: record.at.toISOString(),
+    from: record.from,
+    to: record.to,
+    old_timeline: record.oldTimeline,
+    new_timeline: record.newTimeline,
+    fork_lsn: lsn(record.fork),
+    held_lsn: lsn(record.held),
+    lost_bytes: record.lostBytes,
+    gone_segments: [...record.gone],
+    fetched_segments: record.fetched,
+    seconds_without_stream: record.secondsWithoutStream ?? null,
+    repeated: record.repeated === undefined ? null : { ...record.repeated },
+    continuity: record.continuity ?? null,
+    acknowledged_at: record.acknowledgedAt?.toISOString() ?? null,
+  };
+}
+
+function pathIn({ root }: Pick<ServerLayout, 'root'>): string {
+  return join(root, '.pgcellar', 'switches.json');
+}
+
+function acknowledgedIn({ root }: Pick<ServerLayout, 'root'>): string {
+  return join(root, '.pgcellar', 'acknowledged-switches.json');
+}
+
+function recordFrom(
+  found: Readonly<Record<string, unknown>>,
+  acknowledged: Readonly<Record<string, unknown>>,
+): SwitchRecord | undefined {
+  const { from, to, old_timeline: oldTimeline, new_timeline: newTimeline, continuity, gone_segments: gone } = found;
+  const at = dateFrom(found['at']);
+  if (at === undefined || typeof from !== 'string' || typeof to !== 'string') return undefined;
+  if (typeof oldTimeline !== 'number' || typeof newTimeline !== 'number') return undefined;
+  return {
+    at,
+    from,
+    to,
+    oldTimeline,
+    newTimeline,
+    fork: lsnFrom(found['fork_lsn']),
+    held: lsnFrom(found['held_lsn']),
+    lostBytes: numberFrom(found['lost_bytes']) ?? 0,
+    gone: (Array.isArray(gone) ? gone : []).flatMap((name: unknown) => parseSegmentName(String(name)) ?? []),
+    fetched: numberFrom(found['fetched_segments']) ?? 0,
+    secondsWithoutStream: numberFrom(found['seconds_without_stream']),
+    repeated: repeatedFrom(found['repeated']),
+    continuity: continuity === 'verified' || continuity === 'differs' ? continuity : undefined,
+    acknowledgedAt: dateFrom(acknowledged[at.toISOString()]),
+  };
+}
+
+function repeatedFrom(value: unknown): RepeatedWal | undefined {
+  if (!isRecord(value)) return undefined;
+  const { held, again, bytes } = value;
+  const segment = parseSegmentName(String(again));
+  return typeof held === 'string' && segment !== undefined && typeof bytes === 'number'
+    ? { held, again: segment, bytes }
+    : undefined;
+}
+
+function dateFrom(value: unknown): Date | undefined {
+  const date = typeof value === 'string' ? new Date(value) : undefined;
+  return date === undefined || Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+function lsnFrom(value: unknown): Lsn | undefined {
+  return typeof value === 'string' ? parseLsn(value) : undefined;
+}
+
+function numberFrom(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
