@@ -1,8 +1,12 @@
-import { cp, mkdir, realpath } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { cp, mkdir, readdir, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { localSsh } from '../helpers/local-ssh.ts';
 import { programPath, runPgcellar } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
+import { runWell } from '../helpers/run-well.ts';
 import { createTestHome } from '../helpers/test-home.ts';
 
 const segment = '000000010000000000000001';
@@ -42,6 +46,29 @@ test.each([
   expect((await runProgram([program, ...words], { env: home.env() })).exitCode).toBe(2);
   expect((await runProgram([program, '--strict', ...words], { env: home.env() })).exitCode).toBeGreaterThan(125);
 });
+
+test.each([
+  { title: 'a recovery is stopped', signals: ['recovery.signal'], exitCodes: [200, 200] },
+  { title: 'a standby asks again', signals: ['standby.signal'], exitCodes: [1, 125] },
+  { title: 'so does a standby that is recovering', signals: ['recovery.signal', 'standby.signal'], exitCodes: [1, 125] },
+])(
+  'without --strict, by WAL that is there and cannot be read $title',
+  async ({ signals, exitCodes: [least = 0, most = 0] }) => {
+    await using home = await createTestHome({ servers: { main: server } });
+    const folder = join(home.server('main', 'wals'), segment.slice(0, 16));
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, segment), gzipSync(randomBytes(1 << 20)).subarray(0, 40_000));
+    await runWell(['rebuild-xlogdb', 'main'], { home });
+    const data = await home.makeFolder('data');
+    for (const name of signals) await writeFile(join(data, name), '');
+    const program = await programPath(home, 'pgcellar-wal-restore');
+    const words = [program, '-p', '0', 'host', 'main', segment, 'RECOVERYXLOG'];
+    const { exitCode = -1, stderr } = await runProgram(words, { env: await localSsh(home), cwd: data });
+    expect(exitCode, stderr).toBeGreaterThanOrEqual(least);
+    expect(exitCode, stderr).toBeLessThanOrEqual(most);
+    expect(await readdir(data)).toEqual(signals);
+  },
+);
 
 test('with --strict, neither a bug nor a program that is just being installed is a missing segment', async () => {
   await using home = await createTestHome({ servers: { main: server } });

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isLockHeld } from '../../src/shared/file-lock.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
+import { runProgram } from '../helpers/run-program.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startSilentPort, startSwallowingPostgres } from '../helpers/start-silent.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
@@ -98,15 +99,32 @@ describe('an ssh port that takes connections and says nothing', () => {
     expect(tried.exitCode).not.toBe(0);
   });
 
-  test('ssh is told how long connecting may take', async () => {
-    const folder = join(home.folder, 'fake');
+  const fakeSsh = async (configured: string): Promise<string> => {
+    const folder = join(home.folder, `fake-${configured}`);
     await mkdir(folder);
-    const fake = join(folder, 'ssh');
-    await writeFile(fake, `#!/bin/sh\n[ "$1" = -G ] && echo 'connecttimeout none' && exit 0\necho "$@" >&2\nexit 255\n`, {
-      mode: 0o755,
-    });
-    const words = ['--retry-time', '0', 'nowhere', 'main', '000000010000000000000001', join(home.folder, 'got')];
-    const { stderr } = await helper('wal-restore', words, [folder]);
+    await writeFile(
+      join(folder, 'ssh'),
+      `#!/bin/sh\n[ "$1" = -G ] && echo 'connecttimeout ${configured}' && exit 0\necho "$@" >&2\nexit 255\n`,
+      { mode: 0o755 },
+    );
+    return folder;
+  };
+  const asked = ['--retry-time', '0', 'nowhere', 'main', '000000010000000000000001'];
+
+  test('ssh is told how long connecting may take', async () => {
+    const { stderr } = await helper('wal-restore', [...asked, join(home.folder, 'got')], [await fakeSsh('none')]);
     expect(stderr).toContain('-o ConnectTimeout=20');
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('and is not when the operator has said it in its configuration', async () => {
+    await home.writeFile('ssh_config', 'Host nowhere\n  ConnectTimeout 7\n');
+    const program = await programPath(home, 'pgcellar-wal-restore');
+    const script = 'mount --bind "$0" /etc/ssh/ssh_config && exec "$@"';
+    const { stderr } = await runProgram(
+      ['unshare', '--mount', 'sh', '-c', script, join(home.folder, 'ssh_config'), program, ...asked, join(home.folder, 'got')],
+      { env: home.env({ path: [await fakeSsh('7')] }), cwd: home.folder },
+    );
+    expect(stderr).toContain('get-wal');
+    expect(stderr).not.toContain('ConnectTimeout');
   });
 });

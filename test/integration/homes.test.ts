@@ -1,7 +1,9 @@
 // What lies in a home: ours beside the real Barman's, file by file, and a home of an older release that we and 3.20.1 go on with.
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { xlogdbPath } from '../../src/catalog/server-layout.ts';
 import { comparableAnswer } from '../helpers/comparable-answer.ts';
@@ -131,6 +133,18 @@ describeWithOracle('beside the real Barman', () => {
     const both = [...mine.keys()].filter((name) => real.has(name));
     expect(both.length).toBeGreaterThan(2);
     for (const name of both) expect(mine.get(name)).toBe(real.get(name));
+  });
+
+  test('WAL that is there and cannot be read ends with 200 by us, also under the name barman, and with 1 by Barman', async () => {
+    const home = homes()[1] as TestHome;
+    const name = '0000000100000000000000F0';
+    await writeFile(
+      join(home.server('main', 'wals'), name.slice(0, 16), name),
+      gzipSync(randomBytes(1 << 20)).subarray(0, 40_000),
+    );
+    await expect(byBarman('rebuild-xlogdb', 'main')).resolves.toMatchObject({ exitCode: 0 });
+    expect(await byBarman('get-wal', 'main', name)).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(await runPgcellar(['get-wal', 'main', name], { home, as: 'barman' })).toMatchObject({ exitCode: 200 });
   });
 
   test.each([

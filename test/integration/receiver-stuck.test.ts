@@ -161,6 +161,15 @@ describe('a server that no longer has what the receiver needs', () => {
   test('a slot that was given up is told with the gap, and doctor mends it', async () => {
     await stopReceiver(home, cluster);
     const [partial = ''] = (await partialsOf(home)).slice(-1);
+    await cluster.query("ALTER SYSTEM SET max_wal_size = '2GB'"); // no checkpoint of the server's own removes WAL
+    cluster.reload();
+    await writeSegments(cluster, 7);
+    expect(await cluster.value("SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'barman'")).toBe('unreserved');
+    expect(await check(home)).toContain(
+      "replication slot: FAILED (slot 'barman' not active, and its WAL may go at the next checkpoint",
+    );
+    await cluster.query('ALTER SYSTEM RESET max_wal_size');
+    cluster.reload();
     await loseSlot();
     const found = await check(home);
     expect(found).toContain("replication slot: FAILED (PostgreSQL gave up the replication slot 'barman' (wal_status = lost)");

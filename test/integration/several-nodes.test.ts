@@ -9,7 +9,7 @@ import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
@@ -134,6 +134,25 @@ test.each(['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-stand
       expect((await nodes.program('x')).connection).toContain(`port=${stdout.trim()} `);
       await nodes.requireOneServer(connection);
     }
+  },
+);
+
+test.skipIf(process.getuid?.() !== 0)(
+  'a name with several addresses: the one that answers serves the whole backup',
+  async () => {
+    await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+    await home.writeFile('hosts', '::1 two.test\n127.0.0.2 two.test\n127.0.0.1 two.test\n');
+    const at = (user: string) => `host=two.test port=${String(primary.port)} user=${user} dbname=postgres`;
+    await configure({ conninfo: at('barman'), streaming_conninfo: at('streaming_barman') });
+    const script = 'mount --bind "$0" /etc/hosts && exec "$@"';
+    const words = [await programPath(home), '-c', home.configFile, 'backup', 'main'];
+    const { exitCode, stdout, stderr } = await runProgram(
+      ['unshare', '--mount', 'sh', '-c', script, join(home.folder, 'hosts'), ...words],
+      { env: home.env(), cwd: home.folder },
+    );
+    await configure();
+    expect(exitCode, `${stdout}${stderr}`).toBe(0);
+    expect(stdout).toContain('Backup completed');
   },
 );
 

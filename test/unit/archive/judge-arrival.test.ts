@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { chmod, rename, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { archiveArrivals } from '../../../src/archive/archive-arrivals.ts';
 import type { ArrivalChannel } from '../../../src/archive/plan-arrivals.ts';
 import type { ArrivalOutcome } from '../../../src/archive/take-arrival.ts';
 import { writeIdentityOnce } from '../../../src/catalog/identity.ts';
+import { writeSnappyFrames } from '../../../src/compression/snappy-frames.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { segmentOfRecords } from '../../helpers/wal-records.ts';
 import { aSegment, systemid } from '../../helpers/wal-segment.ts';
@@ -89,12 +92,15 @@ custom_compression_filter = { printf MINE; gzip -c; }
 custom_decompression_filter = { head -c 4 >/dev/null; gzip -dc; }
 custom_compression_magic = 0x4d494e45`;
 
+const snappyOfSegment = await buffer(writeSnappyFrames(Readable.from([segment])));
+
 const programs: Readonly<Record<string, (content: Buffer) => Buffer>> = {
   gzip: (content) => gzipSync(content),
   bzip2: (content) => execFileSync('bzip2', ['-c'], { input: content, maxBuffer: 1 << 22 }),
   xz: (content) => execFileSync('xz', ['-0c'], { input: content, maxBuffer: 1 << 22 }),
   zstd: (content) => execFileSync('zstd', ['-qc'], { input: content, maxBuffer: 1 << 22 }),
   lz4: (content) => execFileSync('lz4', ['-qc'], { input: content, maxBuffer: 1 << 22 }),
+  snappy: () => snappyOfSegment,
   custom: (content) => Buffer.concat([Buffer.from('MINE'), gzipSync(content)]),
 };
 
