@@ -12,7 +12,10 @@ const postinst = `#!/bin/sh
 set -e
 if [ "$1" = configure ]; then
 ${script('after-install')}
-	if command -v deb-systemd-helper >/dev/null; then
+	# a host with Barman's configuration alone gets its maintenance by adopt-barman
+	has_own=
+	if [ -e /etc/pgcellar/pgcellar.conf ] || [ -e /etc/pgcellar.conf ]; then has_own=1; fi
+	if [ -n "$has_own" ] && command -v deb-systemd-helper >/dev/null; then
 		deb-systemd-helper unmask ${unit} >/dev/null || true
 		if deb-systemd-helper --quiet was-enabled ${unit}; then
 			deb-systemd-helper enable ${unit} >/dev/null || true
@@ -22,7 +25,7 @@ ${script('after-install')}
 	fi
 	if [ -d /run/systemd/system ]; then
 		systemctl --system daemon-reload >/dev/null || true
-		deb-systemd-invoke start ${unit} >/dev/null || true
+		if [ -n "$has_own" ]; then deb-systemd-invoke start ${unit} >/dev/null || true; fi
 		deb-systemd-invoke try-restart pgcellar.service >/dev/null || true
 	fi
 	if [ -n "$2" ]; then

@@ -10,7 +10,7 @@ const scriptlets = `%post
 ${script('after-install')}
 if [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null 2>&1 || true
-	if [ "$1" = 1 ]; then systemctl enable --now pgcellar-cron.timer >/dev/null 2>&1 || true; fi
+	if [ "$1" = 1 ] && [ -e /etc/pgcellar/pgcellar.conf ]; then systemctl enable --now pgcellar-cron.timer >/dev/null 2>&1 || true; fi
 	systemctl try-restart pgcellar.service >/dev/null 2>&1 || true
 fi
 if [ "$1" -gt 1 ]; then

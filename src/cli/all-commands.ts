@@ -2,6 +2,11 @@ import type { ListedCommand } from './command.ts';
 
 /** Every verb that works, by name; the declaration is loaded when it is asked for. A test compares this list with the folder. */
 export const allCommands: readonly ListedCommand[] = [
+  {
+    name: 'adopt-barman',
+    aliases: [],
+    load: async () => (await import('./commands/adopt-barman.ts')).adoptBarmanCommand,
+  },
   { name: 'archive-wal', aliases: [], load: async () => (await import('./commands/archive-wal.ts')).archiveWalCommand },
   { name: 'backup', aliases: [], load: async () => (await import('./commands/backup.ts')).backupCommand },
   { name: 'check', aliases: [], load: async () => (await import('./commands/check.ts')).checkCommand },

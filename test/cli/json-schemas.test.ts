@@ -79,6 +79,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
 
 /** Verbs that print no JSON object, and why. */
 const without: Readonly<Record<string, string>> = {
+  'adopt-barman': 'advice and commands for a person',
   diagnose: 'its output is JSON in any format: below',
   complete: 'words for a shell',
   completion: 'a script for a shell',

@@ -82,7 +82,7 @@ function reasonFor(part: string): string {
   return known ?? 'run node test/machine/prepare.mjs';
 }
 
-function readMachine(): Machine {
+export function readMachine(): Machine {
   try {
     return JSON.parse(readFileSync(machineFile(), 'utf8')) as Machine; // written by prepare.mjs in this shape
   } catch (error) {

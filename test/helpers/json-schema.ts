@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 
-const folder = new URL('../../docs/schemas', import.meta.url);
+const folder = new URL('../../docs/schemas/', import.meta.url);
 
 /** Names of the files in docs/schemas, without their suffix. */
 export const schemaNames: readonly string[] = readdirSync(folder)

@@ -98,8 +98,6 @@ dpkg -r pgcellar-compat >/dev/null
 
 step "removal touches nothing of the home"
 pgcellar terminate-process main receive-wal >/dev/null
-sum() { (cd $home && find . -type f ! -name '*.lock' ! -path './.*' -print0 | sort -z | xargs -0 sha256sum | sha256sum); }
-before=$(sum)
 pgcellar cron
 dpkg -r pgcellar 2>&1 | grep pgcellar: || fail "it does not tell of the slot"
 pgrep -l pg_receivewal && fail "a receiver still runs"
@@ -114,7 +112,7 @@ step "installed again, it finds its backups"
 dpkg -i /packages/pgcellar_*.deb >/dev/null 2>&1
 pgcellar list-backups main | grep -q main || fail "no backup is listed"
 pgcellar check-backup main latest
-: "$before"
+dpkg -P pgcellar >/dev/null 2>&1
 
 step "the archive runs as an ordinary user in a folder with blanks"
 useradd --create-home --shell /bin/sh dba

@@ -54,8 +54,8 @@ export function greatestBackupId(layout: ServerLayout): BackupId | undefined {
   return idsOf(layout).at(-1);
 }
 
-/** Every id that may have a record, ascending. */
-function idsOf(layout: ServerLayout): readonly BackupId[] {
+/** Every id that may have a record, ascending; reads names alone and writes nothing. */
+export function idsOf(layout: ServerLayout): readonly BackupId[] {
   const inMeta = idsIn(metaFolder(layout), (name) => /^(.*)-backup\.info$/.exec(name)?.[1]);
   return [...new Set([...inMeta, ...idsIn(layout.base, (name) => name)])].toSorted();
 }

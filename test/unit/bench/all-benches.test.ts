@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { allBenches } from '../../bench/all-benches.ts';
 
-const root = new URL('../../..', import.meta.url);
+const root = new URL('../../../', import.meta.url);
 
 test('every bench in the folder is in the list, under the name of its file', async () => {
   const files = (await readdir(new URL('test/bench/', root))).filter((name) => name.startsWith('bench-'));

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { commandReference } from '../../../docs/generate-commands.ts';
 import { exitCodeOf } from '../../../src/shared/error-codes.ts';
 
-const root = new URL('../../..', import.meta.url);
+const root = new URL('../../../', import.meta.url);
 
 async function read(path: string): Promise<string> {
   return await readFile(new URL(path, root), 'utf8');
