@@ -23,6 +23,8 @@ export interface AttendOptions {
 
 /** Requests under way at once: through one connection, so that a long way there costs nothing; with a login each, because most of that is waiting. */
 const underWay = { inSession: 3, alone: 4 } as const;
+/** So often replay has to wait for a segment before there is one more connection. */
+const lateTimes = 3;
 /** Segments that wait at most when the command line does not say how many, and the bytes of them. */
 const usualAhead = 8;
 const usualAheadBytes = 512 * 1024 ** 2;
@@ -35,7 +37,7 @@ const usualAheadBytes = 512 * 1024 ** 2;
 export async function attend(options: AttendOptions): Promise<void> {
   const { spool } = options;
   const knowsSessions = !(await isWithoutSessions(spool));
-  const connection = new BackupConnection(options.fetch, { knowsSessions });
+  const connection = new BackupConnection(options.fetch, { clock: options.clock, knowsSessions });
   connection.begin().catch(() => undefined); // takes longest; who asks meets the same failure
   try {
     await serveRequests(options, (watch) => {
@@ -88,6 +90,8 @@ class Attendant {
   /** Of the command line that asked last; undefined when it leaves that to us. */
   #wantedAhead: number | undefined;
   #isReconnecting = false;
+  /** How often a segment was asked for that was on its way. */
+  #late = 0;
 
   constructor(options: AttendOptions, means: Means) {
     this.#options = options;
@@ -109,7 +113,7 @@ class Attendant {
     if (row === undefined) return;
     const waiting = watch.waiting();
     const most = this.#wantedAhead ?? Math.max(2, Math.min(usualAhead, Math.floor(usualAheadBytes / row.segmentSize)));
-    const atOnce = connection.knowsSessions ? underWay.inSession : underWay.alone;
+    const atOnce = connection.knowsSessions ? underWay.inSession + 2 * (connection.width - 1) : underWay.alone;
     const isAtRest = (): boolean => row.isOver || row.isDropped || this.#isReconnecting || row.next === this.#asked;
     const mayAsk = (): boolean => !isAtRest() && row.coming.size < atOnce;
     while (mayAsk() && waiting.length + row.coming.size < most) {
@@ -134,7 +138,7 @@ class Attendant {
     this.#wantedAhead = /^\d+$/.test(ahead) ? Number(ahead) : undefined;
     const segment = parseSegmentName(name);
     if (segment !== undefined) {
-      await this.#row?.coming.get(segment);
+      await this.#waitFor(segment);
       if (watch.waiting().includes(segment)) return 'there ready';
     }
     this.#asked = segment;
@@ -152,6 +156,15 @@ class Attendant {
     await rename(arriving, join(spool.asked, name));
     if (segment !== undefined) await this.#goOnAfter(segment, size);
     return 'there asked';
+  }
+
+  /** Where it is on its way, replay waits for it: when that happens again and again, one connection is not enough. */
+  async #waitFor(segment: SegmentName): Promise<void> {
+    const coming = this.#row?.coming.get(segment);
+    if (coming === undefined) return;
+    this.#late++;
+    if (this.#late % lateTimes === 0) this.#means.connection.widen();
+    await coming;
   }
 
   /** Whether the command line, or else the order of the requests, says that the segments after this one are wanted. */

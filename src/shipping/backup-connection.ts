@@ -1,3 +1,4 @@
+import type { Clock } from '../shared/clock.ts';
 import { fastCiphers } from '../transport/ssh/prefer-fast-cipher.ts';
 import { type FetchOptions, fetchWal, lastLineOf, unpackInPlace } from './fetch-wal.ts';
 import { boundConnecting, loginWords, sshFailure } from './remote-host.ts';
@@ -17,19 +18,30 @@ interface Wanted {
 }
 
 /**
+ * ssh lets a connection carry two megabytes without hearing from the other side: where that takes so long, one connection is slower than
+ * replay, and more of them share the way.
+ */
+const longWayMs = 10;
+const mostSessions = 4;
+
+/**
  * The backup host as long as somebody attends to a spool: one connection that answers everything, made when it is needed and again after
  * it broke. A program there that knows no sessions is remembered, and each file then takes a call of its own.
  */
 export class BackupConnection {
   readonly #options: FetchOptions;
-  #session: WalSession | undefined;
+  readonly #clock: Clock;
+  #sessions: WalSession[] = [];
+  #isWidening = false;
+  #isClosed = false;
   #beginning: Promise<Fetched | undefined> | undefined;
   #fetch: Promise<FetchOptions> | undefined;
   #wantsPlain = false;
   #knowsSessions: boolean;
 
-  constructor(options: FetchOptions, { knowsSessions }: { readonly knowsSessions: boolean }) {
+  constructor(options: FetchOptions, { clock, knowsSessions }: { readonly clock: Clock; readonly knowsSessions: boolean }) {
     this.#options = options;
+    this.#clock = clock;
     this.#knowsSessions = knowsSessions;
   }
 
@@ -43,9 +55,27 @@ export class BackupConnection {
     return this.#session?.mayFetchAhead ?? true;
   }
 
+  /** How many connections share the way. */
+  get width(): number {
+    return Math.max(1, this.#sessions.length);
+  }
+
+  /** Makes one more connection where the way is long: replay waits for segments. Nobody waits for it. */
+  widen(): void {
+    const roundTripMs = this.#session?.roundTripMs ?? 0;
+    if (roundTripMs < longWayMs || this.#isWidening || this.#sessions.length >= mostSessions) return;
+    this.#isWidening = true;
+    this.#begin()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isWidening = false;
+      });
+  }
+
   /** Logs in unless that has been done; undefined when files can be asked for. */
   async begin(): Promise<Fetched | undefined> {
-    if (!this.#knowsSessions || this.#session?.isOver === false) return undefined;
+    this.#sessions = this.#sessions.filter(({ isOver }) => !isOver);
+    if (!this.#knowsSessions || this.#session !== undefined) return undefined;
     this.#beginning ??= this.#begin().finally(() => {
       this.#beginning = undefined;
     });
@@ -72,13 +102,20 @@ export class BackupConnection {
   }
 
   close(): void {
-    this.#session?.close();
+    this.#isClosed = true;
+    for (const session of this.#sessions) session.close();
+  }
+
+  /** The one with the fewest requests. */
+  get #session(): WalSession | undefined {
+    return this.#sessions.toSorted((one, other) => one.load - other.load).at(0);
   }
 
   async #begin(): Promise<Fetched | undefined> {
     this.#fetch ??= withFastCipher(this.#options);
-    const start = await WalSession.begin(await this.#fetch);
-    if (start.kind === 'open') this.#session = start.session;
+    const start = await WalSession.begin(await this.#fetch, this.#clock);
+    if (start.kind === 'open') this.#sessions.push(start.session);
+    if (start.kind === 'open' && this.#isClosed) start.session.close();
     if (start.kind === 'unknown-verb') this.#knowsSessions = false;
     if (start.kind === 'refused') return { kind: 'failed' };
     return start.kind === 'broken' ? { kind: 'broken' } : undefined;

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { openDelayedLink } from '../helpers/delayed-link.ts';
 import { requireOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -12,7 +13,6 @@ import { startSshd } from '../helpers/start-sshd.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
 import { createTestHome, type TestHome } from '../helpers/test-home.ts';
 import { waitFor } from '../helpers/wait-for.ts';
-import { openDelayedLink } from './delayed-link.ts';
 import { type MadeWal, walMajor } from './make-wal.ts';
 import { type BenchTable, type Contender, measureInTurn } from './measure.ts';
 

@@ -25,6 +25,8 @@ export interface ShipSite extends AsyncDisposable {
   run(argv: Words, options?: { readonly cwd?: string }): Promise<ProgramResult>;
   /** What {@link run} runs. */
   command(argv: Words): { readonly argv: readonly string[]; readonly env: NodeJS.ProcessEnv; readonly cwd: string };
+  /** Of the sshd there. */
+  readonly port: number;
   /** How often a helper has logged in. */
   logins(): Promise<number>;
   /** Gives ssh more options, as its configuration would. */
@@ -53,6 +55,7 @@ export async function openShipSite(remote: WhoseSide, options: IniSection = {}):
     data,
     makeDataFolder: async (name) => await makeDataFolder(home, name),
     run: async (argv, { cwd = data } = {}) => await runProgram(argvOf(argv), { ...settings, cwd }),
+    port: sshd.port,
     command: (argv) => ({ argv: argvOf(argv), ...settings, cwd: data }),
     logins: async () => await sshd.logins(),
     addSshOptions,

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isAlive } from '../../src/shared/is-alive.ts';
 import { namesIn } from '../helpers/archived-wals.ts';
+import { openDelayedLink } from '../helpers/delayed-link.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
 import type { ProgramResult } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
@@ -17,6 +18,7 @@ import { aSegment, nameOfSegment } from '../helpers/wal-segment.ts';
 
 const mounts = await canMount();
 const count = 24;
+const large = { bytes: 16 << 20 };
 /** Timeline 11 begins in this segment. */
 const branch = 12;
 const segments = new Map<string, Buffer>();
@@ -297,6 +299,27 @@ describe('a restore_command whose command line does not say whether to fetch ahe
     for (const name of named(5, 5, 9, 3)) await recovery.expectSegment(name);
     expect(await recovery.waiting()).toEqual([]);
     await waitFor('its processes have ended', async () => (await site.home.processes()).length === 0);
+  });
+
+  test('shares a long way to the backup host between several logins, and hands out the very segments', async () => {
+    await using far = await openShipSite('ours');
+    const content = new Map(
+      Array.from({ length: 16 }, (_, index) => [nameOfSegment(index + 1, large), aSegment(index + 1, large)]),
+    );
+    const incoming = await far.home.makeFolder('home/main/incoming');
+    for (const [name, bytes] of content) await writeFile(join(incoming, name), bytes);
+    await runWell(['archive-wal', 'main'], { home: far.home });
+    await using link = await openDelayedLink(far.port, 15);
+    await far.addSshOptions(`-o Port=${String(link.port)} -o HostKeyAlias=[127.0.0.1]:${String(far.port)}`);
+    const recovery = await Recovery.begin(far, 'far', ways[1]);
+    expect(await recovery.ask('0000000C.history')).toBe(1);
+    for (const [name, bytes] of content) {
+      expect(await recovery.ask(name)).toBe(0);
+      expect((await readFile(recovery.destination)).equals(bytes)).toBe(true);
+    }
+    expect(await far.logins()).toBeGreaterThan(1);
+    await rm(join(recovery.data, 'postmaster.pid'));
+    await waitFor('its processes have ended', async () => (await far.home.processes()).length === 0);
   });
 
   test.each(['0', '1'])('with -p %s leaves no process behind', async (number) => {
