@@ -19,6 +19,7 @@ const ground = Object.keys(rooms);
 for (const room of ['backup', 'archive', 'restore', 'check']) rooms[room] = ground;
 rooms.cluster = ['wal', 'transport', 'encryption', 'postgres', 'catalog', 'config'];
 rooms.shipping = ['wal', 'transport', 'compression'];
+rooms.installation = [...ground, 'cluster'];
 const work = ['backup', 'archive', 'restore', 'check', 'cluster'];
 rooms.operations = [...ground, ...work];
 rooms.maintenance = [...ground, ...work, 'operations'];
@@ -70,6 +71,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/config/' },
       to: { path: '^src/compression/', pathNot: '^src/compression/codec-names\\.ts$' },
+    },
+    {
+      name: 'nothing-lies-above-the-rooms',
+      comment: 'a file beside the rooms could import upwards: nobody but cli may import cli',
+      severity: 'error',
+      from: { path: '^src/[^/]+$' },
+      to: {},
     },
     {
       name: 'rooms-are-listed',

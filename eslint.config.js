@@ -56,7 +56,7 @@ export default tseslint.config(
       'src/cli/standard-stream.ts',
       'src/cli/become-user.ts',
       'src/cli/helpers/**',
-      'src/assemble.ts',
+      'src/cli/assemble.ts',
     ],
     rules: { 'no-restricted-syntax': ['error', ...edgeBans, ...layoutBans] },
   },

@@ -1,6 +1,6 @@
-import type { Application } from '../assemble.ts';
 import type { ConfigurationRequest } from '../config/find-configuration-file.ts';
 import type { Server } from '../config/server.ts';
+import type { Application } from './assemble.ts';
 
 /** What a command does with a server in a special state (docs/reference/cli.md section 2, docs/reference/since-3.17.md section 4). */
 export type ServerStateRule = 'run' | 'skip' | 'error';

@@ -1,6 +1,6 @@
-import type { Application } from '../assemble.ts';
 import type { Server } from '../config/server.ts';
 import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import type { Application } from './assemble.ts';
 import { forEachServer } from './for-each-server.ts';
 
 interface SideBySide {

@@ -1,5 +1,5 @@
-import type { Application } from '../assemble.ts';
 import type { Server } from '../config/server.ts';
+import type { Application } from './assemble.ts';
 
 /** Does the work of one server after the other: a failure of one, also one that is a bug of ours, is told, and the next has its turn. */
 export async function forEachServer(

@@ -1,4 +1,3 @@
-import { type Application, assemble, placesFor } from '../assemble.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
 import { nearestWord } from '../shared/nearest-word.ts';
@@ -8,6 +7,7 @@ import { stackOf } from '../shared/stack-of.ts';
 import { voiceOf } from '../shared/voice.ts';
 import { recoveryMustStop } from '../wal/restore-status.ts';
 import { allCommands, findCommand, laterCommands } from './all-commands.ts';
+import { type Application, assemble, placesFor } from './assemble.ts';
 import { barmanUnknownVerb } from './barman-usage.ts';
 import type { CommandDeclaration } from './command.ts';
 import { HelpWanted, helpOf, parseArguments } from './parse-arguments.ts';

@@ -1,8 +1,8 @@
 import type { ConfigurationRequest } from '../../config/find-configuration-file.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { CommandDeclaration } from '../command.ts';
+import { declareCommand } from '../command.ts';
 
-export const adoptBarmanCommand: CommandDeclaration = {
+export const adoptBarmanCommand = declareCommand({
   name: 'adopt-barman',
   summary: 'Look at the Barman of this host and say how pgcellar takes over its home, and how Barman gets it back',
   servers: 'none',
@@ -32,12 +32,12 @@ export const adoptBarmanCommand: CommandDeclaration = {
     }
     for (const path of await applyAdoption(plan, '/')) print(`Wrote ${path}\n`);
   },
-};
+});
 
 /** The file that `-c` or the environment names, else the first of Barman's own, whatever pgcellar would read. */
 async function readBarman(places: ConfigurationRequest) {
   const { existsSync } = await import('node:fs');
-  const { serverFor } = await import('../../assemble.ts');
+  const { serverFor } = await import('../../installation/server-for.ts');
   const { findConfigurationFile, usualPlaces } = await import('../../config/find-configuration-file.ts');
   const { loadConfiguration, loadMainConfiguration } = await import('../../config/load-configuration.ts');
   const isNamed =

@@ -1,6 +1,6 @@
-import type { Application } from '../../assemble.ts';
 import type { Server } from '../../config/server.ts';
 import type { CheckReport } from '../../operations/reports/server-reports.ts';
+import type { Application } from '../assemble.ts';
 import { declareCommand } from '../command.ts';
 import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 

@@ -1,8 +1,8 @@
-import type { Application } from '../../assemble.ts';
 import type { CheckReport } from '../../operations/reports/server-reports.ts';
 import type { LocalServer } from '../../postgres/local-servers.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { quoteWords } from '../../shared/shell-words.ts';
+import type { Application } from '../assemble.ts';
 import { declareCommand, type OptionValues } from '../command.ts';
 
 export const initCommand = declareCommand({

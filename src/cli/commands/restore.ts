@@ -1,9 +1,9 @@
-import type { Application } from '../../assemble.ts';
 import { combineModes } from '../../restore/fill/combine-chain.ts';
 import { allowances } from '../../restore/guards/refusals.ts';
 import type { NamedStaging, NotBuiltOptions } from '../../restore/plan/restore-options.ts';
 import type { Messages } from '../../shared/messages.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
+import type { Application } from '../assemble.ts';
 import { declareCommand, type OptionValues } from '../command.ts';
 
 const actions = ['pause', 'shutdown', 'promote'] as const;

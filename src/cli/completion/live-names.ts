@@ -1,8 +1,8 @@
-import { serverFor } from '../../assemble.ts';
 import { readBackupRecords } from '../../catalog/backups/backup-records.ts';
 import type { ConfigurationRequest } from '../../config/find-configuration-file.ts';
 import { loadConfiguration, loadMainConfiguration } from '../../config/load-configuration.ts';
 import type { Server } from '../../config/server.ts';
+import { serverFor } from '../../installation/server-for.ts';
 import { expectedFailureOf } from '../../shared/operator-error.ts';
 import type { LiveNames } from './complete-words.ts';
 

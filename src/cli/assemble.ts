@@ -1,52 +1,30 @@
 import { setMaxListeners } from 'node:events';
 import { homedir } from 'node:os';
-import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { ServerLayout } from './catalog/server-layout.ts';
-import { becomeUser, handedConfiguration } from './cli/become-user.ts';
-import type { GlobalArguments } from './cli/parse-global-options.ts';
-import { standardError, standardOutput } from './cli/standard-stream.ts';
-import { clusterSourceOf } from './cluster/cluster-source.ts';
-import { readRememberedCluster } from './cluster/remembered-cluster.ts';
-import { isFoundByItself } from './config/find-configuration-file.ts';
-import {
-  type ConfigurationFiles,
-  type ConfigurationRequest,
-  loadConfiguration,
-  loadMainConfiguration,
-  type MainConfiguration,
-  readConfigurationFiles,
-} from './config/load-configuration.ts';
-import type { Server } from './config/server.ts';
-import type { Configuration, ServerConfig } from './config/server-config.ts';
-import type { Colours } from './output/colours.ts';
-import { ConsoleWriter } from './output/console-writer.ts';
-import { JsonWriter } from './output/json-writer.ts';
-import { ProgressLine } from './output/progress-line.ts';
-import { tellFailure, type Writer } from './output/writer.ts';
-import { systemClock } from './shared/clock.ts';
-import type { Context } from './shared/context.ts';
-import type { Environment } from './shared/environment.ts';
-import type { Log } from './shared/log.ts';
-import { openLogFile } from './shared/log-file.ts';
-import { expectedFailureOf, OperatorError } from './shared/operator-error.ts';
-import { type Progress, silentProgress } from './shared/progress.ts';
-import { type Voice, voiceOf } from './shared/voice.ts';
+import { type ConfigurationRequest, loadMainConfiguration } from '../config/load-configuration.ts';
+import { type Installation, openInstallation } from '../installation/open-installation.ts';
+import type { Colours } from '../output/colours.ts';
+import { ConsoleWriter } from '../output/console-writer.ts';
+import { JsonWriter } from '../output/json-writer.ts';
+import { ProgressLine } from '../output/progress-line.ts';
+import { tellFailure, type Writer } from '../output/writer.ts';
+import { systemClock } from '../shared/clock.ts';
+import type { Context } from '../shared/context.ts';
+import type { Log } from '../shared/log.ts';
+import { expectedFailureOf, OperatorError } from '../shared/operator-error.ts';
+import { type Progress, silentProgress } from '../shared/progress.ts';
+import { type Voice, voiceOf } from '../shared/voice.ts';
+import { becomeUser, handedConfiguration } from './become-user.ts';
+import type { GlobalArguments } from './parse-global-options.ts';
+import { standardError, standardOutput } from './standard-stream.ts';
 
-/** Everything one run of a command works with. */
-export interface Application {
+/** Everything one run of a command works with: an installation, and what its command line adds. */
+export interface Application extends Omit<Installation, 'log'> {
   readonly programName: string;
   readonly voice: Voice;
-  readonly configuration: Configuration;
-  /** Every configured server, sorted by name. */
-  readonly servers: readonly Server[];
-  /** A server as the configuration has it by now. @throws OperatorError `configuration-invalid`, `file-unreadable` or `unknown-server` */
-  reloadServer(name: string): Server;
   readonly context: Context;
   readonly writer: Writer;
   readonly colours: Colours;
-  /** Absolute path of the main configuration file. */
-  readonly configurationPath: string;
   /** Absolute path of the program. */
   readonly script: string;
   /** The beginning of a command line of ours, for work in the background. */
@@ -57,12 +35,6 @@ export interface Application {
   /** Text goes to a terminal, and not as JSON. */
   readonly isInteractive: boolean;
   readonly stdout: NodeJS.WritableStream;
-  /** Of programs that are no server's. */
-  readonly environment: Environment;
-  /** Reads the configuration anew, as it is on disk now. */
-  reload(): { readonly configuration: Configuration; readonly servers: readonly Server[] };
-  /** Reads where each option stands now. */
-  configurationFiles(): ConfigurationFiles;
   /** Tells every SIGHUP, for a command that listens to it. */
   onHangup(listener: () => void): void;
   stdin(): Readable;
@@ -98,8 +70,8 @@ interface AssembleOptions {
 }
 
 /**
- * Reads the configuration and builds what commands need, in the order of docs/reference/cli.md section 1.2: configuration file, user, log, writer,
- * the rest of the configuration.
+ * Reads the configuration and builds what commands need, in the order of docs/reference/cli.md section 1.2: configuration file, user, log, the
+ * rest of the configuration, writer.
  * @throws OperatorError `configuration-missing`, `configuration-invalid`, `wrong-user` or `file-unreadable`
  */
 export async function assemble({
@@ -114,44 +86,33 @@ export async function assemble({
 }: AssembleOptions): Promise<Application> {
   const main = loadMainConfiguration(places);
   const { home } = await becomeUser(main.global.barman_user, { configuration: main });
-  const log = openLogFile({
-    path: main.global.log_file,
-    format: main.global.log_format,
-    level: globals.logLevel ?? main.global.log_level,
+  const voice = voiceOf(programName);
+  const { log, ...installation } = openInstallation({
+    main,
+    home,
+    voice,
+    environment: process.env,
     clock: systemClock,
-    pid: process.pid,
+    logLevel: globals.logLevel,
     stderr: standardError,
   });
+  const { configuration, configurationPath } = installation;
   const progress = progressFor(globals);
-  const voice = voiceOf(programName);
   const writer = writerFor({ globals, log, progress, voice });
   if (isSilent) writer.silence();
-  const configuration = loadConfiguration(main, home, voice);
   for (const warning of configuration.globalWarnings) {
     if (isForPostgres) log.warning(warning);
     else writer.warning(warning);
   }
   for (const warning of configuration.globalLogWarnings) log.warning(warning);
   const signal = listenToSignals({ endsGracefully, listensToHangup, isToldTwice: places.handed !== undefined });
-  const environment: Environment = { ...process.env, HOME: home };
   const context: Context = { clock: systemClock, log, messages: writer, progress, signal };
-  const configurationPath = resolve(configuration.path); // work in the background runs in another folder
-  // a unit of systemd calls the program without -c
-  const unitPrefix = isFoundByItself(configurationPath, home) ? nameOfUnits(programName) : undefined;
-  const serversOf = (loaded: Configuration): readonly Server[] =>
-    loaded.servers.map((config) => serverFor(config, { configuration: loaded, configurationPath, environment, unitPrefix }));
   let exitCode: number | undefined;
   let leastExitCode = 0;
   return {
+    ...installation,
     programName,
     voice,
-    configuration,
-    servers: serversOf(configuration),
-    reloadServer: (name) => {
-      const server = serversOf(loadConfiguration(mainAgain(main), home, voice)).find(({ config }) => config.name === name);
-      if (server !== undefined) return server;
-      throw new OperatorError('unknown-server', `Unknown server '${name}'`, { hint: 'it is no longer in the configuration' });
-    },
     context,
     writer,
     colours: writer.colours,
@@ -159,17 +120,10 @@ export async function assemble({
     typed: globals.configPath === undefined ? [programName] : [programName, '-c', globals.configPath],
     format: globals.format,
     isInteractive: standardOutput.isTerminal && globals.format === 'console',
-    configurationPath,
     script,
     get stdout() {
       return standardOutput.stream;
     },
-    environment,
-    reload: () => {
-      const loaded = loadConfiguration(mainAgain(main), home, voice);
-      return { configuration: loaded, servers: serversOf(loaded) };
-    },
-    configurationFiles: () => readConfigurationFiles(mainAgain(main), home),
     onHangup: (listener) => {
       process.on('SIGHUP', listener);
     },
@@ -193,16 +147,6 @@ export async function assemble({
       return exitCode ?? Math.max(leastExitCode, writer.hasFailed ? 1 : 0);
     },
   };
-}
-
-/** The main file as it is now; where only root may read it, nobody of us can have changed it. */
-function mainAgain(main: MainConfiguration): MainConfiguration {
-  try {
-    return loadMainConfiguration({ explicitPath: main.path, environment: {}, homeFolder: homedir() });
-  } catch (error) {
-    if (expectedFailureOf(error)?.code === 'file-unreadable') return main;
-    throw error;
-  }
 }
 
 function progressFor({ isQuiet, format }: GlobalArguments): Progress {
@@ -233,60 +177,6 @@ function writerFor({ globals, log, progress, voice }: WriterOptions): Writer {
       if (progress instanceof ProgressLine) progress.hide();
     },
   });
-}
-
-interface ServerParts {
-  readonly configuration: Configuration;
-  readonly configurationPath: string;
-  readonly environment: Environment;
-  /** Of the units of systemd that receivers may run as. */
-  readonly unitPrefix?: string | undefined;
-}
-
-/** The names of servers that are the same in the name of a unit. */
-const unitSafe = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-
-function nameOfUnits(programName: string): string {
-  return programName === 'barman' ? 'barman' : 'pgcellar';
-}
-
-/** One server of a configuration with its place on disk and what programs are run with. */
-export function serverFor(
-  config: ServerConfig,
-  { configuration: { global }, configurationPath, environment, unitPrefix }: ServerParts,
-): Server {
-  const { options } = config;
-  const ownPath = environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
-  const programPath = options.path_prefix === undefined ? ownPath : `${options.path_prefix}:${ownPath}`;
-  const layout: ServerLayout = {
-    serverName: config.name,
-    root: options.backup_directory,
-    base: options.basebackups_directory,
-    wals: options.wals_directory,
-    xlogdb: options.xlogdb_directory,
-    incoming: options.incoming_wals_directory,
-    streaming: options.streaming_wals_directory,
-    errors: options.errors_directory,
-    locks: global.barman_lock_directory,
-  };
-  const receiverUnit =
-    unitPrefix === undefined || !unitSafe.test(config.name) ? undefined : `${unitPrefix}-receive-wal@${config.name}.service`;
-  const server = {
-    config,
-    layout,
-    configurationPath,
-    programPath,
-    environment: { ...environment, PATH: programPath },
-    receiverUnit,
-  };
-  return { ...server, node: followedNode(server) };
-}
-
-/** The node of its cluster that the receiver of a server followed last: commands go there first. */
-function followedNode(server: Pick<Server, 'config' | 'environment' | 'layout'>): Server['node'] {
-  if (clusterSourceOf(server) === 'off') return undefined;
-  const { followed } = readRememberedCluster(server.layout);
-  return followed === undefined ? undefined : { entry: followed.entry, isOnly: false };
 }
 
 /**
