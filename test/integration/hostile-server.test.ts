@@ -180,5 +180,5 @@ describeEachPostgres(
       expect(exitCode).toBe(0);
     });
   },
-  [15, 18],
+  [18],
 );
