@@ -257,3 +257,30 @@ test('a backup that is being deleted, or that has lost its folder, is refused', 
   await rm(home.server('main', 'base', firstTwin), { recursive: true });
   expect((await planOf(['main', firstTwin, place('new')])).refusals).toMatchObject([{ code: 'backup-not-usable' }]);
 });
+
+test('a backup whose record ends before it begins, by position or by segment, is refused', async () => {
+  const path = recordPath(home, 'main', secondTwin);
+  const record = await readFile(path, 'utf8');
+  const told = async (key: string, value: string): Promise<unknown> => {
+    await writeFile(path, record.replace(new RegExp(`^${key}=.*$`, 'm'), `${key}=${value}`));
+    return (await planOf(['main', secondTwin, place('new')])).refusals.map(({ message }) =>
+      message.replace(/.*, it begins/, '… begins'),
+    );
+  };
+  expect(await told('end_xlog', '0/1')).toContainEqual(expect.stringMatching(/^… begins at 0\/[0-9A-F]+ and ends at 0\/1$/));
+  expect(await told('end_wal', segment(1))).toContainEqual(
+    expect.stringMatching(new RegExp(`^… begins in .* and ends in ${segment(1)}$`)),
+  );
+});
+
+test('a history file that only the index names does not wait to be archived', async () => {
+  const history = home.server('main', 'wals', '00000009.history');
+  await writeFile(history, '1\t0/9000000\tno recovery target specified\n');
+  await runWell(['rebuild-xlogdb', 'main'], { home });
+  await rm(history);
+  const { stderr } = await runPgcellar(['restore', '--dry-run', '--target-tli', '1', 'main', secondTwin, place('new')], {
+    home,
+  });
+  expect(stderr).toContain('names 00000009.history, which is not there');
+  expect(stderr).not.toContain('waits to be archived');
+});

@@ -53,7 +53,7 @@ describeEachPostgres(
       await writeFile(join(cluster.dataDir, 'conf.d/50-archive.conf'), `archive_command = 'touch ${traces}/archived'\n`);
       if (major < 12) return; // they stand in recovery.conf, which a restore leaves out
       const old = [
-        "recovery_target_name = 'old'",
+        "Recovery_Target_Name = 'old'",
         "recovery_target_action = 'promote'",
         'recovery_target_timeline = current',
         'recovery_target_inclusive = off',

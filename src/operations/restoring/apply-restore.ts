@@ -10,7 +10,6 @@ import {
   mangleConfiguration,
   writeRecoverySettings,
 } from '../../restore/recovery/mangle-configuration.ts';
-import { hasTargets } from '../../restore/recovery/source-configuration.ts';
 import type { Context } from '../../shared/context.ts';
 import { placeWals } from './place-wals.ts';
 import type { RestoreRun } from './restore-run.ts';
@@ -50,7 +49,7 @@ async function apply(run: RestoreRun, context: Context): Promise<MangledConfigur
     dataFolder: places.destination,
     version: backup.version ?? 0,
     isConfiguredElsewhere: isConfiguredElsewhere(backup),
-    hasIncludedTargets: hasTargets(planned.configuration.included),
+    includedTargets: planned.configuration.includedTargets,
     recoveryFile: settings?.isAppended === true ? settings.fileName : undefined,
   });
   for (const file of mangled.linkedFiles) messages.warning(`${file} is a symbolic link, so its settings were not reviewed`);

@@ -4,6 +4,7 @@ import type { Backup } from '../../catalog/backups/backup.ts';
 import type { Context } from '../../shared/context.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { formatLsn } from '../../wal/lsn.ts';
+import { segmentIndex } from '../../wal/wal-name.ts';
 import { type BackupSource, sourceOf } from '../content/backup-source.ts';
 import { judgeLinks } from '../content/linked-folders.ts';
 import type { SourceContent } from '../content/source-content.ts';
@@ -17,7 +18,7 @@ import { refuseOldVersion } from '../guards/refuse-old-version.ts';
 import { refuseStart } from '../guards/refuse-start.ts';
 import { refusalOf, withoutConfiguration } from '../recovery/mangle-configuration.ts';
 import { type RecoverySettings, recoverySettings } from '../recovery/recovery-settings.ts';
-import { includedFromElsewhere, sourceConfiguration } from '../recovery/source-configuration.ts';
+import { includedFromElsewhere, includedTargetsOf, sourceConfiguration } from '../recovery/source-configuration.ts';
 import { refuseLateTarget } from '../target/refuse-late-target.ts';
 import { backupReason } from './backup-reason.ts';
 import { chooseForAim } from './choose-for-aim.ts';
@@ -50,7 +51,6 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   const { places, keptLinks } = await planPlaces({ ...aim, isPitr }, backup, told);
   const { destination } = places;
   warnings.push(...(await judgeLaterTablespaces({ backup, backups, target, place: aim.place, destination }, refusals.add)));
-  const settings = settingsOf({ ...aim, isPitr }, { backup, timelines, places });
   const source = await refusals.take(() => sourceOf(backup, backups, server.layout));
   if (source === undefined) return undefined;
   refuseImpossibleWays(request, source, refusals.add);
@@ -59,6 +59,8 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
     if (isDoubt === true) warnings.push(error.message);
     else refusals.add(error, allowance);
   }
+  const includedTargets = includedTargetsOf(content);
+  const settings = settingsOf({ ...aim, isPitr }, { backup, timelines, places, includedTargets });
   if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content, backup.version ?? 0));
   warnings.push(...(await includedFromElsewhere(content?.included ?? [], aim.place)));
   const wal = await planReadableWals(aim, { backup, timelines, facts, reachesTarget, refusals }, context);
@@ -86,13 +88,21 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
 async function refuseBackup(aim: RestoreAim, backup: Backup, refusals: Refusals): Promise<void> {
   refuseOldVersion(backup, aim, refusals.add);
   const { goings } = await readAnnotations(aim.server.layout, [backup.id]);
-  const { beginXlog, endXlog } = backup;
-  if (beginXlog !== null && endXlog !== null && endXlog < beginXlog) {
-    const range = `it begins at ${formatLsn(beginXlog)} and ends at ${formatLsn(endXlog)}`;
-    const reason = `backup ${backup.id} cannot become consistent: says its record, ${range}`;
+  const range = backwardsRange(backup);
+  if (range !== undefined) {
+    const reason = `backup ${backup.id} cannot become consistent: says its record, it begins ${range}`;
     refusals.add(new OperatorError('backup-not-usable', reason, { hint: 'restore from another backup' }));
   }
   if (goings.has(backup.id)) refusals.add(new OperatorError('backup-not-usable', `backup ${backup.id} is being deleted`));
+}
+
+/** Where a backup begins and ends that ends before it begins, by position or by segment. */
+function backwardsRange({ beginXlog, endXlog, beginWal, endWal, xlogSegmentSize: size }: Backup): string | undefined {
+  if (beginXlog !== null && endXlog !== null && endXlog < beginXlog)
+    return `at ${formatLsn(beginXlog)} and ends at ${formatLsn(endXlog)}`;
+  if (beginWal !== null && endWal !== null && segmentIndex(endWal, size) < segmentIndex(beginWal, size))
+    return `in ${beginWal} and ends in ${endWal}`;
+  return undefined;
 }
 
 async function planPlaces(
@@ -124,11 +134,12 @@ interface Decided {
   readonly backup: Backup;
   readonly timelines: TimelinePlan;
   readonly places: DestinationPlan;
+  readonly includedTargets: readonly string[];
 }
 
 function settingsOf(
   { server, request, target, isPitr, backupHost }: RestoreAim,
-  { backup, timelines, places }: Decided,
+  { backup, timelines, places, includedTargets }: Decided,
 ): RecoverySettings | undefined {
   return recoverySettings({
     version: backup.version ?? 0,
@@ -138,6 +149,7 @@ function settingsOf(
     timelineSetting: timelines.setting,
     hiddenTimelines: timelines.hidden,
     wal: places.wal,
+    includedTargets,
     backupHost,
     request,
   });

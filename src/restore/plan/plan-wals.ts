@@ -178,7 +178,10 @@ function leftOutWarnings(
     target.kind === 'lsn' && after !== undefined && segmentAtLsn(target.lsn, timelineOf(after), wish.segmentSize).name < after;
   if (isReached || isBefore) return [];
   const isLater = ({ restoredName }: WalToCopy): boolean => after !== undefined && restoredName >= after;
-  const waits = selectWals([...entries, ...leftWaiting.map(({ entry }) => entry)], wish).find(isLater);
+  // a history file holds no commits, and one that the index alone names does not wait
+  const waits = selectWals([...entries, ...leftWaiting.map(({ entry }) => entry)], wish).find(
+    (copy) => isLater(copy) && walKindOf(copy.entry.name) !== 'history',
+  );
   if (waits !== undefined)
     return [
       `${waits.entry.name} and what follows waits to be archived and is left out: archive-wal archives it, or use --get-wal`,

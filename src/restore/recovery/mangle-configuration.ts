@@ -47,8 +47,8 @@ interface ConfigurationFacts {
   readonly recoveryFile: string | undefined;
   /** The server that was backed up read its configuration from another folder. */
   readonly isConfiguredElsewhere?: boolean;
-  /** Files that are taken in set recovery targets: PostgreSQL does not start with two of them, not even when it recovers to none. */
-  readonly hasIncludedTargets?: boolean;
+  /** Recovery targets that files set which are taken in, as they are spelled there: PostgreSQL does not start with two of them, not even when it recovers to none. */
+  readonly includedTargets?: readonly string[];
 }
 
 /** Whether a server that was backed up read its configuration from outside of its data folder, as Debian has it. */
@@ -62,7 +62,7 @@ export function isConfiguredElsewhere({ configFile, pgdata }: Pick<Backup, 'conf
  */
 export async function planConfiguration(
   read: ReadConfiguration,
-  { version, recoveryFile, isConfiguredElsewhere: isElsewhere = false, hasIncludedTargets = false }: ConfigurationFacts,
+  { version, recoveryFile, isConfiguredElsewhere: isElsewhere = false, includedTargets = [] }: ConfigurationFacts,
 ): Promise<ConfigurationPlan> {
   const changes: MangledLine[] = [];
   const warnings: MangledLine[] = [];
@@ -70,7 +70,7 @@ export async function planConfiguration(
   const linkedFiles: string[] = [];
   const rewritten: { file: string; text: string; mode: number }[] = [];
   let isArchivingElsewhere = isElsewhere;
-  const resetsTargets = hasIncludedTargets && recoveryFile === undefined;
+  const resetTargets = includedTargets.length > 0 && recoveryFile === undefined ? [...targetSettings, ...includedTargets] : [];
   for (const file of reviewedFiles(recoveryFile)) {
     const found = await read(file);
     if (found.kind === 'missing' && file !== recoveryFile) missingFiles.push(file);
@@ -82,7 +82,7 @@ export async function planConfiguration(
     const { text: before, mode } = found.kind === 'file' ? found : { text: '', mode: 0o600 };
     const review = reviewConfiguration(before);
     isArchivingElsewhere ||= includesOthers(review);
-    const forced = file === autoConf && isArchivingElsewhere ? forcedLines(review.text, version, resetsTargets) : [];
+    const forced = file === autoConf && isArchivingElsewhere ? forcedLines(review.text, version, resetTargets) : [];
     changes.push(...review.changes.map((change) => ({ file, ...change })), ...forced.map((change) => ({ file, ...change })));
     warnings.push(...review.warnings.map((warning) => ({ file, ...warning })));
     const lines = forced.map(({ key, value }) => `${key} = ${value ?? ''}`);
@@ -162,10 +162,10 @@ async function readRegularFile(place: Place, path: string): Promise<FoundFile> {
   return { kind: 'file', text: (await place.readFile(path)).toString('latin1'), mode: found.mode & 0o777 };
 }
 
-function forcedLines(text: string, version: number, resetsTargets: boolean): readonly ReviewedLine[] {
+function forcedLines(text: string, version: number, resetTargets: readonly string[]): readonly ReviewedLine[] {
   const keys: [string, string][] = [['archive_command', 'false']];
   if (version >= libraryKnownSince) keys.push(['archive_library', "''"]);
-  if (resetsTargets) keys.push(...targetSettings.map((key): [string, string] => [key, "''"]));
+  for (const key of new Set(resetTargets)) keys.push([key, "''"]);
   const first = text.split('\n').length - (text === '' || text.endsWith('\n') ? 1 : 0);
   return keys.map(([key, value], index) => ({ line: first + index, key, value }));
 }

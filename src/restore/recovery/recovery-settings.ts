@@ -27,6 +27,8 @@ export interface RecoveryWish {
   /** Consecutive timelines whose history files are not handed out as long as there is no newer one. */
   readonly hiddenTimelines?: readonly number[];
   readonly wal: WalPlace;
+  /** Targets that files of the backup set, as they are spelled there: with another spelling they stay, and are a second target. */
+  readonly includedTargets?: readonly string[];
   /** Full name of this host, for a server on another one. */
   readonly backupHost: string;
   readonly request: Pick<
@@ -109,11 +111,11 @@ export function recoverySettings(wish: RecoveryWish): RecoverySettings | undefin
   };
 }
 
-function neutralLines({ version, request }: RecoveryWish, lines: readonly string[]): string[] {
+function neutralLines({ version, includedTargets = [], request }: RecoveryWish, lines: readonly string[]): string[] {
   const isSaid = (key: string): boolean => lines.some((line) => line.startsWith(`${key} = `));
-  return neutralFor(version, request.standbyMode)
-    .filter(({ key }) => !isSaid(key))
-    .map(({ key, value }) => `${key} = ${value}`);
+  const known = neutralFor(version, request.standbyMode);
+  const spelled = includedTargets.filter((key) => known.every((one) => one.key !== key)).map((key) => ({ key, value: "''" }));
+  return [...known, ...spelled].filter(({ key }) => !isSaid(key)).map(({ key, value }) => `${key} = ${value}`);
 }
 
 function neutralFor(version: number, standbyMode: boolean): readonly NeutralSetting[] {

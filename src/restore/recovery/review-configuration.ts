@@ -89,6 +89,14 @@ export function readSettings(text: string): readonly { readonly key: string; rea
     .filter(({ key }) => key !== '');
 }
 
+/** How some settings are written in a file: PostgreSQL takes two spellings of a name for two settings until it applies them, one after the other. */
+export function spellingsOf(text: string, keys: readonly string[]): readonly string[] {
+  return text
+    .split('\n')
+    .map(parseSetting)
+    .flatMap(({ key, name }) => (keys.includes(key) ? [name] : []));
+}
+
 /** What PostgreSQL takes a value for that is written so: quotes are taken off, a comment behind it is left out. */
 export function settingValue(written: string): string {
   const [, quoted] = /^'((?:[^'\\]|''|\\.)*)'/s.exec(written) ?? [];
@@ -108,10 +116,10 @@ export function notableSettings(
   });
 }
 
-/** Key in lower case and the rest of the line; an empty key for a comment or an empty line. */
-function parseSetting(line: string): { readonly key: string; readonly value: string } {
-  const [, key = '', value = ''] = /^\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=?\s*(.*?)\s*$/.exec(line) ?? [];
-  return { key: key.toLowerCase(), value };
+/** Key in lower case, its name as it is written, and the rest of the line; an empty key for a comment or an empty line. */
+function parseSetting(line: string): { readonly key: string; readonly name: string; readonly value: string } {
+  const [, name = '', value = ''] = /^\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=?\s*(.*?)\s*$/.exec(line) ?? [];
+  return { key: name.toLowerCase(), name, value };
 }
 
 /** An empty library changes nothing, and servers before PostgreSQL 15 do not know the name; `archive_command` is forced in any case. */

@@ -5,7 +5,7 @@ import type { Place } from '../places/place.ts';
 import type { IncludedFile } from './included-files.ts';
 import { isConfiguredElsewhere, type MangledConfiguration, planConfiguration } from './mangle-configuration.ts';
 import { decidedSettings, signalsSince, targetSettings } from './recovery-settings.ts';
-import { notableSettings, type ReviewedLine } from './review-configuration.ts';
+import { notableSettings, type ReviewedLine, spellingsOf } from './review-configuration.ts';
 
 /** A setting of a file that `postgresql.conf` takes in. */
 interface IncludedLine extends ReviewedLine {
@@ -17,6 +17,8 @@ interface IncludedLine extends ReviewedLine {
 /** What becomes of the configuration of a backup, with what stands in files that a restore leaves as they are. */
 export interface PlannedConfiguration extends MangledConfiguration {
   readonly included: readonly IncludedLine[];
+  /** Recovery targets that such files set, as they are spelled there. */
+  readonly includedTargets: readonly string[];
 }
 
 interface ConfigurationQuestion {
@@ -37,7 +39,8 @@ interface Deciding {
 /** What becomes of the configuration of a backup in the restored server. */
 export async function sourceConfiguration(question: ConfigurationQuestion): Promise<PlannedConfiguration> {
   const { content, backup, recoveryFile, standbyMode } = question;
-  if (content === undefined) return { changes: [], warnings: [], missingFiles: [], linkedFiles: [], included: [] };
+  if (content === undefined)
+    return { changes: [], warnings: [], missingFiles: [], linkedFiles: [], included: [], includedTargets: [] };
   const version = backup.version ?? 0;
   const read = async (name: string) => await Promise.resolve(content.configuration.get(name) ?? ({ kind: 'missing' } as const));
   const decided = decidedFor({ version, standbyMode, recovers: recoveryFile !== undefined });
@@ -45,16 +48,15 @@ export async function sourceConfiguration(question: ConfigurationQuestion): Prom
     found.kind === 'file' ? notableSettings(found.text, decided).map((line) => ({ file, ...line })) : [],
   );
   const facts = { version, recoveryFile, isConfiguredElsewhere: isConfiguredElsewhere(backup) };
-  const { changes, warnings, missingFiles, linkedFiles } = await planConfiguration(read, {
-    ...facts,
-    hasIncludedTargets: hasTargets(included),
-  });
-  return { changes, warnings, missingFiles, linkedFiles, included };
+  const includedTargets = includedTargetsOf(content);
+  const { changes, warnings, missingFiles, linkedFiles } = await planConfiguration(read, { ...facts, includedTargets });
+  return { changes, warnings, missingFiles, linkedFiles, included, includedTargets };
 }
 
-/** Whether files that are taken in set recovery targets. */
-export function hasTargets(included: PlannedConfiguration['included']): boolean {
-  return included.some(({ key }) => targetSettings.includes(key));
+/** Recovery targets that files set which are taken in, as they are spelled there. */
+export function includedTargetsOf(content: SourceContent | undefined): readonly string[] {
+  const texts = (content?.included ?? []).flatMap(({ found }) => (found.kind === 'file' ? [found.text] : []));
+  return [...new Set(texts.flatMap((text) => spellingsOf(text, targetSettings)))];
 }
 
 function decidedFor({ version, standbyMode, recovers }: Deciding): ReadonlySet<string> {

@@ -200,3 +200,11 @@ test('what a restore does not use is written at its default, before what it uses
   expect(standby).not.toMatch(/promote_trigger_file|primary_|delay/);
   expect(settingsOf({ ...wish, version: 110_022 })?.neutralised).toEqual([]);
 });
+
+test('a target that a file spells in another way is written so, too: PostgreSQL takes both', () => {
+  const includedTargets = ['Recovery_Target_Name', 'recovery_target_time', 'RECOVERY_TARGET_XID'];
+  const settings = settingsOf({ target: { kind: 'name', name: 'x' }, includedTargets });
+  expect(settings?.neutralised.slice(-2)).toEqual(["Recovery_Target_Name = ''", "RECOVERY_TARGET_XID = ''"]);
+  expect(settings?.neutralised.filter((line) => line.startsWith('recovery_target_time ='))).toHaveLength(1);
+  expect(settings?.lines).toContain("recovery_target_name = 'x'");
+});
