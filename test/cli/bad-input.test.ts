@@ -12,7 +12,7 @@ import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import type { ProgramResult } from '../helpers/run-program.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { createTestHome, type IniSection, type TestHome } from '../helpers/test-home.ts';
-import { recordPath, writeCatalog, writtenBackups } from '../helpers/write-catalog.ts';
+import { recordPath, writeCatalog, writeManifest, writtenBackups } from '../helpers/write-catalog.ts';
 
 /** Stands in every configuration, and must be seen nowhere. */
 const secret = 'hush-4711-hush';
@@ -37,6 +37,8 @@ interface Case {
   /** What the line of the failure says after `ERROR: `, or after `PROGRAM VERB: error: ` for wrong usage. */
   readonly says: RegExp;
   readonly hint?: RegExp;
+  /** A warning that stands before the failure; none unless it says otherwise. */
+  readonly warns?: RegExp;
   /** What goes to standard output all the same; nothing unless it says otherwise. */
   readonly prints?: RegExp;
 }
@@ -639,6 +641,7 @@ const restoreCases: readonly Case[] = [
         await writeFile(index, (await readFile(index, 'utf8')).replace(/^0{7}10{15}6.*\n/m, ''));
         await rm(home.server('main', 'wals', '0000000100000000', '000000010000000000000006'));
       },
+      warns: /^WARNING: 2 WAL files behind 000000010000000000000006/,
     },
   ),
   restore(
@@ -912,8 +915,9 @@ async function run({ words, env, config = true, stdin }: Case, home: TestHome): 
 }
 
 /** One line that says what is wrong and where, and one more at most: what to do, or for wrong usage how the command is used. */
-function expectOneMistake(stderr: string, { says, hint, exitCode }: Case, home: TestHome): void {
+function expectOneMistake(stderr: string, { says, hint, warns, exitCode }: Case, home: TestHome): void {
   const lines = stderr.replace(/\n$/, '').split('\n');
+  if (warns !== undefined) expect(lines.shift()).toMatch(warns);
   expect(lines.length, stderr).toBeLessThanOrEqual(2);
   const isUsage = exitCode === 2;
   const [first = '', second] = isUsage ? lines.toReversed() : lines;
@@ -931,6 +935,9 @@ function inHome(pattern: RegExp, home: TestHome): RegExp {
 async function aHome({ owner = 'self' }: Pick<Case, 'owner'>): Promise<TestHome> {
   const home = await createTestHome({ owner, servers: { main: aServer() } });
   await writeCatalog(home, 'main');
+  // as a backup of pg_basebackup: a restore would warn of a manifest that is missing
+  for (const id of [writtenBackups.weekly, writtenBackups.firstTwin, writtenBackups.secondTwin])
+    await writeManifest(home, 'main', id);
   return home;
 }
 
