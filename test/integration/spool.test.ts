@@ -1,7 +1,7 @@
 // The spool of restore_command: whatever happens to the processes, the disk, the server or the timeline, what is handed to recovery is
 // the very segment that it asked for.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { isAlive } from '../../src/shared/is-alive.ts';
 import { namesIn } from '../helpers/archived-wals.ts';
 import { openDelayedLink } from '../helpers/delayed-link.ts';
 import { describeWithOracle } from '../helpers/installations.ts';
-import type { ProgramResult } from '../helpers/run-program.ts';
+import { type ProgramResult, runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { helperOf, openShipSite, type ShipSite, type Whose } from '../helpers/ship-site.ts';
 import { canMount, mountSmallFileSystem } from '../helpers/small-file-system.ts';
@@ -320,6 +320,21 @@ describe('a restore_command whose command line does not say whether to fetch ahe
     expect(await far.logins()).toBeGreaterThan(1);
     await rm(join(recovery.data, 'postmaster.pid'));
     await waitFor('its processes have ended', async () => (await far.home.processes()).length === 0);
+  });
+
+  test('has no file open that the server had open when it called', async () => {
+    const recovery = await Recovery.begin(site, 'open', ways[1]);
+    const file = join(recovery.data, 'relation');
+    await writeFile(file, 'removed soon');
+    const words = [await helperOf(site, 'wal-restore'), '--spool-dir', recovery.spool, '127.0.0.1', 'main', nameOfSegment(1)];
+    const { argv, env } = site.command([...words, 'pg_wal/RECOVERYXLOG']);
+    const opening = ['sh', '-c', 'exec 8<"$0"; exec "$@"', file, ...argv];
+    expect(await runProgram(opening, { env, cwd: recovery.data })).toMatchObject({ exitCode: 0, stderr: '' });
+    const open = join('/proc', String(await recovery.attendant()), 'fd');
+    const targets = await Promise.all(
+      (await readdir(open)).map(async (name) => await readlink(join(open, name)).catch(() => '')),
+    );
+    expect(targets.filter((target) => target.startsWith(recovery.data))).toEqual([]);
   });
 
   test.each(['0', '1'])('with -p %s leaves no process behind', async (number) => {

@@ -1,3 +1,4 @@
+import { closeSync, fstatSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import type { Environment } from '../../shared/environment.ts';
@@ -76,7 +77,24 @@ export async function placeOfAttendant(
   if (!(await openSpool(spool, process.getuid?.()))) return undefined;
   const dataFolder = process.cwd();
   process.chdir('/');
+  closeInheritedFiles();
   return { spool, dataFolder, clock: systemClock };
+}
+
+/** Servers before PostgreSQL 16 leave their files open in what they start: one that they remove would keep its space for hours. */
+function closeInheritedFiles(): void {
+  const lastOfOurs = 4; // standard streams and the two pipes
+  for (const descriptor of readdirSync('/proc/self/fd').map(Number)) {
+    if (descriptor > lastOfOurs && isOpenFile(descriptor)) closeSync(descriptor);
+  }
+}
+
+function isOpenFile(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isFile();
+  } catch {
+    return false; // that was the folder that was just read
+  }
 }
 
 /** Writes a line to standard error and gives the exit code. */
