@@ -77,7 +77,7 @@ test('each program speaks under the names of both packages', async () => {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }; // our own file
   expect(await runInstalled('pgcellar', ['--version'])).toMatchObject({ stdout: `pgcellar ${version}\n` });
   expect(await runInstalled('barman', ['--version'])).toMatchObject({ stdout: `3.20.1 Barman (pgcellar ${version})\n` });
-  expect(await runInstalled('barman-wal-archive', ['--version'])).toMatchObject({ exitCode: 0 });
+  expect(await runInstalled('../lib/pgcellar/bin/wal-archive.cjs', ['--version'])).toMatchObject({ exitCode: 0 });
   for (const name of (await readdir(join(tree, 'usr/bin'))).filter((program) => program.startsWith('pgcellar'))) {
     expect(existsSync(join(tree, 'usr/bin', name.replace('pgcellar', 'barman')))).toBe(true);
     expect(existsSync(join(tree, 'usr/share/man/man1', `${name}.1.gz`))).toBe(true);
