@@ -2,6 +2,7 @@ import { hasWaiting } from '../archive/has-waiting.ts';
 import { type BackupRecords, readBackupRecords } from '../catalog/backups/backup-records.ts';
 import { type ReceiverFailure, readReceiverFailure } from '../catalog/receiver-failure.ts';
 import { backupLockPath, serverLockPath } from '../catalog/server-layout.ts';
+import { readSwitches } from '../cluster/switch-records.ts';
 import type { Server } from '../config/server.ts';
 import { reapDeadBackups } from '../operations/backup/reap-dead-backups.ts';
 import { applyRetention } from '../operations/deletion/apply-retention.ts';
@@ -13,6 +14,7 @@ import { forEachAtOnce } from '../shared/for-each-at-once.ts';
 import { MessagesInTurn } from '../shared/messages-in-turn.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { startDetached } from '../transport/programs/start-detached.ts';
+import { wantsBackup } from './backup-after-switch.ts';
 import { cleanLockFolder } from './clean-lock-folder.ts';
 
 interface CronOptions {
@@ -77,6 +79,7 @@ async function serve(server: Server, options: CronOptions, context: Context): Pr
   await startOrStopReceiver(server, options, context);
   const records = await readAndReap(server, context);
   await startBackupChecks(server, { options, records }, context);
+  await startBackupAfterSwitch(server, { options, records }, context);
   await applyRetention(server, context, records);
 }
 
@@ -152,6 +155,17 @@ async function startBackupChecks(server: Server, { options, records }: BackupChe
     context.messages.info(`Starting check-backup for backup ${id} of server ${server.config.name}`, { logged: false });
     await startOwn(['check-backup', server.config.name, id], server, options);
   }
+}
+
+/** With `backup_after_switch`: one after each change of the primary; one that failed is tried again after a while. */
+async function startBackupAfterSwitch(server: Server, { options, records }: BackupChecks, context: Context): Promise<void> {
+  if (!server.config.options.backup_after_switch) return;
+  const last = (await readSwitches(server.layout)).at(-1);
+  if (last === undefined || !wantsBackup(last, records.backups, context.clock.now())) return;
+  if (await isLockHeld(serverLockPath(server.layout, 'backup'))) return;
+  const { name } = server.config;
+  context.messages.info(`Starting a backup of server ${name}: its primary has changed to ${last.to}`);
+  await startOwn(['backup', name], server, options);
 }
 
 /** The records of the server, those of dead backups repaired unless a backup runs. */

@@ -3,9 +3,10 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archivedWals, namesIn } from '../helpers/archived-wals.ts';
+import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { isSlotActive, waitForReceiver } from '../helpers/start-receiver.ts';
@@ -19,7 +20,7 @@ const opened = new Opened();
 let three: ThreeNodes;
 let home: TestHome;
 
-beforeAll(async () => {
+async function setUp(): Promise<void> {
   three = await opened.add(ThreeNodes.start({ major }));
   home = await opened.add(createTestHome());
   const { primary } = three;
@@ -30,7 +31,9 @@ beforeAll(async () => {
   await waitForReceiver(home, primary);
   await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
   await runWell(['backup', '--wait', '--wait-timeout', '120', 'main'], { home });
-});
+}
+
+beforeAll(setUp);
 afterAll(async () => opened.close());
 
 interface Answer {
@@ -144,6 +147,39 @@ test('after a failover that takes WAL with it the loss is told to the byte, and 
   await three.rejoin(old);
 });
 
+test('a backup is taken from a standby when that is wanted, and fails with the reason when that is promoted meanwhile', async () => {
+  const options = {
+    conninfo: three.conninfo('barman'),
+    streaming_conninfo: three.conninfo('streaming_barman'),
+    immediate_checkpoint: true,
+    backup_from: 'standby',
+  };
+  await home.writeServer('main', streamingServer(three.primary, options));
+  const { nodes } = await cluster();
+  const source = nodes.find((node) => node.is_backed_up_from)!;
+  expect(source.role).toBe('standby');
+  const taken = await runWell(['backup', '--wait', '--wait-timeout', '120', 'main'], { home });
+  expect(taken).toContain(`is taken from ${source.name}, a standby`);
+  expect(await newestRecord(home)).toContain('status=DONE');
+  const slow = await spawnPgcellar(['backup', '--bwlimit', '1000', 'main'], { home });
+  const busy = await waitFor('a standby sends its files', async () => {
+    for (const node of three.standbys) {
+      const sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'barman_streaming_backup'";
+      if ((await node.value(sql)) !== '0') return node;
+    }
+    return undefined;
+  });
+  const old = three.primary;
+  await old.kill();
+  await three.promote(busy);
+  const { exitCode } = await slow.ended;
+  const record = await newestRecord(home);
+  expect([exitCode, record]).toEqual([1, expect.stringContaining('status=FAILED')]);
+  expect(record).toContain(`the node ${three.nameOf(busy)} was promoted while the backup ran`);
+  await untilFollowed(three.primary);
+  await three.rejoin(old);
+});
+
 /** Checksums of everything that was archived or received. */
 async function sums(): Promise<string> {
   const { stdout } = await promisify(execFile)('sh', [
@@ -189,4 +225,32 @@ test('each refusal is named, and leaves the archive as it is', async () => {
   await primary.query("SELECT pg_drop_replication_slot('barman')");
   await home.writeServer('main', streamingServer(primary, { ...strings(primary), create_slot: 'manual' }));
   await refused('slot-missing');
+});
+
+test('WAL that the new primary recycles at once is fetched from a standby, and nothing is missing', async () => {
+  await setUp(); // a cluster of its own: no node can come back behind what was recycled
+  await three.primary.query('CREATE TABLE told (id bigint PRIMARY KEY, padding text)');
+  await runWell(['terminate-process', 'main', 'receive-wal'], { home });
+  const old = await three.failover();
+  const { primary } = three;
+  const standby = three.standbys.find((node) => node !== old)!;
+  for (const setting of ["wal_keep_size = '0'", "min_wal_size = '32MB'", "max_wal_size = '32MB'"])
+    await primary.query(`ALTER SYSTEM SET ${setting}`);
+  primary.reload();
+  const fork = await primary.value('SELECT pg_walfile_name(pg_current_wal_lsn())');
+  await waitFor('the segment of the fork is recycled', async () => {
+    await primary.query('INSERT INTO told SELECT coalesce(max(id), 0) + 1 FROM told');
+    await primary.query('SELECT pg_switch_wal()');
+    await primary.query('CHECKPOINT');
+    return (await primary.value(`SELECT count(*) FROM pg_ls_waldir() WHERE name = '${fork}'`)) === '0';
+  });
+  expect(await standby.value(`SELECT count(*) FROM pg_ls_waldir() WHERE name = '${fork}'`)).toBe('1');
+  await untilFollowed(primary);
+  const { switches } = await cluster('--history');
+  expect(switches.at(-1)).toMatchObject({ to: three.nameOf(primary), gone_segments: [], lost_bytes: 0 });
+  expect(switches.at(-1)?.fetched_segments).toBeGreaterThan(0);
+  await expectAllRestorable('2');
+  const { stdout } = await runPgcellar(['status', 'main'], { home });
+  expect(stdout).toMatch(/WAL holes: none/);
+  expect(stdout).toContain(`Primary followed: ${three.nameOf(primary)}`);
 });

@@ -20,6 +20,7 @@ import { withBackupLocks } from '../deletion/with-backup-locks.ts';
 import { writeChildren } from '../server/settle-children.ts';
 import { QuietArchiver } from '../wal/archive-wal.ts';
 import { whyNothingIsReceived } from '../wal/receive-wal.ts';
+import { describeNodeChange } from './backup-node.ts';
 import { checkBackup } from './check-backup.ts';
 
 const waitEveryMs = 100;
@@ -60,6 +61,7 @@ async function copyWithHooks(job: BackupJob, method: BackupMethod): Promise<void
   const startedMs = context.clock.elapsedMs();
   await job.save({});
   await recordAsChild(job);
+  const wasInRecovery = await readIsInRecovery(job.connection).catch(() => false); // asked again where it matters
   try {
     await runPreHooksOrFail(await hookOf(job), context);
     context.messages.info(
@@ -69,7 +71,7 @@ async function copyWithHooks(job: BackupJob, method: BackupMethod): Promise<void
     await finish(job);
     tellEnd(job, startedAt, startedMs);
   } catch (error) {
-    await fail(job, error);
+    await fail(job, error, wasInRecovery);
     await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
     throw error;
   }
@@ -163,9 +165,12 @@ async function lookForWals(job: BackupJob): Promise<void> {
   }
 }
 
-async function fail(job: BackupJob, error: unknown): Promise<void> {
-  const { context, backup, doing } = job;
-  const reason = context.signal.aborted ? 'interrupted by a signal' : (messageOf(error).split('\n')[0] ?? '');
+async function fail(job: BackupJob, error: unknown, wasInRecovery: boolean): Promise<void> {
+  const { context, backup, doing, server } = job;
+  const change = await describeNodeChange(server, wasInRecovery, context);
+  const said = messageOf(error).split('\n')[0] ?? '';
+  const told = change === undefined ? said : `${change}: ${said}`;
+  const reason = context.signal.aborted ? 'interrupted by a signal' : told;
   context.log.error(`backup ${backup.id} failed ${doing}: ${messageOf(error)}`);
   try {
     await job.save({ status: 'FAILED', error: `failure ${doing} (${reason})` });

@@ -23,6 +23,7 @@ import { formatCompactTime, localTimestamp } from '../../shared/timestamp.ts';
 import type { Host } from '../../transport/hosts/host.ts';
 import { requireHealthyServer } from '../server/check-server.ts';
 import { QuietArchiver } from '../wal/archive-wal.ts';
+import { atBackupNode } from './backup-node.ts';
 import { checkBackup } from './check-backup.ts';
 import { findParent, requireUsableParent } from './choose-parent.ts';
 import { purgeBeforeFirstBackup } from './first-backup-purge.ts';
@@ -37,15 +38,16 @@ const goodbyeMs = 10_000;
  * leaves it FAILED with the reason.
  * @returns the record as it was before the last look for its WAL
  */
-export async function takeBackup(server: Server, request: BackupRequest, context: Context): Promise<Backup> {
+export async function takeBackup(asked: Server, request: BackupRequest, context: Context): Promise<Backup> {
+  const server = await atBackupNode(asked, context);
   const method = methodOf(server);
   refuseUnavailable(server, context);
   const parentId = request.incremental === undefined ? undefined : (await findParent(server, request.incremental)).backup.id;
   await using host = method.host(server); // one login for the check and for what the copy asks
   host?.login?.begin(); // and one for rsync, which takes as long as the check
-  await requireHealthyServer(server, { timeoutSeconds: request.checkTimeoutSeconds, host }, context);
+  await requireHealthyServer(asked, { timeoutSeconds: request.checkTimeoutSeconds, host }, context);
   const backup = await copyUnderLock({ server, method, request, parentId, host, context });
-  await new QuietArchiver(server).run(context);
+  await new QuietArchiver(asked).run(context);
   await lookForWals(server, backup.id, context);
   await purgeBeforeFirstBackup(server, backup, context);
   await warnOfMixedChecksums(server, backup, context);

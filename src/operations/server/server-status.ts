@@ -1,6 +1,9 @@
 import { type Backup, backupTypeOf, isCopyDone } from '../../catalog/backups/backup.ts';
 import { readBackupRecords } from '../../catalog/backups/backup-records.ts';
 import { describeStuckWal, findStuckWal } from '../../check/stuck-wal.ts';
+import { clusterSourceOf } from '../../cluster/cluster-source.ts';
+import { readRememberedCluster } from '../../cluster/remembered-cluster.ts';
+import { isUnacknowledged, readSwitches } from '../../cluster/switch-records.ts';
 import { nodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
 import { shortAnswerMs } from '../../postgres/answering-within.ts';
@@ -16,10 +19,11 @@ import {
 import { formatRetentionPolicy } from '../../retention/retention-policy.ts';
 import type { Context } from '../../shared/context.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import { formatCTime } from '../../shared/timestamp.ts';
+import { formatCTime, formatLongTime, timestampFromEpoch } from '../../shared/timestamp.ts';
 import { formatSize } from '../../shared/units.ts';
 import type { ServerStatus, StatusItem } from '../reports/server-reports.ts';
 import { continuityItems } from '../wal/continuity-items.ts';
+import { lossText } from './read-cluster-trouble.ts';
 
 /** The state of a server in labelled lines (docs/reference/cli.md section 6.5), then what we know beyond Barman. */
 export async function readServerStatus(server: Server, context: Context): Promise<ServerStatus> {
@@ -42,7 +46,30 @@ export async function readServerStatus(server: Server, context: Context): Promis
   const stuck = await findStuckWal(server, context.clock.now());
   // what is wrong is shown under every name
   if (stuck.length > 0) add('stuck_wal_arrivals', 'WAL that waits to be archived', describeStuckWal(stuck));
-  return { name: config.name, items, own: await continuityItems(server, backups, context) };
+  const own = [...(await continuityItems(server, backups, context)), ...(await clusterItems(server))];
+  return { name: config.name, items, own };
+}
+
+/** Which node of a cluster is followed, and what its switches have cost. */
+async function clusterItems(server: Server): Promise<readonly StatusItem[]> {
+  if (clusterSourceOf(server) === 'off') return [];
+  const { followed } = readRememberedCluster(server.layout);
+  const switches = await readSwitches(server.layout);
+  const losses = switches.filter(isUnacknowledged);
+  const since = followed === undefined ? '' : formatLongTime(timestampFromEpoch(followed.since.getTime() / 1000));
+  return [
+    {
+      key: 'cluster_primary',
+      label: 'Primary followed',
+      message: followed === undefined ? 'None' : `${followed.name}, on timeline ${String(followed.timeline)} (since ${since})`,
+    },
+    { key: 'cluster_switches', label: 'Changes of the primary', message: String(switches.length) },
+    {
+      key: 'cluster_losses',
+      label: 'Losses not acknowledged',
+      message: losses.length === 0 ? 'none' : losses.map(lossText).join('; '),
+    },
+  ];
 }
 
 async function postgresItems(server: Server, { signal }: Context): Promise<StatusItem[]> {
