@@ -30,7 +30,7 @@ interface SeenSource {
 
 /** Suffixes of files that are not in the archive yet; what a crash leaves is overwritten by the next run. */
 const temporarySuffix = '.compressed';
-const encryptedSuffix = '.compressed.gpg';
+const encryptedSuffix = '.gpg';
 
 /**
  * Puts a copy of `source` beside its place in the archive: compressed when the server asks for it and the file is not compressed
@@ -38,9 +38,8 @@ const encryptedSuffix = '.compressed.gpg';
  * are those of the source.
  */
 export async function prepareWal(server: Server, name: WalName, { source, seen }: SeenSource): Promise<PreparedWal> {
-  const archive = walArchiveOf(server.layout);
-  const compressed = await archive.stagingPath(name, temporarySuffix);
-  const encrypted = await archive.stagingPath(name, encryptedSuffix);
+  const compressed = await walArchiveOf(server.layout).stagingPath(name, temporarySuffix);
+  const encrypted = `${compressed}${encryptedSuffix}`;
   await removeAll([compressed, encrypted]);
   try {
     const identity = await identityOf(source);
