@@ -33,7 +33,7 @@ export async function receiveFile(
   const temporary = join(folder, `.${String(process.pid)}-${name}`);
   const file: ReceivedFile = { name, temporary, sha256: undefined };
   files.push(file);
-  const modifiedAt = modificationTime(entry.header);
+  const modifiedAt = modificationTime(name, entry.header);
   const hash = createHash('sha256');
   try {
     await storeAtOnce(entry, temporary, { mode: 0o640, onPiece: (piece) => hash.update(piece) });
@@ -71,10 +71,18 @@ export async function textOf(entry: Entry): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The field of the header has whole seconds; the fraction that the client sends is in the PAX record. */
-function modificationTime({ mtime, pax }: Header): Date | number {
+/** Seconds that file systems take: until 2242. */
+const mostSeconds = 2 ** 33;
+
+/**
+ * The field of the header has whole seconds; the fraction that the client sends is in the PAX record.
+ * @throws OperatorError `wal-stream-invalid` for a time that no file has
+ */
+function modificationTime(name: string, { mtime, pax }: Header): number {
   const precise = typeof pax === 'object' && pax !== null && 'mtime' in pax ? Number(pax.mtime) : Number.NaN;
-  return Number.isFinite(precise) ? precise : mtime;
+  const seconds = Number.isFinite(precise) ? precise : Number(mtime) / 1000;
+  if (seconds >= 0 && seconds < mostSeconds) return seconds;
+  throw new OperatorError('wal-stream-invalid', `'${name}' is damaged: no file was changed at ${String(seconds)} s since 1970`);
 }
 
 /** What the sender's side broke has no system call, or that of reading. */

@@ -23,7 +23,7 @@ export interface ConninfoKeyword {
 }
 
 const oneOf = (values: readonly string[]) => (value: string) =>
-  values.includes(value) ? undefined : `it takes ${values.join(', ')}`;
+  values.includes(value) ? undefined : `it takes ${values.filter((one) => one !== '').join(', ')}`;
 const integer = (value: string) => (/^[ \t-\r]*[+-]?\d+[ \t-\r]*$/.test(value) ? undefined : 'it takes a whole number');
 const isSet = (reason: string) => (value: string) => (value === '' ? undefined : reason);
 const onlyIn = (values: readonly string[], reason: string) => (value: string) => (values.includes(value) ? reason : undefined);

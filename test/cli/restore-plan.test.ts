@@ -284,3 +284,11 @@ test('a history file that only the index names does not wait to be archived', as
   expect(stderr).toContain('names 00000009.history, which is not there');
   expect(stderr).not.toContain('waits to be archived');
 });
+
+test("what lies in a tablespace of a backup and is not PostgreSQL's is left out, and told", async () => {
+  await writeFile(home.server('main', 'base', weekly, '16400', 'README'), 'x');
+  const moved = ['--tablespace', `fast:${place('fast')}`, 'main', weekly, place('new')];
+  const { stderr } = await runPgcellar(['restore', '--dry-run', ...moved], { home });
+  expect(stderr).toContain("is not PostgreSQL's: 16400/README");
+  expect((await planOf(moved)).trees[1]).toMatchObject({ kind: 'tablespace', files: 1 });
+});

@@ -22,6 +22,17 @@ export const leftOutFiles: ReadonlySet<string> = new Set([
 /** Folders that we write into afterwards: never through a symbolic link that the backup brings. */
 export const realFolders: ReadonlySet<string> = new Set(['global', 'pg_tblspc']);
 
+/**
+ * Whether something in a tablespace is PostgreSQL's, which has one folder in it. The place of a tablespace is the word of the server that was backed up, and may be
+ * any folder: nothing else is put there.
+ */
+export function isOfTablespace(path: string): boolean {
+  return /^PG_\d/.test(path);
+}
+
+/** The same for rsync: each pattern takes what differs one character later. */
+export const strangersOfTablespace: readonly string[] = ['/[!P]*', '/P', '/P[!G]*', '/PG', '/PG[!_]*', '/PG_', '/PG_[!0-9]*'];
+
 /** Name that the control file waits under where it cannot be copied last. */
 export const heldControlFile = 'global/pg_control.restoring';
 

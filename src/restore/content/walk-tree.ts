@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onDisk } from '../../shared/file-name.ts';
 import { entriesIn } from '../../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
-import { controlFile, emptiedFolders, leftOutFiles } from './restored-files.ts';
+import { controlFile, emptiedFolders, isOfTablespace, leftOutFiles } from './restored-files.ts';
 
 /** The root of one tree of a plain backup. */
 export interface TreeRoot {
@@ -49,7 +49,7 @@ async function* walkFolder(root: TreeRoot, folder: string): AsyncGenerator<TreeE
 }
 
 function isLeftOut({ isDataFolder, knownOids }: TreeRoot, path: string): boolean {
-  if (!isDataFolder) return false;
+  if (!isDataFolder) return !isOfTablespace(path);
   if (leftOutFiles.has(path) || path === controlFile) return true;
   // linked to its new place when everything is copied
   return path.startsWith('pg_tblspc/') && knownOids?.has(path.slice('pg_tblspc/'.length)) === true;

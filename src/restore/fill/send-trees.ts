@@ -7,7 +7,14 @@ import type { Timestamp } from '../../shared/timestamp.ts';
 import { type RsyncTask, runRsync } from '../../transport/rsync/run-rsync.ts';
 import type { SharedLogin } from '../../transport/ssh/shared-login.ts';
 import { asideWalFolder, clearLinkedWal } from '../content/linked-folders.ts';
-import { controlFile, emptiedFolders, type KeptLink, leftOutFiles, walFolders } from '../content/restored-files.ts';
+import {
+  controlFile,
+  emptiedFolders,
+  type KeptLink,
+  leftOutFiles,
+  strangersOfTablespace,
+  walFolders,
+} from '../content/restored-files.ts';
 import { walkTree } from '../content/walk-tree.ts';
 import type { Place } from '../places/place.ts';
 import type { DestinationPlan } from '../plan/plan-destination.ts';
@@ -154,7 +161,9 @@ class Sender {
     const oids = this.#sending.places.tablespaces.map(({ oid }) => `/pg_tblspc/${String(oid)}`);
     const exclude = [...[...emptiedFolders].map((folder) => `/${folder}/*`), ...[...leftOutFiles].map((file) => `/${file}`)];
     const kept = (this.#sending.keptLinks ?? []).map(({ name }) => `/${name}`);
-    const filters = isDataFolder ? { exclude, protect: [`/${controlFile}`, `/${asideWalFolder}`, ...kept, ...oids] } : {};
+    const filters = isDataFolder
+      ? { exclude, protect: [`/${controlFile}`, `/${asideWalFolder}`, ...kept, ...oids] }
+      : { protect: strangersOfTablespace };
     return { ...baseJob(this.#sending), source, destination, filters };
   }
 

@@ -6,7 +6,14 @@ import { onDisk } from '../../shared/file-name.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { throwIfInterrupted } from '../../shared/throw-if-interrupted.ts';
 import { readTar, type TarMember } from '../content/read-tar.ts';
-import { controlFile, emptiedFolders, heldControlFile, leftOutFiles, realFolders } from '../content/restored-files.ts';
+import {
+  controlFile,
+  emptiedFolders,
+  heldControlFile,
+  isOfTablespace,
+  leftOutFiles,
+  realFolders,
+} from '../content/restored-files.ts';
 import type { Throttle } from './throttle.ts';
 
 /** One tar file and the folder that it is unpacked into. */
@@ -124,9 +131,8 @@ function targetOf(
   return path;
 }
 
-/** The place of a tablespace is the word of the server, and may be any folder: PostgreSQL has one folder in it, and nothing else is put there. */
 function withinTablespace(archive: string, path: string): string {
-  if (/^PG_\d/.test(path)) return path;
+  if (isOfTablespace(path)) return path;
   throw new OperatorError(
     'backup-not-usable',
     `the tar file ${archive} is not of a tablespace: its member ${JSON.stringify(path)} is not PostgreSQL's`,

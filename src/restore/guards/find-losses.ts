@@ -3,11 +3,11 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { measureBackup } from '../../catalog/backups/measure-backup.ts';
 import { forEachBriefly } from '../../shared/for-each-briefly.ts';
-import { isMissing } from '../../shared/look.ts';
+import { entriesIn, isMissing } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { dataFolder, type SourceMember, tablespaceFolder, tablespaceOids } from '../content/backup-source.ts';
 import { type ManifestFile, manifestFiles, manifestState } from '../content/read-manifest.ts';
-import { controlFile, emptiedFolders, leftOutFiles } from '../content/restored-files.ts';
+import { controlFile, emptiedFolders, isOfTablespace, leftOutFiles } from '../content/restored-files.ts';
 import type { Allowance } from './refusals.ts';
 
 /** What a backup has lost since it was taken. */
@@ -38,7 +38,7 @@ const shownFiles = 3;
  * read but the manifest.
  */
 export async function findLosses(member: SourceMember): Promise<readonly Loss[]> {
-  return [...(await lossesOf(member)), ...(await doubtsOf(member))];
+  return [...(await lossesOf(member)), ...(await doubtsOf(member)), ...(await strangersOf(member))];
 }
 
 async function lossesOf(member: SourceMember): Promise<readonly Loss[]> {
@@ -46,6 +46,20 @@ async function lossesOf(member: SourceMember): Promise<readonly Loss[]> {
   const losses = await lossesByManifest(member);
   if (losses === undefined) return [...(await lossesOfLabel(member)), ...(await lossesBySize(member))];
   return [...(await lossesOfLabel(member)), ...losses, ...lossesOfFolders(member)];
+}
+
+/** What lies in a tablespace that is not PostgreSQL's: a restore leaves it out. */
+async function strangersOf(member: SourceMember): Promise<readonly Loss[]> {
+  if (member.form === 'tar') return [];
+  const found: string[] = [];
+  for (const oid of tablespaceOids(member)) {
+    const folder = tablespaceFolder(member, oid);
+    for (const { name } of await entriesIn(folder)) if (!isOfTablespace(name)) found.push(`${String(oid)}/${name}`);
+  }
+  if (found.length === 0) return [];
+  const names = `${found.slice(0, shownFiles).join(', ')}${found.length > shownFiles ? ', …' : ''}`;
+  const reason = `not restored, because it lies in a tablespace of backup ${member.backup.id} and is not PostgreSQL's: ${names}`;
+  return [{ error: new OperatorError('backup-not-usable', reason), allowance: undefined, isDoubt: true }];
 }
 
 /** The loss of the label: PostgreSQL would begin at the last checkpoint that the control file knows, and end with a corrupt cluster. */

@@ -26,6 +26,7 @@ interface Member {
   readonly content?: string;
   readonly type?: 'file' | 'directory' | 'symlink' | 'link';
   readonly mtime?: Date;
+  readonly pax?: Record<string, string>;
 }
 
 async function tar(...members: readonly Member[]): Promise<Buffer> {
@@ -57,6 +58,16 @@ test('a file with its checksum is published with its time', async () => {
   expect(await catalog.read(`incoming/${two}`)).toBe('wal');
   expect(await catalog.files('incoming')).toEqual([two]);
   expect((await stat(join(catalog.layout.incoming, two))).mtimeMs).toBe(mtime.getTime());
+});
+
+test.each(['1e300', '-1', '8589934592'])('a file that was changed at %s is damaged', async (mtime) => {
+  await using catalog = await aCatalog();
+  const stream = await tar(
+    { name: two, content: 'wal', pax: { mtime } },
+    { name: 'SHA256SUMS', content: `${digest('wal')} *${two}\n` },
+  );
+  await expect(accept(catalog, stream)).rejects.toMatchObject({ code: 'wal-stream-invalid' });
+  expect(await catalog.files('incoming')).toEqual([]);
 });
 
 test.skipIf(lacksPrograms('python3'))('Python writes a stream that is taken, with a time to the microsecond', async () => {

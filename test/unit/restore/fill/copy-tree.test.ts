@@ -1,8 +1,11 @@
 import { access, chmod, lstat, mkdir, readdir, readFile, readlink, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { strangersOfTablespace } from '../../../../src/restore/content/restored-files.ts';
 import { copyControlFile, copyTree } from '../../../../src/restore/fill/copy-tree.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
+import { lacksPrograms } from '../../../helpers/installations.ts';
+import { runProgram } from '../../../helpers/run-program.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../../helpers/temporary-folder.ts';
 import { aContext } from '../restore-context.ts';
 
@@ -112,6 +115,30 @@ test('puts tablespaces into their places and links them', async () => {
   await copy({ plan: { source, destination, tablespaces } });
   expect(await readlink(join(destination, 'pg_tblspc', '16400'))).toBe(location);
   expect(await readFile(join(destination, 'pg_tblspc', '16400', 'PG_15/5/6'), 'utf8')).toBe('row');
+});
+
+describe("what lies in a tablespace and is not PostgreSQL's stays where it is", () => {
+  const strangers = ['lost+found/x', 'README', 'P', 'PG', 'PG_', 'PG_VERSION', 'PHP/x', 'PGx', 'cron.d/x'];
+  const tablespace = () => join(folder.path, '16400');
+  beforeEach(async () => {
+    await write({ PG_VERSION: '15' });
+    await write({ 'PG_15_1/5/README': 'row', ...Object.fromEntries(strangers.map((name) => [name, 'x'])) }, tablespace());
+  });
+
+  test('in a copy', async () => {
+    const location = join(folder.path, 'fast');
+    await mkdir(join(source, 'pg_tblspc'));
+    const tablespaces = [{ oid: 16400, name: 'fast', source: tablespace(), location }];
+    await copy({ plan: { source, destination, tablespaces } });
+    expect(await filesBelow(location)).toEqual(['PG_15_1/', 'PG_15_1/5/', 'PG_15_1/5/README']);
+  });
+
+  test.skipIf(lacksPrograms('rsync'))('in what rsync sends', async () => {
+    const rules = strangersOfTablespace.map((rule) => `--exclude=${rule}`);
+    const sent = await runProgram(['rsync', '-a', ...rules, `${tablespace()}/`, `${destination}/`], { env: process.env });
+    expect(sent).toMatchObject({ exitCode: 0 });
+    expect(await filesBelow(destination)).toEqual(['PG_15_1/', 'PG_15_1/5/', 'PG_15_1/5/README']);
+  });
 });
 
 test('a tablespace that the record does not know stops the restore: the link would lead into the catalog', async () => {
