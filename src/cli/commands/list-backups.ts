@@ -6,14 +6,23 @@ export const listBackupsCommand = declareCommand({
   aliases: ['list-backup'],
   summary: 'List the backups of servers, newest first',
   servers: 'many',
-  options: [{ name: 'minimal', kind: 'flag', summary: 'only the backup ids' }],
-  examples: ['list-backups main', 'list-backups --minimal all'],
+  options: [
+    { name: 'minimal', kind: 'flag', summary: 'only the backup ids' },
+    { name: 'table', kind: 'flag', summary: 'a table for a person: kind, age, size, WAL, state and retention of each backup' },
+  ],
+  examples: ['list-backups main', 'list-backups --minimal all', 'list-backups --table main'],
   async run({ application, servers, options }) {
     const { listBackups } = await import('../../operations/listing/list-backups.ts');
     const { renderBackupList } = await import('../../output/render-backup-list.ts');
     await forEachServer(servers, application, async (server) => {
       const list = await listBackups(server, application.context);
-      application.writer.print(renderBackupList([list], { minimal: options.flag('minimal') }));
+      const report = renderBackupList([list], { minimal: options.flag('minimal') });
+      if (!options.flag('table') || application.format === 'json') {
+        application.writer.print(report);
+        return;
+      }
+      const { renderBackupTable } = await import('../../output/render-backup-table.ts');
+      application.writer.print({ lines: renderBackupTable(list, application.context.clock.now()), json: report.json });
     });
   },
 });
