@@ -1,6 +1,6 @@
 // A Barman home with its configuration and an empty HOME: everything one installation owns, in one temporary folder.
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -127,6 +127,7 @@ export class TestHome implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await killMarkedProcesses(homeMark, this.folder);
+    await removeSpools(this.folder);
     await this.#folder[Symbol.asyncDispose]();
   }
 
@@ -174,4 +175,14 @@ function iniText(section: string, options: IniSection): string {
 function iniValue(value: string | number | boolean): string {
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   return String(value).replaceAll('%', '%%').replaceAll('\n', '\n  ');
+}
+
+/** What the helpers of servers in a home have where they keep it when nobody says so; their names end with the data folder, and options. */
+async function removeSpools(home: string): Promise<void> {
+  const parent = '/var/tmp';
+  const ofHome = `+${home.replaceAll('/', '+')}+`;
+  for (const name of await readdir(parent)) {
+    if (/^pgcellar-(?:wal|put)-/.test(name) && name.includes(ofHome))
+      await rm(join(parent, name), { recursive: true, force: true });
+  }
 }
