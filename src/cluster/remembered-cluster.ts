@@ -4,7 +4,7 @@ import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { HostEntry } from '../postgres/connection-parameters.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { isRecord } from '../shared/is-record.ts';
-import { isMissing } from '../shared/look.ts';
+import { systemCodeOf } from '../shared/operator-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
 import { type ClusterNode, isSameNode, type ObservedNode, positionOf } from './cluster-node.ts';
 
@@ -45,7 +45,7 @@ export function readRememberedCluster({ root }: Pick<ServerLayout, 'root'>): Rem
     const found: unknown = JSON.parse(readFileSync(pathIn(root), 'utf8'));
     return isRecord(found) ? clusterFrom(found) : nothing;
   } catch (error) {
-    if (isMissing(error) || error instanceof SyntaxError) return nothing;
+    if (systemCodeOf(error) !== undefined || error instanceof SyntaxError) return nothing;
     throw error;
   }
 }
