@@ -148,7 +148,9 @@ function judgeTime(time: Timestamp, { wish, coverage }: WalQuestion, gap: Missin
 function lostSwitch({ timelines, coverage }: WalQuestion): { readonly name: string; readonly timeline: number } | undefined {
   for (const part of timelines.lineage) {
     if (part.since === undefined) continue;
-    const name = segmentAtLsn(part.since, part.timeline, coverage.segmentSize).name;
+    const { name } = segmentAtLsn(part.since, part.timeline, coverage.segmentSize);
+    // one that was left in the segment in which it began is all in the file of the next one
+    if (part.until !== undefined && segmentAtLsn(part.until, part.timeline, coverage.segmentSize).name === name) continue;
     if (coverage.timeAt(segmentIndex(name, coverage.segmentSize), [part], false) === undefined)
       return { name, timeline: part.timeline };
   }

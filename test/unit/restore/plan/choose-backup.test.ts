@@ -195,6 +195,12 @@ describe('a target that may be out of reach is only warned about', () => {
   });
 });
 
+test('a timeline that was left in the segment in which it began needs no segment of its own', () => {
+  const archive = { segments: ['1:2', '1:3', '3:3'], histories: { 2: '1 0/3000080', 3: '1 0/3000080, 2 0/3000100' } };
+  const wish = aWish({ timeline: 3 });
+  expect(chooseBackup({ serverName: 'main', backups: [older], wish }, older.id, anArchive(archive)).warnings).toEqual([]);
+});
+
 describe('the timeline', () => {
   const branched = anArchive({
     segments: ['1:2', '1:3', '2:3', '2:4', '3:3'],
