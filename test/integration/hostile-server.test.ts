@@ -116,29 +116,43 @@ describeEachPostgres(
       expect(text).toContain('the server sent "later/way", a link to');
     });
 
-    test.each(['postgres', 'local-rsync'])(
-      'that tells an end no backup has makes a backup FAILED, not its record unreadable: %s',
-      async (method) => {
-        await configure({ backup_method: method, backup_options: 'concurrent_backup' });
-        let asked = 0;
-        meddler.meddle(({ type, body, sql }) => {
-          if (type !== 'D' || !/pg_walfile_name_offset|pg_backup_stop/.test(sql)) return undefined;
-          if (sql.includes('pg_walfile_name_offset') && ++asked === 1) return undefined;
-          return rowOf(
-            valuesOf(body).map((value) =>
-              /^[0-9A-F]+\/[0-9A-F]+$/.test(value ?? '')
-                ? 'FFFFFFF0/FFFFFFFF'
-                : (value ?? '').replace(/^0{7}1[0-9A-F]{16}$/, '00000001FFFFFFF0000000FF'),
-            ),
-          );
-        });
-        const { text, exitCode } = await backUp();
-        expect(exitCode).toBe(1);
-        expect(text).toContain('the server tells of a backup what cannot be');
-        expect(await newestStatus()).toBe('FAILED');
-        await configure();
+    const noEnd = { lsn: 'FFFFFFF0/FFFFFFFF', wal: '00000001FFFFFFF0000000FF' };
+    const beforeBegin = { lsn: '0/1000028', wal: '000000010000000000000001' };
+    test.each([
+      { what: 'no backup has', end: noEnd, says: 'the server tells of a backup what cannot be', method: 'postgres' },
+      { what: 'no backup has', end: noEnd, says: 'the server tells of a backup what cannot be', method: 'local-rsync' },
+      {
+        what: 'is before its begin',
+        end: beforeBegin,
+        says: 'the backup ends at 0/1000028, before its begin',
+        method: 'postgres',
       },
-    );
+      {
+        what: 'is before its begin',
+        end: beforeBegin,
+        says: 'the backup ends at 0/1000028, before its begin',
+        method: 'local-rsync',
+      },
+    ])('that tells an end which $what makes a backup FAILED, and its record can be read: $method', async (how) => {
+      await configure({ backup_method: how.method, backup_options: 'concurrent_backup' });
+      let asked = 0;
+      meddler.meddle(({ type, body, sql }) => {
+        if (type !== 'D' || !/pg_walfile_name_offset|pg_backup_stop/.test(sql)) return undefined;
+        if (sql.includes('pg_walfile_name_offset') && ++asked === 1) return undefined;
+        return rowOf(
+          valuesOf(body).map((value) =>
+            /^[0-9A-F]+\/[0-9A-F]+$/.test(value ?? '')
+              ? how.end.lsn
+              : (value ?? '').replace(/^0{7}1[0-9A-F]{16}$/, how.end.wal),
+          ),
+        );
+      });
+      const { text, exitCode } = await backUp();
+      expect(exitCode).toBe(1);
+      expect(text).toContain(how.says);
+      expect(await newestStatus()).toBe('FAILED');
+      await configure();
+    });
 
     test('that tells no version has no backup that hangs, nor is it left in backup mode', async () => {
       await configure({ backup_method: 'local-rsync', backup_options: 'concurrent_backup' });

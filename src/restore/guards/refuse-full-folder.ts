@@ -49,7 +49,10 @@ function fullAsBarman(what: string, path: string): string {
 /** One of Barman's, or of which the note is gone. */
 async function isHalfRestored(place: Place, path: string, names: readonly string[]): Promise<boolean> {
   const isLike = ['base', 'PG_VERSION'].some((name) => names.includes(name)) || names.every((name) => clusterNames.test(name));
-  return isLike && (await place.find(join(path, controlFile))) === undefined;
+  if (!isLike || (await place.find(join(path, controlFile))) !== undefined) return false;
+  // links such as pg_wal that somebody has prepared: no restore to an empty folder makes them
+  for (const name of names) if ((await place.find(join(path, name)))?.kind !== 'link') return true;
+  return false;
 }
 
 async function fullOnes(place: Place, folders: readonly string[]): Promise<readonly string[]> {

@@ -170,6 +170,15 @@ test.each(['', 'restored/..', 'restored'])(
   },
 );
 
+test('links that somebody has prepared are nothing that a restore has left', async () => {
+  const destination = join(folder.path, 'restored');
+  await mkdir(destination, { recursive: true });
+  for (const name of ['pg_wal', 'log']) await symlink(join(folder.path, name), join(destination, name));
+  await expect(judge(planFor({}))).rejects.toMatchObject({
+    hint: expect.stringContaining('choose an empty or new folder') as string,
+  });
+});
+
 test('what a restore left that was cut short is named', async () => {
   await mkdir(join(folder.path, 'restored/base'), { recursive: true });
   await expect(judge(planFor({}))).rejects.toMatchObject({
