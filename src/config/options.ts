@@ -379,8 +379,7 @@ const serverOptions = {
     kind: command,
     scope: 'SM',
     isOurs: true,
-    summary:
-      'Ours: ssh command for a node, with `%h` for its host: backups by `rsync` go there, and WAL is fetched there that no running node has.',
+    summary: 'Ours: ssh command for a node, with `%h` for its host; backups by `rsync` use it.',
   },
   cluster_url: {
     kind: text,
