@@ -50,7 +50,7 @@ export const conninfoKeywords = {
   hostaddr: {
     treatment: 'honoured',
     variable: 'PGHOSTADDR',
-    meaning: 'Addresses to connect to, one for each `host`, which then is not looked up.',
+    meaning: 'Addresses to connect to, one for each `host`. The host is then not looked up.',
   },
   port: {
     treatment: 'honoured',
@@ -68,12 +68,12 @@ export const conninfoKeywords = {
     treatment: 'honoured',
     variable: 'PGPASSWORD',
     isSecret: true,
-    meaning: 'For all hosts. The programs get it in their environment. A password file is better.',
+    meaning: 'For all hosts. The programs get it in their environment. Prefer a password file.',
   },
   passfile: {
     treatment: 'honoured',
     variable: 'PGPASSFILE',
-    meaning: 'Password file, `~/.pgpass` by default: a line for each host. It does not count while others may read it.',
+    meaning: 'Password file, `~/.pgpass` by default: a line for each host. It is ignored while others may read it.',
   },
   require_auth: {
     treatment: 'honoured',
@@ -87,7 +87,7 @@ export const conninfoKeywords = {
     byDefault: 'prefer',
     problem: oneOf(['disable', 'prefer', 'require']),
     meaning:
-      '`require`: the login must be SCRAM bound to the TLS channel. Our own connections treat `prefer` as `disable`: the server alone would choose.',
+      '`require`: the login must be SCRAM bound to the TLS channel. Our own connections treat `prefer` as `disable`, because the server alone would choose.',
   },
   connect_timeout: {
     treatment: 'honoured',
@@ -98,7 +98,7 @@ export const conninfoKeywords = {
   client_encoding: {
     treatment: 'programs',
     variable: 'PGCLIENTENCODING',
-    meaning: 'Our own connections need no other encoding than the one of the database.',
+    meaning: 'Our own connections use the encoding of the database.',
   },
   options: {
     treatment: 'honoured',
@@ -108,7 +108,7 @@ export const conninfoKeywords = {
   application_name: {
     treatment: 'honoured',
     meaning:
-      'Replaces `streaming_archiver_name` and `streaming_backup_name`. PGAPPNAME is not read: these options stand above it.',
+      'Replaces `streaming_archiver_name` and `streaming_backup_name`. PGAPPNAME is not read, because these options override it.',
   },
   fallback_application_name: {
     treatment: 'honoured',
@@ -143,7 +143,7 @@ export const conninfoKeywords = {
     treatment: 'honoured',
     problem: replicationMode,
     meaning:
-      'Set for each connection by what it is for, whatever stands in the string; a value that a server refuses is refused.',
+      'pgcellar sets it for each connection, and ignores the value in the string; a value that a server refuses is refused.',
   },
   gssencmode: {
     treatment: 'refused',
@@ -151,14 +151,14 @@ export const conninfoKeywords = {
     byDefault: 'prefer',
     problem: oneOf(['disable', 'prefer', 'require']),
     refusal: onlyIn(['require'], 'pgcellar cannot encrypt with GSSAPI: use TLS (sslmode)'),
-    meaning: '`require` is refused. With `prefer` our own connections are as libpq is without a Kerberos ticket.',
+    meaning: '`require` is refused. With `prefer`, our own connections behave like libpq without a Kerberos ticket.',
   },
   sslmode: {
     treatment: 'honoured',
     variable: 'PGSSLMODE',
     byDefault: 'prefer',
     problem: oneOf(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']),
-    meaning: 'As in libpq, with its fallback of `prefer` and `allow`. It does not count for sockets.',
+    meaning: 'As in libpq, with its fallback of `prefer` and `allow`. It is ignored for sockets.',
   },
   sslnegotiation: {
     treatment: 'honoured',
@@ -175,13 +175,13 @@ export const conninfoKeywords = {
   sslcert: {
     treatment: 'honoured',
     variable: 'PGSSLCERT',
-    meaning: 'Certificate of the client, `~/.postgresql/postgresql.crt` by default; one that is missing is not sent.',
+    meaning: 'Certificate of the client, `~/.postgresql/postgresql.crt` by default; a missing one is not sent.',
   },
   sslkey: {
     treatment: 'honoured',
     variable: 'PGSSLKEY',
     meaning:
-      'Its private key, `~/.postgresql/postgresql.key` by default. As in libpq, one that others may read is refused. An engine of OpenSSL is refused.',
+      'Its private key, `~/.postgresql/postgresql.key` by default. As in libpq, a key that others may read is refused. An engine of OpenSSL is refused.',
   },
   sslcertmode: {
     treatment: 'refused',
@@ -193,7 +193,7 @@ export const conninfoKeywords = {
   sslpassword: {
     treatment: 'honoured',
     isSecret: true,
-    meaning: 'Passphrase of the private key. The programs get it through a service file that has no name and lies on no disk.',
+    meaning: 'Passphrase of the private key. The programs get it through an unlinked service file.',
   },
   sslrootcert: {
     treatment: 'honoured',
@@ -204,13 +204,12 @@ export const conninfoKeywords = {
   sslcrl: {
     treatment: 'honoured',
     variable: 'PGSSLCRL',
-    meaning:
-      'Revoked certificates, `~/.postgresql/root.crl` by default. libpq passes over a file that is missing; pgcellar refuses.',
+    meaning: 'Revoked certificates, `~/.postgresql/root.crl` by default. libpq ignores a missing file; pgcellar refuses it.',
   },
   sslcrldir: {
     treatment: 'honoured',
     variable: 'PGSSLCRLDIR',
-    meaning: 'A folder with such files, as `openssl rehash` names them.',
+    meaning: 'A folder of such files, named by `openssl rehash`.',
   },
   sslsni: {
     treatment: 'honoured',
@@ -221,7 +220,7 @@ export const conninfoKeywords = {
   requirepeer: {
     treatment: 'refused',
     variable: 'PGREQUIREPEER',
-    meaning: 'Refused for sockets: pgcellar cannot tell the user of a server process. As in libpq it does not count for TCP.',
+    meaning: 'Refused for sockets: pgcellar cannot tell the user of a server process. As in libpq, it is ignored for TCP.',
   },
   ssl_min_protocol_version: {
     treatment: 'honoured',
@@ -247,7 +246,7 @@ export const conninfoKeywords = {
     treatment: 'honoured',
     variable: 'PGMAXPROTOCOLVERSION',
     problem: oneOf(['', '3.0', '3.2', 'latest']),
-    meaning: 'Our own connections use 3.0 whatever it says.',
+    meaning: 'Our own connections always use 3.0.',
   },
   krbsrvname: { treatment: 'programs', variable: 'PGKRBSRVNAME', byDefault: 'postgres', meaning: `For ${noGss}.` },
   gsslib: { treatment: 'programs', variable: 'PGGSSLIB', meaning: `For ${noGss}.` },
@@ -256,26 +255,26 @@ export const conninfoKeywords = {
     treatment: 'refused',
     isSecret: true,
     refusal: noScramKeys,
-    meaning: 'Refused: what it replaces is the password.',
+    meaning: 'Refused: it replaces the password, which pgcellar needs.',
   },
   scram_server_key: {
     treatment: 'refused',
     isSecret: true,
     refusal: noScramKeys,
-    meaning: 'Refused: what it replaces is the password.',
+    meaning: 'Refused: it replaces the password, which pgcellar needs.',
   },
   service: {
     treatment: 'honoured',
     variable: 'PGSERVICE',
     meaning:
-      'Parameters under a name in PGSERVICEFILE or `~/.pg_service.conf`, then in `pg_service.conf` of PGSYSCONFDIR or of the system. What the string says wins.',
+      'Parameters under a name in PGSERVICEFILE or `~/.pg_service.conf`, then in `pg_service.conf` of PGSYSCONFDIR or of the system. The string overrides them.',
   },
   target_session_attrs: {
     treatment: 'honoured',
     variable: 'PGTARGETSESSIONATTRS',
     byDefault: 'any',
     problem: oneOf(['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby']),
-    meaning: 'Which of several hosts will do.',
+    meaning: 'The state that a host must be in, when several are named.',
   },
   load_balance_hosts: {
     treatment: 'honoured',
@@ -293,7 +292,7 @@ export const conninfoKeywords = {
     meaning: 'Refused: pgcellar cannot log in by OAuth.',
   },
   oauth_scope: { treatment: 'refused', refusal: noOauth, meaning: 'Refused: pgcellar cannot log in by OAuth.' },
-  sslkeylogfile: { treatment: 'programs', meaning: 'A file for debugging that takes the keys of each TLS session.' },
+  sslkeylogfile: { treatment: 'programs', meaning: 'A file for the keys of each TLS session, for debugging.' },
 } as const satisfies Record<string, ConninfoKeyword>;
 
 /** A keyword of libpq. */
