@@ -1,5 +1,6 @@
 import { hasControlCharacter } from '../shared/has-control-character.ts';
 import { OperatorError } from '../shared/operator-error.ts';
+import { formatPythonLiteral, type PythonValue } from '../shared/python-literal.ts';
 import { type ChangeSet, valueText } from './change-queue.ts';
 import type { ConfigurationFiles } from './load-configuration.ts';
 import { flag, text } from './option-kind.ts';
@@ -59,12 +60,21 @@ function readChange(value: unknown, place: string): Change {
   }
   const { scope, ...others } = value as Readonly<Record<string, unknown>>; // an object, as just tested
   if (scope !== 'server' && scope !== 'model') {
-    throw invalid(`${place}: scope is ${scope === undefined ? 'missing' : 'invalid'}`, 'it is either "server" or "model"');
+    const problem = `'scope' is invalid: '${typeof scope === 'string' ? scope : 'None'}'. It should be either 'server' or 'model'.`;
+    throw invalid(
+      `${place}: scope is ${scope === undefined ? 'missing' : 'invalid'}`,
+      'it is either "server" or "model"',
+      sectionRefused(value, problem),
+    );
   }
   const nameKey = `${scope}_name`;
   const { [nameKey]: section, ...options } = others;
   if (typeof section !== 'string' || section === '') {
-    throw invalid(`${place}: ${nameKey} is missing`, `name the ${scope} that is to be changed`);
+    throw invalid(
+      `${place}: ${nameKey} is missing`,
+      `name the ${scope} that is to be changed`,
+      sectionRefused(value, `'${nameKey}' is missing.`),
+    );
   }
   const texts = new Map<string, string>();
   for (const [key, wanted] of Object.entries(options)) {
@@ -92,7 +102,13 @@ function completed(change: Change, { serverNames, modelNames }: Surroundings, pl
   }
   refuseUnusableName(named);
   if (scope === 'server') return change;
-  if (!options.has('cluster')) throw invalid(`${place}: the new model '${section}' has no cluster`, 'add "cluster": "NAME"');
+  if (!options.has('cluster')) {
+    const asBarman = sectionRefused(
+      { scope, model_name: section, ...Object.fromEntries(options) },
+      "new model but 'cluster' is missing.",
+    );
+    throw invalid(`${place}: the new model '${section}' has no cluster`, 'add "cluster": "NAME"', asBarman);
+  }
   return { ...change, options: new Map([['model', 'on'], ...options]) };
 }
 
@@ -132,6 +148,17 @@ function fileOf(name: string, key: string, { sections, automatic }: Configuratio
   return (own ?? global)?.file ?? automatic;
 }
 
-function invalid(message: string, hint: string): OperatorError {
-  return new OperatorError('configuration-invalid', `config-update: ${message}; nothing was changed`, { hint });
+/** What Barman says of an object; it shows all values, of which only those that say what is to be changed are never a secret. */
+function sectionRefused(change: object, problem: string): readonly string[] {
+  const shown = new Map<string, PythonValue>();
+  for (const [key, value] of Object.entries(change)) {
+    const isOpen = typeof value === 'string' && ['scope', 'server_name', 'model_name'].includes(key);
+    shown.set(key, isOpen ? value : '*');
+  }
+  const section = formatPythonLiteral(shown);
+  return [`Invalid section ${section}: ${problem}`, `Aborting config\u2010update: invalid section ${section}`];
+}
+
+function invalid(message: string, hint: string, asBarman?: readonly string[]): OperatorError {
+  return new OperatorError('configuration-invalid', `config-update: ${message}; nothing was changed`, { hint, asBarman });
 }

@@ -255,6 +255,16 @@ describe('the queue of changes', () => {
   });
 });
 
+test("what is told of a mistake in Barman's words has no value that may be a secret", async () => {
+  await using home = await aHome();
+  const changes = JSON.stringify([{ scope: 'server', conninfo: 'password=geheim', server_name: '' }]);
+  const { exitCode, stdout, stderr } = await runPgcellar(['config-update', changes], { home, as: 'barman' });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+  expect(stderr).toMatch(
+    /^ERROR: Invalid section \{'scope': 'server', 'conninfo': '\*', 'server_name': ''\}: 'server_name' is missing\.$/m,
+  );
+});
+
 describeWithOracle('beside the real Barman', () => {
   test('models that one switches are active for the other, and changes that one writes are read by the other', async () => {
     await using home = await aHome();

@@ -5,6 +5,8 @@
 export const listedDifferences = {
   /** Exit code and standard output are the same, and so is the kind of each message. */
   errorText: 'its exit code, and that it is one, are not',
+  /** All but the words of an error is the same. */
+  errorTextInJson: 'A backup that is kept is named by its id when it cannot be deleted, not by all of its record',
   /** All but what the option adds is the same. */
   debugMessages: 'What `-d` adds is told in our own words',
   /** All but two braces is the same. */

@@ -126,9 +126,15 @@ const alike: readonly string[] = [
   ...['main', 'idle', 'nobody'].map((name) => `archive-wal ${name}`),
   ...['down', '--archive down', 'hurt', 'main nobody extra'].map((words) => `switch-wal ${words}`),
   ...['nobody', 'main', 'idle', '--stop main', '--reset main', 'down', 'hurt', ''].map((words) => `receive-wal ${words}`),
+  ...['--reset Fresh', '--reset down', 'Fresh', '--stop Fresh', '--drop-slot Fresh'].map((words) => `receive-wal ${words}`),
+  ...['receive-wal --reset Fresh', 'receive-wal Fresh'].map(inJson),
   ...['--create-slot down', '--drop-slot down', '--create-slot nobody'].map((words) => `receive-wal ${words}`),
   ...['main nomodel', 'main --reset', 'judged --reset', 'judged nomodel', ''].map((words) => `config-switch ${words}`),
   ...["'[]'", ''].map((words) => `config-update ${words}`),
+  ...['{"scope":"server"}', '{"scope":"x","server_name":"main"}', '{"server_name":"main"}', '{"scope":"model"}'].map(
+    (change) => `config-update '[${change}]'`,
+  ),
+  `config-update '[{"scope":"model","model_name":"nomodel"}]'`,
   ...['main', 'nobody'].map((name) => `rebuild-xlogdb ${name}`),
   ...['main', 'Fresh', '--timeline 1 main', 'nobody'].map((words) => `check-wal-archive ${words}`),
   ...['3 6', '1 4', '3 2', '1 FF'].map((range) => `check-archived-wal-range main ${segments(range)}`),
@@ -215,6 +221,7 @@ const different: Readonly<Record<string, ListedDifference>> = {
   '-f json check down': 'unknownSlot',
   'generate-manifest main weekly': 'errorText',
   'delete main nightly': 'errorText',
+  '-f json delete main nightly': 'errorTextInJson',
   'check copy': 'notYet',
   'sync-info main': 'notYet',
 };
@@ -342,6 +349,12 @@ describeWithOracle('on one home that the real Barman made', () => {
         expect(ours.stdout).toBe(theirs.stdout);
         expect(kindOf(ours)).toBe(kindOf(theirs));
         break;
+      case 'errorTextInJson': {
+        const [answer, asked] = [ours, theirs].map(({ stdout }) => JSON.parse(stdout) as Record<string, readonly string[]>);
+        expect(ours.exitCode).toBe(theirs.exitCode);
+        expect({ ...answer, _ERROR: answer?.['_ERROR']?.length }).toEqual({ ...asked, _ERROR: asked?.['_ERROR']?.length });
+        break;
+      }
       case 'debugMessages':
         expect(withoutDebug(ours)).toEqual(withoutDebug(theirs));
         break;

@@ -33,17 +33,32 @@ export async function updateConfiguration(
     });
   }
   const files = readFiles();
-  const sets = planChanges(json, {
-    files,
-    serverNames: servers.map(({ name }) => name),
-    modelNames: models.map(({ name }) => name),
-  });
+  const sets = tellingLines(context, () =>
+    planChanges(json, {
+      files,
+      serverNames: servers.map(({ name }) => name),
+      modelNames: models.map(({ name }) => name),
+    }),
+  );
   const waiting = await readChangeQueue(global.config_changes_queue);
   if (waiting.isMalformed) {
     context.messages.warning(`Malformed or empty configuration change queue: ${global.config_changes_queue}`);
   }
   await writeChangeQueue(global.config_changes_queue, [...waiting.sets, ...sets.map(queued)]);
   return await applyChanges(global.config_changes_queue, files, context);
+}
+
+/** Of several lines that Barman says, each is an error of its own. */
+function tellingLines<T>({ messages }: Context, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof OperatorError) || !Array.isArray(error.asBarman)) throw error;
+    const lines: readonly string[] = error.asBarman;
+    for (const line of lines.slice(0, -1)) messages.error(line, { isOnlyBarmans: true, logged: false });
+    const { code, lines: message, hint = '' } = error;
+    throw new OperatorError(code, message, { hint, cause: error, asBarman: lines.at(-1) });
+  }
 }
 
 /**

@@ -26,7 +26,7 @@ export async function deleteBackup(server: Server, backup: Backup, context: Cont
     server.layout,
     backups.map(({ id }) => id),
   );
-  if (!annotations.goings.has(backup.id)) refuseNeeded(server, { backup, backups, annotations });
+  if (!annotations.goings.has(backup.id)) refuseNeeded(server, { backup, backups, annotations }, context);
   const going = subtreeOf(backups, backup);
   if (going.length > 1) {
     const others = going.filter(({ id }) => id !== backup.id).map(({ id }) => id);
@@ -48,9 +48,9 @@ interface Need {
   readonly annotations: Annotations;
 }
 
-function refuseNeeded(server: Server, { backup, backups, annotations }: Need): void {
+function refuseNeeded(server: Server, { backup, backups, annotations }: Need, { messages }: Context): void {
   const { name, options } = server.config;
-  refuseKept(server, backup.id, annotations.keeps);
+  refuseKept(server, backup.id, annotations.keeps, messages);
   if (backup.status !== 'DONE' || backupTypeOf(backup) === 'incremental') return;
   const done = backups.filter((each) => each.status === 'DONE' && backupTypeOf(each) !== 'incremental').length;
   if (options.minimum_redundancy < done) return;

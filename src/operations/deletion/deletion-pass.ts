@@ -151,7 +151,7 @@ export class DeletionPass implements AsyncDisposable {
       return undefined;
     }
     const now = await readAnnotationsOf(layout, id);
-    if (now.keeps.has(id) && !now.goings.has(id)) refuseKept(server, id, now.keeps);
+    if (now.keeps.has(id) && !now.goings.has(id)) refuseKept(server, id, now.keeps, context.messages);
     const hook = hookOf(server, backup, this.#backups);
     await runPreHooksOrFail(hook, context);
     const walPlan = this.#planner.plan(backup);

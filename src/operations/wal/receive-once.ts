@@ -242,8 +242,15 @@ async function ensureSlot(server: Server, { facts: { slot }, nodes }: SlotParts,
     await createOn(nodes, { server, mayExist: true }, context);
     return;
   }
-  throw new OperatorError('receiver-failed', `replication slot '${name}' doesn't exist`, {
-    hint: `run receive-wal --create-slot ${server.config.name}, or set create_slot = auto`,
+  context.messages.info(`Starting receive-wal for server ${server.config.name}`, { isOnlyBarmans: true, logged: false });
+  throw missingSlot(server, name);
+}
+
+/** The failure of whatever needs the server's slot. */
+export function missingSlot({ config }: Server, slot: string): OperatorError {
+  return new OperatorError('receiver-failed', `replication slot '${slot}' doesn't exist`, {
+    hint: `run receive-wal --create-slot ${config.name}, or set create_slot = auto`,
+    asBarman: `ArchiverFailure:replication slot '${slot}' doesn't exist. Please execute 'barman receive-wal --create-slot ${config.name}'`,
   });
 }
 

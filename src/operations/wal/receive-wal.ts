@@ -20,6 +20,7 @@ import {
   cannotConnect,
   createOn,
   findStuck,
+  missingSlot,
   preflight,
   receiveOnce,
   requireSlotName,
@@ -81,9 +82,11 @@ function oneLine({ message, hint }: OperatorError): string {
 export async function resetReceiver(server: Server, context: Context): Promise<void> {
   const nodes = requireStreaming(server);
   await using lock = await takeReceiveLock(server);
-  context.messages.info(`Resetting receive-wal directory status`);
   const facts = await preflight(server, nodes, context);
   const { identity, slot, segmentSize } = facts;
+  const { slot_name: slotName, create_slot: creation } = server.config.options;
+  if (slotName !== undefined && slot === undefined && creation !== 'auto') throw missingSlot(server, slotName);
+  context.messages.info(`Resetting receive-wal directory status`);
   const stuck = await findStuck(server, facts);
   const position = slot?.restartLsn ?? identity.position;
   if (position === undefined)
