@@ -2,7 +2,7 @@
 // there, what is there is whole, and after one more run the index agrees and nothing is left over.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -168,6 +168,28 @@ test.each(archivings)(
     expect(killed).toBeGreaterThan(10);
   },
 );
+
+test('a whole segment that comes in place of a stored copy that was cut short can be killed anywhere', {
+  timeout,
+}, async () => {
+  const killed = await sweep(async (step) => {
+    await using home = await aHome();
+    await promisify(execFile)('cp', ['-a', `${archived.server('main')}/.`, home.server('main')]);
+    const [arrived, stored] = [home.server('main', 'incoming', one), home.server('main', 'wals', one.slice(0, 16), one)];
+    await truncate(stored, 300_000);
+    await writeFile(arrived, contentOf(one));
+    const isWhole = async (path: string) => existsSync(path) && (await readFile(path)).equals(contentOf(one));
+    const { signal, exitCode } = await runPgcellar(['archive-wal', 'main'], { home, env: killAt(step) });
+    expect((await isWhole(stored)) || (await isWhole(arrived))).toBe(true);
+    if (signal !== undefined) expectSuccess(await runPgcellar(['archive-wal', 'main'], { home }));
+    else expect(exitCode).toBe(0);
+    expect(await isWhole(stored)).toBe(true);
+    expect(await archivedWals(home)).toEqual([one, four]);
+    expect([await namesIn(home.server('main', 'incoming')), await namesIn(home.server('main', 'errors'))]).toEqual([[], []]);
+    return signal !== undefined;
+  });
+  expect(killed).toBeGreaterThan(10);
+});
 
 test('pgcellar-wal-archive, with compression and segments sent ahead, can be killed anywhere', { timeout }, async () => {
   const ready = new Map([one, two].map((name) => [name, walContent(20_000)]));
