@@ -1,12 +1,14 @@
 // Makes the program: dist/cli/main.cjs, the parts that it loads when a command needs them, and the compiled code of each.
 // One file for everything took longer to load than most commands take to run; a file for each module would, too.
 import { execFileSync } from 'node:child_process';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** The oldest Node.js that the program runs on, as `package.json` says. */
+const floor = /\d+/.exec(JSON.parse(readFileSync(`${root}package.json`, 'utf8')).engines.node)[0];
 const main = 'src/cli/main.ts';
 const commands = 'src/cli/commands/';
 const command = (name) => `${commands}${name}.ts`;
@@ -61,7 +63,7 @@ const common = {
   bundle: true,
   format: 'cjs',
   platform: 'node',
-  target: 'node20',
+  target: `node${floor}`,
   supported: { 'dynamic-import': false },
   external: ['pg', 'node-ssh', 'cron', 'tar-stream'],
   minifyWhitespace: true,

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import type { KnownCluster } from '../catalog/identity.ts';
 import { readSegmentContent, type SegmentContent } from '../catalog/wal/segment-content.ts';
 import { decompress } from '../compression/all-codecs.ts';
-import { contentOf, isDamage } from '../compression/codec.ts';
+import { contentOf, damageOf, isDamage } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
 import type { Clock } from '../shared/clock.ts';
@@ -133,7 +133,7 @@ async function judgeText(path: string, storage: WalStorage, isSettled: boolean):
     await decompress(contentOf(path), compression, { to: sink, surroundings: storage });
   } catch (error) {
     if (bytes > mostTextBytes) return stuck(`unpacks to more than ${String(mostTextBytes)} bytes`);
-    if (isDamage(error)) return stuck(`cannot be decompressed: ${error instanceof Error ? error.message : ''}`);
+    if (isDamage(error)) return stuck(`cannot be decompressed: ${damageOf(error)}`);
     throw error;
   }
   return bytes === 0 ? stuck('is empty when it is unpacked') : fit;

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { OperatorError } from '../shared/operator-error.ts';
+import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import type { CodecName } from './codec-names.ts';
 
 /** What is found in a file: the family of a codec, since `pigz` cannot be told from `gzip`. */
@@ -84,6 +84,11 @@ export function damageIn(name: string, reason: string): OperatorError {
     hint: 'the file is damaged or cut off',
     cause: new DamagedContent(reason),
   });
+}
+
+/** The cause alone of an error of {@link damageIn}, without the name of the file; the whole message of any other error. */
+export function damageOf(error: unknown): string {
+  return error instanceof OperatorError && error.cause instanceof DamagedContent ? error.cause.message : messageOf(error);
 }
 
 /** Whether an error says that a file is damaged; any other error says nothing about its content. */

@@ -2,9 +2,9 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Transform, Writable } from 'node:stream';
 import { codecFor } from '../../compression/all-codecs.ts';
-import { contentOf, type DetectedCompression, isDamage } from '../../compression/codec.ts';
+import { contentOf, type DetectedCompression, damageOf, isDamage } from '../../compression/codec.ts';
 import { formHeadLength, formOfHead, type WalStorage } from '../../encryption/stored-wal.ts';
-import { messageOf, OperatorError } from '../../shared/operator-error.ts';
+import { OperatorError } from '../../shared/operator-error.ts';
 import { type FirstPage, firstPageBytes, misplacement, parseFirstPage } from '../../wal/first-page.ts';
 import type { SegmentName } from '../../wal/wal-name.ts';
 
@@ -38,7 +38,7 @@ export async function readSegmentContent(path: string, storage: WalStorage): Pro
   try {
     await unpack(path, compression, storage, counted.sink);
   } catch (error) {
-    if (isDamage(error)) return { kind: 'damaged', reason: messageOf(error) };
+    if (isDamage(error)) return { kind: 'damaged', reason: damageOf(error) };
     if (!counted.hasOverflown) throw error;
   }
   return judge(counted.head, counted.bytes, compression);
@@ -71,7 +71,7 @@ export function segmentProblem(content: SegmentContent, name: SegmentName): stri
     case 'unwritten':
       return content.bytes === 0 ? 'it is empty' : 'it begins with zeros, not with a page of WAL';
     case 'damaged':
-      return content.reason;
+      return `it cannot be decompressed: ${content.reason}`;
     case 'sealed':
     case 'foreign-matter':
       return undefined;
