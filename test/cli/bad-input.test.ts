@@ -37,8 +37,6 @@ interface Case {
   /** What the line of the failure says after `ERROR: `, or after `PROGRAM VERB: error: ` for wrong usage. */
   readonly says: RegExp;
   readonly hint?: RegExp;
-  /** A warning that stands before the failure; none unless it says otherwise. */
-  readonly warns?: RegExp;
   /** What goes to standard output all the same; nothing unless it says otherwise. */
   readonly prints?: RegExp;
 }
@@ -641,7 +639,6 @@ const restoreCases: readonly Case[] = [
         await writeFile(index, (await readFile(index, 'utf8')).replace(/^0{7}10{15}6.*\n/m, ''));
         await rm(home.server('main', 'wals', '0000000100000000', '000000010000000000000006'));
       },
-      warns: /^WARNING: 2 WAL files behind 000000010000000000000006/,
     },
   ),
   restore(
@@ -915,9 +912,8 @@ async function run({ words, env, config = true, stdin }: Case, home: TestHome): 
 }
 
 /** One line that says what is wrong and where, and one more at most: what to do, or for wrong usage how the command is used. */
-function expectOneMistake(stderr: string, { says, hint, warns, exitCode }: Case, home: TestHome): void {
+function expectOneMistake(stderr: string, { says, hint, exitCode }: Case, home: TestHome): void {
   const lines = stderr.replace(/\n$/, '').split('\n');
-  if (warns !== undefined) expect(lines.shift()).toMatch(warns);
   expect(lines.length, stderr).toBeLessThanOrEqual(2);
   const isUsage = exitCode === 2;
   const [first = '', second] = isUsage ? lines.toReversed() : lines;

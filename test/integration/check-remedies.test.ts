@@ -44,6 +44,8 @@ interface Case {
   /** What has to be undone for the next case. */
   readonly restores?: () => Promise<void>;
   readonly onCluster?: () => PostgresServer;
+  /** What a note of the remedy leaves to a person. */
+  readonly byHand?: () => Promise<void>;
 }
 
 beforeAll(async () => {
@@ -107,6 +109,7 @@ async function mendUntilItPasses(failing: Case): Promise<readonly string[]> {
     expect(allChecks.find(({ name }) => name === failing.name)?.remedies).toContain(remedy);
     keys.push(remedy);
     await mend(steps, around);
+    await failing.byHand?.();
   }
   return keys;
 }
@@ -467,9 +470,30 @@ describe('a standby', () => {
   beforeAll(async () => {
     standby = await opened.add(startStandby(cluster));
   });
+  const nodes = (...ports: readonly number[]): string =>
+    `host=${ports.map(() => '127.0.0.1').join(',')} port=${ports.join(',')} user=barman dbname=postgres`;
+  const switches = (): string => inCatalog('.pgcellar', 'switches.json');
   const ofStandby = (more: IniSection = {}): IniSection => healthy({ conninfo: standby.conninfo({ user: 'barman' }), ...more });
 
   mendsItself({
+    'cluster-not-followed': {
+      name: 'cluster followed',
+      section: () => healthy({ conninfo: nodes(standby.port, 1) }),
+      byHand: async () => {
+        await home.writeServer('main', healthy({ conninfo: nodes(standby.port, cluster.port) })); // the primary runs again
+      },
+    },
+    'switch-lost-wal': {
+      name: 'cluster losses',
+      section: () => healthy({ conninfo: nodes(cluster.port, standby.port) }),
+      breaks: async () => {
+        const lost = { at: '2026-11-30T12:00:00.000Z', from: 'a:1', to: 'b:2', old_timeline: 1, new_timeline: 2 };
+        const rest = { fork_lsn: '0/3000000', held_lsn: '0/3000100', lost_bytes: 256, gone_segments: [] };
+        await writeFile(switches(), JSON.stringify([{ ...lost, ...rest }]));
+      },
+      restores: async () => await rm(switches(), { force: true }),
+    },
+    'connections-differ (of one cluster)': { name: 'connection strings', section: () => ofStandby() },
     'primary-conninfo-wrong': {
       name: 'Primary server is not a standby',
       section: () => ofStandby({ primary_conninfo: standby.conninfo({ user: 'barman' }) }),

@@ -196,9 +196,8 @@ export const restoreCommand = declareCommand({
     // whoever calls it Barman parses what Barman prints
     const isRefused = plan.refusals.length > 0;
     if (isDryRun || (programName !== 'barman' && !isRefused)) application.writer.print(renderRestorePlan(plan));
-    if (isDryRun || (isRefused && programName !== 'barman')) {
-      for (const warning of plan.warnings) context.messages.warning(warning);
-    }
+    // a run that is refused says why, and nothing else
+    if (isDryRun) for (const warning of plan.warnings) context.messages.warning(warning);
     for (const refusal of toldRefusals(plan.refusals, application)) application.tellFailure(refusal);
     if (isDryRun || isRefused) return;
     application.writer.print(renderRestoreReport(await executeRestore({ server, plan, site }, context)));
