@@ -20,9 +20,9 @@ const introduction = `# Configuration
 
 This page is made from the table in \`src/config/options.ts\` by \`npm run docs\`; do not edit it.
 
-The main file is the one of \`-c\`, of \`PGCELLAR_CONFIG_FILE\` or of \`BARMAN_CONFIG_FILE\`, else the first that exists of
+The main file is the file of \`-c\`, \`PGCELLAR_CONFIG_FILE\` or \`BARMAN_CONFIG_FILE\`, or else the first existing one of
 \`~/.pgcellar.conf\`, \`/etc/pgcellar.conf\`, \`/etc/pgcellar/pgcellar.conf\`, \`~/.barman.conf\`, \`/etc/barman.conf\` and
-\`/etc/barman/barman.conf\`. Then come the \`*.conf\` files of \`configuration_files_directory\`, in the order of their names, and
+\`/etc/barman/barman.conf\`. The \`*.conf\` files of \`configuration_files_directory\` follow, in the order of their names, and then
 \`.barman.auto.conf\` in \`barman_home\`.
 
 - \`[barman]\` (or \`[pgcellar]\`, never both) is the global section; every other section is a server, or a model when it has
@@ -31,11 +31,11 @@ The main file is the one of \`-c\`, of \`PGCELLAR_CONFIG_FILE\` or of \`BARMAN_C
   *global*, else it has its default.
 - An empty value, or \`None\`, unsets a text, a path, a command, a set or a list, and hides the global value; it counts as missing
   for a size or an interval; for everything else it is invalid.
-- An invalid value is told with its file and line, and counts as missing. An unknown option is told and ignored.
+- An invalid value is reported with its file and line, and counts as missing. An unknown option is reported and ignored.
 - \`#\` and \`;\` begin a comment at the beginning of a line only. \`%(option)s\` is another option of the same section; a literal
   \`%\` that Barman must be able to read too is written \`%%%%\`.
-- *Not available yet* marks what pgcellar reads and checks but cannot do so far. Nothing is ignored silently: the work that the option
-  belongs to says that it goes on without it, or refuses.
+- *Not available yet* marks options that pgcellar reads and checks, but does not support yet. No option is ignored silently: the affected command
+  reports that it continues without the option, or refuses.
 `;
 
 /** The page docs/configuration.md: every option of the table with its place, type, default and meaning. */
@@ -79,6 +79,6 @@ function laterText(later: LaterFeature | undefined): string {
   if (later === undefined) return '';
   const what = later.values === undefined ? '' : ` (${later.values.map((value) => `\`${value}\``).join(', ')})`;
   const work = later.work.join(', ');
-  const consequence = later.ignoring === 'warn' ? `${work} goes on without it and says so` : `${work} refuses`;
+  const consequence = later.ignoring === 'warn' ? `${work} continues without it and reports that` : `${work} refuses`;
   return `*Not available yet${what}: ${consequence}.*`;
 }

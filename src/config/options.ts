@@ -81,19 +81,20 @@ const serverOptions = {
     kind: flag,
     scope: 'SM',
     default: true,
-    summary: 'Whether jobs and commands that talk to PostgreSQL or take in data work on this server.',
+    summary: 'Whether jobs and commands that connect to PostgreSQL or store data work on this server.',
   },
   archiver: {
     kind: flag,
     scope: 'GSM',
     default: false,
-    summary: 'Take WAL that PostgreSQL or `put-wal` drops into the incoming folder; turned on when no archiver is configured.',
+    summary:
+      'Archive WAL that PostgreSQL or `put-wal` puts into the incoming folder; turned on when no archiver is configured.',
   },
   archiver_batch_size: {
     kind: count,
     scope: 'GSM',
     default: 0,
-    summary: 'Most WAL files that one archiving run takes from the incoming folder; 0 is no limit.',
+    summary: 'Maximum number of WAL files that one archiving run takes from the incoming folder; 0 is no limit.',
   },
   autogenerate_manifest: {
     kind: flag,
@@ -201,7 +202,7 @@ const serverOptions = {
   backup_compression_format: {
     kind: oneOf(['tar', 'plain']),
     scope: 'GSM',
-    summary: 'What a compressed backup is stored as: tar files, or plain files after a server-side compressed transfer.',
+    summary: 'Stored form of a compressed backup: tar files, or plain files after a server-side compressed transfer.',
   },
   backup_compression_level: {
     kind: integer,
@@ -211,7 +212,7 @@ const serverOptions = {
   backup_compression_location: {
     kind: oneOf(['client', 'server']),
     scope: 'GSM',
-    summary: 'Where a backup is compressed.',
+    summary: 'Host on which a backup is compressed.',
   },
   backup_compression_workers: {
     kind: integer,
@@ -239,7 +240,7 @@ const serverOptions = {
     default: 'primary',
     isOurs: true,
     summary:
-      'Ours: the node of a cluster that backups are taken from; `prefer-standby` takes the primary when no standby is fit. Without a cluster it means nothing.',
+      'Ours: the node of a cluster that backups are taken from; `prefer-standby` takes the primary when no standby is suitable. It has no effect without a cluster.',
   },
   backup_method: {
     kind: oneOf(backupMethodNames),
@@ -254,7 +255,7 @@ const serverOptions = {
     scope: 'GSM',
     isOurs: true,
     summary:
-      'When `pgcellar schedule` takes a backup: a cron expression (five fields, or six that begin with seconds, or `@daily` and the like), and after it a time zone such as `Europe/Berlin`; the zone of the host when there is none. Not an option of Barman, which warns about it and goes on.',
+      'When `pgcellar schedule` takes a backup: a cron expression (five fields, or six that begin with seconds, or `@daily` and the like), and after it a time zone such as `Europe/Berlin`; the zone of the host when there is none. Not an option of Barman, which warns about it and continues.',
   },
   backup_options: {
     kind: setOf(['concurrent_backup', 'exclusive_backup', 'external_configuration'], ['concurrent_backup', 'exclusive_backup']),
@@ -264,14 +265,19 @@ const serverOptions = {
     summary:
       'How a backup is taken: `concurrent_backup` or `exclusive_backup`, and `external_configuration` to leave out configuration files that lie outside the data folder.',
   },
-  bandwidth_limit: { kind: rate, scope: 'GSM', summary: 'Most kilobytes per second that a backup or a restore transfers.' },
+  bandwidth_limit: { kind: rate, scope: 'GSM', summary: 'Maximum kilobytes per second of a backup or a restore.' },
   basebackup_retry_sleep: {
     kind: count,
     scope: 'GSM',
     default: 30,
     summary: 'Seconds between two attempts at copying a backup.',
   },
-  basebackup_retry_times: { kind: count, scope: 'GSM', default: 0, summary: 'How often copying a backup is tried again.' },
+  basebackup_retry_times: {
+    kind: count,
+    scope: 'GSM',
+    default: 0,
+    summary: 'Number of times that copying a backup is tried again.',
+  },
   basebackups_directory: {
     kind: pathOrUrl,
     scope: 'S',
@@ -283,7 +289,7 @@ const serverOptions = {
     kind: count,
     scope: 'GSM',
     default: 30,
-    summary: 'Seconds after which the checks of one server are given up; 0 waits for ever.',
+    summary: 'Seconds after which the checks of one server end; 0 waits for ever.',
   },
   cloud_delete_batch_size: {
     kind: integer,
@@ -296,7 +302,7 @@ const serverOptions = {
     scope: 'GSM',
     default: '/tmp/barman/cloud-staging',
     later: { work: ['cloud'], ignoring: 'warn' },
-    summary: 'Where `pg_basebackup` writes before files are uploaded.',
+    summary: 'Folder that `pg_basebackup` writes to before files are uploaded.',
   },
   cloud_staging_max_size: {
     kind: size,
@@ -365,7 +371,7 @@ const serverOptions = {
     isOurs: true,
     defaultText: '`conninfo` for a string with several hosts that asks for no standby, else `off`',
     summary:
-      'Ours: where the nodes of the cluster are read from, whose primary is followed: the hosts of `conninfo`, the table `repmgr.nodes`, or the REST interface of Patroni. The same words are taken from `cluster`.',
+      'Ours: source of the nodes of the cluster whose primary is followed: the hosts of `conninfo`, the table `repmgr.nodes`, or the REST interface of Patroni. `cluster` takes the same words.',
   },
   cluster_slots: {
     kind: oneOf(['primary', 'all']),
@@ -373,7 +379,7 @@ const serverOptions = {
     default: 'primary',
     isOurs: true,
     summary:
-      'Ours: the nodes that keep the slot of `slot_name`: the primary alone, or all, so that a standby that is promoted still has the WAL that we lack.',
+      'Ours: the nodes that keep the slot of `slot_name`: the primary alone, or all, so that a promoted standby still has the WAL that pgcellar lacks.',
   },
   cluster_ssh: {
     kind: command,
@@ -404,7 +410,7 @@ const serverOptions = {
     scope: 'GSM',
     default: 'medium',
     summary:
-      'Level for `compression`, brought into the range of the algorithm; `medium` of zstd is not its level 4 but settings that suit WAL.',
+      'Level for `compression`, limited to the range of the algorithm; `medium` of zstd is a set of parameters for WAL instead of a level.',
   },
   conninfo: {
     kind: text,
@@ -427,14 +433,14 @@ const serverOptions = {
     kind: hexBytes,
     scope: 'GSM',
     summary:
-      'First bytes of a file of the custom compression, as `0x` and hexadecimal digits. Without it every file of the archive that nothing else recognises is taken for one.',
+      'First bytes of a file of the custom compression, as `0x` and hexadecimal digits. Without it, every file of the archive in no other known format counts as one.',
   },
   custom_decompression_filter: {
     kind: text,
     scope: 'GSM',
     summary: 'Shell command that decompresses standard input to standard output for `compression = custom`.',
   },
-  description: { kind: text, scope: 'SM', summary: 'What the server is, for lists.' },
+  description: { kind: text, scope: 'SM', summary: 'Description of the server, for lists.' },
   disabled: {
     kind: flag,
     scope: 'internal',
@@ -455,14 +461,14 @@ const serverOptions = {
   encryption_passphrase_command: {
     kind: command,
     scope: 'GSM',
-    summary: 'Command that prints the passphrase for reading what was encrypted.',
+    summary: 'Command that prints the passphrase for reading encrypted files.',
   },
   errors_directory: {
     kind: path,
     scope: 'S',
     derive: ({ backupDirectory }) => join(backupDirectory, 'errors'),
     defaultText: '`backup_directory`/errors',
-    summary: 'Folder of WAL files that were refused.',
+    summary: 'Folder of rejected WAL files.',
   },
   forward_config_path: {
     kind: flag,
@@ -489,7 +495,7 @@ const serverOptions = {
     default: 0,
     isOurs: true,
     summary:
-      'Seconds that a hook script may take; then it is ended with all that it started, and counts as one that failed. With 0 it may take as long as it likes. Not an option of Barman, which warns about it and goes on.',
+      'Seconds that a hook script may take. After that it ends, with all its processes, and counts as failed; 0 is no limit. Not an option of Barman, which warns about it and continues.',
   },
   immediate_checkpoint: {
     kind: flag,
@@ -502,7 +508,7 @@ const serverOptions = {
     scope: 'S',
     derive: ({ backupDirectory }) => join(backupDirectory, 'incoming'),
     defaultText: '`backup_directory`/incoming',
-    summary: 'Folder into which `archive_command` drops WAL.',
+    summary: 'Folder that `archive_command` copies WAL to.',
   },
   keepalive_interval: {
     kind: count,
@@ -523,13 +529,13 @@ const serverOptions = {
     kind: integer,
     scope: 'GSM',
     default: 0,
-    summary: 'Backups that must stay whatever the retention policy says; `delete` refuses to go below.',
+    summary: 'Number of backups that the retention policy must keep; `delete` refuses to go below it.',
   },
   network_compression: {
     kind: flag,
     scope: 'GSM',
     default: false,
-    summary: 'Compress what `rsync` transfers.',
+    summary: 'Compress the data that `rsync` transfers.',
   },
   parallel_jobs: {
     kind: positive,
@@ -633,14 +639,14 @@ const serverOptions = {
     isOurs: true,
     default: true,
     summary:
-      'Whether `pgcellar-wal-restore` may fetch segments ahead of replay when its command line does not say so with `-p`. Not an option of Barman, which warns about it and goes on.',
+      'Whether `pgcellar-wal-restore` may fetch segments ahead of replay when its command line has no `-p`. Not an option of Barman, which warns about it and continues.',
   },
   recovery_options: {
     kind: setOf(['get-wal', 'delta-restore']),
     scope: 'GSM',
     default: [],
     defaultText: 'empty',
-    summary: 'Defaults of `restore`: fetch WAL with `get-wal`, copy only what differs.',
+    summary: 'Defaults of `restore`: fetch WAL with `get-wal`, copy only changed files.',
   },
   recovery_staging_path: {
     kind: absolutePath,
@@ -656,7 +662,7 @@ const serverOptions = {
   reuse_backup: {
     kind: oneOf(['copy', 'link', 'off']),
     scope: 'GSM',
-    summary: 'Take unchanged files of an `rsync` backup from the one before.',
+    summary: 'Take unchanged files of an `rsync` backup from the previous one.',
   },
   slot_name: { kind: slotName, scope: 'GSM', summary: 'Replication slot of the WAL receiver.' },
   snapshot_disks: {
@@ -698,7 +704,7 @@ const serverOptions = {
     kind: oneOf(['local', 'remote']),
     scope: 'GSM',
     default: 'local',
-    summary: 'On which host a restore stages compressed, encrypted or incremental backups.',
+    summary: 'Host on which a restore stages compressed, encrypted or incremental backups.',
   },
   staging_path: {
     kind: absolutePath,
@@ -711,7 +717,7 @@ const serverOptions = {
     kind: count,
     scope: 'GSM',
     default: 0,
-    summary: 'Most WAL files that one archiving run takes from the streaming folder; 0 is no limit.',
+    summary: 'Maximum number of WAL files that one archiving run takes from the streaming folder; 0 is no limit.',
   },
   streaming_archiver_name: {
     kind: text,
@@ -742,7 +748,7 @@ const serverOptions = {
   tablespace_bandwidth_limit: {
     kind: tablespaceRates,
     scope: 'GSM',
-    summary: 'Most kilobytes per second for single tablespaces of an `rsync` backup.',
+    summary: 'Maximum kilobytes per second for single tablespaces of an `rsync` backup.',
   },
   verify_checksums: {
     kind: oneOf(['off', 'report', 'fail']),
@@ -750,7 +756,7 @@ const serverOptions = {
     isOurs: true,
     default: 'off',
     summary:
-      'Ours: verify the checksum of every page that a file-level backup copies, where the cluster has checksums: `report` names the wrong ones, `fail` ends the backup too.',
+      'Ours: verify the checksum of every page that a file-level backup copies, where the cluster has checksums: `report` names wrong pages, `fail` also fails the backup.',
   },
   wal_conninfo: {
     kind: text,
@@ -786,7 +792,7 @@ const serverOptions = {
     scope: 'GSM',
     default: false,
     later: { work: ['archive', 'backup', 'delete'], ignoring: 'refuse' },
-    summary: 'The catalog lies on storage where files cannot be changed once written.',
+    summary: 'The catalog is on storage where written files cannot be changed.',
   },
   xlogdb_directory: {
     kind: path,
@@ -807,7 +813,7 @@ export const globalOptions = {
   barman_user: {
     kind: text,
     default: 'barman',
-    summary: 'Operating system user that owns the catalog; root switches to it, anybody else is refused.',
+    summary: 'Operating system user that owns the catalog; root switches to it, other users are refused.',
   },
   config_changes_queue: {
     kind: path,
@@ -819,11 +825,11 @@ export const globalOptions = {
     summary: 'Folder whose `*.conf` files are read too, in the order of their names.',
   },
   lock_directory_cleanup: { kind: flag, default: true, summary: 'Whether `cron` removes lock files that nobody holds.' },
-  log_file: { kind: path, summary: 'File that the log is written to; standard error when unset.' },
+  log_file: { kind: path, summary: 'File of the log; standard error when unset.' },
   log_format: {
     kind: text,
     default: '%(asctime)s [%(process)s] %(name)s %(levelname)s: %(message)s',
-    summary: 'Form of a log line.',
+    summary: 'Format of a log line.',
   },
   log_level: {
     kind: text,

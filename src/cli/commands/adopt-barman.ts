@@ -4,7 +4,7 @@ import { declareCommand } from '../command.ts';
 
 export const adoptBarmanCommand = declareCommand({
   name: 'adopt-barman',
-  summary: 'Look at the Barman of this host and say how pgcellar takes over its home, and how Barman gets it back',
+  summary: 'Examine the Barman of this host, and print how pgcellar takes over its home and how Barman gets it back',
   servers: 'none',
   options: [
     {

@@ -2,7 +2,7 @@ import { declareCommand } from '../command.ts';
 
 export const checkBackupCommand = declareCommand({
   name: 'check-backup',
-  summary: 'Look whether all WAL of a backup is archived, and mark it DONE or FAILED',
+  summary: 'Check whether all WAL of a backup is archived, and mark it DONE or FAILED',
   servers: 'one',
   whenDisabled: 'run',
   arguments: [{ name: 'backup_id', summary: 'id, name or shortcut' }],

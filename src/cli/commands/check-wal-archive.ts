@@ -4,7 +4,7 @@ export const checkWalArchiveCommand = declareCommand({
   name: 'check-wal-archive',
   summary: 'Tell whether a new cluster may archive its WAL here',
   servers: 'one',
-  options: [{ name: 'timeline', kind: 'positive', summary: 'only WAL of this timeline and newer ones is in the way' }],
+  options: [{ name: 'timeline', kind: 'positive', summary: 'only WAL of this timeline and newer ones counts' }],
   examples: ['check-wal-archive main'],
   async run({ application, servers: [server], options }) {
     if (server === undefined) return;

@@ -3,11 +3,9 @@ import { parseGlobalOptions } from '../parse-global-options.ts';
 
 export const completeCommand = declareCommand({
   name: 'complete',
-  summary: 'Print what the last of some words may become, for the scripts of completion',
+  summary: 'Print the completions of the last word, for the completion scripts',
   servers: 'none',
-  arguments: [
-    { name: 'words', summary: 'what was typed after the program, the last word as far as it goes', isRepeatable: true },
-  ],
+  arguments: [{ name: 'words', summary: 'the words after the program, the last one possibly incomplete', isRepeatable: true }],
   examples: ['complete -- check ma'],
   async runEarly({ positionals, programName, commands, places, print }) {
     const { completeWords } = await import('../completion/complete-words.ts');

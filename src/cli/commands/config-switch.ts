@@ -3,10 +3,10 @@ import { declareCommand } from '../command.ts';
 
 export const configSwitchCommand = declareCommand({
   name: 'config-switch',
-  summary: 'Lay a model over the configuration of a server, or take it off again',
+  summary: 'Apply a model to the configuration of a server, or remove it',
   servers: 'one',
   arguments: [{ name: 'model_name', summary: 'section with model = true and the cluster of the server', isOptional: true }],
-  options: [{ name: 'reset', kind: 'flag', summary: 'take the active model off' }],
+  options: [{ name: 'reset', kind: 'flag', summary: 'remove the active model' }],
   examples: ['config-switch main main-on-standby', 'config-switch --reset main'],
   async run({ application, servers: [server], positionals: [modelName], options }) {
     if (server === undefined) return;

@@ -2,12 +2,10 @@ import { declareCommand } from '../command.ts';
 
 export const diagnoseCommand = declareCommand({
   name: 'diagnose',
-  summary: 'Print everything that helps to find out what is wrong, as JSON, without passwords',
+  summary: 'Print everything that helps to find a fault, as JSON, without passwords',
   servers: 'none',
   runsDespiteGlobalProblems: true,
-  options: [
-    { name: 'show-config-source', kind: 'flag', summary: 'tell for each value of the configuration which file it comes from' },
-  ],
+  options: [{ name: 'show-config-source', kind: 'flag', summary: 'name the file of each value of the configuration' }],
   examples: ['diagnose', 'diagnose --show-config-source'],
   async run({ application, options }) {
     const { diagnose } = await import('../../operations/server/diagnose.ts');

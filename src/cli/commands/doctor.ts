@@ -5,14 +5,14 @@ import { readAnswers } from '../read-answers.ts';
 
 export const doctorCommand = declareCommand({
   name: 'doctor',
-  summary: 'Walk through the failed checks of a server and mend them, step by step',
+  summary: 'Walk through the failed checks of a server and repair them, step by step',
   servers: 'one',
   options: [
     {
       name: 'yes',
       short: 'y',
       kind: 'flag',
-      summary: 'run every step that can be run here and decides nothing, without asking',
+      summary: 'run every step that needs no decision and can run here, without asking',
     },
   ],
   examples: ['doctor main', 'doctor --yes main', 'doctor main </dev/null'],

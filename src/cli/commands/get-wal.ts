@@ -21,14 +21,14 @@ export const getWalCommand = declareCommand({
       short: 'p',
       kind: 'positive',
       metavar: 'count',
-      summary: 'list up to that many names that exist from this one on',
+      summary: 'list up to that many existing names from this one on',
     },
     {
       name: 'strict',
       kind: 'flag',
       summary: 'exit above 125 for every failure but a missing file, so that recovery never ends early (not in Barman)',
     },
-    { name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be sent' },
+    { name: 'test', short: 't', kind: 'flag', summary: 'only test whether WAL would be sent' },
   ],
   examples: ['get-wal main 000000010000000000000010 > segment'],
   async run(invocation) {

@@ -7,7 +7,7 @@ import { declareCommand, type OptionValues } from '../command.ts';
 
 export const initCommand = declareCommand({
   name: 'init',
-  summary: 'Write the file of a new server, test its connection, and tell what is missing on the PostgreSQL side',
+  summary: 'Write the file of a new server, test its connection, and list the missing settings of PostgreSQL',
   servers: 'none',
   arguments: [{ name: 'server_name', summary: 'name of the new server' }],
   options: [
@@ -28,33 +28,33 @@ export const initCommand = declareCommand({
       name: 'wal',
       kind: 'choice',
       choices: ['streaming', 'archive-command'],
-      summary: 'how WAL arrives; streaming unless this says otherwise',
+      summary: 'way for WAL (default: streaming)',
     },
     {
       name: 'slot-name',
       kind: 'text',
       metavar: 'name',
-      summary: 'replication slot of the receiver; pgcellar unless this says otherwise',
+      summary: 'replication slot of the receiver (default: pgcellar)',
     },
     {
       name: 'home',
       kind: 'text',
       metavar: 'directory',
-      summary: 'where there is no configuration yet: write one too, with this directory for the backups',
+      summary: 'if there is no configuration: write one, too, with this directory for the backups',
     },
     {
       name: 'superuser',
       kind: 'text',
       metavar: 'conninfo',
       summary:
-        'with --yes: connection of a superuser that makes the roles; root needs none for a server on a socket of this host',
+        'with --yes: connection of a superuser that creates the roles; root needs none for a server on a socket of this host',
     },
     {
       name: 'yes',
       short: 'y',
       kind: 'flag',
       summary:
-        'go on to the end: make the roles, start what must run, take the first backup, and prove it by a restore into a scratch folder',
+        'continue to the end: create the roles, start the receiver and the maintenance, take the first backup, and prove it by a restore into a scratch folder',
     },
   ],
   examples: [

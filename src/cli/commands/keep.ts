@@ -4,12 +4,12 @@ import { declareCommand, type OptionValues } from '../command.ts';
 
 export const keepCommand = declareCommand({
   name: 'keep',
-  summary: 'Keep a backup from retention and deletion, or let it go again',
+  summary: 'Protect a backup from retention and deletion, or release it',
   servers: 'one',
   arguments: [{ name: 'backup_id', summary: 'id, name or shortcut' }],
   options: [
-    { name: 'release', short: 'r', kind: 'flag', summary: 'let the backup go again' },
-    { name: 'status', short: 's', kind: 'flag', summary: 'tell how the backup is kept' },
+    { name: 'release', short: 'r', kind: 'flag', summary: 'release the backup' },
+    { name: 'status', short: 's', kind: 'flag', summary: 'show how the backup is kept' },
     {
       name: 'target',
       kind: 'choice',

@@ -3,7 +3,7 @@ import { declareCommand } from '../command.ts';
 export const listProcessesCommand = declareCommand({
   name: 'list-processes',
   aliases: ['list-process'],
-  summary: 'List the work that runs for a server',
+  summary: 'List the running work of a server',
   servers: 'one',
   examples: ['list-processes main'],
   async run({ application, servers: [server] }) {

@@ -10,7 +10,7 @@ export const putWalCommand = declareCommand({
   whenInactive: 'error',
   whenDisabled: 'error',
   options: [
-    { name: 'test', short: 't', kind: 'flag', summary: 'only tell whether WAL would be taken' },
+    { name: 'test', short: 't', kind: 'flag', summary: 'only test whether WAL would be accepted' },
     {
       name: 'session',
       kind: 'flag',

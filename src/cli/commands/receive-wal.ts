@@ -7,10 +7,10 @@ export const receiveWalCommand = declareCommand({
   servers: 'one',
   endsGracefully: true,
   options: [
-    { name: 'stop', kind: 'flag', summary: 'stop the receiver that runs (older name of terminate-process SERVER receive-wal)' },
-    { name: 'reset', kind: 'flag', summary: 'make the streaming folder begin where the server can go on' },
+    { name: 'stop', kind: 'flag', summary: 'stop the running receiver (older name of terminate-process SERVER receive-wal)' },
+    { name: 'reset', kind: 'flag', summary: 'reset the streaming folder to a position that the server can continue from' },
     { name: 'create-slot', kind: 'flag', summary: 'create the replication slot' },
-    { name: 'if-not-exists', kind: 'flag', summary: 'with --create-slot: it is fine when it exists' },
+    { name: 'if-not-exists', kind: 'flag', summary: 'with --create-slot: do nothing if the slot exists' },
     { name: 'drop-slot', kind: 'flag', summary: 'drop the replication slot' },
   ],
   examples: ['receive-wal main', 'receive-wal --create-slot main', 'receive-wal --reset main'],

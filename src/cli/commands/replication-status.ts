@@ -5,7 +5,7 @@ const targets = ['all', 'hot-standby', 'wal-streamer'] as const;
 
 export const replicationStatusCommand = declareCommand({
   name: 'replication-status',
-  summary: 'Show who streams from servers',
+  summary: 'Show the clients that stream from servers',
   servers: 'many',
   whenInactive: 'skip',
   whenDisabled: 'error',

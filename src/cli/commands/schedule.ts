@@ -10,7 +10,7 @@ export const scheduleCommand = declareCommand({
   endsGracefully: true,
   listensToHangup: true,
   options: [
-    { name: 'list', kind: 'flag', summary: 'only tell each schedule and its next times' },
+    { name: 'list', kind: 'flag', summary: 'only show each schedule and its next times' },
     {
       name: 'maintenance-every',
       kind: 'positive',

@@ -10,8 +10,8 @@ export const showClusterCommand = declareCommand({
   whenDisabled: 'error',
   whenPassive: 'skip',
   options: [
-    { name: 'history', kind: 'flag', summary: 'tell each change of the primary, and what it cost' },
-    { name: 'acknowledge', kind: 'flag', summary: 'take note of all losses: check tells them no more' },
+    { name: 'history', kind: 'flag', summary: 'list each change of the primary, with its loss of WAL' },
+    { name: 'acknowledge', kind: 'flag', summary: 'acknowledge all losses: check no longer reports them' },
   ],
   examples: ['show-cluster main', 'show-cluster --history main', 'show-cluster --acknowledge main'],
   async run({ application, servers, options }) {

@@ -6,7 +6,7 @@ import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
 
 export const statusCommand = declareCommand({
   name: 'status',
-  summary: 'Show how servers and their backups stand',
+  summary: 'Show the state of servers and their backups',
   servers: 'many',
   options: [{ name: 'page', kind: 'flag', summary: 'a page for a person: can I restore, to when, what is wrong, what to do' }],
   examples: ['status main', 'status all', 'status --page main'],

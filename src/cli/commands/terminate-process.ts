@@ -2,7 +2,7 @@ import { declareCommand } from '../command.ts';
 
 export const terminateProcessCommand = declareCommand({
   name: 'terminate-process',
-  summary: 'Stop work that runs for a server',
+  summary: 'Stop running work of a server',
   servers: 'one',
   arguments: [{ name: 'task', summary: 'receive-wal, backup, cron, archive-wal, sync-backup or sync-wal' }],
   examples: ['terminate-process main receive-wal'],

@@ -28,7 +28,7 @@ export const walArchive: HelperDeclaration = {
   ],
   options: [
     ...commonOptions,
-    { name: 'test', short: 't', takesValue: false, summary: 'only tell whether the backup host would take WAL' },
+    { name: 'test', short: 't', takesValue: false, summary: 'only test whether the backup host would accept WAL' },
     { name: 'md5', takesValue: false, summary: 'MD5 instead of SHA-256' },
     { name: 'gzip', short: 'z', takesValue: false, summary: 'compress with gzip before sending' },
     { name: 'bzip2', short: 'j', takesValue: false, summary: 'compress with bzip2' },
@@ -45,7 +45,7 @@ export const walArchive: HelperDeclaration = {
       metavar: 'JOBS',
       summary: 'also send following segments that are ready',
     },
-    { name: 'prefetch-cache-dir', takesValue: true, metavar: 'DIR', summary: 'where to note what was sent ahead' },
+    { name: 'prefetch-cache-dir', takesValue: true, metavar: 'DIR', summary: 'folder for notes about files sent ahead' },
   ],
 };
 
