@@ -8,25 +8,25 @@ const introduction = `# Checks
 
 This page is made from the checks in \`src/check\` by \`npm run docs\`; do not edit it.
 
-\`pgcellar check SERVER\` looks at a server and at its catalog and prints one line for each check, \`OK\` or \`FAILED\`, some with a hint. It
-ends with 1 when a line says FAILED, unless the server is inactive; with \`--nagios\` with 2. \`backup\` begins with the same checks and
-does not start when one fails that keeps it from that, the third column below. Lines marked † are there only when they fail.
+\`pgcellar check SERVER\` examines a server and its catalog. It prints one line for each check, \`OK\` or \`FAILED\`, some with a hint. If a
+line says FAILED, the exit code is 1, or 2 with \`--nagios\`; an inactive server always ends with 0. \`backup\` runs the same checks first, and
+does not start when a check fails that has *yes* in the third column below. Lines marked † appear only when they fail.
 
-On a terminal, each failed check is followed by its cause and what mends it: the same as below, filled in for the server. It is never
-there with \`--nagios\`, with \`-f json\`, on a pipe, or under the name \`barman\`. \`pgcellar doctor SERVER\` walks through the failed checks, shows
+On a terminal, each failed check is followed by its cause and its remedy: the texts below, filled in for the server. They never
+appear with \`--nagios\`, with \`-f json\`, on a pipe, or under the name \`barman\`. \`pgcellar doctor SERVER\` walks through the failed checks, shows
 each step, runs it on a yes, and checks again.
 
-The checks make missing folders of the server. When nothing was ever archived, they archive what waits, and may close a WAL segment of
+The checks create missing folders of the server. If nothing was ever archived, they archive waiting WAL, and may close a WAL segment of
 the server and wait for it.
 
-- An inactive server (\`active = off\`) or a passive one is not connected to: only the checks of its catalog run (all those below that do
-  not ask PostgreSQL). Failures of an inactive server do not count.
+- No check connects to an inactive server (\`active = off\`) or a passive one: only the checks of its catalog run, which do
+  not query PostgreSQL. Failures of an inactive server do not count.
 - All checks of a server share \`check_timeout\` seconds, or those of \`--check-timeout\`; 0 is no limit. Several servers are checked side by
-  side, so that one that hangs holds up no other; their reports come in the order of their names.
-- Names are Barman's, so that alerts and exporters find them. The last block is ours.
+  side, so a hanging server delays no other; the reports are in the order of the server names.
+- Names are Barman's, so that alerts and exporters find them. The last block has the checks of pgcellar.
 `;
 
-/** The page docs/checks.md: every check with what its failure means and what mends it, from the data that the program prints. */
+/** The page docs/checks.md: every check with the meaning of its failure and its remedies, from the data that the program prints. */
 export function checkReference(): string {
   const headings = [...new Set(allChecks.map(({ about }) => about))];
   const tables = headings.map((heading) => tableOf(heading));
@@ -36,7 +36,7 @@ export function checkReference(): string {
 function tableOf(heading: string): string {
   const checks = allChecks.filter(({ about }) => about === heading);
   const rows = (heading === checkTimeout.about ? [...checks, checkTimeout] : checks).map(rowOf);
-  const head = ['| check | a failure means | keeps backups from starting | what mends it |', '| --- | --- | --- | --- |'];
+  const head = ['| check | a failure means | keeps backups from starting | remedies |', '| --- | --- | --- | --- |'];
   return `## ${heading}\n\n${[...head, ...rows].join('\n')}\n`;
 }
 
@@ -50,7 +50,7 @@ function rowOf(check: Omit<Check, 'run' | 'appliesTo'>): string {
 
 function remediesSection(): string {
   const keys = [...new Set([...allChecks, checkTimeout].flatMap(({ remedies }) => remedies))];
-  return `## What mends it\n\nIn capitals stands what belongs to the server at hand.\n\n${keys.map((key) => remedySection(remedyOf(key))).join('\n')}`;
+  return `## Remedies\n\nCapitals stand for values of the server.\n\n${keys.map((key) => remedySection(remedyOf(key))).join('\n')}`;
 }
 
 function remedySection({ key, cause, steps }: Remedy): string {

@@ -126,7 +126,7 @@ export const checkTimeout = {
   name: 'check timeout',
   isCritical: true,
   about: 'Ours',
-  meaning: 'The time was up; what stands behind is unknown. The hint names the check that was under way.',
+  meaning: 'The time was up; the results of later checks are unknown. The hint names the check that was running.',
   remedies: ['check-slow'],
   isShownOnlyWhenFailed: true,
 } as const satisfies Omit<Check, 'run' | 'appliesTo'>;

@@ -53,7 +53,7 @@ const table = {
       'files in {folder} wait to be archived, and cannot be: cut off, unreadable, or packed with a program that is missing here',
     steps: [
       own('archive-wal', '{server}'),
-      note('what it tells names each file; one that was cut off comes again when it is removed and PostgreSQL still has it'),
+      note('its output names each file; after you remove a truncated file, PostgreSQL sends it again if it still has it'),
     ],
   },
   'conninfo-unset': { cause: '{key} is not set', steps: [setting('{key} = host=… user=… dbname=postgres')] },
@@ -70,11 +70,13 @@ const table = {
     steps: [createRole('LOGIN'), hba('local  {database}  {role}  peer'), reload],
   },
   'stream-not-let-in': {
-    cause: 'PostgreSQL at {where} lets {role} not replicate from here: no line of pg_hba.conf for replication, or no such role',
+    cause:
+      'PostgreSQL at {where} does not let {role} replicate from here: no line of pg_hba.conf for replication, or no such role',
     steps: [createRole('LOGIN REPLICATION'), hba('host  replication  {role}  {address}  scram-sha-256'), reload],
   },
   'stream-not-let-in-locally': {
-    cause: 'PostgreSQL at {where} lets {role} not replicate from here: no line of pg_hba.conf for replication, or no such role',
+    cause:
+      'PostgreSQL at {where} does not let {role} replicate from here: no line of pg_hba.conf for replication, or no such role',
     steps: [createRole('LOGIN REPLICATION'), hba('local  replication  {role}  peer'), reload],
   },
   'password-wrong': {
@@ -89,7 +91,7 @@ const table = {
     steps: [setting('{key} = {better}')],
   },
   'no-replication-right': {
-    cause: 'the role {role} has not the right to replicate',
+    cause: 'the role {role} lacks the attribute REPLICATION',
     steps: [sql('ALTER ROLE {role} REPLICATION;')],
   },
   'no-sender-free': {
@@ -142,19 +144,19 @@ const table = {
     cause: 'the host key of {address} is in none of the known_hosts files of {owner}',
     steps: [
       decision(shell('sh', '-c', 'ssh-keyscan -p "$1" "$2" >> "$3"', 'sh', '{port}', '{address}', '{knownHosts}')),
-      note('compare before anything is trusted to it:  ssh-keygen -lf {knownHosts}  here with'),
+      note('compare the keys before you trust the host:  ssh-keygen -lf {knownHosts}  here with'),
       note('for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done  on that host'),
     ],
   },
   'ssh-fails': {
-    cause: 'the host of PostgreSQL cannot be reached as ssh_command says: it does not answer, or no key of {owner} is accepted',
+    cause: 'the host of PostgreSQL cannot be reached by ssh_command: it does not answer, or no key of {owner} is accepted',
     steps: [
-      note('as {owner}, and without being asked for anything:  {command} true'),
-      note('where it asks for a password, ssh-copy-id brings the key over; where none is there, ssh-keygen makes one'),
+      note('run as {owner}; it must not ask for anything:  {command} true'),
+      note('if it asks for a password, ssh-copy-id copies the key; if there is no key, ssh-keygen makes one'),
     ],
   },
   'ssh-noisy': {
-    cause: 'the start-up files of the shell over there print something, which breaks rsync',
+    cause: 'the start-up files of the shell on that host print text, which breaks rsync',
     steps: [
       note('in the home folder of the user that ssh_command logs in as, where bash is its shell:'),
       host('sed', '-i', '1i case $- in *i*) ;; *) return ;; esac', '.bashrc'),
@@ -168,9 +170,9 @@ const table = {
     ],
   },
   'pgdata-unreadable': {
-    cause: 'this user may not read {folder}: local-rsync copies its files',
+    cause: 'this user may not read {folder}, whose files local-rsync copies',
     steps: [
-      note('run backups as the user of PostgreSQL, on its host; where that cannot be, let PostgreSQL send the files:'),
+      note('run backups as the user of PostgreSQL, on its host; if that is impossible, let PostgreSQL send the files:'),
       setting('backup_method = postgres'),
     ],
   },
@@ -206,7 +208,7 @@ const table = {
     steps: [own('receive-wal', '--create-slot', '{server}'), startReceiver],
   },
   'slot-logical': {
-    cause: 'the slot {slot} is a logical one, of somebody else: a receiver streams from a physical slot',
+    cause: 'the slot {slot} is a logical slot of another program: a receiver streams from a physical slot',
     steps: [setting('slot_name = {slot}_wal'), startReceiver],
   },
   'slot-lost': {
@@ -218,7 +220,7 @@ const table = {
       own('receive-wal', '--reset', '{server}'),
       startReceiver,
       note(
-        'max_slot_wal_keep_size says how much WAL PostgreSQL keeps for a slot: it was too little for how long nobody streamed',
+        'max_slot_wal_keep_size limits the WAL that PostgreSQL keeps for a slot: it was too small for the time without a receiver',
       ),
     ],
   },
@@ -281,12 +283,12 @@ const table = {
     cause: 'the newest backup is smaller than last_backup_minimum_size',
     steps: [
       own('show-backup', '{server}', 'latest'),
-      note('if it is the right cluster and complete, then that is its size:'),
+      note('if the cluster is the right one and the backup is complete, lower the limit:'),
       setting('last_backup_minimum_size = {size}'),
     ],
   },
   'backups-few': {
-    cause: 'there are fewer full backups than minimum_redundancy asks for',
+    cause: 'there are fewer full backups than minimum_redundancy requires',
     steps: [own('backup', '--wait', '{server}')],
   },
   'backups-failed': {
@@ -327,7 +329,7 @@ const table = {
   },
   'filter-missing': { cause: 'compression = custom lacks {missing}', steps: [setting('{settings}')] },
   'client-missing': {
-    cause: 'the client programs of PostgreSQL are not installed, or not where path_prefix and PATH lead',
+    cause: 'the client programs of PostgreSQL are not installed, or not in path_prefix and PATH',
     steps: [installClient],
   },
   'client-old': {
@@ -339,7 +341,7 @@ const table = {
     steps: [note('mend the lines "PostgreSQL" and "PostgreSQL streaming" first: this one follows')],
   },
   'configuration-wrong': {
-    cause: 'the server is disabled by what its section says: {problems}',
+    cause: 'the server is disabled by problems in its section: {problems}',
     steps: [setting('{settings}')],
   },
   'archive-mode-off': {
@@ -358,7 +360,7 @@ const table = {
     cause: 'WAL files were refused and lie in {errors}: other content under a known name, or no WAL at all',
     steps: [
       shell('ls', '-l', '{errors}'),
-      note('.duplicate, .foreign: two servers archive into one place. When they were looked at:'),
+      note('.duplicate, .foreign: two servers archive into one place. After you have examined the files:'),
       decision(shell('find', '{errors}', '-mindepth', '1', '-maxdepth', '1', '-exec', 'mv', '-t', '{aside}', '{}', '+')),
     ],
   },
@@ -374,9 +376,11 @@ const table = {
   'wal-lost': {
     cause: 'WAL is missing between a backup and now: {hole}',
     steps: [
-      note('look for the files in {errors}, in pg_wal of the server and of standbys; put-wal takes them in. If they are lost:'),
+      note(
+        'look for the files in {errors}, in pg_wal of the server and of standbys; put-wal adds them to the archive. If they are lost:',
+      ),
       own('backup', '--wait', '{server}'),
-      note('and when what lies before the hole is no longer wanted:'),
+      note('and if the backups before the hole are no longer needed:'),
       decision(own('delete', '{server}', '{cutOff}')),
     ],
   },
@@ -389,7 +393,7 @@ const table = {
     ],
   },
   'backup-files-lost': {
-    cause: 'the record of backup {backup} is there, and its files are gone',
+    cause: 'the files of backup {backup} are gone, but its record exists',
     steps: [
       note('look whether {base} is mounted, and for the files in a copy of it. If they are lost:'),
       decision(own('delete', '{server}', '{backup}')),

@@ -19,7 +19,7 @@ export const archiverErrors: Check = {
   isCritical: false,
   about: 'Programs and configuration',
   meaning:
-    'WAL files were refused and lie in the errors folder: duplicates with other content, unknown names, WAL of another cluster (`.foreign`) or of another segment than its name says (`.misnamed`).',
+    'The errors folder contains rejected WAL files: duplicates with other content, unknown names, WAL of another cluster (`.foreign`) or of another segment than its name says (`.misnamed`).',
   remedies: ['wal-refused'],
   async run({ server }) {
     const { errors } = server.layout;

@@ -9,7 +9,7 @@ export const clusterFollowed: Check = {
   isCritical: false,
   about: 'Ours',
   meaning:
-    'No node of the cluster can be followed, for the reason that `show-cluster` names as well (docs/high-availability.md has them all), or an old primary still runs as one.',
+    'No node of the cluster can be followed, or an old primary still runs as a primary. `show-cluster` names the reason, and docs/high-availability.md lists all reasons.',
   remedies: ['cluster-not-followed'],
   isShownOnlyWhenFailed: true,
   async run(_facts, { readCluster }) {

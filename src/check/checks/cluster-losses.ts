@@ -9,7 +9,7 @@ export const clusterLosses: Check = {
   isCritical: false,
   about: 'Ours',
   meaning:
-    'WAL was lost when the primary of the cluster changed, and nobody has acknowledged that: `show-cluster --history` tells each switch, `show-cluster --acknowledge` ends the line.',
+    'WAL was lost when the primary of the cluster changed, and nobody has acknowledged that: `show-cluster --history` lists each switch, `show-cluster --acknowledge` removes the line.',
   remedies: ['switch-lost-wal'],
   isShownOnlyWhenFailed: true,
   async run(_facts, { readCluster }) {

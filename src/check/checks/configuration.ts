@@ -10,7 +10,7 @@ export const configuration: Check = {
   appliesTo: 'every',
   isCritical: true,
   about: 'Programs and configuration',
-  meaning: 'The server is disabled; its problems stand below the line.',
+  meaning: 'The server is disabled; its problems follow the line.',
   remedies: ['configuration-wrong'],
   isShownOnlyWhenFailed: true,
   async run(facts) {

@@ -10,7 +10,7 @@ export const connectionStrings: Check = {
   isCritical: false, // the backup says it itself, with the hosts
   about: 'Ours',
   meaning:
-    'The two connection strings reach two nodes of one cluster, and `backup_method = postgres`: begin and end of a backup are asked of one and its files copied from the other, so `backup` is refused.',
+    'The two connection strings reach two nodes of one cluster, and `backup_method = postgres`: a backup would begin and end on one node and copy its files from the other, so `backup` is refused.',
   remedies: ['connections-differ'],
   isShownOnlyWhenFailed: true,
   async run({ server, connection, streaming }) {

@@ -7,7 +7,7 @@ export const emptyIncomingDirectory: Check = {
   appliesTo: 'every',
   isCritical: false,
   about: 'WAL that arrives',
-  meaning: 'Files lie in the incoming folder although `archiver` is off: nobody archives them.',
+  meaning: 'The incoming folder contains files although `archiver` is off: no program archives them.',
   remedies: ['channel-off', 'unreadable'],
   isShownOnlyWhenFailed: true,
   async run({ server }) {

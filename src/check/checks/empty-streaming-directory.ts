@@ -7,7 +7,7 @@ export const emptyStreamingDirectory: Check = {
   appliesTo: 'every',
   isCritical: false,
   about: 'WAL that arrives',
-  meaning: "Files lie in the receiver's folder although `streaming_archiver` is off.",
+  meaning: "The receiver's folder contains files although `streaming_archiver` is off.",
   remedies: ['channel-off'],
   isShownOnlyWhenFailed: true,
   async run({ server }) {

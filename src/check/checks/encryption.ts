@@ -16,7 +16,7 @@ export const encryption: Check = {
   isCritical: true,
   about: 'The catalog',
   meaning:
-    'Only with `encryption` set: something that it needs is missing, or gpg cannot encrypt for the key; the hint ends with what gpg says.',
+    'Only with `encryption` set: a requirement is missing, or gpg cannot encrypt for the key; the hint ends with the message of gpg.',
   remedies: ['encryption-incomplete', 'key-unusable'],
   async run({ server }, { context: { signal } }) {
     if (server.config.options.encryption === undefined) return undefined;

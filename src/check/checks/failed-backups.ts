@@ -8,7 +8,7 @@ export const failedBackups: Check = {
   appliesTo: 'every',
   isCritical: false,
   about: 'The catalog',
-  meaning: 'Backups failed.',
+  meaning: 'The catalog has failed backups.',
   remedies: ['backups-failed'],
   run({ backups }) {
     const ids = backups.filter(({ status }) => status === 'FAILED').map(({ id }) => id);

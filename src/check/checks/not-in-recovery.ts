@@ -11,7 +11,7 @@ export const notInRecovery: Check = {
   appliesTo: 'active',
   isCritical: true,
   about: 'Programs and configuration',
-  meaning: '`exclusive_backup` is asked for, and `conninfo` reaches a standby.',
+  meaning: '`exclusive_backup` is set, and `conninfo` reaches a standby.',
   remedies: ['exclusive-impossible'],
   async run({ server, connection }) {
     const { options } = server.config;

@@ -9,7 +9,7 @@ export const postgresql: Check = {
   isCritical: true,
   about: 'PostgreSQL',
   meaning:
-    '`conninfo` gives no connection, or the server is older than 9.6; the hint says why. The checks that need it are left out.',
+    '`conninfo` gives no connection, or the server is older than 9.6; the hint gives the reason. The checks that need a connection are left out.',
   remedies: queryRemedies,
   run({ connection }) {
     return connection?.kind === 'failed' ? { ...failed(connection.reason, connection.remedy), asBarman: '' } : passed();

@@ -11,7 +11,7 @@ export const receiveWalRunning: Check = {
   appliesTo: 'active',
   isCritical: true,
   about: 'Programs and configuration',
-  meaning: 'Nobody receives WAL. Where the receiver cannot go on, the hint says why.',
+  meaning: 'No receiver runs. If the receiver cannot continue, the hint gives the reason.',
   remedies: ['receiver-stopped', 'receiver-waits', ...stuckRemedies],
   async run(facts) {
     const { server } = facts;

@@ -8,7 +8,7 @@ export const sshOutputClean: Check = {
   appliesTo: 'active',
   isCritical: true,
   about: 'Programs and configuration',
-  meaning: 'The login shell on the host of PostgreSQL prints something by itself, which rsync takes for its own words.',
+  meaning: 'The login shell on the host of PostgreSQL prints text, which breaks the protocol of rsync.',
   remedies: ['ssh-noisy'],
   async run(facts) {
     const host = await facts.host();

@@ -7,7 +7,7 @@ export const ssh: Check = {
   appliesTo: 'active',
   isCritical: true,
   about: 'Programs and configuration',
-  meaning: 'The host of PostgreSQL cannot be reached as `ssh_command` says.',
+  meaning: 'The host of PostgreSQL cannot be reached by `ssh_command`.',
   remedies: ['ssh-not-listening', 'ssh-host-unknown', 'ssh-fails'],
   async run(facts) {
     const host = await facts.host();

@@ -10,7 +10,7 @@ export const walArrivals: Check = {
   isCritical: false,
   about: 'Ours',
   meaning:
-    'A file in `incoming` or `streaming` waits for more than five minutes: it is cut off, cannot be read or decompressed, or nobody runs `archive-wal`. The hint names the one that waits longest, since when, and why.',
+    'A file in `incoming` or `streaming` waits for more than five minutes: it is truncated, cannot be read or decompressed, or `archive-wal` does not run. The hint names the file that waits longest, with the time and the reason.',
   remedies: ['arrivals-stuck'],
   isShownOnlyWhenFailed: true,
   async run({ server }, { context }) {

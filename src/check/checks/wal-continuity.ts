@@ -15,7 +15,7 @@ export const walContinuity: Check = {
   isCritical: false,
   about: 'Ours',
   meaning:
-    'WAL is missing between a backup and the newest WAL: the hint names the first and last missing segment of each hole, and the backups that cannot be restored past it (or at all). Segments that wait to be archived are no hole, nor is what lies behind a backup that is kept `standalone`.',
+    'WAL is missing between a backup and the newest WAL: the hint names the first and last missing segment of each hole, and the backups that cannot be restored past it (or at all). Segments that wait to be archived are no hole, nor is missing WAL after a backup that is kept `standalone`.',
   remedies: ['wal-lost'],
   isShownOnlyWhenFailed: true,
   async run(facts, tools) {

@@ -14,7 +14,7 @@ export const walFiles: Check = {
   isCritical: false,
   about: 'Ours',
   meaning:
-    'WAL that the index names, from the first backup on, is not in the archive: files or folders were removed, or a file system is not mounted. Folders that nothing was done to since the last look are not read again.',
+    'WAL that the index names, from the first backup on, is not in the archive: files or folders were removed, or a file system is not mounted. Folders without changes since the last check are not read again.',
   remedies: ['wal-files-lost'],
   isShownOnlyWhenFailed: true,
   async run({ server: { layout, config }, backups }, { context }) {
