@@ -57,6 +57,7 @@ const goingIn: Readonly<Record<State, number>> = { none: 3, cold: 4, warm: 5 };
 
 /** Every verb by its name; some are called more than once. */
 const calls: Readonly<Record<string, readonly Call[]>> = {
+  'adopt-barman': [masked({ words: () => ['adopt-barman'] })],
   'archive-wal': [onMain('archive-wal')],
   backup: [masked({ words: () => ['backup', '--wait', 'main'] })],
   check: [masked(onMain('check')), masked(onMain('check', '--nagios'))],
@@ -98,7 +99,12 @@ const calls: Readonly<Record<string, readonly Call[]>> = {
     },
     onBackup('keep', '--status'),
   ],
-  'list-backups': [onMain('list-backups'), onMain('-f', 'json', 'list-backups'), onMain('list-backups', '--minimal')],
+  'list-backups': [
+    onMain('list-backups'),
+    masked(onMain('list-backups', '--table')),
+    onMain('-f', 'json', 'list-backups'),
+    onMain('list-backups', '--minimal'),
+  ],
   'list-files': [onBackup('list-files', '--target', 'full'), onBackup('list-files', '--target', 'wal')],
   'list-processes': [onMain('list-processes')],
   'list-servers': [{ words: () => ['list-servers'] }],
@@ -123,8 +129,9 @@ const calls: Readonly<Record<string, readonly Call[]>> = {
     { words: () => ['-f', 'json', 'show-backup', 'main', 'latest'] },
     { words: () => ['show-backup', 'main', 'oldest'] },
   ],
+  'show-cluster': [masked(onMain('show-cluster')), masked(onMain('-f', 'json', 'show-cluster'))],
   'show-servers': [masked(onMain('show-servers'))],
-  status: [masked(onMain('status')), masked(onMain('-f', 'json', 'status'))],
+  status: [masked(onMain('status')), masked(onMain('status', '--page')), masked(onMain('-f', 'json', 'status'))],
   'switch-wal': [masked(onMain('switch-wal', '--force', '--archive'))],
   'terminate-process': [refused({ words: () => ['terminate-process', 'main', 'receive-wal'] })],
   'verify-backup': [onBackup('verify-backup')],
