@@ -102,7 +102,7 @@ async function receive(folder: string, input: Readable, { transfer, context }: R
   } catch (error) {
     if (error instanceof OperatorError) throw error;
     throw new OperatorError('wal-stream-invalid', `the tar stream on standard input is damaged: ${messageOf(error)}`, {
-      hint: 'the sender was cut off or sent something else; PostgreSQL will send the file again',
+      hint: 'the transfer was interrupted or damaged; PostgreSQL will send the file again',
       cause: error,
     });
   }

@@ -95,7 +95,7 @@ class CopyWatch {
 function cutOffCopy(path: string, { bytes, wholeBytes }: UnfinishedCopy): OperatorError {
   const whole = wholeBytes === undefined ? '' : ` of ${String(wholeBytes)}`;
   return new OperatorError('wal-not-archived', `${path} has ${String(bytes)}${whole} bytes, and nobody adds to it`, {
-    hint: 'whoever copied it was cut off: remove it when PostgreSQL still has the segment, whose archive_command then copies it again',
+    hint: 'the copy was interrupted: if PostgreSQL still has the segment, remove this file, and archive_command copies it again',
   });
 }
 

@@ -109,7 +109,7 @@ function judgePage(page: FirstPage, name: WalName, cluster: KnownCluster | undef
 
 function notAllThere(path: string, problem: string): OperatorError {
   return new OperatorError('wal-not-archived', `${path} ${problem}`, {
-    hint: 'nobody adds to it: remove it when PostgreSQL still has the file, whose archive_command then brings it again',
+    hint: 'it does not grow: if PostgreSQL still has the file, remove this copy, and archive_command copies it again',
   });
 }
 

@@ -114,7 +114,7 @@ function requireReadable(backup: Backup): void {
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     throw new OperatorError('backup-failed', `the server tells of a backup what cannot be: ${error.message}`, {
-      hint: 'see who answers at the addresses of conninfo and streaming_conninfo',
+      hint: 'find out which servers answer at the addresses of conninfo and streaming_conninfo',
       cause: error,
     });
   }

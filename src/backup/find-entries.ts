@@ -99,7 +99,7 @@ function nanoseconds(seconds: string, fraction: string): bigint {
 
 function strange(what: string): OperatorError {
   return new OperatorError('command-failed', `find tells of ${what}`, {
-    hint: 'no find of GNU does so: see which program that is, and whether somebody has changed it',
+    hint: 'GNU find never does this: find out which program runs as find, and whether somebody has changed it',
   });
 }
 

@@ -97,6 +97,6 @@ function judgeSummaries({ chain: [parent], gap, serverName }: ParentFacts): Pare
   const until = gap.to === undefined ? '' : ` to ${formatLsn(gap.to)}`;
   return {
     reason: `server '${serverName}' has no WAL summaries from ${formatLsn(gap.from)}${until}, and an incremental backup on ${parent.id} needs them`,
-    hint: `${takeFull}; wal_summary_keep_time says how long summaries are kept, and is to be longer than the time between full backups`,
+    hint: `${takeFull}; wal_summary_keep_time must be longer than the time between full backups`,
   };
 }

@@ -48,7 +48,7 @@ export function requirePossiblePositions({ beginXlog, endXlog }: Positions, rang
   if (beginXlog === null || endXlog === null) return;
   const refuse = (reason: string): never => {
     throw new OperatorError('backup-failed', `the backup ${reason}: its files and its positions are of different servers`, {
-      hint: 'let conninfo and streaming_conninfo reach the same node: another host behind one address, or a failover while it ran, does this',
+      hint: 'let conninfo and streaming_conninfo reach the same node: another host behind one address, or a failover during the backup, causes this',
     });
   };
   if (endXlog < beginXlog) refuse(`ends at ${formatLsn(endXlog)}, before its begin at ${formatLsn(beginXlog)}`);

@@ -32,7 +32,7 @@ async function refuseStrangers(tablespace: string): Promise<void> {
   throw new OperatorError(
     'backup-failed',
     `the server sent ${JSON.stringify(stranger)} for the tablespace ${basename(tablespace)}, which no PostgreSQL does`,
-    { hint: 'see who answers at the address of streaming_conninfo' },
+    { hint: 'find out which server answers at the address of streaming_conninfo' },
   );
 }
 
@@ -51,6 +51,6 @@ async function refuseStrange(path: string, files: BackupFiles, oids: ReadonlySet
       },
     );
   throw new OperatorError('backup-failed', `the server sent ${link}, which no PostgreSQL does`, {
-    hint: 'see who answers at the address of streaming_conninfo, and whether something was written on this host behind that link',
+    hint: 'find out which server answers at the address of streaming_conninfo, and whether it has written through that link on this host',
   });
 }

@@ -49,7 +49,7 @@ export async function verifyChecksums(
     'backup-failed',
     `${String(bad.length)} pages have wrong checksums, the first in block ${String(first?.block)} of ${first?.file ?? ''}`,
     {
-      hint: 'the server itself has damaged data: keep the backups from before, and look at its disks; verify_checksums = report takes backups nevertheless',
+      hint: 'the data of the server itself are damaged: keep the older backups, and examine its disks; with verify_checksums = report the backup does not fail',
     },
   );
 }

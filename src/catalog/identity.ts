@@ -25,7 +25,7 @@ export async function readIdentity(layout: ServerLayout): Promise<Identity | und
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new OperatorError('file-unreadable', `${path} does not hold {"systemid": …, "version": …}`, {
-    hint: 'move it away when you are sure that the catalog and the server belong together: the next backup writes it again',
+    hint: 'move it away if you are sure that the catalog and the server belong together: the next backup writes it again',
   });
 }
 

@@ -43,7 +43,7 @@ export async function becomeUser(name: string, { configuration }: BecomeOptions)
   const isRoot = process.getuid?.() === 0;
   if (!isRoot) {
     throw new OperatorError('wrong-user', `please run as user '${name}'`, {
-      hint: `the configuration says barman_user = ${name}: use sudo -u ${name}, or change it`,
+      hint: `the configuration says barman_user = ${name}: run the command with sudo -u ${name}, or change the option`,
     });
   }
   const user = await findUser(name);

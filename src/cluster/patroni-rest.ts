@@ -29,7 +29,7 @@ const longestAnswerBytes = 1 << 20;
 export async function readPatroniCluster(access: RestAccess, signal: AbortSignal): Promise<PatroniCluster> {
   if (access.urls.length === 0) {
     throw new OperatorError('configuration-invalid', 'cluster_nodes = patroni needs the address of its REST interface', {
-      hint: 'set cluster_url = http://HOST:8008, or those of several nodes with blanks between them',
+      hint: 'set cluster_url = http://HOST:8008, or the addresses of several nodes with blanks between them',
     });
   }
   const failures: string[] = [];

@@ -74,7 +74,7 @@ async function readStored(path: string): Promise<unknown> {
     if (isMissing(error)) return undefined;
     if (!(error instanceof SyntaxError)) throw error;
     throw new OperatorError('file-unreadable', `the history of switches ${path} is damaged`, {
-      hint: 'move it away: it says what was lost in earlier failovers, and nothing else needs it',
+      hint: 'move it away: it holds only the losses of earlier failovers',
     });
   }
 }

@@ -53,7 +53,7 @@ export async function createSlot(
         'query-failed',
         `cannot create the replication slot ${name}: all slots of the server are in use`,
         {
-          hint: 'raise max_replication_slots, or drop a slot that nobody needs any more',
+          hint: 'raise max_replication_slots, or drop a slot that is no longer needed',
           cause: error,
         },
       );

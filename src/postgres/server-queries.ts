@@ -157,7 +157,7 @@ CASE WHEN pg_is_in_recovery() THEN NULL ELSE p.lsn END)) f ON NOT pg_is_in_recov
   const time = parseTimestamp(row['now'] ?? '');
   if (lsn === undefined || time === undefined) {
     throw new OperatorError('query-failed', 'the server does not say its WAL position', {
-      hint: 'a standby has none before it replayed WAL',
+      hint: 'a standby has none until it has replayed WAL',
     });
   }
   const offset = Number(row['file_offset'] ?? 0);

@@ -18,12 +18,12 @@ export async function generateManifest(server: Server, backup: Backup): Promise<
     throw new OperatorError(
       'backup-refused',
       `backup ${backup.id} has status ${backup.status}: a manifest of its files would say that they are complete`,
-      { hint: `show-backup ${server.config.name} ${backup.id} tells why` },
+      { hint: `show-backup ${server.config.name} ${backup.id} gives the reason` },
     );
   }
   if (backup.compression !== null || backup.encryption !== null) {
     throw new OperatorError('backup-refused', `backup ${backup.id} has no plain files for a manifest`, {
-      hint: 'pg_basebackup wrote one for its tar files when it took them',
+      hint: 'pg_basebackup has already written the manifest of its tar files',
     });
   }
   await writeManifest(backupFilesOf(server.layout, backup.id).dataFolder);

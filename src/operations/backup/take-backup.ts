@@ -84,7 +84,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   await using lock = await tryLockFile(serverLockPath(server.layout, 'backup'));
   if (lock === undefined) {
     throw new OperatorError('lock-busy', `Another backup process is running on server ${server.config.name}`, {
-      hint: 'wait until it has ended: list-backups shows it as STARTED',
+      hint: 'wait until it ends: list-backups shows it as STARTED',
     });
   }
   await reapDeadBackups(server, context);
@@ -159,6 +159,6 @@ function newBackupId({ layout }: Server, { clock }: Pick<Context, 'clock'>): Bac
   const next = idAfter(greatest);
   if (next !== undefined) return next;
   throw new OperatorError('backup-failed', `no id is left after that of backup ${greatest}`, {
-    hint: 'move what has that name away from the folders meta and base',
+    hint: 'move files of that name away from the folders meta and base',
   });
 }

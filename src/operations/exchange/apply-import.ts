@@ -43,7 +43,7 @@ export async function applyImport(server: Server, { staging, plan, tablespaceLin
   const { folder } = files;
   if (await files.exists()) {
     throw new OperatorError('backup-refused', `${folder} is there already, although no record knows it`, {
-      hint: 'look what it is, and move it away',
+      hint: 'examine it, and move it away',
     });
   }
   await makeTablespaceLinks(join(staging, 'backup'), { plan, folder, tablespaceLinks });

@@ -144,7 +144,7 @@ async function readContents(server: Server, backup: Backup): Promise<Contents> {
       'wal-not-found',
       `backup ${backup.id} needs the WAL segment ${missing}, which is not in the archive`,
       {
-        hint: `check-backup ${config.name} ${backup.id} tells what the backup lacks`,
+        hint: `check-backup ${config.name} ${backup.id} names the missing WAL`,
       },
     );
   }

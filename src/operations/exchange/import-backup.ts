@@ -86,7 +86,7 @@ async function requireTarball({ config }: Server, path: string, typed: string): 
   throw new OperatorError(
     'export-invalid',
     `${basename(path)} is not the name of an exported backup of server ${config.name}`,
-    { hint: `backup-export-${config.name}-ID-STAMP-CHECKSUM.tar (or .tar.gz, .tar.bz2, .tar.xz): give it its name back` },
+    { hint: `backup-export-${config.name}-ID-STAMP-CHECKSUM.tar (or .tar.gz, .tar.bz2, .tar.xz): rename it to that` },
   );
 }
 

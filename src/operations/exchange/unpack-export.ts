@@ -201,6 +201,6 @@ function shown(name: string): string {
 
 function invalid(reason: string): OperatorError {
   return new OperatorError('export-invalid', `the file is no backup that can be imported: ${reason}`, {
-    hint: 'nothing was imported; fetch the file again from where export-backup wrote it',
+    hint: 'nothing was imported; copy the file again from the host that exported it',
   });
 }

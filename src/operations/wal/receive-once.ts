@@ -126,7 +126,7 @@ export async function archivePatiently(server: Server, context: Context): Promis
     while ((await archiveWal(server, { isQuiet: true }, context)) === 'busy') {
       if (context.clock.elapsedMs() > deadlineMs) {
         throw new OperatorError('lock-busy', `archive-wal is busy with server ${server.config.name}`, {
-          hint: 'try again when it has ended; nothing was moved yet',
+          hint: 'try again when it has ended; nothing was moved',
         });
       }
       await context.clock.sleep(archiveAgainMs, context.signal);

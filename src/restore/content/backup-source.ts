@@ -57,7 +57,7 @@ function requireParent(id: BackupId, chain: readonly Backup[], byId: ReadonlyMap
   const parent = byId.get(id);
   const unusable = (reason: string): OperatorError =>
     new OperatorError('backup-not-usable', `backup ${child?.id ?? ''} builds on backup ${id}, which ${reason}`, {
-      hint: 'restore from another backup: without every one before it an incremental backup is lost',
+      hint: 'restore from another backup: an incremental backup needs every backup that it is built on',
     });
   if (parent === undefined) throw unusable('is not in the catalog');
   if (chain.includes(parent)) throw unusable('builds on it in turn');

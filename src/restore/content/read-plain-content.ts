@@ -68,7 +68,7 @@ const mostConfigurationBytes = 64 * 1024 ** 2;
 export function requireShort(path: string, bytes: number): void {
   if (bytes <= mostConfigurationBytes) return;
   throw new OperatorError('backup-not-usable', `${path} has ${formatSize(bytes)}: no configuration file is as long`, {
-    hint: 'see what that file is, or restore from another backup',
+    hint: 'examine that file, or restore from another backup',
   });
 }
 

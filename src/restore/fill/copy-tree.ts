@@ -170,7 +170,7 @@ class Copier {
         'backup-not-usable',
         `the record of the backup does not name the tablespace ${join(source, path)}`,
         {
-          hint: 'a restored server would write into whatever that link points to',
+          hint: 'a restored server would write into the target of that link',
         },
       );
     }

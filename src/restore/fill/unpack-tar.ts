@@ -116,7 +116,7 @@ function targetOf(
       'backup-not-usable',
       `the tar file ${archive} is not a backup: its member '${path}' is a symbolic link`,
       {
-        hint: 'a restored server would write into whatever that link points to',
+        hint: 'a restored server would write into the target of that link',
       },
     );
   }
@@ -136,7 +136,7 @@ function withinTablespace(archive: string, path: string): string {
   throw new OperatorError(
     'backup-not-usable',
     `the tar file ${archive} is not of a tablespace: its member ${JSON.stringify(path)} is not PostgreSQL's`,
-    { hint: 'restore from another backup, and see what else the server has sent' },
+    { hint: 'restore from another backup, and examine the other files that the server has sent' },
   );
 }
 

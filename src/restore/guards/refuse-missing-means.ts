@@ -67,7 +67,7 @@ function notThere(compression: string): OperatorError {
     'options-contradict',
     `a backup with the compression ${compression} cannot be unpacked on another host`,
     {
-      hint: 'with --staging-location local it is done on this host',
+      hint: 'use --staging-location local, which does the work on this host',
     },
   );
 }

@@ -42,7 +42,7 @@ export function notThere(server: Server, path: string, cause?: unknown): Operato
   return new OperatorError(
     'wal-not-found',
     `the index of server '${server.config.name}' names a WAL file that is not there: ${path}`,
-    { hint: 'rebuild-xlogdb writes the index anew from what is there', cause },
+    { hint: 'rebuild-xlogdb writes the index anew from the existing files', cause },
   );
 }
 
