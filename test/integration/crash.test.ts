@@ -287,7 +287,7 @@ describeEachPostgres(
         expect(await exists(join(dataDir, 'global', 'pg_control'))).toBe(false);
         const again = await runPgcellar(['restore', 'main', 'latest', dataDir], { home });
         expectPlainFailure(again, /is not empty/);
-        expect(again.stderr).toContain('HINT: a restore to it did not come to its end');
+        expect(again.stderr).toContain('HINT: an earlier restore to it did not finish');
         await rm(dataDir, { recursive: true });
         await runWell(['restore', 'main', 'latest', dataDir], { home });
         await using server = await startRestored({ dataDir, major });

@@ -89,7 +89,7 @@ describeEachPostgres(
       if (again.exitCode !== 0) {
         expect(again.stderr).toMatch(/^ERROR: the (?:destination|place of tablespace fast) \S+ is not empty/);
         const hints = again.stderr.matchAll(
-          /HINT: a restore to \S+ did not come to its end: remove what it left in (.*), and try again/g,
+          /HINT: an earlier restore to \S+ did not finish: remove its files in (.*), and try again/g,
         );
         const left = new Set([...hints].flatMap(([, paths = '']) => paths.split(' and ')));
         for (const path of left) {

@@ -309,7 +309,7 @@ describeEachPostgres(
         const again = await runPgcellar(all, { home });
         expect(again.exitCode).toBe(1);
         expect(again.stderr).toContain(`the destination ${dataDir} is not empty`);
-        expect(again.stderr).toContain(`HINT: a restore to it did not come to its end: remove what it left in ${dataDir}`);
+        expect(again.stderr).toContain(`HINT: an earlier restore to it did not finish: remove its files in ${dataDir}`);
         await rm(dataDir, { recursive: true });
         await rm(fast, { recursive: true, force: true });
         await runWell(

@@ -53,7 +53,7 @@ export class Refusals {
 }
 
 function withWayOut(error: OperatorError, allowance: Allowance): OperatorError {
-  const wayOut = `--allow ${allowance} takes it upon you`;
+  const wayOut = `--allow ${allowance} overrides this check`;
   const hint = error.hint === undefined ? wayOut : `${error.hint}; ${wayOut}`;
   return new OperatorError(error.code, messageOf(error), { hint, cause: error });
 }

@@ -9,7 +9,7 @@ const clusterNames =
   /^(?:global|base|log|pg_[a-z]+|PG_VERSION|backup_(?:label|manifest)(?:\..*)?|postgresql(?:\.auto)?\.conf(?:\.origin)?|current_logfiles|barman_wal|\.barman-recover\.info|\.pgcellar-(?:combined|restoring))$/;
 
 /**
- * Refuses a folder that has something in it, and tells what that looks like: a cluster, or what a restore left that did not come to its end.
+ * Refuses a folder that has something in it, and tells what that looks like: a cluster, or the rest of a restore that did not finish.
  * @param unfinished the folders of such a restore, where it noted them
  */
 export async function refuseFullFolder(
@@ -30,7 +30,7 @@ export async function refuseFullFolder(
     unusable(
       `${what} ${path} is not empty: ${holds}`,
       isUnfinished
-        ? `a restore to ${path === plan.destination ? 'it' : plan.destination} did not come to its end: remove what it left in ${left.join(' and ')}, and try again`
+        ? `an earlier restore to ${path === plan.destination ? 'it' : plan.destination} did not finish: remove its files in ${left.join(' and ')}, and try again`
         : wayOut,
       path === plan.destination || isTablespace ? fullAsBarman(what, path) : undefined,
     ),

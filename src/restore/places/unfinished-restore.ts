@@ -4,7 +4,7 @@ import { type DestinationPlan, isWithin } from '../plan/plan-destination.ts';
 import type { PlannedRestore } from '../plan/restore-plan.ts';
 import type { Place } from './place.ts';
 
-/** A file in the destination as long as a restore to it has not come to its end; it holds all folders that the restore writes to. */
+/** A file in the destination until a restore to it has finished; it holds all folders that the restore writes to. */
 const unfinishedFile = '.pgcellar-restoring';
 
 /** Whether a file is that note, or what writing it has left when it was cut short. */
@@ -48,7 +48,7 @@ export async function markFinished(place: Place, destination: string): Promise<v
   for (const name of names.filter(isUnfinishedNote)) await place.remove(join(destination, name));
 }
 
-/** Folders that a restore which did not come to its end has written to; undefined when there was none. */
+/** Folders that an unfinished restore has written to; undefined when there was none. */
 export async function unfinishedFolders(place: Place, destination: string): Promise<readonly string[] | undefined> {
   const path = join(destination, unfinishedFile);
   if ((await place.find(path))?.kind !== 'file') return undefined;

@@ -182,6 +182,6 @@ test('links that somebody has prepared are nothing that a restore has left', asy
 test('what a restore left that was cut short is named', async () => {
   await mkdir(join(folder.path, 'restored/base'), { recursive: true });
   await expect(judge(planFor({}))).rejects.toMatchObject({
-    hint: `a restore to it did not come to its end: remove what it left in ${join(folder.path, 'restored')}, and try again`,
+    hint: `an earlier restore to it did not finish: remove its files in ${join(folder.path, 'restored')}, and try again`,
   });
 });
