@@ -23,7 +23,7 @@ the server and wait for it.
   not query PostgreSQL. Failures of an inactive server do not count.
 - All checks of a server share \`check_timeout\` seconds, or those of \`--check-timeout\`; 0 is no limit. Several servers are checked side by
   side, so a hanging server delays no other; the reports are in the order of the server names.
-- Names are Barman's, so that alerts and exporters find them. The last block has the checks of pgcellar.
+- Names are Barman's, so that alerts and exporters find them. The checks of the last block are not in Barman.
 `;
 
 /** The page docs/checks.md: every check with the meaning of its failure and its remedies, from the data that the program prints. */

@@ -125,7 +125,7 @@ export const allChecks: readonly Check[] = [
 export const checkTimeout = {
   name: 'check timeout',
   isCritical: true,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning: 'The time was up; the results of later checks are unknown. The hint names the check that was running.',
   remedies: ['check-slow'],
   isShownOnlyWhenFailed: true,

@@ -232,7 +232,7 @@ const serverOptions = {
     default: false,
     isOurs: true,
     summary:
-      'Ours: `cron` and `schedule` take a backup by themselves after the primary of a cluster has changed, or WAL was lost on the way.',
+      'Not in Barman: `cron` and `schedule` take a backup by themselves after the primary of a cluster has changed, or WAL was lost on the way.',
   },
   backup_from: {
     kind: oneOf(['primary', 'standby', 'prefer-standby']),
@@ -240,7 +240,7 @@ const serverOptions = {
     default: 'primary',
     isOurs: true,
     summary:
-      'Ours: the node of a cluster that backups are taken from; `prefer-standby` takes the primary when no standby is suitable. It has no effect without a cluster.',
+      'Not in Barman: the node of a cluster that backups are taken from; `prefer-standby` takes the primary when no standby is suitable. It has no effect without a cluster.',
   },
   backup_method: {
     kind: oneOf(backupMethodNames),
@@ -351,19 +351,20 @@ const serverOptions = {
     kind: absolutePath,
     scope: 'SM',
     isOurs: true,
-    summary: 'Ours: certificates that the REST interface of `cluster_url` is verified against; those of the system when unset.',
+    summary:
+      'Not in Barman: certificates that the REST interface of `cluster_url` is verified against; those of the system when unset.',
   },
   cluster_cert_file: {
     kind: absolutePath,
     scope: 'SM',
     isOurs: true,
-    summary: 'Ours: client certificate for `cluster_url`.',
+    summary: 'Not in Barman: client certificate for `cluster_url`.',
   },
   cluster_key_file: {
     kind: absolutePath,
     scope: 'SM',
     isOurs: true,
-    summary: 'Ours: key of `cluster_cert_file`; in that file when unset.',
+    summary: 'Not in Barman: key of `cluster_cert_file`; in that file when unset.',
   },
   cluster_nodes: {
     kind: oneOf(['conninfo', 'repmgr', 'patroni', 'off']),
@@ -371,7 +372,7 @@ const serverOptions = {
     isOurs: true,
     defaultText: '`conninfo` for a string with several hosts that asks for no standby, else `off`',
     summary:
-      'Ours: source of the nodes of the cluster whose primary is followed: the hosts of `conninfo`, the table `repmgr.nodes`, or the REST interface of Patroni. `cluster` takes the same words.',
+      'Not in Barman: source of the nodes of the cluster whose primary is followed: the hosts of `conninfo`, the table `repmgr.nodes`, or the REST interface of Patroni. `cluster` takes the same words.',
   },
   cluster_slots: {
     kind: oneOf(['primary', 'all']),
@@ -379,20 +380,20 @@ const serverOptions = {
     default: 'primary',
     isOurs: true,
     summary:
-      'Ours: the nodes that keep the slot of `slot_name`: the primary alone, or all, so that a promoted standby still has the WAL that pgcellar lacks.',
+      'Not in Barman: the nodes that keep the slot of `slot_name`: the primary alone, or all, so that a promoted standby still has the WAL that pgcellar lacks.',
   },
   cluster_ssh: {
     kind: command,
     scope: 'SM',
     isOurs: true,
-    summary: 'Ours: ssh command for a node, with `%h` for its host; backups by `rsync` use it.',
+    summary: 'Not in Barman: ssh command for a node, with `%h` for its host; backups by `rsync` use it.',
   },
   cluster_url: {
     kind: text,
     scope: 'SM',
     isOurs: true,
     summary:
-      'Ours: address of the REST interface of Patroni, or of several nodes with blanks between them, as `https://user:password@host:8008`.',
+      'Not in Barman: address of the REST interface of Patroni, or of several nodes with blanks between them, as `https://user:password@host:8008`.',
   },
   combine_mode: {
     kind: oneOf(['copy', 'link', 'clone', 'copy-file-range']),
@@ -756,7 +757,7 @@ const serverOptions = {
     isOurs: true,
     default: 'off',
     summary:
-      'Ours: verify the checksum of every page that a file-level backup copies, where the cluster has checksums: `report` names wrong pages, `fail` also fails the backup.',
+      'Not in Barman: verify the checksum of every page that a file-level backup copies, where the cluster has checksums: `report` names wrong pages, `fail` also fails the backup.',
   },
   wal_conninfo: {
     kind: text,

@@ -10,7 +10,7 @@ export const backupFiles: Check = {
   name: 'backup files',
   appliesTo: 'every',
   isCritical: false,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning: 'The folder of a backup that its record calls usable is gone, or empty.',
   remedies: ['backup-files-lost'],
   isShownOnlyWhenFailed: true,

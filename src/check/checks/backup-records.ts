@@ -13,7 +13,7 @@ export const backupRecords: Check = {
   name: 'backup records',
   appliesTo: 'every',
   isCritical: false,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning: 'A `backup.info` cannot be read; its backup is missing from all lists.',
   remedies: ['record-broken', 'record-lost', 'unreadable'],
   isShownOnlyWhenFailed: true,

@@ -7,7 +7,7 @@ export const clusterFollowed: Check = {
   name: 'cluster followed',
   appliesTo: 'active',
   isCritical: false,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning:
     'No node of the cluster can be followed, or an old primary still runs as a primary. `show-cluster` names the reason, and docs/high-availability.md lists all reasons.',
   remedies: ['cluster-not-followed'],

@@ -7,7 +7,7 @@ export const clusterLosses: Check = {
   name: 'cluster losses',
   appliesTo: 'active',
   isCritical: false,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning:
     'WAL was lost when the primary of the cluster changed, and nobody has acknowledged that: `show-cluster --history` lists each switch, `show-cluster --acknowledge` removes the line.',
   remedies: ['switch-lost-wal'],

@@ -8,7 +8,7 @@ export const connectionStrings: Check = {
   name: 'connection strings',
   appliesTo: 'active',
   isCritical: false, // the backup says it itself, with the hosts
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning:
     'The two connection strings reach two nodes of one cluster, and `backup_method = postgres`: a backup would begin and end on one node and copy its files from the other, so `backup` is refused.',
   remedies: ['connections-differ'],

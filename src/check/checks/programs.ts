@@ -10,7 +10,7 @@ export const programs: Check = {
   name: 'programs',
   appliesTo: 'every',
   isCritical: true,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning: '`flock` or `setpriv` is missing.',
   remedies: ['util-linux-missing'],
   isShownOnlyWhenFailed: true,

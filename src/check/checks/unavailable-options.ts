@@ -10,7 +10,7 @@ export const unavailableOptions: Check = {
   name: 'unavailable options',
   appliesTo: 'every',
   isCritical: false,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning: 'Options ask for something that does not exist yet; the work they belong to refuses.',
   remedies: ['option-unavailable'],
   isShownOnlyWhenFailed: true,

@@ -8,7 +8,7 @@ export const walArrivals: Check = {
   name: 'WAL arrivals',
   appliesTo: 'every',
   isCritical: false,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning:
     'A file in `incoming` or `streaming` waits for more than five minutes: it is truncated, cannot be read or decompressed, or `archive-wal` does not run. The hint names the file that waits longest, with the time and the reason.',
   remedies: ['arrivals-stuck'],

@@ -13,7 +13,7 @@ export const walContinuity: Check = {
   name: 'WAL continuity',
   appliesTo: 'every',
   isCritical: false,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning:
     'WAL is missing between a backup and the newest WAL: the hint names the first and last missing segment of each hole, and the backups that cannot be restored past it (or at all). Segments that wait to be archived are no hole, nor is missing WAL after a backup that is kept `standalone`.',
   remedies: ['wal-lost'],

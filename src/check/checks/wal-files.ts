@@ -12,7 +12,7 @@ export const walFiles: Check = {
   name: 'WAL files',
   appliesTo: 'every',
   isCritical: false,
-  about: 'Ours',
+  about: 'Not in Barman',
   meaning:
     'WAL that the index names, from the first backup on, is not in the archive: files or folders were removed, or a file system is not mounted. Folders without changes since the last check are not read again.',
   remedies: ['wal-files-lost'],
