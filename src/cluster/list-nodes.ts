@@ -81,7 +81,7 @@ async function askRepmgr(
   const answer = answers.find((each) => each.status === 'fulfilled');
   if (answer !== undefined) return { nodes: answer.value, urls: [] };
   const reasons = answers.flatMap((each) => (each.status === 'rejected' ? [messageOf(each.reason)] : []));
-  throw new OperatorError('connection-failed', `no node tells what repmgr knows: ${reasons.join('; ')}`);
+  throw new OperatorError('connection-failed', `no node answers the query for the table of repmgr: ${reasons.join('; ')}`);
 }
 
 const missingTable = '42P01';

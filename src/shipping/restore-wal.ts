@@ -66,7 +66,7 @@ async function fetchChecked({ walName, walDest, fetch, dataFolder }: RestoreOpti
     if (fetch.allowsPartial && (await isUnwritten(path))) return { exitCode: 1, stderr: 'nothing of it was received yet' };
     const problem = await segmentProblem(path, segment, { systemid: await readClusterSystemId(dataFolder) });
     if (problem === undefined) return undefined;
-    throw new OperatorError('wal-stream-invalid', `what the backup host sent for ${walName} is not that segment: ${problem}`);
+    throw new OperatorError('wal-stream-invalid', `the backup host sent another file for ${walName}: ${problem}`);
   });
 }
 

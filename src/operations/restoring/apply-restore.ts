@@ -22,7 +22,7 @@ export async function applyRestore(run: RestoreRun, context: Context): Promise<M
     const { destination } = run.planned.places;
     const left = run.plan.request.isDelta
       ? 'the same command goes on'
-      : `before you try again, remove what is in ${foldersWrittenTo(run.planned.places).join(' and ')}`;
+      : `before you try again, empty ${foldersWrittenTo(run.planned.places).join(' and ')}`;
     context.messages.warning(
       `${destination} is incomplete and cannot be started, because it has no global/pg_control; ${left}`,
     );

@@ -23,7 +23,7 @@ export interface StartReport extends RecoveryOutcome {
  * @throws OperatorError `program-missing`, `destination-unusable`, `command-failed` or `interrupted`
  */
 export async function startRestored(server: Server, plan: RestorePlan, context: Context): Promise<StartReport> {
-  if (plan.planned === undefined) throw new Error('what was restored has a plan');
+  if (plan.planned === undefined) throw new Error('a finished restore has a plan');
   const { backup, places } = plan.planned;
   const { programPath, environment } = server;
   const version = backup.version ?? 0;
