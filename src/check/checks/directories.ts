@@ -1,3 +1,4 @@
+import { catalogFolders } from '../../catalog/server-layout.ts';
 import { makeFolderDurably } from '../../shared/durable-file.ts';
 import { systemCodeOf } from '../../shared/operator-error.ts';
 import type { Check } from '../check.ts';
@@ -14,8 +15,7 @@ export const directories: Check = {
   remedies: ['folder-blocked', 'folder-forbidden', 'folder-impossible'],
   async run({ server: { config, layout } }) {
     if (config.problems.length > 0) return undefined;
-    const { root, base, errors, incoming, streaming, wals, xlogdb } = layout;
-    for (const folder of [root, base, errors, incoming, streaming, wals, xlogdb]) {
+    for (const folder of catalogFolders(layout)) {
       if (folder.includes('://')) continue;
       const problem = await makeFolder(folder);
       if (problem !== undefined) return failed(`${folder}: ${problem}`, await folderRemedy(folder, problem));
