@@ -121,7 +121,7 @@ describe('between subvolumes of one btrfs', () => {
     await using home = await createTestHome({ servers: { main: server } });
     await writeCatalog(home, 'main');
     const { weekly } = writtenBackups;
-    for (const below of ['data', '16400']) {
+    for (const below of ['data', '16400/PG_15_202209061/5']) {
       const relation = home.server('main', 'base', weekly, below, 'relation');
       await runProgram(['sh', '-c', 'head -c "$1" /dev/urandom > "$2"', 'sh', String(relationBytes), relation]);
     }
