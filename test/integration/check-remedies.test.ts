@@ -490,6 +490,9 @@ describe('a standby', () => {
         const lost = { at: '2026-11-30T12:00:00.000Z', from: 'a:1', to: 'b:2', old_timeline: 1, new_timeline: 2 };
         const rest = { fork_lsn: '0/3000000', held_lsn: '0/3000100', lost_bytes: 256, gone_segments: [] };
         await writeFile(switches(), JSON.stringify([{ ...lost, ...rest }]));
+        // the remedy takes a backup
+        await runWell(['receive-wal', '--create-slot', '--if-not-exists', 'main'], { home });
+        await startReceiver(home, cluster);
       },
       restores: async () => await rm(switches(), { force: true }),
     },

@@ -107,8 +107,10 @@ describe('schedule', () => {
     const newest = (await runPgcellar(['-f', 'json', 'show-backup', 'main', 'latest'], { home })).stdout;
     expect(newest).toMatch(/"status": "(DONE|WAITING_FOR_WALS)"/);
     await rm(join(home.folder, 'go'));
-    const list = await runPgcellar(['schedule', '--list'], { home });
-    expect(list.stdout).toMatch(/^main: \* \* \* \* \* \* Etc\/UTC: missed, and taken at once; then /);
+    await waitFor('a second has passed in which no backup began', async () => {
+      const list = await runPgcellar(['schedule', '--list'], { home });
+      return /^main: \* \* \* \* \* \* Etc\/UTC: missed, and taken at once; then /.test(list.stdout);
+    });
   });
 
   test('tells the service manager that it is ready, that it reads again, and that it stops', async () => {

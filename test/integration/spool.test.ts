@@ -338,6 +338,7 @@ describe('a restore_command whose command line does not say whether to fetch ahe
   });
 
   test.each(['0', '1'])('with -p %s leaves no process behind', async (number) => {
+    await killAttendants(site); // those of the tests before
     const recovery = await Recovery.begin(site, `off-${number}`, { ...withParallel, words: ['-p', number] });
     for (const name of named(1, 2, 3)) await recovery.expectSegment(name);
     expect(await site.home.processes()).toEqual([]);
