@@ -2,7 +2,7 @@ import { closeSync, createReadStream, fstatSync, openSync, writeSync } from 'nod
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { readPlainSegment, segmentProblem } from '../catalog/wal/segment-content.ts';
+import { isOtherSegment } from '../catalog/wal/segment-content.ts';
 import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import type { Server } from '../config/server.ts';
 import { formOf, storageOf, type WalStorage } from '../encryption/stored-wal.ts';
@@ -12,7 +12,7 @@ import type { Log } from '../shared/log.ts';
 import { isMissing } from '../shared/look.ts';
 import { expectedFailureOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
-import { parseSegmentName, parseWalName, type WalName } from '../wal/wal-name.ts';
+import { parseWalName, type WalName } from '../wal/wal-name.ts';
 import { findWal } from './find-wal.ts';
 import { serveWal } from './serve-wal.ts';
 
@@ -110,14 +110,6 @@ async function pathToSendAsItLies({ name, isPlain }: Wanted, { server, storage }
     if (isMissing(error)) return undefined;
     throw error;
   }
-}
-
-/** Lies plain, and begins or ends as the segment of that name does not. */
-function isOtherSegment(path: string, name: WalName): boolean {
-  const segment = parseSegmentName(name);
-  const content = segment === undefined ? undefined : readPlainSegment(path, { custom: undefined });
-  if (segment === undefined || content === undefined) return false;
-  return content.kind === 'foreign-matter' || segmentProblem(content, segment) !== undefined;
 }
 
 async function sendFile(path: string, output: AnswerOutput): Promise<void> {

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
-import { readPlainSegment, segmentProblem } from '../catalog/wal/segment-content.ts';
+import { isOtherSegment } from '../catalog/wal/segment-content.ts';
 import type { Server } from '../config/server.ts';
 import { formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import { fillFile } from '../shared/fill-file.ts';
 import { isMissing } from '../shared/look.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
-import { parseSegmentName, type WalName } from '../wal/wal-name.ts';
+import type { WalName } from '../wal/wal-name.ts';
 import { findWal, peekWals } from './find-wal.ts';
 
 const peekedAtOnce = 16;
@@ -60,7 +60,7 @@ async function sendOne(row: Row, name: WalName): Promise<boolean> {
   try {
     const { compression, encryption } = await formOf(path, row.storage);
     if (encryption === undefined && compression !== 'custom') {
-      if (isNoSegment(path, name)) return false; // whoever asks for it by itself is told why
+      if (isOtherSegment(path, name)) return false; // whoever asks for it by itself is told why
       await sendFile(row, name, path);
       return true;
     }
@@ -84,15 +84,7 @@ async function sendPlain(row: Row, name: WalName, path: string): Promise<boolean
   await fillFile(plain, async (to) => {
     await writePlainWal(path, to, row.storage);
   });
-  if (isNoSegment(plain, name)) return false;
+  if (isOtherSegment(plain, name)) return false;
   await sendFile(row, name, plain);
   return true;
-}
-
-/** Lies plain, and begins or ends as the segment of that name does not. */
-function isNoSegment(path: string, name: WalName): boolean {
-  const segment = parseSegmentName(name);
-  const content = segment === undefined ? undefined : readPlainSegment(path, { custom: undefined });
-  if (segment === undefined || content === undefined) return false;
-  return content.kind === 'foreign-matter' || segmentProblem(content, segment) !== undefined;
 }

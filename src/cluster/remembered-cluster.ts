@@ -130,7 +130,8 @@ function nodeFrom(node: Readonly<Record<string, unknown>>): RememberedNode | und
   };
 }
 
-function dateFrom(value: unknown): Date | undefined {
+/** An instant as JSON has it; undefined for anything else. */
+export function dateFrom(value: unknown): Date | undefined {
   const date = typeof value === 'string' ? new Date(value) : undefined;
   return date === undefined || Number.isNaN(date.getTime()) ? undefined : date;
 }

@@ -7,6 +7,7 @@ import { isMissing } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
 import { parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
+import { dateFrom } from './remembered-cluster.ts';
 
 /** What is repeated behind a switch: the file that we held and the one that came anew have to agree so far. */
 export interface RepeatedWal {
@@ -158,11 +159,6 @@ function repeatedFrom(value: unknown): RepeatedWal | undefined {
   return typeof held === 'string' && segment !== undefined && typeof bytes === 'number'
     ? { held, again: segment, bytes }
     : undefined;
-}
-
-function dateFrom(value: unknown): Date | undefined {
-  const date = typeof value === 'string' ? new Date(value) : undefined;
-  return date === undefined || Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 function lsnFrom(value: unknown): Lsn | undefined {

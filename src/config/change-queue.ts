@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { writeFileDurably } from '../shared/durable-file.ts';
+import { isRecord } from '../shared/is-record.ts';
 import { isMissing, unreadable } from '../shared/look.ts';
 
 /** One option of one section, and the file that it is to be written into. */
@@ -77,7 +78,7 @@ function parsed(content: string): unknown {
 }
 
 function asChangeSet(value: unknown): ChangeSet | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const { section, changes_set: changes } = value;
   if (typeof section !== 'string' || !Array.isArray(changes)) return undefined;
   const known = changes.map(asChange).filter((change) => change !== undefined);
@@ -85,13 +86,9 @@ function asChangeSet(value: unknown): ChangeSet | undefined {
 }
 
 function asChange(value: unknown): QueuedChange | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const { key, value: wanted, config_file: file } = value;
   const text = valueText(wanted);
   if (typeof key !== 'string' || typeof file !== 'string' || text === undefined) return undefined;
   return { key, value: text, config_file: file };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -6,7 +6,7 @@ import { contentOf, type DetectedCompression, damageOf, isDamage } from '../../c
 import { formHeadLength, formOfHead, type WalStorage } from '../../encryption/stored-wal.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { type FirstPage, firstPageBytes, misplacement, parseFirstPage } from '../../wal/first-page.ts';
-import type { SegmentName } from '../../wal/wal-name.ts';
+import { parseSegmentName, type SegmentName, type WalName } from '../../wal/wal-name.ts';
 
 /** What a file under the name of a segment holds, as far as it can be seen without a secret. */
 export type SegmentContent =
@@ -59,6 +59,14 @@ export function readPlainSegment(path: string, { custom }: Pick<WalStorage, 'cus
   } finally {
     closeSync(file);
   }
+}
+
+/** Whether a file lies plain, and begins or ends as the segment of that name does not. */
+export function isOtherSegment(path: string, name: WalName): boolean {
+  const segment = parseSegmentName(name);
+  const content = segment === undefined ? undefined : readPlainSegment(path, { custom: undefined });
+  if (segment === undefined || content === undefined) return false;
+  return content.kind === 'foreign-matter' || segmentProblem(content, segment) !== undefined;
 }
 
 /** Why content cannot be the segment of that name; undefined when it can, or when that cannot be seen. */
