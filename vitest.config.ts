@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: process.env['PGCELLAR_SWITCHES'] === undefined ? ['test/endurance/**'] : [], // takes minutes to hours
     setupFiles: ['test/helpers/leave-nothing-running.ts'],
     pool: 'forks', // a process for each file: tests change their environment, and its end ends their servers
     maxWorkers: 2,
