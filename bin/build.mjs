@@ -21,7 +21,7 @@ const parts = [
     name: 'wal',
     roots: [...['get-wal', 'put-wal'].map(command), 'src/catalog/index/wal-index.ts', 'src/encryption/stored-wal.ts'],
   },
-  { name: 'helpers', roots: ['src/cli/helpers/wal-archive.ts', 'src/cli/helpers/wal-restore.ts'] },
+  { name: 'helpers', roots: ['src/cli/helpers/pgcellar-wal-archive.ts', 'src/cli/helpers/pgcellar-wal-restore.ts'] },
   { name: 'upkeep', roots: ['archive-wal', 'cron', 'check', 'status'].map(command) },
   { name: 'rest', roots: [] },
 ];

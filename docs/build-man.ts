@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { forEachAtOnce } from '../src/shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../src/shared/for-each-concurrently.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const source = join(root, 'docs', 'man');
@@ -18,7 +18,7 @@ const render = async (name: string): Promise<void> => {
   const { stdout } = await promisify(execFile)(join(root, 'node_modules', '.bin', 'marked-man'), argv, { env });
   await writeFile(join(target, name.replace(/\.md$/, '')), tidy(stdout));
 };
-await forEachAtOnce(
+await forEachConcurrently(
   (await readdir(source)).filter((file) => file.endsWith('.md')),
   availableParallelism(),
   render,

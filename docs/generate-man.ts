@@ -1,7 +1,7 @@
 import { allCommands } from '../src/cli/all-commands.ts';
 import type { CommandDeclaration, OptionDeclaration } from '../src/cli/command.ts';
-import { walArchive } from '../src/cli/helpers/wal-archive.ts';
-import { walRestore } from '../src/cli/helpers/wal-restore.ts';
+import { walArchive } from '../src/cli/helpers/pgcellar-wal-archive.ts';
+import { walRestore } from '../src/cli/helpers/pgcellar-wal-restore.ts';
 import { usageOf } from '../src/cli/parse-arguments.ts';
 import { globalOptionTable } from '../src/cli/parse-global-options.ts';
 import { declarationOf, globalOptions, type OptionDeclaration as Setting, serverOptionNames } from '../src/config/options.ts';

@@ -29,7 +29,7 @@ interface ArchivingOptions extends Omit<StoreOptions, 'cluster'> {
  * synced and indexed. A file that cannot be archived stays, and the others are archived nevertheless. The caller holds the archive-wal
  * lock.
  * @returns how many files were taken; aborting ends the run after the files under way
- * @throws OperatorError at the end, for files that stay and for WAL that was kept out; at once when there is no room or no disk
+ * @throws OperatorError at the end, for files that stay and for WAL that was kept out; immediately when there is no room or no disk
  */
 export async function archiveArrivals(options: ArchivingOptions, context: Context): Promise<number> {
   const { server, channel, batchSize } = options;

@@ -7,7 +7,7 @@ import { pathExists } from '../shared/look.ts';
 import { validEnd } from '../wal/valid-end.ts';
 import { parseWalName, type SegmentName } from '../wal/wal-name.ts';
 import { plainBytes } from './compare-wals.ts';
-import { asideFolder } from './receive-wal.ts';
+import { asideFolder } from './run-pg-receivewal.ts';
 
 interface Repeated {
   /** Name of the file that we held: a segment, or a partial one. */

@@ -6,7 +6,7 @@ interface LineOptions<T> {
 }
 
 /** Items that share one visit to the index: fewer locks and syncs, and little to do again after a crash. */
-const fewestAtOnce = 16;
+const fewestPerGroup = 16;
 const looksWithinPatience = 10;
 
 /**
@@ -32,10 +32,10 @@ export class EnteringLine<T> {
     return this.#failure !== undefined;
   }
 
-  /** Resolves when the line wants more: at once, unless so much is ready that it has to be entered first. */
+  /** Resolves when the line wants more: immediately, unless so much is ready that it has to be entered first. */
   async add(position: number, item: T): Promise<void> {
     this.#ready.set(position, item);
-    if (this.#ready.size < fewestAtOnce) return;
+    if (this.#ready.size < fewestPerGroup) return;
     this.#enter(this.#takeInOrder());
     await this.#entering;
   }

@@ -14,7 +14,7 @@ import { quoteWords } from '../shared/shell-words.ts';
 import { lastLines } from '../transport/programs/program-result.ts';
 import { runProgram } from '../transport/programs/run-program.ts';
 import { nextSegment, type SegmentName, segmentStart } from '../wal/wal-name.ts';
-import { makeEmptyPartial } from './receive-wal.ts';
+import { makeEmptyPartial } from './run-pg-receivewal.ts';
 
 interface Fetching {
   readonly server: Server;

@@ -3,7 +3,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Header } from 'tar-stream';
 import { expectedFailureOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
-import { storeAtOnce } from '../shared/store-at-once.ts';
+import { storeSync } from '../shared/store-sync.ts';
 import { formatSize } from '../shared/units.ts';
 import { walKindOf } from '../wal/wal-name.ts';
 
@@ -36,7 +36,7 @@ export async function receiveFile(
   const modifiedAt = modificationTime(name, entry.header);
   const hash = createHash('sha256');
   try {
-    await storeAtOnce(entry, temporary, { mode: 0o640, onPiece: (piece) => hash.update(piece) });
+    await storeSync(entry, temporary, { mode: 0o640, onPiece: (piece) => hash.update(piece) });
     file.sha256 = hash.digest('hex');
     await utimes(temporary, modifiedAt, modifiedAt);
   } catch (error) {

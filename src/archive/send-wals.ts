@@ -13,7 +13,7 @@ import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { findWal, peekWals } from './find-wal.ts';
 
-const peekedAtOnce = 16;
+const namesPerLook = 16;
 
 /**
  * Sends consecutive WAL files from `first` on as a tar stream, as they are stored, until one is missing or nobody takes them any more:
@@ -38,7 +38,7 @@ async function fill(row: Row, first: WalName): Promise<void> {
   let next: WalName | undefined = first;
   let isFirst = true;
   while (next !== undefined) {
-    const names: WalName[] = await peekWals(server.layout, next, peekedAtOnce + 1);
+    const names: WalName[] = await peekWals(server.layout, next, namesPerLook + 1);
     const [start] = names;
     if (start !== next) break;
     for (const name of isFirst ? names : names.slice(1)) {

@@ -5,9 +5,9 @@ import type { Context } from '../shared/context.ts';
 import type { WalName } from '../wal/wal-name.ts';
 import { commitWals } from './commit-wals.ts';
 import { EnteringLine } from './entering-line.ts';
-import { inPlaces } from './in-places.ts';
 import type { ArrivalChannel } from './plan-arrivals.ts';
 import { discardPrepared } from './prepare-wal.ts';
+import { runWorkers } from './run-workers.ts';
 import { type ArrivalOutcome, isExhausted, isLeft, isPrepared, type Taken, takeArrival } from './take-arrival.ts';
 
 export interface StoreOptions {
@@ -16,7 +16,7 @@ export interface StoreOptions {
   /** What the catalog belongs to, where that is known. */
   readonly cluster: KnownCluster | undefined;
   /** Files that are compressed and encrypted at the same time: one for each core. */
-  readonly preparedAtOnce: number;
+  readonly workers: number;
   /** How long a file may hold up those behind it; ten seconds when left out. */
   readonly patienceMs?: number;
   /** Told of each outcome as it is certain. */
@@ -50,9 +50,9 @@ export async function storeWals(names: readonly WalName[], options: StoreOptions
   const { stored, exhausted, rest } = await storePass(names, options, context);
   if (exhausted === undefined || context.signal.aborted) return stored;
   const isStuck = stored.outcomes.length === 0;
-  if (isStuck && options.preparedAtOnce === 1) throw exhausted.error;
+  if (isStuck && options.workers === 1) throw exhausted.error;
   // the sources that are gone now made room: a disk too full for several files must not keep the archiver from going on
-  const again = await storeWals(rest, isStuck ? { ...options, preparedAtOnce: 1 } : options, context);
+  const again = await storeWals(rest, isStuck ? { ...options, workers: 1 } : options, context);
   return {
     outcomes: [...stored.outcomes, ...again.outcomes],
     left: [...stored.left, ...again.left],
@@ -72,7 +72,7 @@ interface Pass {
 }
 
 async function storePass(names: readonly WalName[], options: StoreOptions, context: Context): Promise<Pass> {
-  const { preparedAtOnce, patienceMs = usualPatienceMs } = options;
+  const { workers, patienceMs = usualPatienceMs } = options;
   const results: Taken[] = [];
   const entered: Taken[] = [];
   const line = new EnteringLine<Taken>({
@@ -94,7 +94,7 @@ async function storePass(names: readonly WalName[], options: StoreOptions, conte
       yield entry;
     }
   }
-  await inPlaces(wanted(), { count: preparedAtOnce, patienceMs }, async ([at, name]) => {
+  await runWorkers(wanted(), { count: workers, patienceMs }, async ([at, name]) => {
     const taken = await takeArrival(name, options, context);
     if (isExhausted(taken)) {
       exhausted ??= taken;

@@ -47,7 +47,7 @@ export type Taken =
   | { readonly kind: 'held-back'; readonly name: WalName; readonly error: unknown }
   | { readonly kind: 'failed'; readonly name: WalName; readonly error: unknown };
 
-interface Place {
+interface Arrived {
   readonly server: Server;
   readonly channel: ArrivalChannel;
   /** What the catalog belongs to, where that is known. */
@@ -55,7 +55,7 @@ interface Place {
 }
 
 /** Prepares a file for the archive, or settles what is there already. Never rejects: a failure is the file's own. */
-export async function takeArrival(name: WalName, { server, channel, cluster }: Place, context: Context): Promise<Taken> {
+export async function takeArrival(name: WalName, { server, channel, cluster }: Arrived, context: Context): Promise<Taken> {
   const source = join(channelFolder(server.layout, channel), name);
   try {
     if (!(await pathExists(source))) return { kind: 'vanished' };

@@ -13,7 +13,7 @@ export interface UnfinishedCopy {
 /**
  * What is there of a file of which more has to come: of a plain segment less than its first page tells, of any other file nothing. An
  * `archive_command` like `cp` writes under the final name, and what is taken from it half-way is lost although PostgreSQL is then told
- * that it was archived. Undefined for what is whole, as far as can be seen. Looks at once: there can be thousands.
+ * that it was archived. Undefined for what is whole, as far as can be seen. Synchronous: there can be thousands.
  */
 export function unfinishedCopy(path: string): UnfinishedCopy | undefined {
   const { head, bytes, changedAtMs } = lookAt(path) ?? {};

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { encryptFile, type ProgramSurroundings } from '../encryption/gpg.ts';
 import { syncFile, syncFolder } from '../shared/durable-file.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../shared/for-each-concurrently.ts';
 import { namesIn } from '../shared/look.ts';
 
 interface EncryptionOptions extends ProgramSurroundings {
@@ -17,13 +17,13 @@ const archiveShape = /^(?!.*\.gpg$).*\.tar(\.\w+)?$/;
 const unfinishedShape = /^\..*\.tar(\.\w+)?\.gpg\.tmp$/;
 
 /**
- * Puts `FILE.gpg` in the place of every tar file of a backup (docs/reference/catalog.md section 9), several at once; what is clear goes when the encrypted
+ * Puts `FILE.gpg` in the place of every tar file of a backup (docs/reference/catalog.md section 9), several concurrently; what is clear goes when the encrypted
  * file is on disk. The manifest stays clear: the next incremental backup is taken by it.
  * @throws OperatorError `program-missing`, or `command-failed` with what gpg said
  */
 export async function encryptArchives(dataFolder: string, options: EncryptionOptions): Promise<void> {
   const archives = (await namesIn(dataFolder)).filter((name) => archiveShape.test(name));
-  await forEachAtOnce(archives, availableParallelism(), async (name) => {
+  await forEachConcurrently(archives, availableParallelism(), async (name) => {
     await encryptOne(dataFolder, name, options);
   });
   await syncFolder(dataFolder);

@@ -54,7 +54,7 @@ function looksTheSame(file: SourceFile, reference: ReferenceFile): boolean {
 
 const bucketBytes = 10 * 1024 ** 3;
 
-/** Deals files to as many runs of rsync as may work at once, more of them when they are large (docs/reference/engine.md section 6.5). */
+/** Deals files to as many runs of rsync as may work concurrently, more of them when they are large (docs/reference/engine.md section 6.5). */
 export function dealFiles(files: FileSelection, jobs: number): FileSelection[] {
   return files.deal(jobs === 1 ? 1 : Math.max(jobs, Math.ceil(files.bytes / bucketBytes)));
 }

@@ -28,7 +28,7 @@ interface Run {
 }
 
 /**
- * Sends what the plans of the items say, as many runs of rsync at once as `jobs` says. The first of them logs in while the items are
+ * Sends what the plans of the items say, as many concurrent runs of rsync as `jobs` says. The first of them logs in while the items are
  * still being prepared.
  * @throws OperatorError `command-failed` or `interrupted`; or what kept an item from being prepared
  */

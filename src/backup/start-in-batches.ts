@@ -1,8 +1,8 @@
 import type { Clock } from '../shared/clock.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../shared/for-each-concurrently.ts';
 
 interface BatchOptions {
-  /** How many work at once. */
+  /** How many work concurrently. */
   readonly jobs: number;
   /** At most so many are started within `batchSeconds`: an sshd turns too many new connections away (MaxStartups). */
   readonly batchSize: number;
@@ -30,5 +30,5 @@ export async function startInBatches<T>(
       yield item;
     }
   }
-  await forEachAtOnce(inTime(), jobs, work);
+  await forEachConcurrently(inTime(), jobs, work);
 }

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { syncFile, syncFolder } from '../shared/durable-file.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../shared/for-each-concurrently.ts';
 import { isMissing } from '../shared/look.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import type { CopiedItem } from './copy-cluster.ts';
 import type { FileSelection } from './file-table.ts';
 import type { SourceFile } from './source-file.ts';
 
-const atOnce = 8;
+const concurrency = 8;
 
 interface SyncOptions {
   /** What was taken from the backup before is copies, not hard links. */
@@ -22,7 +22,7 @@ interface SyncOptions {
 export async function syncCopied(copied: readonly CopiedItem[], { areReusedCopies, signal }: SyncOptions): Promise<void> {
   for (const { item, plan, listing } of copied) {
     const files = areReusedCopies ? [plan.sent, plan.compared, plan.reused] : [plan.sent, plan.compared];
-    await forEachAtOnce(allOf(files), atOnce, async ({ path }) => {
+    await forEachConcurrently(allOf(files), concurrency, async ({ path }) => {
       throwIfInterrupted(signal);
       try {
         await syncFile(join(item.destination, path));
@@ -30,7 +30,7 @@ export async function syncCopied(copied: readonly CopiedItem[], { areReusedCopie
         if (!isMissing(error)) throw error; // it vanished from the server before rsync came to it
       }
     });
-    await forEachAtOnce(listing.folders, atOnce, async ({ path }) => {
+    await forEachConcurrently(listing.folders, concurrency, async ({ path }) => {
       throwIfInterrupted(signal);
       await syncFolder(join(item.destination, path));
     });

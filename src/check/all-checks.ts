@@ -2,12 +2,12 @@ import type { Check } from './check.ts';
 import { archiveCommand } from './checks/archive-command.ts';
 import { archiveMode } from './checks/archive-mode.ts';
 import { archiverErrors } from './checks/archiver-errors.ts';
-import { backupFiles } from './checks/backup-files.ts';
-import { backupLabel } from './checks/backup-label.ts';
+import { backupFilesPresent } from './checks/backup-files-present.ts';
+import { backupLabelLeft } from './checks/backup-label-left.ts';
 import { backupMaximumAge } from './checks/backup-maximum-age.ts';
 import { backupMinimumSize } from './checks/backup-minimum-size.ts';
 import { backupPrivileges } from './checks/backup-privileges.ts';
-import { backupRecords } from './checks/backup-records.ts';
+import { backupRecordsReadable } from './checks/backup-records-readable.ts';
 import { cloudStorageConfiguration } from './checks/cloud-storage-configuration.ts';
 import { clusterFollowed } from './checks/cluster-followed.ts';
 import { clusterLosses } from './checks/cluster-losses.ts';
@@ -45,7 +45,7 @@ import { sshOutputClean } from './checks/ssh-output-clean.ts';
 import { streamingWalsDirectory } from './checks/streaming-wals-directory.ts';
 import { systemidCoherence } from './checks/systemid-coherence.ts';
 import { unavailableOptions } from './checks/unavailable-options.ts';
-import { walArchive } from './checks/wal-archive.ts';
+import { walArchived } from './checks/wal-archived.ts';
 import { walArrivals } from './checks/wal-arrivals.ts';
 import { walContinuity } from './checks/wal-continuity.ts';
 import { walFiles } from './checks/wal-files.ts';
@@ -62,7 +62,7 @@ import { walSourceWalLevel } from './checks/wal-source-wal-level.ts';
  * is a file in `checks` and a line here.
  */
 export const allChecks: readonly Check[] = [
-  walArchive,
+  walArchived,
   emptyIncomingDirectory,
   incomingWalsDirectory,
   emptyStreamingDirectory,
@@ -96,7 +96,7 @@ export const allChecks: readonly Check[] = [
   pgBasebackupTablespaces,
   ssh,
   sshOutputClean,
-  backupLabel,
+  backupLabelLeft,
   localPgdata,
   notInRecovery,
   exclusiveBackupSupported,
@@ -109,8 +109,8 @@ export const allChecks: readonly Check[] = [
   archiveCommand,
   continuousArchiving,
   archiverErrors,
-  backupRecords,
-  backupFiles,
+  backupRecordsReadable,
+  backupFilesPresent,
   walContinuity,
   clusterFollowed,
   clusterLosses,

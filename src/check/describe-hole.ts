@@ -1,4 +1,4 @@
-import type { WalHole } from '../catalog/wal/wal-continuity.ts';
+import type { WalHole } from '../catalog/wal/judge-continuity.ts';
 
 /** Names that fit into a line. */
 const mostNamed = 5;

@@ -23,7 +23,7 @@ const oldestVersion = 90_600;
 type Records = Pick<CheckFacts, 'backups' | 'broken' | 'recordsFailure'>;
 type Accesses = Pick<CheckFacts, 'connection' | 'streaming' | 'walConnection' | 'walStreaming' | 'primary'>;
 
-/** Reads the catalog and tries every connection, all at once; what goes wrong becomes part of the facts. */
+/** Reads the catalog and tries every connection, all concurrently; what goes wrong becomes part of the facts. */
 export async function readFacts(server: Server, connections: OpenConnections, open?: Host): Promise<CheckFacts> {
   const { config, environment, layout, programPath: path } = server;
   const isAsked = config.isActive && !config.isPassive;

@@ -59,7 +59,7 @@ interface AssembleOptions {
   readonly script: string;
   readonly globals: GlobalArguments;
   readonly places: ConfigurationRequest;
-  /** The command ends in its own way when it is told to stop; others end at once. */
+  /** The command ends in its own way when it is told to stop; others end immediately. */
   readonly endsGracefully: boolean;
   /** SIGHUP does not end the command. */
   readonly listensToHangup: boolean;
@@ -180,8 +180,8 @@ function writerFor({ globals, log, progress, voice }: WriterOptions): Writer {
 }
 
 /**
- * SIGINT and SIGTERM abort what runs. A command that does not end in its own way ends at once: whatever it was doing, the next run
- * repairs. The second signal ends any command; one that comes at once is the first again where our parent passes on what both are told.
+ * SIGINT and SIGTERM abort what runs. A command that does not end in its own way ends immediately: whatever it was doing, the next run
+ * repairs. The second signal ends any command; one that follows immediately is the first again where our parent passes on what both are told.
  */
 function listenToSignals({
   endsGracefully,
@@ -193,7 +193,7 @@ function listenToSignals({
   const stop = (): void => {
     controller.abort(new OperatorError('interrupted', 'interrupted by a signal'));
   };
-  const endAtOnce = (): void => {
+  const endImmediately = (): void => {
     standardError.write('ERROR: interrupted\n');
     process.exit(1);
   };
@@ -202,7 +202,7 @@ function listenToSignals({
     for (const signal of ['SIGINT', 'SIGTERM'] as const) listen(signal, stop);
     if (!listensToHangup) listen('SIGHUP', stop);
   } else {
-    process.once('SIGINT', endAtOnce);
+    process.once('SIGINT', endImmediately);
   }
   return controller.signal;
 }

@@ -59,7 +59,7 @@ export interface CommandDeclaration<out Name extends string = string> {
   readonly isForPostgres?: boolean;
   /** Runs although servers get into each other's way; the others only tell that. */
   readonly runsDespiteGlobalProblems?: boolean;
-  /** Ends in its own way when it is told to stop; the others end at once. */
+  /** Ends in its own way when it is told to stop; the others end immediately. */
   readonly endsGracefully?: boolean;
   /** Is told of SIGHUP by `application.onHangup`, which then ends nothing. */
   readonly listensToHangup?: boolean;

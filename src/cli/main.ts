@@ -28,8 +28,8 @@ export async function main({ programName, script, argv }: Invoked): Promise<numb
 export async function mainOfHelper(invoked: Invoked, helper: 'archive' | 'restore'): Promise<number> {
   const { programName, argv } = invoked;
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) return say(versionLine(programName));
-  if (helper === 'archive') return await (await import('./helpers/wal-archive.ts')).runWalArchive(invoked);
-  return await (await import('./helpers/wal-restore.ts')).runWalRestore(invoked);
+  if (helper === 'archive') return await (await import('./helpers/pgcellar-wal-archive.ts')).runWalArchive(invoked);
+  return await (await import('./helpers/pgcellar-wal-restore.ts')).runWalRestore(invoked);
 }
 
 function say(text: string): number {

@@ -2,7 +2,7 @@ import { fstatSync, writeSync } from 'node:fs';
 import { systemCodeOf } from '../shared/operator-error.ts';
 
 /**
- * Standard output or standard error of this process. Text is written at once, as Node does for files, pipes and terminals, but without
+ * Standard output or standard error of this process. Text is written synchronously, as Node does for files, pipes and terminals, but without
  * making a stream of it first: that takes longer than many commands run.
  */
 export class StandardStream {

@@ -71,7 +71,7 @@ async function askPatroni({ config: { options } }: Pick<Server, 'config'>, { url
   );
 }
 
-/** All known nodes side by side: the table is the same on each that replicates, and the first answer in their order counts. */
+/** All known nodes concurrently: the table is the same on each that replicates, and the first answer in their order counts. */
 async function askRepmgr(
   server: Pick<Server, 'config' | 'environment'>,
   known: readonly ClusterNode[],

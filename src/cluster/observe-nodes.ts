@@ -12,7 +12,7 @@ import { withinLimit } from './within-limit.ts';
 /** For one node to answer everything; a node that hangs holds up nobody longer. */
 const observingMs = 5000;
 
-/** Asks nodes what they are, side by side. @throws OperatorError `interrupted` */
+/** Asks nodes what they are, concurrently. @throws OperatorError `interrupted` */
 export async function observeNodes(
   server: Pick<Server, 'config' | 'environment'>,
   nodes: readonly ClusterNode[],

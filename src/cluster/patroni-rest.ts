@@ -23,7 +23,7 @@ export interface PatroniCluster {
 const longestAnswerBytes = 1 << 20;
 
 /**
- * Asks Patroni for its members (`GET /cluster`): all addresses side by side, and the first that answers counts.
+ * Asks Patroni for its members (`GET /cluster`): all addresses concurrently, and the first that answers counts.
  * @throws OperatorError `connection-failed` naming each address that failed; passwords are left out
  */
 export async function readPatroniCluster(access: RestAccess, signal: AbortSignal): Promise<PatroniCluster> {

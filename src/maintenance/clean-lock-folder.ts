@@ -1,14 +1,14 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHeldByOwner, tryLockFile } from '../shared/file-lock.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../shared/for-each-concurrently.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 
-const cleanedAtOnce = 8;
+const concurrentCleanings = 8;
 
 /** Removes lock files that nobody holds, each while we hold it; who opened it just before looks again (docs/reference/catalog.md section 12). */
 export async function cleanLockFolder(folder: string): Promise<void> {
-  await forEachAtOnce(await lockNames(folder), cleanedAtOnce, async (name) => {
+  await forEachConcurrently(await lockNames(folder), concurrentCleanings, async (name) => {
     const path = join(folder, name);
     if (await isHeldByOwner(path)) return;
     await using lock = await tryLockFile(path);

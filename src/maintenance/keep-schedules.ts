@@ -39,7 +39,7 @@ interface Options {
   readonly signal: AbortSignal;
   readonly maintenanceEveryMs: number;
   /** Most backups at a time. */
-  readonly backupsAtOnce: number;
+  readonly concurrentBackups: number;
 }
 
 /** Of a server whose backup could not begin because of another one. */
@@ -134,7 +134,7 @@ export class ScheduleKeeper {
       this.#begin('maintenance', this.#work.maintain); // one that still runs is not begun again
     }
     for (const plan of this.#inOrder()) {
-      if (plan.isRunning || now < plan.notBefore || this.#backupsRunning() >= this.#options.backupsAtOnce) continue;
+      if (plan.isRunning || now < plan.notBefore || this.#backupsRunning() >= this.#options.concurrentBackups) continue;
       plan.isRunning = true;
       this.#begin(`backup of ${plan.server.name}`, () => this.#keep(plan));
     }
@@ -184,7 +184,7 @@ export class ScheduleKeeper {
   async #sleep(now: Date): Promise<void> {
     const { clock, signal } = this.#options;
     if (signal.aborted || this.#isReloadWanted) return;
-    const isFull = this.#backupsRunning() >= this.#options.backupsAtOnce;
+    const isFull = this.#backupsRunning() >= this.#options.concurrentBackups;
     const waiting = [...this.#plans.values()].filter(({ isRunning }) => !isRunning && !isFull);
     const times = [this.#nextMaintenance, ...waiting.map(({ notBefore }) => notBefore)].map(
       (time) => time.getTime() - now.getTime(),

@@ -10,7 +10,7 @@ import { channelsOf } from '../operations/wal/archive-wal.ts';
 import { startReceiverUnit, stopReceiverProcess } from '../operations/wal/receiver-unit.ts';
 import type { Context } from '../shared/context.ts';
 import { isLockHeld, readLockOwner, tryLockFile } from '../shared/file-lock.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../shared/for-each-concurrently.ts';
 import { MessagesInTurn } from '../shared/messages-in-turn.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { startDetached } from '../transport/programs/start-detached.ts';
@@ -28,21 +28,21 @@ interface CronOptions {
 }
 
 /** Most of the time of a server is waiting for programs and the disk. */
-const serversAtOnce = 8;
+const concurrentServers = 8;
 
 /**
  * One round of maintenance (docs/reference/config-checks-hooks.md section 13), for several servers at a time. What takes long goes to children that are
  * not waited for; a failure of one server never keeps the others from their turn.
  */
 export async function runCron(options: CronOptions, context: Context): Promise<void> {
-  const turns = new MessagesInTurn(context.messages);
+  const inTurn = new MessagesInTurn(context.messages);
   for (const { config } of options.servers) {
     if (config.problems.length > 0) context.messages.info(`Skipping temporarily disabled server '${config.name}'`);
   }
   const servers = options.servers.filter(({ config }) => config.problems.length === 0);
-  const places = servers.map((server) => ({ server, ...turns.place() }));
+  const turns = servers.map((server) => ({ server, ...inTurn.turn() }));
   const unexpected: unknown[] = [];
-  await forEachAtOnce(places, serversAtOnce, async ({ server, messages, done }) => {
+  await forEachConcurrently(turns, concurrentServers, async ({ server, messages, done }) => {
     try {
       await serve(server, options, { ...context, messages });
     } catch (error) {

@@ -20,7 +20,7 @@ interface RunScheduleOptions {
   readonly self: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly maintenanceEverySeconds: number;
-  readonly backupsAtOnce: number;
+  readonly concurrentBackups: number;
   /** Gets what the commands that are run write to standard error. */
   readonly onLine: (line: string) => void;
   /** Told each SIGHUP. */
@@ -53,7 +53,7 @@ export async function runSchedule(options: RunScheduleOptions, context: Context)
       ...context,
       log: context.log.named('schedule'),
       maintenanceEveryMs: options.maintenanceEverySeconds * 1000,
-      backupsAtOnce: options.backupsAtOnce,
+      concurrentBackups: options.concurrentBackups,
     },
   );
   options.onHangup(() => keeper.reload());
@@ -83,7 +83,7 @@ export interface ScheduleReport {
   readonly text: string;
   /** The next times after now. */
   readonly next: readonly Date[];
-  /** A time passed since the newest backup: it is caught up at once. */
+  /** A time passed since the newest backup: a backup begins immediately. */
   readonly isMissed: boolean;
 }
 

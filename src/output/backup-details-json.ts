@@ -5,7 +5,7 @@ import { epochSeconds, formatLongTime, type Timestamp } from '../shared/timestam
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { formatLsn, type Lsn } from '../wal/lsn.ts';
 import { hourlyRate, neighbourTexts } from './backup-details-sections.ts';
-import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-facts.ts';
+import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-statistics.ts';
 import { jsonOfPython } from './python-json.ts';
 
 /** `show-backup -f json`, without the server around it (docs/reference/cli.md section 12, docs/reference/clients.md section 3). */

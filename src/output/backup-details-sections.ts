@@ -4,7 +4,7 @@ import { isDict, type PythonDict, type PythonValue } from '../shared/python-lite
 import { formatLongTime } from '../shared/timestamp.ts';
 import { formatInterval, formatSize } from '../shared/units.ts';
 import { formatLsn } from '../wal/lsn.ts';
-import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-facts.ts';
+import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-statistics.ts';
 import { jsonOfPython } from './python-json.ts';
 import { wordOf } from './python-word.ts';
 

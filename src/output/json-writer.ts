@@ -14,7 +14,7 @@ type MessageKey = '_INFO' | '_WARNING' | '_ERROR' | '_EXCEPTION' | '_DEBUG';
 const ownKey = 'pgcellar';
 
 /** Characters; thousands of backups are several megabytes. */
-const writeAtOnce = 65_536;
+const chunkLength = 65_536;
 
 interface JsonSettings {
   readonly voice: Voice;
@@ -102,7 +102,7 @@ export class JsonWriter implements Writer {
     let waiting = '';
     for (const piece of jsonPieces(object, { sortKeys: true, text: redactSecrets })) {
       waiting += piece;
-      if (waiting.length < writeAtOnce) continue;
+      if (waiting.length < chunkLength) continue;
       this.#settings.stdout.write(waiting);
       waiting = '';
     }

@@ -11,7 +11,7 @@ import {
   topRows,
   walSection,
 } from './backup-details-sections.ts';
-import { isComplete } from './backup-facts.ts';
+import { isComplete } from './backup-statistics.ts';
 import type { Report } from './report.ts';
 
 /** `show-backup` (docs/reference/cli.md sections 6.3 and 12). */

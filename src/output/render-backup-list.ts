@@ -3,7 +3,7 @@ import type { BackupList, BackupSummary } from '../operations/reports/backup-rep
 import type { JsonObject } from '../shared/format-json.ts';
 import { epochSeconds, formatCTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatSize } from '../shared/units.ts';
-import { isComplete } from './backup-facts.ts';
+import { isComplete } from './backup-statistics.ts';
 import type { Report } from './report.ts';
 
 interface ListOptions {

@@ -1,7 +1,7 @@
 import type { BackupList, BackupSummary } from '../operations/reports/backup-reports.ts';
 import { epochSeconds } from '../shared/timestamp.ts';
 import { formatSize } from '../shared/units.ts';
-import { isComplete } from './backup-facts.ts';
+import { isComplete } from './backup-statistics.ts';
 import { type Column, shortAge, table } from './table.ts';
 
 const columns: readonly Column[] = [

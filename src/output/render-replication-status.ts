@@ -1,5 +1,5 @@
 import type { ReplicationReport, ReplicationTarget } from '../operations/reports/server-reports.ts';
-import type { StreamingClient } from '../postgres/replication-status.ts';
+import type { StreamingClient } from '../postgres/streaming-clients.ts';
 import type { Json, JsonObject } from '../shared/format-json.ts';
 import { formatLongTime } from '../shared/timestamp.ts';
 import { formatSize } from '../shared/units.ts';

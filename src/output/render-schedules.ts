@@ -5,7 +5,7 @@ import type { Report } from './report.ts';
 export function renderSchedules(reports: readonly ScheduleReport[]): Report {
   const lines = reports.map(({ name, text, next, isMissed }) => {
     const times = next.map((time) => time.toISOString()).join(', ');
-    return `${name}: ${text}: ${isMissed ? 'missed, and taken at once; then ' : ''}${times}`;
+    return `${name}: ${text}: ${isMissed ? 'missed, a backup begins immediately; then ' : ''}${times}`;
   });
   const entries = reports.map(({ name, text, next, isMissed }) => [
     name,

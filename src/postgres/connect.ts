@@ -51,7 +51,7 @@ interface ConnectOptions {
   /** `application_name` unless the connection string has one. */
   readonly applicationName: string;
   readonly isReplication?: boolean;
-  /** Aborting it ends the connection at once, also one that is still being made. */
+  /** Aborting it ends the connection immediately, also one that is still being made. */
   readonly signal?: AbortSignal | undefined;
 }
 

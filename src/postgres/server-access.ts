@@ -27,7 +27,7 @@ export async function connectForQueries(
   return answeringWithin(opened, answerMs);
 }
 
-/** Opens a connection for replication commands, which are answered at once, seen on the server under `applicationName`. */
+/** Opens a connection for replication commands, which are answered immediately, seen on the server under `applicationName`. */
 export async function connectForReplication(
   conninfo: string | Conninfo,
   environment: Environment,

@@ -16,7 +16,7 @@ export async function pathExists(path: string): Promise<boolean> {
 
 /**
  * What lies where somebody else puts files: only a regular file may be opened. A link may lead to any file of ours, and whoever opens a named pipe waits for
- * ever. Looks at once.
+ * ever. Synchronous.
  * @throws what the file system says, unless there is nothing
  */
 export function kindOfArrival(path: string): 'file' | 'other' | 'missing' {
@@ -60,7 +60,7 @@ export async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** As {@link namesIn}, at once. */
+/** As {@link namesIn}, synchronously. */
 export function namesNowIn(folder: string): string[] {
   try {
     return readdirSync(folder);

@@ -6,19 +6,19 @@ import type { Messages } from './messages.ts';
  */
 export class MessagesInTurn {
   readonly #messages: Messages;
-  readonly #waiting: Place[] = [];
+  readonly #waiting: Turn[] = [];
 
   constructor(messages: Messages) {
     this.#messages = messages;
   }
 
-  /** A place behind those that were given before. `done` lets the next one speak. */
-  place(): { readonly messages: Messages; readonly done: () => void } {
-    const place = new Place();
-    this.#waiting.push(place);
+  /** A turn behind those that were given before. `done` lets the next one speak. */
+  turn(): { readonly messages: Messages; readonly done: () => void } {
+    const turn = new Turn();
+    this.#waiting.push(turn);
     const say = (tell: (messages: Messages) => void): void => {
-      if (this.#waiting[0] === place) tell(this.#messages);
-      else place.held.push(tell);
+      if (this.#waiting[0] === turn) tell(this.#messages);
+      else turn.held.push(tell);
     };
     return {
       messages: {
@@ -29,7 +29,7 @@ export class MessagesInTurn {
         debug: (text) => say((messages) => messages.debug(text)),
       },
       done: () => {
-        place.isDone = true;
+        turn.isDone = true;
         this.#advance();
       },
     };
@@ -44,7 +44,7 @@ export class MessagesInTurn {
   }
 }
 
-class Place {
+class Turn {
   readonly held: ((messages: Messages) => void)[] = [];
   isDone = false;
 }

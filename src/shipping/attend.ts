@@ -21,7 +21,7 @@ export interface AttendOptions {
   readonly clock: Clock;
 }
 
-/** Requests under way at once: through one connection, so that a long way there costs nothing; with a login each, because most of that is waiting. */
+/** Requests under way concurrently: through one connection, so that a long way there costs nothing; with a login each, because most of that is waiting. */
 const underWay = { inSession: 3, alone: 4 } as const;
 /** So often replay has to wait for a segment before there is one more connection. */
 const lateTimes = 3;
@@ -113,9 +113,9 @@ class Attendant {
     if (row === undefined) return;
     const waiting = watch.waiting();
     const most = this.#wantedAhead ?? Math.max(2, Math.min(usualAhead, Math.floor(usualAheadBytes / row.segmentSize)));
-    const atOnce = connection.knowsSessions ? underWay.inSession + 2 * (connection.width - 1) : underWay.alone;
+    const concurrency = connection.knowsSessions ? underWay.inSession + 2 * (connection.width - 1) : underWay.alone;
     const isAtRest = (): boolean => row.isOver || row.isDropped || this.#isReconnecting || row.next === this.#asked;
-    const mayAsk = (): boolean => !isAtRest() && row.coming.size < atOnce;
+    const mayAsk = (): boolean => !isAtRest() && row.coming.size < concurrency;
     while (mayAsk() && waiting.length + row.coming.size < most) {
       const name = row.next;
       row.next = nextSegment(name, row.segmentSize);

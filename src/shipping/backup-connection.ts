@@ -1,7 +1,7 @@
 import type { Clock } from '../shared/clock.ts';
 import { fastCiphers } from '../transport/ssh/prefer-fast-cipher.ts';
+import { boundConnecting, loginWords, sshFailure } from './backup-host.ts';
 import { type FetchOptions, fetchWal, lastLineOf, unpackInPlace } from './fetch-wal.ts';
-import { boundConnecting, loginWords, sshFailure } from './remote-host.ts';
 import { WalSession } from './wal-session.ts';
 
 /** How a file came: `failed` is for what only a call of its own can tell, `unwritable` for a disk of ours that does not take it. */

@@ -2,13 +2,13 @@ import { rename, rm } from 'node:fs/promises';
 import { detectCompressionOf, writePlainContent } from '../compression/all-codecs.ts';
 import type { Environment } from '../shared/environment.ts';
 import { fillFile } from '../shared/fill-file.ts';
-import { storeAtOnce } from '../shared/store-at-once.ts';
+import { storeSync } from '../shared/store-sync.ts';
 import { startProgram } from '../transport/programs/run-program.ts';
-import { boundConnecting, type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
+import { type BackupHost, boundConnecting, sshFailure, sshWords } from './backup-host.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
 export interface FetchOptions {
-  readonly remote: RemoteHost;
+  readonly remote: BackupHost;
   readonly serverName: string;
   readonly allowsPartial: boolean;
   /** How the file travels: as the backup host decides, compressed for the way, or as it is stored. */
@@ -86,7 +86,7 @@ async function receive(words: readonly string[], path: string, options: FetchOpt
   using silence = new SilenceWatch(running, options.silentMs);
   running.stdin.end();
   const sent = running.stdout as AsyncIterable<Buffer>; // no encoding is set
-  const [stored] = await Promise.allSettled([storeAtOnce(sent, path)]);
+  const [stored] = await Promise.allSettled([storeSync(sent, path)]);
   if (stored.status === 'rejected') running.stdout.destroy(); // nobody takes what is sent any more: ssh would wait for that for ever
   const { exitCode = 255, stderr } = await running.ended;
   if (silence.hasStalled) return { exitCode: sshFailure, stderr: silence.text };

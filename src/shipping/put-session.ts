@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Environment } from '../shared/environment.ts';
-import { boundConnecting, configWords, type RemoteHost, sshWords } from './remote-host.ts';
+import { type BackupHost, boundConnecting, configWords, sshWords } from './backup-host.ts';
 import { RemoteSession, type SessionStart } from './remote-session.ts';
 
 interface PutOptions {
-  readonly remote: RemoteHost;
+  readonly remote: BackupHost;
   readonly serverName: string;
   readonly environment: Environment;
   readonly silentMs?: number;

@@ -1,6 +1,6 @@
 import type { Environment } from '../shared/environment.ts';
 import { type RunningProgram, startProgram } from '../transport/programs/run-program.ts';
-import { sshFailure } from './remote-host.ts';
+import { sshFailure } from './backup-host.ts';
 
 /** How a session began. */
 export type SessionStart<Session> =

@@ -5,9 +5,9 @@ import { pathExists } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { mostTakenForMissing, recoveryMustStop } from '../wal/restore-status.ts';
 import { parseSegmentName } from '../wal/wal-name.ts';
+import { sshFailure } from './backup-host.ts';
 import { type FetchOptions, fetchWal, lastLineOf, type RemoteOutcome } from './fetch-wal.ts';
 import { Pauses } from './pauses.ts';
-import { sshFailure } from './remote-host.ts';
 import { isUnwritten, readClusterSystemId, segmentProblem } from './wal-page.ts';
 
 export interface RestoreOptions {

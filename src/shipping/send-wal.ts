@@ -11,12 +11,12 @@ import type { Environment } from '../shared/environment.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import { startProgram } from '../transport/programs/run-program.ts';
+import { type BackupHost, boundConnecting, configWords, sshFailure, sshWords } from './backup-host.ts';
 import type { PutSession } from './put-session.ts';
-import { boundConnecting, configWords, type RemoteHost, sshFailure, sshWords } from './remote-host.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
 export interface SendOptions {
-  readonly remote: RemoteHost;
+  readonly remote: BackupHost;
   readonly serverName: string;
   readonly walPath: string;
   readonly digest: 'sha256' | 'md5';

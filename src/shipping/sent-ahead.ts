@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { isMissing, pathExists } from '../shared/look.ts';
 import { defaultSegmentSize, nextSegment, parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
-import type { RemoteHost } from './remote-host.ts';
+import type { BackupHost } from './backup-host.ts';
 
 /** A file that was sent before PostgreSQL asked for it, told by what makes it that very file. */
 interface SentFile {
@@ -22,7 +22,7 @@ interface SentRun {
 
 /** What is sent where. */
 interface Sending {
-  readonly remote: RemoteHost;
+  readonly remote: BackupHost;
   readonly serverName: string;
   readonly walPath: string;
 }
@@ -31,7 +31,7 @@ const cacheFile = 'wal-last-archived';
 const ownFile = 'pgcellar-sent-ahead.json';
 
 /** Default folder of the cache (docs/reference/since-3.17.md section 3): one for each host, port, configuration and server. */
-export function defaultCacheFolder(remote: RemoteHost, serverName: string): string {
+export function defaultCacheFolder(remote: BackupHost, serverName: string): string {
   const port = remote.port === undefined ? 'None' : String(remote.port);
   const key = `${remote.host}:${port}:${remote.configPath ?? 'None'}`;
   return `/tmp/barman-${serverName}-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;

@@ -6,7 +6,7 @@ import { type PipedRequest, RequestPipe } from './request-pipe.ts';
 import { announce, emptySpool, removeOldSpools, removeSpool, type Spool } from './spool.ts';
 import { SpoolWatch } from './spool-watch.ts';
 
-interface Place {
+interface SpoolServed {
   readonly spool: Spool;
   /** Of the server whose commands ask. */
   readonly dataFolder: string;
@@ -30,8 +30,8 @@ export const alone = 'alone';
  * Answers the commands of one data folder until nobody asks for a while or the server is gone, and removes the spool then. One process for
  * each spool: the others decline.
  */
-export async function serveRequests(place: Place, attend: (watch: SpoolWatch) => Attendance): Promise<void> {
-  const { spool, clock } = place;
+export async function serveRequests(served: SpoolServed, attend: (watch: SpoolWatch) => Attendance): Promise<void> {
+  const { spool, clock } = served;
   let taker: ((request: PipedRequest) => void) | undefined;
   const early: PipedRequest[] = [];
   const pipe = new RequestPipe((request) => {
@@ -46,7 +46,7 @@ export async function serveRequests(place: Place, attend: (watch: SpoolWatch) =>
     await using lock = await tryLockFile(spool.lock);
     if (lock !== undefined) await emptySpool(spool);
     let onChange = (): void => undefined;
-    const watch = lock && (await SpoolWatch.begin({ ...place, onChange: () => onChange() }));
+    const watch = lock && (await SpoolWatch.begin({ ...served, onChange: () => onChange() }));
     if (watch === undefined) {
       takeWith((request) => pipe.answer(request, alone));
       await clock.sleep(100); // for whoever has started us
@@ -56,7 +56,7 @@ export async function serveRequests(place: Place, attend: (watch: SpoolWatch) =>
     try {
       attendance = attend(watch);
       onChange = () => attendance?.onChange?.();
-      await announce(spool, await isOfOneFileSystem(spool.folder, join(place.dataFolder, 'pg_wal')));
+      await announce(spool, await isOfOneFileSystem(spool.folder, join(served.dataFolder, 'pg_wal')));
       takeWith(inTurn(attendance, { pipe, watch }));
       await removeOldSpools(spool, process.getuid?.());
       await aborted(watch.signal);

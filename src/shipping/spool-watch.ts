@@ -117,7 +117,7 @@ export class SpoolWatch {
   }
 }
 
-/** Lets any number of waiters go on at once. */
+/** Lets any number of waiters go on together. */
 class Pulse {
   readonly promise: Promise<void>;
   resolve: () => void = () => undefined;

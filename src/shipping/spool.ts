@@ -93,7 +93,7 @@ async function startOfThisProcess(): Promise<string> {
   return line.slice(line.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
-/** Names that wait in the spool, at once: together with what is on its way they must never be too many. */
+/** Names that wait in the spool, read synchronously: together with what is on its way they must never be too many. */
 export function readyNames(spool: Spool): string[] {
   return namesNowIn(spool.ready).toSorted();
 }

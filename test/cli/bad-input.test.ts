@@ -265,7 +265,7 @@ const commandLineCases: readonly Case[] = [
     words: ['restore', '--staging-path', 'x', 'main', 'latest', '/srv/x'],
     says: /--staging-path.*'x'/,
   },
-  { title: 'stop and reset at once', words: ['receive-wal', '--stop', '--reset', 'main'], says: /--stop and --reset/ },
+  { title: 'stop and reset together', words: ['receive-wal', '--stop', '--reset', 'main'], says: /--stop and --reset/ },
   {
     title: 'a verb that is not available yet',
     words: ['sync-info', 'main'],
@@ -554,7 +554,7 @@ const restoreCases: readonly Case[] = [
   ),
   restore('an unknown timeline', ['--target-tli', '7', 'main', weekly, '{folder}/new'], /timeline 7 is not in the archive/),
   restore(
-    'two targets at once',
+    'two targets together',
     ['--target-time', '2024-03-02 00:00:00+00', '--target-xid', '800', 'main', weekly, '{folder}/new'],
     /multiple targets/,
   ),

@@ -132,7 +132,7 @@ test('a log file that somebody renames meanwhile goes on in a new one', async ()
   await waitFor('it logs', async () => record.test(await home.log()), { explain: () => running.stderr() });
   await rename(home.logFile, rotated);
   await waitFor('the new file has records of it', async () => {
-    running.kill('SIGHUP'); // which it logs; that the file is another one is looked at once a second
+    running.kill('SIGHUP'); // which it logs; the log looks once a second whether the file is another one
     return existsSync(home.logFile) && record.test(await home.log()); // what it started logs there, too
   });
   running.kill('SIGTERM');

@@ -76,7 +76,7 @@ describe.each(Object.entries(hosts))('%s', (name, open) => {
     expect((await running).exitCode).not.toBe(0);
   });
 
-  test('runs many programs at once', async () => {
+  test('runs many programs concurrently', async () => {
     const results = await Promise.all(Array.from({ length: 20 }, (_, index) => host.run(['echo', String(index)])));
     expect(results.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 20 }, (_, index) => `${String(index)}\n`));
   });
@@ -141,7 +141,7 @@ describe('our own ssh client', () => {
     expect((await logins()) - before).toBe(1);
   });
 
-  test.each([1, 2])('runs many programs where the server allows a connection %s at once', async (count) => {
+  test.each([1, 2])('runs many programs where the server allows a connection %s concurrently', async (count) => {
     await using narrow = await startSshd({ settings: { MaxSessions: String(count) } });
     await using host = remoteHost({ sshCommand: narrow.sshCommand, environment });
     for (const from of [0, 20]) {

@@ -40,7 +40,7 @@ const changing = [
 ];
 for (const name of [...changing, 'writeFile']) counted(promises, name);
 counted(promises, 'open', writes);
-// streams and what has to be done at once
+// streams and what has to be done immediately
 for (const name of ['renameSync', 'writeFileSync']) counted(callbacks, name);
 counted(callbacks, 'openSync', writes);
 // in a long row of writes to one file, more and more are skipped: one is like the next

@@ -40,7 +40,7 @@ promises.mkdir = async function (path, options) {
   return first;
 };
 
-/** Of streams, and at once: told when they are begun, which is before what follows them. */
+/** Changes by streams are told immediately, when they begin, which is before the changes that follow. */
 for (const name of ['write', 'writev', 'writeSync']) {
   const original = callbacks[name];
   callbacks[name] = function (descriptor, ...words) {

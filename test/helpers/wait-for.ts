@@ -10,7 +10,7 @@ interface WaitOptions {
 
 /**
  * Asks until the answer is neither undefined nor false, and gives it. `title` says what is waited for and is what a failure
- * reads. An error of `ask` ends the wait at once: a condition that may throw for a while catches for itself.
+ * reads. An error of `ask` ends the wait immediately: a condition that may throw for a while catches for itself.
  */
 export async function waitFor<T>(
   title: string,

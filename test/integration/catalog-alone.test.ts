@@ -163,7 +163,7 @@ describeEachPostgres(
     });
 
     test.each(['FFFFFFFFFFFFFFFFFFFFFFFF', '00000001FFFFFFFF000000FF'])(
-      'a record whose end is at %s is told as broken at once, and the other backups are listed',
+      'a record whose end is at %s is told as broken immediately, and the other backups are listed',
       async (endWal) => {
         const [id = '', ...others] = await listed();
         expect(others).not.toEqual([]);

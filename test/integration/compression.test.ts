@@ -5,7 +5,7 @@ import { copyFile, link, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { forEachAtOnce } from '../../src/shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../../src/shared/for-each-concurrently.ts';
 import { archivedWals, indexedWals, namesIn } from '../helpers/archived-wals.ts';
 import { createGpgHome, type GpgHome } from '../helpers/gpg-home.ts';
 import { describeEachPostgres } from '../helpers/installations.ts';
@@ -126,7 +126,7 @@ describeEachPostgres(
         for (const line of index.trimEnd().split('\n')) expect(line.split('\t').slice(3)).toEqual(columns);
         const target = await home.makeFolder('out');
         const [byProgram, byGetWal] = [new Map<string, string>(), new Map<string, string>()];
-        await forEachAtOnce(names, 2, async (name) => {
+        await forEachConcurrently(names, 2, async (name) => {
           byProgram.set(name, await openStored(home, name, opens));
           await runWell(['get-wal', '-o', target, 'main', name], { home, env: env() });
           byGetWal.set(name, digestOf(await readFile(join(target, name))));

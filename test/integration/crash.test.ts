@@ -413,7 +413,7 @@ describeEachPostgres(
 );
 
 describe.skipIf(!(await canMount()))('a full disk', () => {
-  /** Without the filler there is room for two segments where they arrived and for the copies of both, which are made at once. */
+  /** Without the filler there is room for two segments where they arrived and for the copies of both, which are made concurrently. */
   const diskMib = 80;
 
   /** A home whose server lies on a disk of its own, with a file on it that leaves `freeMib`. */

@@ -61,7 +61,7 @@ describeEachPostgres(
       return await runPgcellar(words.slice(1), { home, config: false, postgres: major });
     };
 
-    test('every command of it succeeds at once, with passwords from ~/.pgpass and without a word of complaint', async () => {
+    test('every command of it succeeds the first time, with passwords from ~/.pgpass and without a word of complaint', async () => {
       expect(lines.map((line) => line.split(' ')[1])).toEqual(['cron', 'switch-wal', 'check', 'backup', 'restore']);
       for (const line of lines.slice(0, -1)) expect(await run(line)).toMatchObject({ exitCode: 0, stderr: '' });
       await cluster.query('CREATE TABLE before_the_accident ()');

@@ -227,7 +227,7 @@ test('each refusal is named, and leaves the archive as it is', async () => {
   await refused('slot-missing');
 });
 
-test('WAL that the new primary recycles at once is fetched from a standby, and nothing is missing', async () => {
+test('WAL that the new primary recycles immediately is fetched from a standby, and nothing is missing', async () => {
   await setUp(); // a cluster of its own: no node can come back behind what was recycled
   await three.primary.query('CREATE TABLE told (id bigint PRIMARY KEY, padding text)');
   await runWell(['terminate-process', 'main', 'receive-wal'], { home });

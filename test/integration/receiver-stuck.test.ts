@@ -19,7 +19,7 @@ import { asServerUser } from '../machine/server-user.mjs';
 
 const check = async (home: TestHome): Promise<string> => (await runPgcellar(['check', 'main'], { home })).stdout;
 
-/** A round of `cron -q` after one whose receiver ended at once. */
+/** A round of `cron -q` after one whose receiver ended immediately. */
 async function quietCron(home: TestHome): Promise<string> {
   return await waitFor('cron tells why the receiver cannot start', async () => {
     const { stderr } = await runPgcellar(['-q', 'cron'], { home });

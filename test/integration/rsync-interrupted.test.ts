@@ -68,7 +68,7 @@ describe('a backup that is struck while it copies', () => {
     await expectCleanFailure(result, /^failure copying files \(interrupted by a signal\)$/);
   });
 
-  test('by SIGINT while the server waits for its WAL to be archived ends at once, and so does the session', async () => {
+  test('by SIGINT while the server waits for its WAL to be archived ends immediately, and so does the session', async () => {
     const { cluster, home } = stage;
     const waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'BackupWaitWalArchive'";
     await cluster.query("ALTER SYSTEM SET archive_command = 'false'");
@@ -82,7 +82,7 @@ describe('a backup that is struck while it copies', () => {
     await cluster.query('SELECT pg_reload_conf()');
   });
 
-  test('by a disk that cannot be synced while the server waits for its WAL to be archived is FAILED at once', async () => {
+  test('by a disk that cannot be synced while the server waits for its WAL to be archived is FAILED immediately', async () => {
     const { cluster, home } = stage;
     const folder = await home.makeFolder('losing');
     // a folder that is gone cannot be synced, as one on a disk that fails
@@ -109,7 +109,7 @@ describe('a backup that is struck while it copies', () => {
     await expectCleanFailure(result, /^failure copying files \(interrupted by a signal\)$/);
   });
 
-  test('by the loss of its session is FAILED at once, in the words of the connection', async () => {
+  test('by the loss of its session is FAILED immediately, in the words of the connection', async () => {
     const result = await strike(async () => {
       await stage.cluster.query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'barman' AND query LIKE '%backup_start%'",

@@ -1,4 +1,4 @@
-// `schedule` with a real server and times of seconds: two of them at once on one home, reloading, draining, and the service manager.
+// `schedule` with a real server and times of seconds: two of them concurrently on one home, reloading, draining, and the service manager.
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -66,9 +66,9 @@ describe('schedule', () => {
     await load.stop();
   });
 
-  test('of two at once on one home, one takes each backup', async () => {
+  test('of two on one home, one takes each backup', async () => {
     const before = (await backups()).length;
-    // a second after the newest backup was begun: both find that they missed it, and begin at once
+    // a second after the newest backup was begun: both find that they missed it, and begin immediately
     const { stdout } = await runPgcellar(['-f', 'json', 'show-backup', 'main', 'latest'], { home });
     const begun = Number(/"begin_time_timestamp": "(\d+)"/.exec(stdout)?.[1]);
     const missed = new Date((begun + 1) * 1000);
@@ -109,7 +109,7 @@ describe('schedule', () => {
     await rm(join(home.folder, 'go'));
     await waitFor('a second has passed in which no backup began', async () => {
       const list = await runPgcellar(['schedule', '--list'], { home });
-      return /^main: \* \* \* \* \* \* Etc\/UTC: missed, and taken at once; then /.test(list.stdout);
+      return /^main: \* \* \* \* \* \* Etc\/UTC: missed, a backup begins immediately; then /.test(list.stdout);
     });
   });
 

@@ -295,7 +295,7 @@ describe('restore_command', () => {
   });
 });
 
-test('restore_command fails at once, and the backup host with it, when nothing can be written beside the destination', async () => {
+test('restore_command fails immediately, and the backup host with it, when nothing can be written beside the destination', async () => {
   await using site = await openShipSite('ours');
   await mkdir(site.home.server('main', 'incoming'), { recursive: true });
   await writeFile(site.home.server('main', 'incoming', nameOfSegment(1)), aSegment(1, { bytes: 16 << 20 }));

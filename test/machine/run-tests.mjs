@@ -74,7 +74,7 @@ class Vitest {
     for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => this.#end(signal));
     process.on('SIGINT', () => {
       this.isInterrupted = true;
-      if (!process.stdin.isTTY) this.#end('SIGINT'); // a terminal sends Ctrl-C to both, and vitest gives up at once on a second one
+      if (!process.stdin.isTTY) this.#end('SIGINT'); // a terminal sends Ctrl-C to both, and vitest gives up immediately on a second one
     });
   }
 

@@ -33,7 +33,7 @@ export async function readAnnotations(layout: ServerLayout, ids: readonly Backup
   }
   for (const id of ids) {
     const older = join(backupFolder(layout, id), 'annotations');
-    if (!existsSync(older)) continue; // at once: there may be thousands of backups, and hardly one of these folders
+    if (!existsSync(older)) continue; // synchronously: there may be thousands of backups, and hardly one of these folders
     for (const name of await namesIn(older)) {
       if (name === 'keep' && !keeps.has(id)) keeps.set(id, await readKeep(join(older, name)));
       if (name === 'delete_this') goings.add(id);

@@ -90,7 +90,7 @@ export class BackupRecordCache {
   }
 }
 
-/** At once: there may be thousands. Undefined when there is no such file, or it cannot be told: who reads it says why. */
+/** Synchronously, because there may be thousands. Undefined when there is no such file or it cannot be looked at; reading it gives the reason. */
 export function recordStateOf(path: string): RecordState | undefined {
   try {
     const { size, ino, ctimeMs } = statSync(path);

@@ -23,10 +23,10 @@ export interface BackupRecords {
   readonly broken: readonly BrokenRecord[];
 }
 
-const readAtOnce = 16;
+const concurrentReads = 16;
 /** Of a real one with thousands of tablespaces or included files it is a few megabytes. */
 const largestRecord = 64 * 1024 * 1024;
-/** Fewer records than these are read at once and without a cache: to have other threads read them takes longer. */
+/** Fewer records than these are read synchronously and without a cache: reading them in other threads takes longer. */
 const many = 64;
 
 /**
@@ -72,8 +72,8 @@ type TextReading = RecordText | BrokenRecord | undefined;
 /** One for each id, in their order. */
 async function readAll(layout: ServerLayout, ids: readonly BackupId[]): Promise<readonly TextReading[]> {
   const readings: TextReading[] = [];
-  for (let start = 0; start < ids.length; start += readAtOnce) {
-    readings.push(...(await Promise.all(ids.slice(start, start + readAtOnce).map((id) => readOrBroken(layout, id)))));
+  for (let start = 0; start < ids.length; start += concurrentReads) {
+    readings.push(...(await Promise.all(ids.slice(start, start + concurrentReads).map((id) => readOrBroken(layout, id)))));
   }
   return readings;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { nameOf, onDisk } from '../../shared/file-name.ts';
 import { forEachBriefly } from '../../shared/for-each-briefly.ts';
 
-const entriesAtOnce = 256;
+const entriesPerRead = 256;
 
 export interface BackupSize {
   /** Bytes of all files. */
@@ -50,8 +50,8 @@ export function* filesBelow(folder: string): Generator<BackupFile> {
   }
 }
 
-/** Node's types know this encoding only where a folder is read at once. */
+/** Node's types know this encoding only for a folder that is read whole. */
 function openInBytes(folder: string): Omit<Dir, 'readSync'> & { readSync(): Dirent<Buffer> | null } {
-  const options = { bufferSize: entriesAtOnce, encoding: 'buffer' as BufferEncoding };
+  const options = { bufferSize: entriesPerRead, encoding: 'buffer' as BufferEncoding };
   return opendirSync(onDisk(folder), options) as unknown as ReturnType<typeof openInBytes>;
 }

@@ -9,7 +9,7 @@ import type { WalEntry } from './wal-entry.ts';
 const flags = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
- * What the index has to say of an archived file; undefined when no file is at `path`. At once: a rebuild does it a million times, and four
+ * What the index has to say of an archived file; undefined when no file is at `path`. Synchronous: a rebuild does it a million times, and four
  * turns through the thread pool cost more than what they wait for.
  */
 export function describeWal(path: string, name: WalName, custom: CustomCompression | undefined): WalEntry | undefined {

@@ -15,7 +15,7 @@ const tickNs = 20_000_000n;
 /** Where there are only whole seconds. */
 const coarseTickNs = 2_100_000_000n;
 
-/** At once: the thread pool would take longer than the kernel. @throws Error of the file system */
+/** Synchronous: the thread pool would take longer than the kernel. @throws Error of the file system */
 export function stateOf(file: string | Pick<FileHandle, 'fd'>): FileState {
   const found = typeof file === 'string' ? statSync(file, { bigint: true }) : fstatSync(file.fd, { bigint: true });
   return { dev: Number(found.dev), ino: Number(found.ino), size: Number(found.size), ctime: String(found.ctimeNs) };

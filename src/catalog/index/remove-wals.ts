@@ -19,7 +19,7 @@ export async function walsToRemove(layout: ServerLayout, ...plans: readonly WalD
 }
 
 /**
- * Removes the files of some plans, then all their lines at once: a crash in between leaves lines without files, which the next run of
+ * Removes the files of some plans, then all their lines in one rewrite: a crash in between leaves lines without files, which the next run of
  * the same plans removes. Files go one by one, so that nothing goes that the index does not name.
  * @returns the removed entries, oldest first
  */

@@ -12,7 +12,7 @@ interface Group {
   readonly numbers: number[];
 }
 
-/** Several deletions at once: which of them removes a file, found without asking each. */
+/** Several deletions together: finds the one that removes a file without asking each. */
 export class WalRemovals {
   readonly #groups = new Map<string, Group>();
 

@@ -5,9 +5,9 @@ import { parseSegmentName, type SegmentName } from '../../wal/wal-name.ts';
 import { readAnnotations } from '../backups/annotations.ts';
 import { type Backup, isCopyDone } from '../backups/backup.ts';
 import type { ServerLayout } from '../server-layout.ts';
+import { judgeContinuity, type WalContinuity } from './judge-continuity.ts';
 import { readArchivedWal } from './read-archived-wal.ts';
 import type { Histories, HistoryServer } from './read-histories.ts';
-import { judgeContinuity, type WalContinuity } from './wal-continuity.ts';
 import type { ArchivedHistories } from './wal-paths.ts';
 
 export interface ContinuityOptions {

@@ -3,7 +3,7 @@ import { type SegmentFacts, type TimelineColumns, TimelineWal } from './timeline
 
 /** Of columns that are full: a million segments are 18 MB, so twice as much at a time would be a lot. */
 const growth = 1.25;
-/** Columns that are full with so many get the room that may be needed at once: what is not used of it takes no memory. */
+/** Columns that are full with so many get all the room that they may need in one step: unused room takes no memory. */
 const many = 4096;
 
 /**

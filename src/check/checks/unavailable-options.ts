@@ -1,6 +1,6 @@
 import { methodOf } from '../../config/backup-methods.ts';
 import type { ServerConfig } from '../../config/server-config.ts';
-import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
+import { unavailableOptionsInUse } from '../../config/unavailable-options-in-use.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';

@@ -2,10 +2,10 @@ import type { Server } from '../../config/server.ts';
 import type { CheckReport } from '../../operations/reports/server-reports.ts';
 import type { Application } from '../assemble.ts';
 import { declareCommand } from '../command.ts';
-import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
+import { forEachServerConcurrently } from '../for-each-server-concurrently.ts';
 
 /** A server that hangs holds up nobody but itself until this many hang. */
-const checkedAtOnce = 16;
+const concurrentChecks = 16;
 
 export const checkCommand = declareCommand({
   name: 'check',
@@ -26,7 +26,7 @@ export const checkCommand = declareCommand({
     const remediesFor = tellsRemedies(application) ? application.typed : undefined;
     const work = async (server: Server): Promise<CheckReport> =>
       await checkServer(server, options.number('check-timeout'), context);
-    await forEachServerSideBySide({ servers, application, atOnce: checkedAtOnce }, work, (report) => {
+    await forEachServerConcurrently({ servers, application, concurrency: concurrentChecks }, work, (report) => {
       reports.push(report);
       if (!isNagios) writer.print(renderCheck(report, { voice, colours, program: remediesFor }));
     });

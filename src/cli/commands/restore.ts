@@ -137,7 +137,7 @@ export const restoreCommand = declareCommand({
   async run({ application, servers: [server], positionals: [backup = '', destination = ''], options }) {
     if (server === undefined) return;
     const { executeRestore } = await import('../../operations/restoring/execute-restore.ts');
-    const { openSite } = await import('../../operations/restoring/open-site.ts');
+    const { openRestoreHosts } = await import('../../operations/restoring/open-restore-hosts.ts');
     const { prepareRestore } = await import('../../operations/restoring/prepare-restore.ts');
     const { archiveWal } = await import('../../operations/wal/archive-wal.ts');
     const { configuredStaging, restoreDefaults, stagingOf } = await import('../../restore/plan/restore-options.ts');
@@ -191,8 +191,8 @@ export const restoreCommand = declareCommand({
     const archivePending = async (): Promise<void> => {
       await archiveWal(server, { isQuiet: true }, context);
     };
-    await using site = openSite(server, request, context);
-    const plan = await prepareRestore({ server, request, site, isDryRun, archivePending }, context);
+    await using hosts = openRestoreHosts(server, request, context);
+    const plan = await prepareRestore({ server, request, hosts, isDryRun, archivePending }, context);
     // whoever calls it Barman parses what Barman prints
     const isRefused = plan.refusals.length > 0;
     if (isDryRun || (programName !== 'barman' && !isRefused)) application.writer.print(renderRestorePlan(plan));
@@ -200,7 +200,7 @@ export const restoreCommand = declareCommand({
     if (isDryRun) for (const warning of plan.warnings) context.messages.warning(warning);
     for (const refusal of toldRefusals(plan.refusals, application)) application.tellFailure(refusal);
     if (isDryRun || isRefused) return;
-    application.writer.print(renderRestoreReport(await executeRestore({ server, plan, site }, context)));
+    application.writer.print(renderRestoreReport(await executeRestore({ server, plan, hosts }, context)));
     if (!request.startsServer) return;
     const { startRestored } = await import('../../operations/restoring/start-restored.ts');
     const { renderStartReport } = await import('../../output/render-start-report.ts');

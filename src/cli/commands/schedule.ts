@@ -1,7 +1,7 @@
 import { declareCommand } from '../command.ts';
 
 const maintenanceEverySeconds = 60;
-const backupsAtOnce = 2;
+const concurrentBackups = 2;
 
 export const scheduleCommand = declareCommand({
   name: 'schedule',
@@ -21,7 +21,7 @@ export const scheduleCommand = declareCommand({
       name: 'jobs',
       short: 'j',
       kind: 'positive',
-      summary: `most backups at a time; ${String(backupsAtOnce)} unless this says otherwise`,
+      summary: `most backups at a time; ${String(concurrentBackups)} unless this says otherwise`,
     },
   ],
   examples: ['schedule', 'schedule --list', 'schedule --jobs 4'],
@@ -39,7 +39,7 @@ export const scheduleCommand = declareCommand({
         self: application.self,
         environment: application.environment,
         maintenanceEverySeconds: options.number('maintenance-every') ?? maintenanceEverySeconds,
-        backupsAtOnce: options.number('jobs') ?? backupsAtOnce,
+        concurrentBackups: options.number('jobs') ?? concurrentBackups,
         onLine: (line) => application.printRaw(`${line}\n`),
         onHangup: (listener) => application.onHangup(listener),
       },

@@ -1,6 +1,6 @@
 import { declareCommand } from '../command.ts';
 import { forEachServer } from '../for-each-server.ts';
-import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
+import { forEachServerConcurrently } from '../for-each-server-concurrently.ts';
 
 export const showClusterCommand = declareCommand({
   name: 'show-cluster',
@@ -26,8 +26,8 @@ export const showClusterCommand = declareCommand({
     }
     const { showCluster } = await import('../../operations/server/show-cluster.ts');
     const { renderCluster } = await import('../../output/render-cluster.ts');
-    await forEachServerSideBySide(
-      { servers, application, atOnce: 4 },
+    await forEachServerConcurrently(
+      { servers, application, concurrency: 4 },
       async (server) => await showCluster(server, application.context),
       (report) => application.writer.print(renderCluster(report)),
     );

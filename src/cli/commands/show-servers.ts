@@ -1,5 +1,5 @@
 import { declareCommand } from '../command.ts';
-import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
+import { forEachServerConcurrently } from '../for-each-server-concurrently.ts';
 
 export const showServersCommand = declareCommand({
   name: 'show-servers',
@@ -12,8 +12,8 @@ export const showServersCommand = declareCommand({
     const { renderServerDetails } = await import('../../output/render-server-details.ts');
     const { global } = application.configuration;
     // one that does not answer must not hold up the others
-    await forEachServerSideBySide(
-      { servers, application, atOnce: 8 },
+    await forEachServerConcurrently(
+      { servers, application, concurrency: 8 },
       async (server) => await showServer(server, global, application.context),
       (details) => application.writer.print(renderServerDetails(details)),
     );

@@ -2,7 +2,7 @@ import type { Server } from '../../config/server.ts';
 import type { ServerStatus } from '../../operations/reports/server-reports.ts';
 import type { Application } from '../assemble.ts';
 import { declareCommand } from '../command.ts';
-import { forEachServerSideBySide } from '../for-each-server-side-by-side.ts';
+import { forEachServerConcurrently } from '../for-each-server-concurrently.ts';
 
 export const statusCommand = declareCommand({
   name: 'status',
@@ -15,8 +15,8 @@ export const statusCommand = declareCommand({
     const { readServerStatus } = await import('../../operations/server/server-status.ts');
     const { renderServerStatus } = await import('../../output/render-server-status.ts');
     // one that does not answer must not hold up the others
-    await forEachServerSideBySide(
-      { servers, application, atOnce: 8 },
+    await forEachServerConcurrently(
+      { servers, application, concurrency: 8 },
       async (server) => ({
         status: await readServerStatus(server, application.context),
         page: isPage ? await pageOf(server, application) : undefined,

@@ -5,6 +5,7 @@ import type { Environment } from '../../shared/environment.ts';
 import { linesOf, type Text } from '../../shared/messages.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { shownLine } from '../../shared/shown-text.ts';
+import type { BackupHost } from '../../shipping/backup-host.ts';
 import {
   type HelperArguments,
   type HelperDeclaration,
@@ -12,7 +13,6 @@ import {
   helperHelp,
   parseHelperArguments,
 } from '../../shipping/helper-arguments.ts';
-import type { RemoteHost } from '../../shipping/remote-host.ts';
 import { openSpool, type Spool, spoolAt } from '../../shipping/spool.ts';
 import { recoveryMustStop } from '../../wal/restore-status.ts';
 import type { Invoked } from '../invoked.ts';
@@ -50,7 +50,7 @@ export async function runHelper(
 }
 
 /** Where the backup host is, from the first positional and the common options. */
-export function remoteHostOf({ positionals: [host = ''], options }: HelperArguments): RemoteHost {
+export function backupHostOf({ positionals: [host = ''], options }: HelperArguments): BackupHost {
   const port = options.get('port');
   return {
     user: options.get('user') ?? 'barman',
@@ -70,7 +70,7 @@ export function environmentOfPrograms(): Environment {
 }
 
 /** Where an attendant works; undefined when somebody else has the folder. Whoever wants to unmount the data folder need not wait for it. */
-export async function placeOfAttendant(
+export async function attendantOptions(
   folder: string,
 ): Promise<{ readonly spool: Spool; readonly dataFolder: string; readonly clock: Clock } | undefined> {
   const spool = spoolAt(resolve(folder));

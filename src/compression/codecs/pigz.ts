@@ -1,6 +1,6 @@
 import { programCodec } from '../program-codec.ts';
 
-/** gzip on all cores at once. */
+/** gzip on all cores. */
 export const pigz = programCodec({
   name: 'pigz',
   family: 'gzip',

@@ -11,7 +11,7 @@ import { serverLockPath } from '../../catalog/server-layout.ts';
 import { backupMethods } from '../../config/backup-methods.ts';
 import { nodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
-import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
+import { unavailableOptionsInUse } from '../../config/unavailable-options-in-use.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
 import { readBackupFacts } from '../../postgres/backup-facts.ts';
 import { requireSession } from '../../postgres/require-session.ts';

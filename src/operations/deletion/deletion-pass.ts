@@ -26,7 +26,7 @@ import { refuseKept } from './refuse-kept.ts';
 import { walDeletionHooks } from './wal-deletion-hooks.ts';
 
 /** Each holds its lock, an open file, until what was taken is finished. */
-const mostAtOnce = 500;
+const mostPerPass = 500;
 /** For everything else that is open: the index, the log, pipes of programs and hooks. */
 const spareDescriptors = 24;
 const goingError = 'its deletion was interrupted: delete it again, or let cron finish';
@@ -42,7 +42,7 @@ interface Taken {
 }
 
 /**
- * Deletes backups, without looking whether redundancy needs them: the caller decided that. The files of each go at once; WAL and its
+ * Deletes backups, without looking whether redundancy needs them: the caller decided that. The files of each go immediately; WAL and its
  * lines in the index go once for all of them, and only then their records and marks. Each step can be done again: killed anywhere, the
  * marks are there, from which the next pass goes on with all of them.
  */
@@ -54,7 +54,7 @@ export class DeletionPass implements AsyncDisposable {
   readonly #planner: WalDeletionPlanner;
   readonly #taken: Taken[] = [];
   readonly #held: OperatorError[] = [];
-  readonly #mostAtOnce = Math.max(1, Math.min(mostAtOnce, descriptorsLeft() - spareDescriptors));
+  readonly #mostPerPass = Math.max(1, Math.min(mostPerPass, descriptorsLeft() - spareDescriptors));
 
   private constructor(server: Server, facts: DeletionFacts, context: Context) {
     this.#server = server;
@@ -82,7 +82,7 @@ export class DeletionPass implements AsyncDisposable {
    * @throws OperatorError `lock-busy` when another command works on it; `backup-refused` when it has been kept meanwhile
    */
   async take(id: BackupId): Promise<void> {
-    if (this.#taken.length >= this.#mostAtOnce) await this.finish();
+    if (this.#taken.length >= this.#mostPerPass) await this.finish();
     const { layout, config } = this.#server;
     const lock = await tryLockFile(backupLockPath(layout, id));
     if (lock === undefined) {

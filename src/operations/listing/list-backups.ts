@@ -56,7 +56,7 @@ function summaryOf(backup: Backup, { ledger, next, statuses }: Surroundings): Ba
   };
 }
 
-/** The usable backup after each one, for all of them at once. @param backups oldest first */
+/** The usable backup after each one, for all of them together. @param backups oldest first */
 function nextUsable(backups: readonly Backup[]): ReadonlyMap<BackupId, Backup> {
   const found = new Map<BackupId, Backup>();
   let next: Backup | undefined;

@@ -1,5 +1,5 @@
 import type { CheckResult } from '../../check/check.ts';
-import type { StreamingClient } from '../../postgres/replication-status.ts';
+import type { StreamingClient } from '../../postgres/streaming-clients.ts';
 import type { Json } from '../../shared/format-json.ts';
 import type { Lsn } from '../../wal/lsn.ts';
 

@@ -3,7 +3,7 @@ import { formatBackupInfo } from '../../catalog/backups/backup-info.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
 import { fillDestination } from '../../restore/fill/fill-destination.ts';
 import { syncWritten } from '../../restore/fill/sync-written.ts';
-import { foldersWrittenTo, markFinished, markUnfinished, writtenFolders } from '../../restore/places/unfinished-restore.ts';
+import { foldersWrittenTo, markFinished, markUnfinished, writtenFolders } from '../../restore/host/unfinished-restore.ts';
 import {
   isConfiguredElsewhere,
   type MangledConfiguration,
@@ -31,21 +31,21 @@ export async function applyRestore(run: RestoreRun, context: Context): Promise<M
 }
 
 async function apply(run: RestoreRun, context: Context): Promise<MangledConfiguration> {
-  const { server, plan, planned, place, stages } = run;
+  const { server, plan, planned, restoreHost, stages } = run;
   const { backup, places, settings, trees } = planned;
   const { messages } = context;
-  if (!plan.request.isDelta) await markUnfinished(place, places);
+  if (!plan.request.isDelta) await markUnfinished(restoreHost, places);
   messages.info('Copying the base backup.');
   const totalBytes = trees.reduce((sum, { bytes }) => sum + bytes, 0);
   const { programPath, environment } = server;
   const building = { ...plan.request, ...planned, totalBytes, storage: storageOf(server), programPath, environment };
-  await using filled = await fillDestination({ ...building, place, request: plan.request }, stages, context);
-  await place.writeFile(join(places.destination, '.barman-recover.info'), Buffer.from(formatBackupInfo(backup)), 0o644);
+  await using filled = await fillDestination({ ...building, restoreHost, request: plan.request }, stages, context);
+  await restoreHost.writeFile(join(places.destination, '.barman-recover.info'), Buffer.from(formatBackupInfo(backup)), 0o644);
   await setManifestAside(run);
   await placeWals(run, context);
   if (settings !== undefined) messages.info('Generating recovery configuration');
   messages.info('Identify dangerous settings in destination directory.');
-  const mangled = await mangleConfiguration(place, {
+  const mangled = await mangleConfiguration(restoreHost, {
     dataFolder: places.destination,
     version: backup.version ?? 0,
     isConfiguredElsewhere: isConfiguredElsewhere(backup),
@@ -53,14 +53,14 @@ async function apply(run: RestoreRun, context: Context): Promise<MangledConfigur
     recoveryFile: settings?.isAppended === true ? settings.fileName : undefined,
   });
   for (const file of mangled.linkedFiles) messages.warning(`${file} is a symbolic link, so its settings were not reviewed`);
-  if (settings !== undefined) await writeRecoverySettings(place, places.destination, settings);
-  await stages.run('sync', totalBytes + planned.wal.bytes, () => syncWritten(place, writtenFolders(planned), context));
+  if (settings !== undefined) await writeRecoverySettings(restoreHost, places.destination, settings);
+  await stages.run('sync', totalBytes + planned.wal.bytes, () => syncWritten(restoreHost, writtenFolders(planned), context));
   await filled.finish();
-  if (!plan.request.isDelta) await markFinished(place, places.destination);
+  if (!plan.request.isDelta) await markFinished(restoreHost, places.destination);
   return mangled;
 }
 
-async function setManifestAside({ place, planned: { backup, places } }: RestoreRun): Promise<void> {
+async function setManifestAside({ restoreHost, planned: { backup, places } }: RestoreRun): Promise<void> {
   const manifest = join(places.destination, 'backup_manifest');
-  if ((await place.find(manifest)) !== undefined) await place.rename(manifest, `${manifest}.${backup.id}`);
+  if ((await restoreHost.find(manifest)) !== undefined) await restoreHost.rename(manifest, `${manifest}.${backup.id}`);
 }

@@ -12,7 +12,7 @@ import { localTimestamp } from '../../shared/timestamp.ts';
 import type { RestoreReport } from '../reports/restore-reports.ts';
 import { announceRestore } from './announce-restore.ts';
 import { applyRestore } from './apply-restore.ts';
-import { type Site, siteName } from './open-site.ts';
+import { type RestoreHosts, restoreHostName } from './open-restore-hosts.ts';
 import { restoreHookVariables } from './restore-hook-variables.ts';
 import type { RestoreRun } from './restore-run.ts';
 
@@ -21,13 +21,20 @@ import type { RestoreRun } from './restore-run.ts';
  * @throws OperatorError with one of the codes of the rooms below; the first reason against it when the plan has any
  */
 export async function executeRestore(
-  { server, plan, site }: { readonly server: Server; readonly plan: RestorePlan; readonly site: Site },
+  { server, plan, hosts }: { readonly server: Server; readonly plan: RestorePlan; readonly hosts: RestoreHosts },
   context: Context,
 ): Promise<RestoreReport> {
   const [refusal] = plan.refusals;
   if (refusal !== undefined) throw refusal;
   if (plan.planned === undefined) throw new Error('a plan without reasons against it has a backup');
-  const run: RestoreRun = { server, plan, planned: plan.planned, site, place: site.place, stages: new StageClock(context) };
+  const run: RestoreRun = {
+    server,
+    plan,
+    planned: plan.planned,
+    hosts,
+    restoreHost: hosts.restoreHost,
+    stages: new StageClock(context),
+  };
   const startedAt = localTimestamp(context.clock.now());
   const startedMs = context.clock.elapsedMs();
   const lock = await protectFromDeletion(run, context);
@@ -44,9 +51,9 @@ export async function executeRestore(
   };
 }
 
-async function rememberRates({ server, stages, site }: RestoreRun, { log }: Context): Promise<void> {
+async function rememberRates({ server, stages, hosts }: RestoreRun, { log }: Context): Promise<void> {
   try {
-    await recordRates(server.layout, siteName(site), stages.outcomes);
+    await recordRates(server.layout, restoreHostName(hosts), stages.outcomes);
   } catch (error) {
     log.debug(`the rates of this restore were not kept: ${messageOf(error)}`); // only estimates depend on them
   }

@@ -1,29 +1,29 @@
 import { join } from 'node:path';
 import { allowGroupAs } from '../../restore/fill/allow-group.ts';
-import type { Place } from '../../restore/places/place.ts';
+import type { RestoreHost } from '../../restore/host/restore-host.ts';
 import { makeStaging } from '../../restore/plan/staging.ts';
 import { copyWals, makeWalFolder } from '../../restore/wal/copy-wals.ts';
-import { sendWals } from '../../restore/wal/send-wals.ts';
+import { copyWalsToHost } from '../../restore/wal/copy-wals-to-host.ts';
 import type { Context } from '../../shared/context.ts';
 import type { Host } from '../../transport/hosts/host.ts';
 import type { RestoreRun } from './restore-run.ts';
 
 /** Puts WAL where the restored server looks for it, on either host. */
 export async function placeWals(run: RestoreRun, context: Context): Promise<void> {
-  const { server, plan, planned, place, site, stages } = run;
+  const { server, plan, planned, restoreHost, hosts, stages } = run;
   const { backup, places, wal } = planned;
   const serverFolder = join(places.destination, places.walFolderName);
   const target = planned.keptLinks.find(({ name }) => name === places.walFolderName)?.target;
-  await makeServerFolders(place, serverFolder, target);
+  await makeServerFolders(restoreHost, serverFolder, target);
   if (places.wal.kind === 'fetched') return;
   context.messages.info('Copying required WAL segments.');
   const marksArchived = places.wal.kind === 'in-place';
   if (marksArchived) context.messages.info('Generating archive status files');
   const { folder } = places.wal;
   const segmentSize = backup.xlogSegmentSize;
-  await makeWalFolder(place, folder, marksArchived ? target : undefined);
-  if (plan.request.isDelta && places.wal.kind === 'staged') await emptyFolder(place, folder);
-  const { host } = site;
+  await makeWalFolder(restoreHost, folder, marksArchived ? target : undefined);
+  if (plan.request.isDelta && places.wal.kind === 'staged') await emptyFolder(restoreHost, folder);
+  const { remote: host } = hosts;
   await stages.run('wal', wal.bytes, async () => {
     const { copies: wals, streamingPartial } = wal;
     if (host === undefined) await copyWals({ server, wals, streamingPartial, folder, segmentSize, marksArchived }, context);
@@ -32,13 +32,13 @@ export async function placeWals(run: RestoreRun, context: Context): Promise<void
 }
 
 /** `pg_wal` with the folder that PostgreSQL looks into, which a backup by `pg_basebackup` may lack; of the mode that the folders beside them have. */
-async function makeServerFolders(place: Place, serverFolder: string, target: string | undefined): Promise<void> {
+async function makeServerFolders(restoreHost: RestoreHost, serverFolder: string, target: string | undefined): Promise<void> {
   const missing: string[] = [];
   for (const folder of [serverFolder, join(serverFolder, 'archive_status')]) {
-    if ((await place.find(folder)) === undefined) missing.push(folder);
-    await makeWalFolder(place, folder, folder === serverFolder ? target : undefined);
+    if ((await restoreHost.find(folder)) === undefined) missing.push(folder);
+    await makeWalFolder(restoreHost, folder, folder === serverFolder ? target : undefined);
   }
-  for (const folder of missing) await allowGroupAs(place, join(serverFolder, '..', 'base'), folder);
+  for (const folder of missing) await allowGroupAs(restoreHost, join(serverFolder, '..', 'base'), folder);
 }
 
 interface WalSending {
@@ -53,10 +53,10 @@ async function sendWalsTo(host: Host, { run, ...where }: WalSending, context: Co
   const { request } = plan;
   await using spool = await makeStaging(request.stagingPath);
   const compresses = request.usesNetworkCompression;
-  await sendWals({ ...request, ...where, server, wal: planned.wal, host, spool: spool.path, compresses }, context);
+  await copyWalsToHost({ ...request, ...where, server, wal: planned.wal, host, spool: spool.path, compresses }, context);
 }
 
 /** What an earlier restore of the same cluster left there. */
-async function emptyFolder(place: Place, folder: string): Promise<void> {
-  for (const name of (await place.namesIn(folder)) ?? []) await place.remove(join(folder, name));
+async function emptyFolder(restoreHost: RestoreHost, folder: string): Promise<void> {
+  for (const name of (await restoreHost.namesIn(folder)) ?? []) await restoreHost.remove(join(folder, name));
 }

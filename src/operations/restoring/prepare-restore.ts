@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Server } from '../../config/server.ts';
-import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
+import { unavailableOptionsInUse } from '../../config/unavailable-options-in-use.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
 import { SourceReader } from '../../restore/content/read-source-content.ts';
 import { planRestore } from '../../restore/plan/plan-restore.ts';
@@ -12,12 +12,12 @@ import { configurationFiles } from '../../restore/recovery/mangle-configuration.
 import type { Context } from '../../shared/context.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { runProgram } from '../../transport/programs/run-program.ts';
-import { type Site, siteName } from './open-site.ts';
+import { type RestoreHosts, restoreHostName } from './open-restore-hosts.ts';
 
 interface Preparation {
   readonly server: Server;
   readonly request: RestoreRequest;
-  readonly site: Site;
+  readonly hosts: RestoreHosts;
   /** Only says what would be done: not even WAL that waits is archived. */
   readonly isDryRun: boolean;
   /** Archives the WAL that waits in the incoming and streaming folders. */
@@ -29,7 +29,7 @@ interface Preparation {
  * for a dry run, nothing at all.
  */
 export async function prepareRestore(
-  { server, request, site, isDryRun, archivePending }: Preparation,
+  { server, request, hosts, isDryRun, archivePending }: Preparation,
   context: Context,
 ): Promise<RestorePlan> {
   tellUnavailable(server, context);
@@ -43,9 +43,9 @@ export async function prepareRestore(
   const planning = {
     server,
     request,
-    place: site.place,
-    placeName: siteName(site),
-    here: site.here,
+    restoreHost: hosts.restoreHost,
+    hostName: restoreHostName(hosts),
+    here: hosts.here,
     backupHost: await fullHostName(server),
     reader,
   };

@@ -1,6 +1,6 @@
 import type { Server } from '../../config/server.ts';
 import { parseConninfo } from '../../postgres/conninfo.ts';
-import { writtenFolders } from '../../restore/places/unfinished-restore.ts';
+import { writtenFolders } from '../../restore/host/unfinished-restore.ts';
 import type { RestorePlan } from '../../restore/plan/restore-plan.ts';
 import { followRecovery, type RecoveryOutcome } from '../../restore/recovery/follow-recovery.ts';
 import { serverOwner, startServer } from '../../restore/recovery/start-server.ts';

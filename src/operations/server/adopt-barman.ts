@@ -4,7 +4,7 @@ import { idsOf } from '../../catalog/backups/backup-records.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';
 import type { Configuration } from '../../config/server-config.ts';
-import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
+import { unavailableOptionsInUse } from '../../config/unavailable-options-in-use.ts';
 import { writeFileDurably } from '../../shared/durable-file.ts';
 import { readLockOwner } from '../../shared/file-lock.ts';
 import { isMissing, namesIn, pathExists } from '../../shared/look.ts';

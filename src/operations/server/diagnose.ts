@@ -9,7 +9,7 @@ import type { Configuration, ModelConfig } from '../../config/server-config.ts';
 import { formatRetentionPolicy } from '../../retention/retention-policy.ts';
 import type { Context } from '../../shared/context.ts';
 import type { Environment } from '../../shared/environment.ts';
-import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../../shared/for-each-concurrently.ts';
 import { messageOf } from '../../shared/operator-error.ts';
 import { formatInterval } from '../../shared/units.ts';
 import { localHost } from '../../transport/hosts/local-host.ts';
@@ -28,7 +28,7 @@ interface Subject {
   readonly environment: Environment;
 }
 
-const serversAtOnce = 8;
+const concurrentServers = 8;
 /** A host that does not answer must not hold up the others. */
 const hostTimeoutMs = 20_000;
 
@@ -41,7 +41,7 @@ export async function diagnose(
   context: Context,
 ): Promise<Diagnosis> {
   const diagnosed: ServerDiagnosis[] = [];
-  await forEachAtOnce(servers, serversAtOnce, async (server) => {
+  await forEachConcurrently(servers, concurrentServers, async (server) => {
     diagnosed.push(await diagnoseServer(server, context));
   });
   await using host = localHost(environment);

@@ -1,5 +1,5 @@
 import type { CheckResult } from '../../check/check.ts';
-import { walArchive } from '../../check/checks/wal-archive.ts';
+import { walArchived } from '../../check/checks/wal-archived.ts';
 import type { FilledRemedy, FilledStep, QueryOption, RunnableStep } from '../../check/remedy.ts';
 import { nodesOf, primaryNodesOf, walNodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
@@ -34,7 +34,7 @@ export interface Mending {
 /** What was started in the background needs a moment before a check sees it. */
 const looksForMs = 15_000;
 const betweenChecksMs = 500;
-/** What starts well may end at once: a check that passes counts when it still does after so long. */
+/** A program that starts well may end immediately: a check that passes counts when it still does after so long. */
 const staysWellMs = 5000;
 
 /**
@@ -65,7 +65,7 @@ export async function mendServer(server: Server, mending: Mending, context: Cont
 /** A first segment arrives only when everything else is well. */
 function inOrderOfMending(results: readonly CheckResult[]): readonly CheckResult[] {
   const failed = results.filter(({ isOk, remedy }) => !isOk && remedy !== undefined);
-  const isLast = ({ name }: CheckResult): boolean => name === walArchive.name;
+  const isLast = ({ name }: CheckResult): boolean => name === walArchived.name;
   return [...failed.filter((result) => !isLast(result)), ...failed.filter(isLast)];
 }
 

@@ -1,8 +1,8 @@
 import { nodesOf, walNodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
 import { shortAnswerMs } from '../../postgres/answering-within.ts';
-import { readStreamingClients } from '../../postgres/replication-status.ts';
 import { readCurrentPosition, readIsInRecovery } from '../../postgres/server-queries.ts';
+import { readStreamingClients } from '../../postgres/streaming-clients.ts';
 import type { Context } from '../../shared/context.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import type { ReplicationReport, ReplicationTarget } from '../reports/server-reports.ts';

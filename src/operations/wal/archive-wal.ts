@@ -5,7 +5,7 @@ import type { ArrivalOutcome } from '../../archive/take-arrival.ts';
 import { indexStrays } from '../../catalog/index/index-strays.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';
-import { unavailableOptionsInUse } from '../../config/unavailable-options.ts';
+import { unavailableOptionsInUse } from '../../config/unavailable-options-in-use.ts';
 import { storageOf } from '../../encryption/stored-wal.ts';
 import type { Context } from '../../shared/context.ts';
 import { tryLockFile } from '../../shared/file-lock.ts';
@@ -102,7 +102,7 @@ async function archiveChannel(server: Server, { channel, batchSize, isQuiet }: C
       server,
       channel,
       batchSize,
-      preparedAtOnce: availableParallelism(),
+      workers: availableParallelism(),
       onStart: ({ fileCount, limitedTo }) => {
         if (fileCount === 0 && isQuiet) return;
         const limit = limitedTo === undefined ? '' : ` (batch size: ${String(limitedTo)})`;

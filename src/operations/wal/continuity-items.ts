@@ -1,9 +1,9 @@
 import type { Backup } from '../../catalog/backups/backup.ts';
 import { readLedger } from '../../catalog/index/read-ledger.ts';
+import type { RecoverableWindow } from '../../catalog/wal/judge-continuity.ts';
 import { type LastTransaction, readLastTransaction } from '../../catalog/wal/last-transaction.ts';
 import { findLostWals, type LostWals } from '../../catalog/wal/lost-wals.ts';
 import { type ContinuityReport, readContinuity } from '../../catalog/wal/read-continuity.ts';
-import type { RecoverableWindow } from '../../catalog/wal/wal-continuity.ts';
 import { pathTo, segmentsBackFrom } from '../../catalog/wal/wal-paths.ts';
 import { describeHole } from '../../check/describe-hole.ts';
 import type { Server } from '../../config/server.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { compareRepeated } from '../../archive/compare-repeated.ts';
-import { keepPartialCopy, realignStreamingFolder } from '../../archive/receive-wal.ts';
+import { keepPartialCopy, realignStreamingFolder } from '../../archive/run-pg-receivewal.ts';
 import { noteReceiverFailure } from '../../catalog/receiver-failure.ts';
 import type { ReachedNode } from '../../cluster/cluster-node.ts';
 import { isSameNode } from '../../cluster/cluster-node.ts';
@@ -164,7 +164,7 @@ class PrimaryFollower {
     });
   }
 
-  /** At once with WAL reserved: what is fetched first may take a while. */
+  /** With WAL reserved from the beginning: fetching older WAL first may take a while. */
   async #makeSlot(pinned: Server, { slot, node }: StreamPlan): Promise<void> {
     const { slot_name: name } = pinned.config.options;
     if (name === undefined) return;

@@ -1,4 +1,4 @@
-import { receiveWal } from '../../archive/receive-wal.ts';
+import { runPgReceivewal } from '../../archive/run-pg-receivewal.ts';
 import { readKnownCluster } from '../../catalog/known-cluster.ts';
 import { noteReceiverFailure } from '../../catalog/receiver-failure.ts';
 import { hasArrived, listStreamed } from '../../catalog/wal/list-streamed.ts';
@@ -60,7 +60,7 @@ export async function receiveOnce(server: Server, nodes: ServerNodes, context: C
   const forgetting = forgetFailureWhenRunning(server, context);
   try {
     const { systemid } = facts.identity;
-    await receiveWal({ server, connection, serverVersion, segmentSize, isSynchronous, systemid }, context);
+    await runPgReceivewal({ server, connection, serverVersion, segmentSize, isSynchronous, systemid }, context);
   } catch (error) {
     if (stuck === undefined || expectedFailureOf(error)?.code !== 'receiver-failed') throw error;
     throw stuckError(stuck, server, error);

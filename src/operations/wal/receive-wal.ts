@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { realignStreamingFolder } from '../../archive/receive-wal.ts';
+import { realignStreamingFolder } from '../../archive/run-pg-receivewal.ts';
 import { noteReceiverFailure } from '../../catalog/receiver-failure.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
 import { clusterSourceOf } from '../../cluster/cluster-source.ts';

@@ -4,7 +4,7 @@ import { walKindOf } from '../../wal/wal-name.ts';
 import { refuseCatalog, unwritable } from '../guards/judge-destination.ts';
 import type { Judging } from '../guards/judged-destination.ts';
 import type { Refuse } from '../guards/refusals.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import { isWithin } from '../plan/plan-destination.ts';
 import { emptiedFolders, type KeptLink, walFolders } from './restored-files.ts';
 
@@ -13,7 +13,7 @@ export const asideWalFolder = 'pg_wal.before-restore';
 const otherWalNames = /^(?:archive_status|summaries|xlogtemp\..*)$/;
 const shownLinks = 10;
 /** So that a command line does not become too long. */
-const namesAtOnce = 500;
+const namesPerStep = 500;
 
 /**
  * Looks at the symbolic links of an older copy. Those of the folders for WAL and logs are kept: nothing of a backup goes through them but WAL. All others give
@@ -23,13 +23,13 @@ export async function judgeLinks(
   judging: Judging,
   refuse: Refuse,
 ): Promise<{ readonly kept: readonly KeptLink[]; readonly told: readonly string[] }> {
-  const { plan, place, isDelta } = judging;
+  const { plan, restoreHost, isDelta } = judging;
   const { destination } = plan;
-  if (!isDelta || (await place.find(destination)) === undefined) return { kept: [], told: [] };
+  if (!isDelta || (await restoreHost.find(destination)) === undefined) return { kept: [], told: [] };
   const kept: KeptLink[] = [];
   const told: string[] = [];
   let others = 0;
-  for (const [path, text] of await place.linksBelow(destination)) {
+  for (const [path, text] of await restoreHost.linksBelow(destination)) {
     if (/^pg_tblspc\/\d+$/.test(path)) continue; // made anew
     const whole = join(destination, path);
     const target = emptiedFolders.has(path) ? await foreignFolder(judging, whole) : undefined;
@@ -40,7 +40,7 @@ export async function judgeLinks(
     }
     const folder = { path: target, what: `the folder that ${whole} is a link to,` };
     await refuseCatalog(folder, judging, refuse);
-    if (!(await place.isWritable(target))) refuse(unwritable(folder));
+    if (!(await restoreHost.isWritable(target))) refuse(unwritable(folder));
     kept.push({ name: path, target });
     told.push(`${whole} is a symbolic link to ${target} and is kept: ${whatHappens(path, target)}`);
   }
@@ -55,32 +55,32 @@ function whatHappens(name: string, target: string): string {
 }
 
 /** Puts the WAL that lies behind a kept link aside, and what an earlier attempt left away; what PostgreSQL does not know stays. */
-export async function clearLinkedWal(place: Place, { target }: KeptLink): Promise<void> {
-  const names = (await place.namesIn(target)) ?? [];
+export async function clearLinkedWal(restoreHost: RestoreHost, { target }: KeptLink): Promise<void> {
+  const names = (await restoreHost.namesIn(target)) ?? [];
   const paths = names
     .filter((name) => walKindOf(name) !== undefined || otherWalNames.test(name))
     .map((name) => join(target, name));
   const aside = join(target, asideWalFolder);
   const isDone = names.includes(asideWalFolder);
   const half = `${aside}.part`; // has its name when all is in it
-  if (!isDone) await place.makeFolder(half);
-  for (let first = 0; first < paths.length; first += namesAtOnce) {
-    const some = paths.slice(first, first + namesAtOnce);
-    if (!isDone) await place.moveInto(half, some);
+  if (!isDone) await restoreHost.makeFolder(half);
+  for (let first = 0; first < paths.length; first += namesPerStep) {
+    const some = paths.slice(first, first + namesPerStep);
+    if (!isDone) await restoreHost.moveInto(half, some);
     else {
-      const result = await place.run(['rm', '-rf', '--', ...some]);
+      const result = await restoreHost.run(['rm', '-rf', '--', ...some]);
       if (result.exitCode !== 0) throw failureOf(result, `removing WAL in ${target}`);
     }
   }
-  if (!isDone) await place.rename(half, aside);
+  if (!isDone) await restoreHost.rename(half, aside);
 }
 
 /** The folder behind a link, when it is one and has nothing to do with those that are restored. */
-async function foreignFolder({ plan, place }: Judging, path: string): Promise<string | undefined> {
-  const target = await place.realPath(path);
-  if ((await place.find(target))?.kind !== 'folder') return undefined;
+async function foreignFolder({ plan, restoreHost }: Judging, path: string): Promise<string | undefined> {
+  const target = await restoreHost.realPath(path);
+  if ((await restoreHost.find(target))?.kind !== 'folder') return undefined;
   for (const restored of [plan.destination, ...plan.tablespaces.map(({ location }) => location)]) {
-    const real = await place.realPath(restored);
+    const real = await restoreHost.realPath(restored);
     if (isWithin(target, real) || isWithin(real, target)) return undefined;
   }
   return target;

@@ -3,7 +3,7 @@ import type { Context } from '../../shared/context.ts';
 import type { SourceMember } from '../content/backup-source.ts';
 import { controlFile, heldControlFile } from '../content/restored-files.ts';
 import { unpackedBytes } from '../content/unpacked-size.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { StageClock } from '../plan/stage-clock.ts';
 import { makeStagingThere } from '../plan/staging.ts';
 import { allowGroup } from './allow-group.ts';
@@ -13,7 +13,7 @@ import { linkThere, type Sending, sendControlFile, sendTrees } from './send-tree
 import { type PackedWork, unpackMemberThere } from './unpack-member-there.ts';
 
 interface BuildingThere extends Building {
-  readonly place: Place;
+  readonly restoreHost: RestoreHost;
   /** How things are sent; its places are not looked at. */
   readonly sending: Sending;
 }
@@ -25,25 +25,25 @@ type Work = BuildingThere & PackedWork;
  * (docs/reference/engine.md section 12.5, remote staging). All is there afterwards but the control file.
  */
 export async function buildThere(building: BuildingThere, stages: StageClock, context: Context): Promise<Finish> {
-  const { place, places, source, stagingPath, totalBytes } = building;
-  await using staging = await makeStagingThere(place, stagingPath, context);
+  const { restoreHost, places, source, stagingPath, totalBytes } = building;
+  await using staging = await makeStagingThere(restoreHost, stagingPath, context);
   const work = { ...building, staging: staging.path, stages, context };
   if (source.members.length > 1) await combineThere(work);
   else {
     for (const path of [places.destination, ...places.tablespaces.map(({ location }) => location)])
-      await place.makeFolder(path);
+      await restoreHost.makeFolder(path);
     await unpackMemberThere(source.leaf, { ...places, isForReading: false, totalBytes }, work);
-    await allowGroup(place, places.destination);
+    await allowGroup(restoreHost, places.destination);
   }
-  await linkThere(place, places);
+  await linkThere(restoreHost, places);
   return async () => {
-    await place.rename(join(places.destination, heldControlFile), join(places.destination, controlFile));
-    await place.sync([join(places.destination, controlFile), join(places.destination, 'global')]);
+    await restoreHost.rename(join(places.destination, heldControlFile), join(places.destination, controlFile));
+    await restoreHost.sync([join(places.destination, controlFile), join(places.destination, 'global')]);
   };
 }
 
 async function combineThere(work: Work): Promise<void> {
-  const { place, places, source, totalBytes, stages, context } = work;
+  const { restoreHost, places, source, totalBytes, stages, context } = work;
   const members: PlainMember[] = [];
   for (const member of source.members) {
     const there = membersPlaces(member, work.staging);
@@ -66,7 +66,7 @@ async function combineThere(work: Work): Promise<void> {
   progress.begin({ label: 'Combining', totalBytes });
   try {
     const onWritten = (bytes: number): void => progress.advance(bytes);
-    await stages.run('combine', totalBytes, () => combineChain(chain, { place, messages, onWritten }));
+    await stages.run('combine', totalBytes, () => combineChain(chain, { restoreHost, messages, onWritten }));
   } finally {
     progress.end();
   }
@@ -93,9 +93,10 @@ async function sendPlain(member: SourceMember, there: Sending['places'], { sendi
 
 /** A member of a chain as `pg_combinebackup` reads it. */
 async function unpackForReading(member: SourceMember, there: Sending['places'], work: Work): Promise<void> {
-  const { place } = work;
-  for (const path of [there.destination, ...there.tablespaces.map(({ location }) => location)]) await place.makeFolder(path);
+  const { restoreHost } = work;
+  for (const path of [there.destination, ...there.tablespaces.map(({ location }) => location)])
+    await restoreHost.makeFolder(path);
   await unpackMemberThere(member, { ...there, isForReading: true, totalBytes: await unpackedBytes(member) }, work);
-  await allowGroup(place, there.destination); // pg_combinebackup gives all that it makes the modes that this folder stands for
-  await linkThere(place, there);
+  await allowGroup(restoreHost, there.destination); // pg_combinebackup gives all that it makes the modes that this folder stands for
+  await linkThere(restoreHost, there);
 }

@@ -4,7 +4,7 @@ import type { WalStorage } from '../../encryption/stored-wal.ts';
 import type { Context } from '../../shared/context.ts';
 import { syncFolder } from '../../shared/durable-file.ts';
 import type { Environment } from '../../shared/environment.ts';
-import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../../shared/for-each-concurrently.ts';
 import { withRetries } from '../../shared/with-retries.ts';
 import {
   type BackupSource,
@@ -18,7 +18,7 @@ import { findTarFiles } from '../content/tar-files.ts';
 import { unpackedBytes } from '../content/unpacked-size.ts';
 import { differencesFrom, incomplete } from '../guards/find-losses.ts';
 import type { Allowance } from '../guards/refusals.ts';
-import { localPlace } from '../places/local-place.ts';
+import { localRestoreHost } from '../host/local-restore-host.ts';
 import type { DestinationPlan } from '../plan/plan-destination.ts';
 import type { StageClock } from '../plan/stage-clock.ts';
 import { makeStaging } from '../plan/staging.ts';
@@ -87,13 +87,13 @@ async function combine(building: Building, stages: StageClock, context: Context)
   const mode = modeFor(building, packed.length === members.length, context);
   const version = source.leaf.backup.version ?? 0;
   const chain = { members, destination: places.destination, tablespaces: places.tablespaces, mode, version };
-  const place = localPlace({ programPath, environment, signal });
+  const restoreHost = localRestoreHost({ programPath, environment, signal });
   const onWritten = (bytes: number): void => {
     progress.advance(bytes);
   };
   progress.begin({ label: 'Combining', totalBytes });
   try {
-    await stages.run('combine', totalBytes, () => combineChain(chain, { place, messages, onWritten }));
+    await stages.run('combine', totalBytes, () => combineChain(chain, { restoreHost, messages, onWritten }));
   } finally {
     progress.end();
   }
@@ -163,7 +163,7 @@ async function unpackMember(
   const unpacked = new Map<string, number>();
   context.progress.begin({ label: 'Unpacking', totalBytes });
   try {
-    await forEachAtOnce(works, jobs, async (work) => {
+    await forEachConcurrently(works, jobs, async (work) => {
       await withRetries(building, context, async (isRepeated) => {
         let doneBytes = 0;
         const onBytes = (bytes: number): void => {

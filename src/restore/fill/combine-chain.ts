@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Messages } from '../../shared/messages.ts';
 import { failureOf } from '../../transport/programs/program-result.ts';
 import { controlFile, emptiedFolders, heldControlFile, leftOutFiles } from '../content/restored-files.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import { allowGroup } from './allow-group.ts';
 
 /** How `pg_combinebackup` takes over what it need not change. */
@@ -29,7 +29,7 @@ interface Combining {
 
 interface Surroundings {
   /** Where the members lie and the destination is. */
-  readonly place: Place;
+  readonly restoreHost: RestoreHost;
   readonly messages: Pick<Messages, 'warning'>;
   /** Bytes written so far. */
   readonly onWritten: (bytes: number) => void;
@@ -45,19 +45,19 @@ const combinedFolder = '.pgcellar-combined';
  */
 export async function combineChain(combining: Combining, surroundings: Surroundings): Promise<void> {
   const { destination, version } = combining;
-  const { place } = surroundings;
-  const program = await place.requireClient('pg_combinebackup', version);
-  await place.makeFolder(destination);
+  const { restoreHost } = surroundings;
+  const program = await restoreHost.requireClient('pg_combinebackup', version);
+  await restoreHost.makeFolder(destination);
   const output = join(destination, combinedFolder);
   await run(program, output, combining, surroundings);
-  await moveUp(output, destination, place);
-  await allowGroup(place, destination);
+  await moveUp(output, destination, restoreHost);
+  await allowGroup(restoreHost, destination);
 }
 
 async function run(program: string, output: string, combining: Combining, surroundings: Surroundings): Promise<void> {
   const { members, mode } = combining;
-  const { place, messages, onWritten } = surroundings;
-  const mappings = await mappingsOf(combining, place);
+  const { restoreHost, messages, onWritten } = surroundings;
+  const mappings = await mappingsOf(combining, restoreHost);
   const argvFor = (how: CombineMode): string[] => [
     program,
     `--output=${output}`,
@@ -66,24 +66,24 @@ async function run(program: string, output: string, combining: Combining, surrou
     ...(how === 'copy' ? [] : [`--${how}`]),
     ...members.map(({ data }) => data),
   ];
-  const result = await place.run(argvFor(mode), onWritten);
+  const result = await restoreHost.run(argvFor(mode), onWritten);
   if (result.exitCode === 0) return;
   const failure = failureOf(result, 'pg_combinebackup');
   if (mode === 'copy') throw failure;
   // whether this file system and this version of the program can do it is only known when it is tried
   messages.warning(`--combine-mode ${mode} does not work here, so files are copied: ${failure.message}`);
-  for (const folder of [output, ...combining.tablespaces.map(({ location }) => location)]) await place.remove(folder);
-  const again = await place.run(argvFor('copy'), onWritten);
+  for (const folder of [output, ...combining.tablespaces.map(({ location }) => location)]) await restoreHost.remove(folder);
+  const again = await restoreHost.run(argvFor('copy'), onWritten);
   if (again.exitCode !== 0) throw failureOf(again, 'pg_combinebackup');
 }
 
 /** The program knows a tablespace by what the link in the newest backup says; an equals sign in a path is escaped. */
-async function mappingsOf({ members, tablespaces }: Combining, place: Place): Promise<[string, string][]> {
+async function mappingsOf({ members, tablespaces }: Combining, restoreHost: RestoreHost): Promise<[string, string][]> {
   const newest = members.at(-1);
   if (newest === undefined) throw new Error('a chain has at least one member');
   const mappings: [string, string][] = [];
   for (const { oid, location } of tablespaces) {
-    const target = await place.linkTarget(join(newest.data, 'pg_tblspc', String(oid)));
+    const target = await restoreHost.linkTarget(join(newest.data, 'pg_tblspc', String(oid)));
     if (target === undefined) throw new Error(`tablespace ${String(oid)} is not linked in ${newest.data}`);
     mappings.push([escape(target), escape(location)]);
   }
@@ -94,20 +94,20 @@ function escape(path: string): string {
   return path.replaceAll('=', '\\=');
 }
 
-async function moveUp(output: string, destination: string, place: Place): Promise<void> {
-  await place.rename(join(output, controlFile), join(output, heldControlFile));
+async function moveUp(output: string, destination: string, restoreHost: RestoreHost): Promise<void> {
+  await restoreHost.rename(join(output, controlFile), join(output, heldControlFile));
   const moved: string[] = [];
-  for (const name of (await place.namesIn(output)) ?? []) {
+  for (const name of (await restoreHost.namesIn(output)) ?? []) {
     const from = join(output, name);
-    if (leftOutFiles.has(name)) await place.remove(from);
+    if (leftOutFiles.has(name)) await restoreHost.remove(from);
     else moved.push(from);
-    if (emptiedFolders.has(name)) await empty(from, place);
+    if (emptiedFolders.has(name)) await empty(from, restoreHost);
   }
-  await place.moveInto(destination, moved);
-  await place.remove(output);
+  await restoreHost.moveInto(destination, moved);
+  await restoreHost.remove(output);
 }
 
-async function empty(folder: string, place: Place): Promise<void> {
-  if ((await place.find(folder))?.kind !== 'folder') return;
-  for (const name of (await place.namesIn(folder)) ?? []) await place.remove(join(folder, name));
+async function empty(folder: string, restoreHost: RestoreHost): Promise<void> {
+  if ((await restoreHost.find(folder))?.kind !== 'folder') return;
+  for (const name of (await restoreHost.namesIn(folder)) ?? []) await restoreHost.remove(join(folder, name));
 }

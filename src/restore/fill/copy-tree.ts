@@ -3,7 +3,7 @@ import { chmod, copyFile, lstat, mkdir, open, readlink, rm, symlink, utimes } fr
 import { join } from 'node:path';
 import type { Context } from '../../shared/context.ts';
 import { onDisk } from '../../shared/file-name.ts';
-import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../../shared/for-each-concurrently.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { throwIfInterrupted } from '../../shared/throw-if-interrupted.ts';
 import { withRetries } from '../../shared/with-retries.ts';
@@ -25,7 +25,7 @@ interface CopyOptions {
   readonly retrySleepSeconds: number;
 }
 
-const filesAtOnce = 8;
+const concurrentFiles = 8;
 const chunkBytes = 256 * 1024;
 /**
  * Copies the files of a backup to their places, all but the control file, and links the tablespaces. Modes and times are kept, symbolic
@@ -83,7 +83,7 @@ interface TreeRoot {
 
 class Copier {
   readonly #isRepeated: boolean;
-  readonly #filesAtOnce: number;
+  readonly #concurrentFiles: number;
   readonly #context: CopyContext;
   readonly #folders: { readonly path: string; readonly stats: Stats; readonly isRoot: boolean }[] = [];
   readonly #throttle: Throttle;
@@ -94,14 +94,14 @@ class Copier {
     context: CopyContext,
   ) {
     this.#isRepeated = how.isRepeated;
-    this.#filesAtOnce = filesAtOnce * how.jobs;
+    this.#concurrentFiles = concurrentFiles * how.jobs;
     this.#context = context;
     this.#throttle = new Throttle(how.kilobytesPerSecond, context);
   }
 
   async copyFolder(root: TreeRoot): Promise<void> {
-    const atOnce = this.#throttle.isUnlimited ? this.#filesAtOnce : 1;
-    await forEachAtOnce(this.#makeFolders(root), atOnce, (entry) => this.#copyEntry(root, entry));
+    const concurrency = this.#throttle.isUnlimited ? this.#concurrentFiles : 1;
+    await forEachConcurrently(this.#makeFolders(root), concurrency, (entry) => this.#copyEntry(root, entry));
   }
 
   /** Modes and times of folders, from the innermost out: writing into a folder changes its time. */

@@ -4,7 +4,7 @@ import type { Context } from '../../shared/context.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { Timestamp } from '../../shared/timestamp.ts';
 import type { KeptLink } from '../content/restored-files.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { RestoreRequest } from '../plan/restore-options.ts';
 import type { StageClock } from '../plan/stage-clock.ts';
 import { makeStaging, type Staging } from '../plan/staging.ts';
@@ -14,7 +14,7 @@ import { type Building, buildTrees, type Finish } from './build-trees.ts';
 import { type Sending, sendControlFile, sendTrees } from './send-trees.ts';
 
 interface Filling extends Building {
-  readonly place: Place;
+  readonly restoreHost: RestoreHost;
   readonly request: RestoreRequest;
   readonly keptLinks: readonly KeptLink[];
 }
@@ -32,7 +32,7 @@ export interface Filled extends AsyncDisposable {
 export async function fillDestination(filling: Filling, stages: StageClock, context: Context): Promise<Filled> {
   const filled = await fill(filling, stages, context);
   try {
-    await allowGroup(filling.place, filling.places.destination); // pg_basebackup leaves a folder that is there the mode it has
+    await allowGroup(filling.restoreHost, filling.places.destination); // pg_basebackup leaves a folder that is there the mode it has
     return filled;
   } catch (error) {
     await filled[Symbol.asyncDispose]();
@@ -41,12 +41,12 @@ export async function fillDestination(filling: Filling, stages: StageClock, cont
 }
 
 async function fill(filling: Filling, stages: StageClock, context: Context): Promise<Filled> {
-  const { place, request, source } = filling;
+  const { restoreHost, request, source } = filling;
   const isPlain = source.members.length === 1 && source.leaf.form === 'plain';
-  if (place.kind === 'local' && !request.isDelta) {
+  if (restoreHost.kind === 'local' && !request.isDelta) {
     return { finish: await buildTrees(filling, stages, context), [Symbol.asyncDispose]: () => Promise.resolve() };
   }
-  if (!isPlain && request.stagingLocation === 'remote' && place.kind === 'remote') {
+  if (!isPlain && request.stagingLocation === 'remote' && restoreHost.kind === 'remote') {
     const sending = await sendingOf(filling, filling.places);
     return {
       finish: await buildThere({ ...filling, sending }, stages, context),
@@ -95,14 +95,14 @@ async function buildStaged(filling: Filling, { staging, stages, context }: Stage
 }
 
 async function sendingOf(filling: Filling, places: Building['places']): Promise<Sending> {
-  const { place, request, keptLinks } = filling;
+  const { restoreHost, request, keptLinks } = filling;
   return {
     ...request,
     places,
-    place,
+    restoreHost,
     keptLinks,
-    login: place.login,
-    compresses: request.usesNetworkCompression && place.login !== undefined,
+    login: restoreHost.login,
+    compresses: request.usesNetworkCompression && restoreHost.login !== undefined,
     safeHorizon: request.isDelta ? await safeHorizon(filling) : undefined,
     totalBytes: filling.totalBytes,
     environment: filling.environment,
@@ -113,12 +113,12 @@ async function sendingOf(filling: Filling, places: Building['places']): Promise<
 const everything: Timestamp = { epochMicros: 0n, offsetMinutes: 0 };
 
 /** Files that changed since the older of two backups began may differ although size and time are the same (docs/reference/engine.md section 12.5). */
-async function safeHorizon({ place, places, source }: Filling): Promise<Timestamp> {
+async function safeHorizon({ restoreHost, places, source }: Filling): Promise<Timestamp> {
   const own = source.leaf.backup.beginTime ?? everything;
   const path = join(places.destination, '.barman-recover.info');
-  if ((await place.find(path)) === undefined) return own;
+  if ((await restoreHost.find(path)) === undefined) return own;
   try {
-    const text = (await place.readFile(path)).toString('utf8');
+    const text = (await restoreHost.readFile(path)).toString('utf8');
     const there = parseBackupInfo(text, source.leaf.backup.id, path).beginTime;
     if (there === null) return everything;
     return there.epochMicros < own.epochMicros ? there : own;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Context } from '../../shared/context.ts';
 import type { Environment } from '../../shared/environment.ts';
-import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../../shared/for-each-concurrently.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { Timestamp } from '../../shared/timestamp.ts';
 import { type RsyncTask, runRsync } from '../../transport/rsync/run-rsync.ts';
@@ -16,13 +16,13 @@ import {
   walFolders,
 } from '../content/restored-files.ts';
 import { walkTree } from '../content/walk-tree.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { DestinationPlan } from '../plan/plan-destination.ts';
 
 export interface Sending {
   /** Where the trees are: in the catalog, or built in a staging folder; the tablespaces' `source` is theirs. */
   readonly places: Pick<DestinationPlan, 'source' | 'destination' | 'tablespaces'>;
-  readonly place: Place;
+  readonly restoreHost: RestoreHost;
   /** How the destination is reached; undefined for this host. */
   readonly login: SharedLogin | undefined;
   /** Files that are there are brought to the state of the source, what is not in it is removed. */
@@ -49,9 +49,10 @@ export interface Sending {
  * @throws OperatorError `command-failed`, `ssh-failed`, `file-unreadable` or `interrupted`
  */
 export async function sendTrees(sending: Sending, context: Context): Promise<void> {
-  const { places, place, totalBytes } = sending;
+  const { places, restoreHost, totalBytes } = sending;
   if (sending.isDelta) await retireCluster(sending);
-  for (const path of [places.destination, ...places.tablespaces.map(({ location }) => location)]) await place.makeFolder(path);
+  for (const path of [places.destination, ...places.tablespaces.map(({ location }) => location)])
+    await restoreHost.makeFolder(path);
   context.progress.begin({ label: 'Copying files', totalBytes });
   const sender = new Sender(sending, context);
   try {
@@ -61,41 +62,41 @@ export async function sendTrees(sending: Sending, context: Context): Promise<voi
   } finally {
     context.progress.end();
   }
-  await linkThere(place, places);
+  await linkThere(restoreHost, places);
 }
 
 /** Links the tablespaces of a data folder on the host of the destination to their places. */
 export async function linkThere(
-  place: Place,
+  restoreHost: RestoreHost,
   { destination, tablespaces }: Pick<DestinationPlan, 'destination' | 'tablespaces'>,
 ): Promise<void> {
-  await place.makeFolder(join(destination, 'pg_tblspc'));
-  for (const { oid, location } of tablespaces) await place.link(location, join(destination, 'pg_tblspc', String(oid)));
+  await restoreHost.makeFolder(join(destination, 'pg_tblspc'));
+  for (const { oid, location } of tablespaces) await restoreHost.link(location, join(destination, 'pg_tblspc', String(oid)));
 }
 
 /** Sends the control file: the last step of all. */
 export async function sendControlFile(sending: Sending, context: Context): Promise<void> {
-  const { places, place } = sending;
+  const { places, restoreHost } = sending;
   const folder = join(places.destination, 'global');
   const job = { ...baseJob(sending), source: join(places.source, 'global'), destination: folder, files: ['pg_control'] };
   await runRsync({ ...job, compares: 'nothing' }, { ...sending, isSourceStill: true }, context);
-  if ((await place.find(join(places.destination, controlFile))) === undefined) {
+  if ((await restoreHost.find(join(places.destination, controlFile))) === undefined) {
     throw new OperatorError('backup-not-usable', `${join(places.source, controlFile)} is missing`);
   }
-  await place.sync([join(places.destination, controlFile), folder]);
+  await restoreHost.sync([join(places.destination, controlFile), folder]);
 }
 
 /** Takes the means to start from an older cluster, and keeps the WAL that only it may have. */
-async function retireCluster({ places, place, keptLinks = [] }: Sending): Promise<void> {
+async function retireCluster({ places, restoreHost, keptLinks = [] }: Sending): Promise<void> {
   const { destination } = places;
-  await place.remove(join(destination, controlFile));
+  await restoreHost.remove(join(destination, controlFile));
   const linked = keptLinks.filter(({ name }) => walFolders.has(name));
-  for (const link of linked) await clearLinkedWal(place, link);
+  for (const link of linked) await clearLinkedWal(restoreHost, link);
   if (linked.length > 0) return;
   const aside = join(destination, asideWalFolder);
   const wal = join(destination, 'pg_wal');
-  const isFirst = (await place.find(aside)) === undefined;
-  if (isFirst && (await place.find(wal)) !== undefined) await place.rename(wal, aside);
+  const isFirst = (await restoreHost.find(aside)) === undefined;
+  if (isFirst && (await restoreHost.find(wal)) !== undefined) await restoreHost.rename(wal, aside);
 }
 
 interface Tree {
@@ -119,7 +120,7 @@ class Sender {
     this.#context = context;
   }
 
-  /** Lists of files first, several at once; then the whole tree, which has little left to do but folders, links and what has to go. */
+  /** Lists of files first, several concurrently; then the whole tree, which has little left to do but folders, links and what has to go. */
   async send(tree: Tree): Promise<void> {
     const { jobs, isDelta } = this.#sending;
     const { young, others } = await this.#filesOf(tree);
@@ -150,7 +151,7 @@ class Sender {
   ): Promise<void> {
     const { jobs, jobsStartBatchSize, jobsStartBatchPeriodSeconds } = this.#sending;
     let started = 0;
-    await forEachAtOnce(lists, jobs, async (files) => {
+    await forEachConcurrently(lists, jobs, async (files) => {
       const batch = Math.floor(started++ / Math.max(jobsStartBatchSize, 1));
       if (batch > 0) await this.#context.clock.sleep(batch * jobsStartBatchPeriodSeconds * 1000, this.#context.signal);
       await this.#run({ ...baseJob(this.#sending), source: tree.source, destination: tree.destination, files, compares });

@@ -1,9 +1,9 @@
 import type { Context } from '../../shared/context.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 
 /** Makes what was written durable, and shows meanwhile how much that host has still to write. */
 export async function syncWritten(
-  place: Pick<Place, 'sync'>,
+  restoreHost: Pick<RestoreHost, 'sync'>,
   folders: readonly string[],
   { progress }: Pick<Context, 'progress'>,
 ): Promise<void> {
@@ -11,7 +11,7 @@ export async function syncWritten(
   let totalBytes: number | undefined;
   progress.begin({ label });
   try {
-    await place.sync(folders, (unwritten) => {
+    await restoreHost.sync(folders, (unwritten) => {
       if (totalBytes === undefined) {
         totalBytes = unwritten;
         progress.begin({ label, totalBytes });

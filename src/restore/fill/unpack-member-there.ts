@@ -4,12 +4,12 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { formOf, readClear, type WalStorage } from '../../encryption/stored-wal.ts';
 import type { Context } from '../../shared/context.ts';
-import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../../shared/for-each-concurrently.ts';
 import { withRetries } from '../../shared/with-retries.ts';
 import { runRsync } from '../../transport/rsync/run-rsync.ts';
 import { dataFolder, type SourceMember } from '../content/backup-source.ts';
 import { findTarFiles } from '../content/tar-files.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { StageClock } from '../plan/stage-clock.ts';
 import { makeStaging } from '../plan/staging.ts';
 import { baseJob, type Sending } from './send-trees.ts';
@@ -18,7 +18,7 @@ import { unpackThere } from './unpack-there.ts';
 
 /** Work with a staging folder on the host of the destination. */
 export interface PackedWork {
-  readonly place: Place;
+  readonly restoreHost: RestoreHost;
   /** How things are sent; its places are not looked at. */
   readonly sending: Sending;
   /** On the other host. */
@@ -54,19 +54,19 @@ interface PackedFile {
  * @throws OperatorError `backup-not-usable`, `decryption-failed`, `command-failed`, `file-unreadable` or `interrupted`
  */
 export async function unpackMemberThere(member: SourceMember, to: MemberPlaces, work: PackedWork): Promise<void> {
-  const { place, stages, context, stagingPath } = work;
+  const { restoreHost, stages, context, stagingPath } = work;
   const packed = join(work.staging, member.backup.id, 'packed');
-  await place.makeFolder(packed);
+  await restoreHost.makeFolder(packed);
   await using clear = member.isEncrypted ? await makeStaging(stagingPath) : undefined;
   const files = await filesOf(member, to, { ...work, clear: clear?.path });
-  for (const { destination, isInPlace } of files) if (isInPlace === true) await place.makeFolder(destination);
+  for (const { destination, isInPlace } of files) if (isInPlace === true) await restoreHost.makeFolder(destination);
   const bytes = await totalSize(files);
   await stages.run('send', bytes, () => sendChecked(files, packed, bytes, work));
   if (to.isForReading) {
     await sendFiles([join(dataFolder(member), 'backup_manifest')], to.destination, work, context);
   }
   await stages.run('unpack', to.totalBytes, () => unpackAll(files, packed, to.totalBytes, work));
-  await place.remove(packed);
+  await restoreHost.remove(packed);
 }
 
 async function filesOf(
@@ -145,9 +145,9 @@ async function sendChecked(files: readonly PackedFile[], packed: string, bytes: 
     }
   };
   const check = async (): Promise<void> => {
-    await forEachAtOnce(files, jobs, (file) => checkTar(file, { storage, signal: context.signal }));
+    await forEachConcurrently(files, jobs, (file) => checkTar(file, { storage, signal: context.signal }));
   };
-  await forEachAtOnce([send, check], 2, (step) => step());
+  await forEachConcurrently([send, check], 2, (step) => step());
 }
 
 /** All of one folder. */
@@ -169,16 +169,16 @@ async function unpackAll(
   files: readonly PackedFile[],
   packed: string,
   totalBytes: number,
-  { place, sending, storage, jobs, context }: PackedWork,
+  { restoreHost, sending, storage, jobs, context }: PackedWork,
 ): Promise<void> {
   const written = new Map<PackedFile, number>();
   context.progress.begin({ label: 'Unpacking', totalBytes });
   try {
-    await forEachAtOnce(files, jobs, async (file) => {
+    await forEachConcurrently(files, jobs, async (file) => {
       const { compression } = await formOf(file.archive, storage);
       const there = { ...file, archive: join(packed, basename(file.archive)), compression };
       await withRetries(sending, context, async (isRepeated) => {
-        await unpackThere(place, { ...there, isRepeated }, (bytes) => {
+        await unpackThere(restoreHost, { ...there, isRepeated }, (bytes) => {
           written.set(file, Math.max(bytes, written.get(file) ?? 0));
           context.progress.advance([...written.values()].reduce((sum, one) => sum + one, 0));
         });

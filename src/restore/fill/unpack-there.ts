@@ -2,7 +2,7 @@ import { allCodecs } from '../../compression/all-codecs.ts';
 import type { DetectedCompression } from '../../compression/codec.ts';
 import { failureOf } from '../../transport/programs/program-result.ts';
 import { controlFile, emptiedFolders, heldControlFile, leftOutFiles } from '../content/restored-files.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 
 /** A tar file that lies on the host of the destination, without encryption, and the folder that it is unpacked into there. */
 interface UnpackingThere {
@@ -26,8 +26,12 @@ export const unpackedThere: ReadonlySet<string> = new Set(allCodecs.flatMap(({ u
  * links or outside of the folder was found out by `checkTar` before the file was sent.
  * @throws OperatorError `command-failed` or `interrupted`
  */
-export async function unpackThere(place: Place, unpacking: UnpackingThere, onWritten: (bytes: number) => void): Promise<void> {
-  const result = await place.run(tarArguments(unpacking), onWritten);
+export async function unpackThere(
+  restoreHost: RestoreHost,
+  unpacking: UnpackingThere,
+  onWritten: (bytes: number) => void,
+): Promise<void> {
+  const result = await restoreHost.run(tarArguments(unpacking), onWritten);
   if (result.exitCode !== 0) throw failureOf(result, 'unpacking on the other host');
 }
 

@@ -1,5 +1,5 @@
 /**
- * A shell around `sync`: it tells on standard output, at once and then every second, how many bytes its host has still to write, its own and those of everybody
+ * A shell around `sync`: it tells on standard output, immediately and then every second, how many bytes its host has still to write, its own and those of everybody
  * else: the kernel does not tell whose they are. `sync -f` for whole file systems is far cheaper than syncing file after file, and says when a disk failed; before
  * coreutils 8.24 there is only a `sync` of everything.
  */

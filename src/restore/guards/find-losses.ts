@@ -30,7 +30,7 @@ export interface ManifestPlaces {
 const manifestsSince = 130_000;
 /** Since this version the folders have their names of today. */
 const foldersSince = 100_000;
-const filesAtOnce = 1000;
+const filesPerBatch = 1000;
 const shownFiles = 3;
 
 /**
@@ -96,7 +96,7 @@ export async function differencesFrom(
   for await (const file of manifestFiles(member)) {
     isKnown = true;
     batch.push(file);
-    if (batch.length < filesAtOnce) continue;
+    if (batch.length < filesPerBatch) continue;
     await forEachBriefly(batch, compare);
     batch = [];
   }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { catalogFolders } from '../../catalog/server-layout.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { Place } from '../places/place.ts';
-import { isLeftOfRestore, unfinishedFolders } from '../places/unfinished-restore.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
+import { isLeftOfRestore, unfinishedFolders } from '../host/unfinished-restore.ts';
 import { type DestinationPlan, isWithin } from '../plan/plan-destination.ts';
 import { type Folder, type Judging, unusable } from './judged-destination.ts';
 import { type Refuse, throwRefusal } from './refusals.ts';
@@ -16,24 +16,24 @@ import { refuseRunningServer } from './refuse-running-server.ts';
  * @throws OperatorError `destination-unusable`, or hands each reason to `refuse`
  */
 export async function judgeDestination(judging: Judging, refuse: Refuse = throwRefusal): Promise<void> {
-  const { plan, place, isDelta } = judging;
+  const { plan, restoreHost, isDelta } = judging;
   let unfinished: readonly string[] = [];
   for (const { path, what } of foldersOf(plan)) {
     await refuseCatalog({ path, what }, judging, refuse);
-    const names = await namesIn(place, path, what, refuse);
+    const names = await namesIn(restoreHost, path, what, refuse);
     if (names === 'refused') continue;
-    if (!(await place.isWritable(path))) refuse(unwritable({ path, what }));
+    if (!(await restoreHost.isWritable(path))) refuse(unwritable({ path, what }));
     if (names === undefined) continue;
     if (path === plan.destination) {
-      unfinished = (await unfinishedFolders(place, path)) ?? [];
+      unfinished = (await unfinishedFolders(restoreHost, path)) ?? [];
       await refuseRunningServer(judging, names, refuse);
       if (isDelta) await refuseOtherCluster(judging, names, refuse);
     } else if (isDelta && names.length > 0) await refuseForeignTablespace(judging, { path, what, names }, refuse);
     const isNoted = names.every(isLeftOfRestore); // one that was cut short before it wrote anything else, or that was cleared away
     if (!isDelta && names.length > 0 && !isNoted) await refuseFullFolder(judging, { path, what, names, unfinished }, refuse);
   }
-  if (plan.wal.kind === 'staged') await refuseUnremovable(plan.wal.folder, plan, place, refuse);
-  if (place.kind === 'local') await refuseSource(judging, refuse);
+  if (plan.wal.kind === 'staged') await refuseUnremovable(plan.wal.folder, plan, restoreHost, refuse);
+  if (restoreHost.kind === 'local') await refuseSource(judging, refuse);
 }
 
 function foldersOf({ destination, tablespaces, wal }: DestinationPlan): readonly Folder[] {
@@ -50,24 +50,24 @@ export function unwritable({ path, what }: Folder): OperatorError {
 }
 
 /** No folder that a restore writes to may lie in the catalog. */
-export async function refuseCatalog({ path, what }: Folder, { place, layout }: Judging, refuse: Refuse): Promise<void> {
-  if (place.kind === 'remote') return; // the catalog is on this host
-  const real = await place.realPath(path);
+export async function refuseCatalog({ path, what }: Folder, { restoreHost, layout }: Judging, refuse: Refuse): Promise<void> {
+  if (restoreHost.kind === 'remote') return; // the catalog is on this host
+  const real = await restoreHost.realPath(path);
   for (const folder of catalogFolders(layout)) {
-    if (!isWithin(real, await place.realPath(folder))) continue;
+    if (!isWithin(real, await restoreHost.realPath(folder))) continue;
     refuse(unusable(`${what} ${path} lies in the catalog of server '${layout.serverName}'`, 'choose a folder outside of it'));
     return;
   }
 }
 
 async function namesIn(
-  place: Place,
+  restoreHost: RestoreHost,
   path: string,
   what: string,
   refuse: Refuse,
 ): Promise<readonly string[] | 'refused' | undefined> {
   try {
-    return await place.namesIn(path);
+    return await restoreHost.namesIn(path);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     if (error.message.endsWith('ENOTDIR')) refuse(unusable(`${what} ${path} is not a folder`));
@@ -77,12 +77,12 @@ async function namesIn(
 }
 
 /** The server that was backed up may be on this host, and its tablespaces are where a restore without relocation goes. */
-async function refuseSource({ plan, place, backup }: Judging, refuse: Refuse): Promise<void> {
+async function refuseSource({ plan, restoreHost, backup }: Judging, refuse: Refuse): Promise<void> {
   const { pgdata } = backup;
-  if (pgdata === null || (await place.realPath(pgdata)) === (await place.realPath(plan.destination))) return;
+  if (pgdata === null || (await restoreHost.realPath(pgdata)) === (await restoreHost.realPath(plan.destination))) return;
   for (const { oid, name, location } of plan.tablespaces) {
-    const target = await place.linkTarget(join(pgdata, 'pg_tblspc', String(oid)));
-    if (target === undefined || (await place.realPath(target)) !== (await place.realPath(location))) continue;
+    const target = await restoreHost.linkTarget(join(pgdata, 'pg_tblspc', String(oid)));
+    if (target === undefined || (await restoreHost.realPath(target)) !== (await restoreHost.realPath(location))) continue;
     refuse(
       unusable(
         `the place of tablespace ${name} ${location} is the tablespace of the server that was backed up, at ${pgdata}`,
@@ -93,10 +93,15 @@ async function refuseSource({ plan, place, backup }: Judging, refuse: Refuse): P
 }
 
 /** Recovery ends with `rm -fr` on the staging folder, so nothing else may lie in it. */
-async function refuseUnremovable(staging: string, plan: DestinationPlan, place: Place, refuse: Refuse): Promise<void> {
-  const real = await place.realPath(staging);
+async function refuseUnremovable(
+  staging: string,
+  plan: DestinationPlan,
+  restoreHost: RestoreHost,
+  refuse: Refuse,
+): Promise<void> {
+  const real = await restoreHost.realPath(staging);
   for (const path of [plan.destination, ...plan.tablespaces.map(({ location }) => location)]) {
-    if (!isWithin(await place.realPath(path), real)) continue;
+    if (!isWithin(await restoreHost.realPath(path), real)) continue;
     refuse(
       unusable(
         `${path} lies in the WAL staging folder ${staging}, which is removed when recovery ends`,

@@ -2,13 +2,13 @@ import type { Backup } from '../../catalog/backups/backup.ts';
 import type { ServerLayout } from '../../catalog/server-layout.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import type { Wording } from '../../shared/voice.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { DestinationPlan } from '../plan/plan-destination.ts';
 
 /** What is looked at before a restore writes anything. */
 export interface Judging {
   readonly plan: DestinationPlan;
-  readonly place: Place;
+  readonly restoreHost: RestoreHost;
   /** Of the server; its folders are on this host. */
   readonly layout: ServerLayout;
   readonly backup: Pick<Backup, 'version' | 'systemid' | 'pgdata'>;

@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import type { Backup, Tablespace } from '../../catalog/backups/backup.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { controlFile } from '../content/restored-files.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { RecoveryTarget } from '../target/recovery-target.ts';
 import type { Refuse } from './refusals.ts';
 
@@ -18,7 +18,7 @@ interface TablespaceQuestion {
   /** Every backup of the server. */
   readonly backups: readonly Backup[];
   readonly target: RecoveryTarget;
-  readonly place: Place;
+  readonly restoreHost: RestoreHost;
   readonly destination: string;
 }
 
@@ -27,13 +27,13 @@ interface TablespaceQuestion {
  * restored server would share its files with another one.
  */
 export async function judgeLaterTablespaces(question: TablespaceQuestion, refuse: Refuse): Promise<readonly string[]> {
-  const { place, target } = question;
+  const { restoreHost, target } = question;
   const told: string[] = [];
   for (const { oid, name, location, notIn } of await laterTablespaces(question)) {
     if (liesBefore(target, notIn)) continue;
     const what = name === undefined ? `a tablespace with oid ${String(oid)}` : `tablespace ${name}`;
     const came = `${what} was created after the backup, at ${location}`;
-    const names = await place.namesIn(location);
+    const names = await restoreHost.namesIn(location);
     if (names === undefined)
       told.push(
         `${came}, which is not there: make that folder before you start the restored server, or it stops when it comes to it`,
@@ -53,7 +53,7 @@ export async function judgeLaterTablespaces(question: TablespaceQuestion, refuse
 }
 
 async function laterTablespaces(question: TablespaceQuestion): Promise<readonly LaterTablespace[]> {
-  const { backup, place, destination } = question;
+  const { backup, restoreHost, destination } = question;
   const { beginXlog, pgdata, systemid } = backup;
   const known = new Set((backup.tablespaces ?? []).map(({ oid }) => oid));
   const later = question.backups
@@ -69,22 +69,26 @@ async function laterTablespaces(question: TablespaceQuestion): Promise<readonly 
     }
     notIn = one;
   }
-  if (pgdata === null || (await place.realPath(pgdata)) === (await place.realPath(destination))) return found;
-  const links = await linksOf(pgdata, systemid, place);
+  if (pgdata === null || (await restoreHost.realPath(pgdata)) === (await restoreHost.realPath(destination))) return found;
+  const links = await linksOf(pgdata, systemid, restoreHost);
   for (const [oid, location] of links) if (!known.has(oid)) found.push({ oid, name: undefined, location, notIn });
   return found;
 }
 
 /** Tablespaces of the server that was backed up, by oid, where it is on that host and may be looked at. */
-async function linksOf(pgdata: string, systemid: string | null, place: Place): Promise<ReadonlyMap<number, string>> {
+async function linksOf(
+  pgdata: string,
+  systemid: string | null,
+  restoreHost: RestoreHost,
+): Promise<ReadonlyMap<number, string>> {
   const locations = new Map<number, string>();
   try {
     const control = join(pgdata, controlFile);
-    if ((await place.find(control))?.kind !== 'file') return locations;
-    const content = await place.readFile(control);
+    if ((await restoreHost.find(control))?.kind !== 'file') return locations;
+    const content = await restoreHost.readFile(control);
     if (content.length < 8 || String(content.readBigUInt64LE(0)) !== systemid) return locations;
-    for (const name of (await place.namesIn(join(pgdata, 'pg_tblspc'))) ?? []) {
-      const location = await place.linkTarget(join(pgdata, 'pg_tblspc', name));
+    for (const name of (await restoreHost.namesIn(join(pgdata, 'pg_tblspc'))) ?? []) {
+      const location = await restoreHost.linkTarget(join(pgdata, 'pg_tblspc', name));
       if (location !== undefined && isAbsolute(location)) locations.set(Number(name), location);
     }
   } catch (error) {

@@ -12,7 +12,7 @@ export const throwRefusal: Refuse = (error) => {
   throw error;
 };
 
-/** Collects every reason against a restore, so that the operator learns all of them at once. */
+/** Collects every reason against a restore, so that the operator learns all of them in one run. */
 export class Refusals {
   readonly #allowed: ReadonlySet<Allowance>;
   readonly #errors: OperatorError[] = [];

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { controlFile } from '../content/restored-files.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import { type FullFolder, type Judging, unusable } from './judged-destination.ts';
 import type { Refuse } from './refusals.ts';
 
@@ -13,16 +13,16 @@ const clusterNames =
  * @param unfinished the folders of such a restore, where it noted them
  */
 export async function refuseFullFolder(
-  { plan, place }: Judging,
+  { plan, restoreHost }: Judging,
   { path, what, names, unfinished }: FullFolder & { readonly unfinished: readonly string[] },
   refuse: Refuse,
 ): Promise<void> {
-  const isUnfinished = unfinished.includes(path) || (await isHalfRestored(place, path, names));
+  const isUnfinished = unfinished.includes(path) || (await isHalfRestored(restoreHost, path, names));
   const isCluster = names.includes('PG_VERSION') || names.some((name) => /^PG_\d+(?:\.\d+)?_\d+$/.test(name));
   const shown = `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
   const holds = isCluster && !isUnfinished ? `holds the files of a cluster: ${shown}` : `it has ${shown}`;
   const isTablespace = what.startsWith('the place of tablespace');
-  const left = path === plan.destination ? await fullOnes(place, unfinished.length > 0 ? unfinished : [path]) : [path];
+  const left = path === plan.destination ? await fullOnes(restoreHost, unfinished.length > 0 ? unfinished : [path]) : [path];
   const wayOut = isTablespace
     ? 'choose an empty or new folder with --tablespace NAME:FOLDER'
     : 'choose an empty or new folder; only --delta-restore works on files that are there';
@@ -47,16 +47,16 @@ function fullAsBarman(what: string, path: string): string {
 }
 
 /** One of Barman's, or of which the note is gone. */
-async function isHalfRestored(place: Place, path: string, names: readonly string[]): Promise<boolean> {
+async function isHalfRestored(restoreHost: RestoreHost, path: string, names: readonly string[]): Promise<boolean> {
   const isLike = ['base', 'PG_VERSION'].some((name) => names.includes(name)) || names.every((name) => clusterNames.test(name));
-  if (!isLike || (await place.find(join(path, controlFile))) !== undefined) return false;
+  if (!isLike || (await restoreHost.find(join(path, controlFile))) !== undefined) return false;
   // links such as pg_wal that somebody has prepared: no restore to an empty folder makes them
-  for (const name of names) if ((await place.find(join(path, name)))?.kind !== 'link') return true;
+  for (const name of names) if ((await restoreHost.find(join(path, name)))?.kind !== 'link') return true;
   return false;
 }
 
-async function fullOnes(place: Place, folders: readonly string[]): Promise<readonly string[]> {
+async function fullOnes(restoreHost: RestoreHost, folders: readonly string[]): Promise<readonly string[]> {
   const full: string[] = [];
-  for (const folder of folders) if (((await place.namesIn(folder)) ?? []).length > 0) full.push(folder);
+  for (const folder of folders) if (((await restoreHost.namesIn(folder)) ?? []).length > 0) full.push(folder);
   return full;
 }

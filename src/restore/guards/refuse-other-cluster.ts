@@ -5,7 +5,7 @@ import type { Refuse } from './refusals.ts';
 
 /** A delta restore overwrites only the cluster that was backed up. @param names what lies in the destination */
 export async function refuseOtherCluster(
-  { plan, place, backup }: Judging,
+  { plan, restoreHost, backup }: Judging,
   names: readonly string[],
   refuse: Refuse,
 ): Promise<void> {
@@ -22,7 +22,7 @@ export async function refuseOtherCluster(
     );
     return;
   }
-  const version = (await place.readFile(join(destination, 'PG_VERSION'))).toString('latin1').trim();
+  const version = (await restoreHost.readFile(join(destination, 'PG_VERSION'))).toString('latin1').trim();
   const wanted = majorText(backup.version ?? 0);
   if (version !== wanted) {
     refuse(
@@ -32,8 +32,8 @@ export async function refuseOtherCluster(
       ),
     );
   }
-  if ((await place.find(join(destination, 'global/pg_control'))) === undefined) return;
-  const control = await place.readFile(join(destination, 'global/pg_control'));
+  if ((await restoreHost.find(join(destination, 'global/pg_control'))) === undefined) return;
+  const control = await restoreHost.readFile(join(destination, 'global/pg_control'));
   const identifier = control.length < 8 ? undefined : String(control.readBigUInt64LE(0));
   if (backup.systemid === null || identifier === backup.systemid) return;
   refuse(
@@ -47,7 +47,7 @@ export async function refuseOtherCluster(
 
 /** A tablespace may only be overwritten when the cluster at the destination is the one that uses it. */
 export async function refuseForeignTablespace(
-  { plan, place }: Judging,
+  { plan, restoreHost }: Judging,
   { path, what, names }: FullFolder,
   refuse: Refuse,
 ): Promise<void> {
@@ -56,10 +56,10 @@ export async function refuseForeignTablespace(
     refuse(unusable(`${what} ${path} is not empty`, 'choose an empty or new folder'));
     return;
   }
-  const real = await place.realPath(path);
+  const real = await restoreHost.realPath(path);
   for (const { oid } of plan.tablespaces) {
-    const target = await place.linkTarget(join(plan.destination, 'pg_tblspc', String(oid)));
-    if (target !== undefined && (await place.realPath(target)) === real) return;
+    const target = await restoreHost.linkTarget(join(plan.destination, 'pg_tblspc', String(oid)));
+    if (target !== undefined && (await restoreHost.realPath(target)) === real) return;
   }
   refuse(
     unusable(

@@ -4,13 +4,13 @@ import { readPlainSegment, segmentProblem } from '../../catalog/wal/segment-cont
 import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { storageOf, type WalStorage, writePlainWal } from '../../encryption/stored-wal.ts';
-import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../../shared/for-each-concurrently.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { segmentOf } from '../../wal/wal-name.ts';
 import type { WaitingWal } from '../plan/read-archive-facts.ts';
 import type { WalToCopy } from '../wal/select-wals.ts';
 
-const filesAtOnce = 16;
+const concurrentFiles = 16;
 
 /**
  * Looks whether WAL can be copied as it is planned, before anything is written: every file is there, and one of each form (compression, encryption) is read, so
@@ -49,7 +49,7 @@ export function notThere(server: Server, path: string, cause?: unknown): Operato
 async function requireThere(server: Server, archived: readonly WalToCopy[]): Promise<void> {
   const archive = walArchiveOf(server.layout);
   const missing: string[] = [];
-  await forEachAtOnce(archived, filesAtOnce, async ({ entry }) => {
+  await forEachConcurrently(archived, concurrentFiles, async ({ entry }) => {
     if (!(await archive.has(entry.name))) missing.push(archive.pathOf(entry.name));
   });
   const [first] = missing.toSorted();

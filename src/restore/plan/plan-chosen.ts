@@ -50,7 +50,9 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   const isPitr = aim.isPitr || timelines.timeline !== timelines.lineage[0]?.timeline;
   const { places, keptLinks } = await planPlaces({ ...aim, isPitr }, backup, told);
   const { destination } = places;
-  warnings.push(...(await judgeLaterTablespaces({ backup, backups, target, place: aim.place, destination }, refusals.add)));
+  warnings.push(
+    ...(await judgeLaterTablespaces({ backup, backups, target, restoreHost: aim.restoreHost, destination }, refusals.add)),
+  );
   const source = await refusals.take(() => sourceOf(backup, backups, server.layout));
   if (source === undefined) return undefined;
   refuseImpossibleWays(request, source, refusals.add);
@@ -62,7 +64,7 @@ export async function planChosen(aim: RestoreAim, told: Told, context: Context):
   const includedTargets = includedTargetsOf(content);
   const settings = settingsOf({ ...aim, isPitr }, { backup, timelines, places, includedTargets });
   if (request.standbyMode && content !== undefined) warnings.push(primaryAdvice(content, backup.version ?? 0));
-  warnings.push(...(await includedFromElsewhere(content?.included ?? [], aim.place)));
+  warnings.push(...(await includedFromElsewhere(content?.included ?? [], aim.restoreHost)));
   const wal = await planReadableWals(aim, { backup, timelines, facts, reachesTarget, refusals }, context);
   warnings.push(...wal.warnings);
   const work = await planWork(aim, { source, places, trees: planTrees(places, source, content), wal }, refusals);
@@ -110,9 +112,9 @@ async function planPlaces(
   backup: Backup,
   { refusals, warnings }: Told,
 ): Promise<Pick<PlannedRestore, 'places' | 'keptLinks'>> {
-  const { server, request, place, isPitr } = aim;
+  const { server, request, restoreHost, isPitr } = aim;
   const places = planDestination(server.layout, { request, backup, isPitr }, refusals.add);
-  const judging = { plan: places, place, layout: server.layout, backup, isDelta: request.isDelta };
+  const judging = { plan: places, restoreHost, layout: server.layout, backup, isDelta: request.isDelta };
   await judgeDestination(judging, refusals.add);
   const links = await refusals.take(() => judgeLinks(judging, refusals.add));
   warnings.push(...(links?.told ?? []));
@@ -166,30 +168,30 @@ interface Moved {
 type Work = Pick<PlannedRestore, 'trees' | 'spaces' | 'staging' | 'stages'>;
 
 async function planWork(aim: RestoreAim, moved: Moved, refusals: Refusals): Promise<Work | undefined> {
-  const { server, request, place, placeName, here, reader } = aim;
+  const { server, request, restoreHost, hostName, here, reader } = aim;
   const { source, trees, wal } = moved;
   const { xlogSegmentSize: segmentSize } = source.leaf.backup;
   const totalBytes = trees.reduce((sum, { bytes }) => sum + bytes, 0);
   const staging = await refusals.take(() => planStaging({ source, request, totalBytes, wal, segmentSize }));
   if (staging === undefined) return undefined;
   const spaces = await planRoom(aim, { ...moved, staging }, refusals);
-  await refuseMissingMeans({ request, source, staging, place, here, reader }, refusals);
-  const isSent = place.kind === 'remote' || request.isDelta;
+  await refuseMissingMeans({ request, source, staging, restoreHost, here, reader }, refusals);
+  const isSent = restoreHost.kind === 'remote' || request.isDelta;
   const rates = await readRates(server.layout);
   return {
     trees,
     spaces,
-    staging: stagingFolders(staging, request.stagingPath, placeName),
-    stages: planStages({ source, trees, walBytes: wal.bytes, place: placeName, isSent, staging, rates }),
+    staging: stagingFolders(staging, request.stagingPath, hostName),
+    stages: planStages({ source, trees, walBytes: wal.bytes, host: hostName, isSent, staging, rates }),
   };
 }
 
 async function planRoom(
-  { request: { stagingPath, isDelta }, here, place, placeName }: RestoreAim,
+  { request: { stagingPath, isDelta }, here, restoreHost, hostName }: RestoreAim,
   { source, places, trees, wal, staging }: Moved & { readonly staging: StagingPlan },
   refusals: Refusals,
 ): Promise<readonly PlannedSpace[]> {
-  const question = { here, place, placeName, source, places, trees, staged: staging, stagingPath, isDelta, canClone };
+  const question = { here, restoreHost, hostName, source, places, trees, staged: staging, stagingPath, isDelta, canClone };
   const spaces = await planSpaces({ ...question, walBytes: wal.bytes });
   for (const space of spaces) if (space.neededBytes > space.freeBytes) refusals.add(tooSmall(space), 'space');
   return spaces;

@@ -2,17 +2,17 @@ import { join } from 'node:path';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { type BackupSource, dataFolder } from '../content/backup-source.ts';
 import { controlFile } from '../content/restored-files.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { DestinationPlan } from './plan-destination.ts';
 import type { StagingPlan } from './plan-staging.ts';
 import type { PlannedSpace, PlannedTree } from './restore-plan.ts';
 
 interface SpaceQuestion {
   /** This host, where the catalog is. */
-  readonly here: Pick<Place, 'spaceAt'>;
-  readonly place: Pick<Place, 'kind' | 'spaceAt' | 'sizesBelow'>;
+  readonly here: Pick<RestoreHost, 'spaceAt'>;
+  readonly restoreHost: Pick<RestoreHost, 'kind' | 'spaceAt' | 'sizesBelow'>;
   /** What the host that is restored to is called. */
-  readonly placeName: string;
+  readonly hostName: string;
   readonly source: BackupSource;
   readonly places: DestinationPlan;
   readonly trees: readonly PlannedTree[];
@@ -35,11 +35,11 @@ interface Demand {
 
 /** What is needed and free on each file system that a restore writes to, on both hosts. */
 export async function planSpaces(question: SpaceQuestion): Promise<readonly PlannedSpace[]> {
-  const { here, place, placeName, canClone } = question;
+  const { here, restoreHost, hostName, canClone } = question;
   const byFileSystem = new Map<string, PlannedSpace>();
   for (const { isHere, path, bytes, clonedFrom } of await demandsOf(question)) {
-    const host = isHere ? 'local' : placeName;
-    const { fileSystem, freeBytes } = await (isHere ? here : place).spaceAt(path);
+    const host = isHere ? 'local' : hostName;
+    const { fileSystem, freeBytes } = await (isHere ? here : restoreHost).spaceAt(path);
     const sharesBlocks = clonedFrom !== undefined && (await canClone(clonedFrom, path));
     const key = `${host} ${fileSystem}`;
     const before = byFileSystem.get(key);
@@ -55,8 +55,8 @@ export async function planSpaces(question: SpaceQuestion): Promise<readonly Plan
 }
 
 async function demandsOf(question: SpaceQuestion): Promise<readonly Demand[]> {
-  const { place, source, places, trees, walBytes, staged, stagingPath, isDelta } = question;
-  const isHere = place.kind === 'local';
+  const { restoreHost, source, places, trees, walBytes, staged, stagingPath, isDelta } = question;
+  const isHere = restoreHost.kind === 'local';
   const isCloned = isHere && !isDelta && source.members.length === 1 && source.leaf.form === 'plain';
   const demands: Demand[] = [];
   for (const tree of trees) {
@@ -75,8 +75,8 @@ async function demandsOf(question: SpaceQuestion): Promise<readonly Demand[]> {
 }
 
 /** By how much a tree grows at most when it is written over what is there: files are written in place, and what has to go may go last. */
-async function growthOf({ destination, bytes, sizes }: PlannedTree, { place }: SpaceQuestion): Promise<number> {
-  const there = await place.sizesBelow(destination);
+async function growthOf({ destination, bytes, sizes }: PlannedTree, { restoreHost }: SpaceQuestion): Promise<number> {
+  const there = await restoreHost.sizesBelow(destination);
   if (sizes === undefined) return Math.max(0, bytes - [...there.values()].reduce((sum, size) => sum + size, 0));
   let growth = 0;
   for (const [path, size] of sizes) growth += Math.max(0, size - (there.get(path) ?? 0));

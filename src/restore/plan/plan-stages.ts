@@ -10,7 +10,7 @@ interface StageQuestion {
   readonly trees: readonly PlannedTree[];
   readonly walBytes: number;
   /** `local`, or the host. */
-  readonly place: string;
+  readonly host: string;
   /** With rsync: to another host, or onto files that are there. */
   readonly isSent: boolean;
   readonly staging: Pick<StagingPlan, 'isThere' | 'members'>;
@@ -48,8 +48,8 @@ function stagesThere({ member, keptBytes, unpackedBytes }: MemberSize, question:
   ];
 }
 
-function planStage(stage: StageName, bytes: number, { source, place, rates }: StageQuestion): PlannedStage {
-  const measured = rateOf(stage, place, rates);
+function planStage(stage: StageName, bytes: number, { source, host, rates }: StageQuestion): PlannedStage {
+  const measured = rateOf(stage, host, rates);
   if (measured !== undefined) return { stage, bytes, seconds: bytes / measured, basis: 'earlier restores' };
   const taken = stage === 'wal' || stage === 'sync' ? undefined : rateOfBackup(source.leaf.backup);
   if (taken !== undefined) return { stage, bytes, seconds: bytes / taken, basis: 'the copy of the backup' };

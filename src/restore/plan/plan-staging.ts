@@ -102,9 +102,9 @@ function orNone(bytes: number): number | undefined {
 }
 
 /** Its folders, as a plan shows them. @param placeName what the host that is restored to is called */
-export function stagingFolders({ here, there }: StagingPlan, path: string, placeName: string): readonly PlannedStaging[] {
+export function stagingFolders({ here, there }: StagingPlan, path: string, hostName: string): readonly PlannedStaging[] {
   return [
     ...(here === undefined ? [] : [{ host: 'local', path, bytes: here }]),
-    ...(there === undefined ? [] : [{ host: placeName, path, bytes: there }]),
+    ...(there === undefined ? [] : [{ host: hostName, path, bytes: there }]),
   ];
 }

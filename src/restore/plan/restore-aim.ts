@@ -2,7 +2,7 @@ import type { Backup } from '../../catalog/backups/backup.ts';
 import type { Server } from '../../config/server.ts';
 import type { SourceReader } from '../content/read-source-content.ts';
 import type { Refusals } from '../guards/refusals.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { RecoveryTarget } from '../target/recovery-target.ts';
 import type { RestoreRequest } from './restore-options.ts';
 
@@ -10,11 +10,11 @@ import type { RestoreRequest } from './restore-options.ts';
 export interface RestorePlanning {
   readonly server: Server;
   readonly request: RestoreRequest;
-  readonly place: Place;
+  readonly restoreHost: RestoreHost;
   /** `local`, or the host. */
-  readonly placeName: string;
+  readonly hostName: string;
   /** This host, where the catalog is. */
-  readonly here: Place;
+  readonly here: RestoreHost;
   /** Full name of this host. */
   readonly backupHost: string;
   readonly reader: SourceReader;

@@ -16,7 +16,7 @@ export interface StageOutcome {
 /** An earlier outcome and where the restore went. */
 export interface MeasuredRate extends StageOutcome {
   /** `local`, or the host. */
-  readonly place: string;
+  readonly host: string;
 }
 
 const keptRates = 60;
@@ -35,17 +35,17 @@ export async function readRates(layout: ServerLayout): Promise<readonly Measured
 }
 
 /** Adds outcomes of a restore. */
-export async function recordRates(layout: ServerLayout, place: string, outcomes: readonly StageOutcome[]): Promise<void> {
-  const fresh = outcomes.filter(({ bytes, seconds }) => bytes >= leastBytes && seconds > 0).map((one) => ({ ...one, place }));
+export async function recordRates(layout: ServerLayout, host: string, outcomes: readonly StageOutcome[]): Promise<void> {
+  const fresh = outcomes.filter(({ bytes, seconds }) => bytes >= leastBytes && seconds > 0).map((one) => ({ ...one, host }));
   if (fresh.length === 0) return;
   const kept = [...(await readRates(layout)), ...fresh].slice(-keptRates);
   await writeFileDurably(ratesPath(layout), `${JSON.stringify(kept, undefined, 1)}\n`);
 }
 
 /** Bytes a second of a stage: the median of the last measurements; undefined when there are none. */
-export function rateOf(stage: StageName, place: string, rates: readonly MeasuredRate[]): number | undefined {
+export function rateOf(stage: StageName, host: string, rates: readonly MeasuredRate[]): number | undefined {
   const found = rates
-    .filter((rate) => rate.stage === stage && rate.place === place)
+    .filter((rate) => rate.stage === stage && rate.host === host)
     .slice(-judgedRates)
     .map(({ bytes, seconds }) => bytes / seconds)
     .toSorted((a, b) => a - b);
@@ -54,8 +54,8 @@ export function rateOf(stage: StageName, place: string, rates: readonly Measured
 
 function isRate(value: unknown): value is MeasuredRate {
   if (typeof value !== 'object' || value === null) return false;
-  const { stage, place, bytes, seconds } = value as Record<string, unknown>; // an object is a record
-  return typeof stage === 'string' && typeof place === 'string' && isPositive(bytes) && isPositive(seconds);
+  const { stage, host, bytes, seconds } = value as Record<string, unknown>; // an object is a record
+  return typeof stage === 'string' && typeof host === 'string' && isPositive(bytes) && isPositive(seconds);
 }
 
 function isPositive(value: unknown): boolean {

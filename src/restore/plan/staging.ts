@@ -5,7 +5,7 @@ import { isAlive } from '../../shared/is-alive.ts';
 import type { Messages } from '../../shared/messages.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { makeScratchFolder, type ScratchFolder } from '../../shared/scratch-folder.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 
 /** A folder of our own for what is needed during a restore only; disposing removes it. */
 export type Staging = ScratchFolder;
@@ -37,22 +37,22 @@ const nameThereShape = /^pgcellar-restore-(.+)-(\d+)-[0-9a-f]{16}$/;
  * @throws OperatorError `file-unwritable` or `ssh-failed`
  */
 export async function makeStagingThere(
-  place: Place,
+  restoreHost: RestoreHost,
   parent: string,
   { messages }: { readonly messages: Pick<Messages, 'warning'> },
 ): Promise<Staging> {
-  for (const name of (await place.namesIn(parent)) ?? []) {
+  for (const name of (await restoreHost.namesIn(parent)) ?? []) {
     const [, host, pid] = nameThereShape.exec(name) ?? [];
     const path = join(parent, name);
-    if (host !== ownName() || isAlive(Number(pid)) || (await place.find(path))?.kind !== 'folder') continue;
-    await place.remove(path);
+    if (host !== ownName() || isAlive(Number(pid)) || (await restoreHost.find(path))?.kind !== 'folder') continue;
+    await restoreHost.remove(path);
   }
   // nobody can guess the name, so nobody can have made it
   const path = join(parent, `pgcellar-restore-${ownName()}-${String(process.pid)}-${randomBytes(8).toString('hex')}`);
-  await place.makeFolder(path);
+  await restoreHost.makeFolder(path);
   const remove = async (): Promise<void> => {
     try {
-      await place.remove(path);
+      await restoreHost.remove(path);
     } catch (error) {
       messages.warning(`${messageOf(error)}; the next restore to that host removes it`); // what failed before matters more
     }

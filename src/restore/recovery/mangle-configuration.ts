@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Backup } from '../../catalog/backups/backup.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import { isWithin } from '../plan/plan-destination.ts';
 import { type RecoverySettings, targetSettings } from './recovery-settings.ts';
 import { includesOthers, type ReviewedLine, reviewConfiguration } from './review-configuration.ts';
@@ -94,15 +94,16 @@ export async function planConfiguration(
 
 /** Rewrites the configuration of a restored data folder, the original kept beside each file as `.origin` with its mode. */
 export async function mangleConfiguration(
-  place: Place,
+  restoreHost: RestoreHost,
   { dataFolder, ...facts }: ConfigurationFacts & { readonly dataFolder: string },
 ): Promise<MangledConfiguration> {
-  const read: ReadConfiguration = async (name) => await readRegularFile(place, join(dataFolder, name));
+  const read: ReadConfiguration = async (name) => await readRegularFile(restoreHost, join(dataFolder, name));
   const { rewritten, ...mangled } = await planConfiguration(read, facts);
   for (const { file, text, mode } of rewritten) {
     const path = join(dataFolder, file);
-    if ((await place.find(path)) !== undefined) await place.writeFile(`${path}.origin`, await place.readFile(path), mode);
-    await place.writeFile(path, Buffer.from(text, 'latin1'), mode);
+    if ((await restoreHost.find(path)) !== undefined)
+      await restoreHost.writeFile(`${path}.origin`, await restoreHost.readFile(path), mode);
+    await restoreHost.writeFile(path, Buffer.from(text, 'latin1'), mode);
   }
   return mangled;
 }
@@ -111,15 +112,20 @@ export async function mangleConfiguration(
  * Writes the recovery settings: at the end of a file of the backup, or into one of their own; then the signal file.
  * @throws OperatorError `destination-unusable` when that file is a symbolic link or a folder
  */
-export async function writeRecoverySettings(place: Place, dataFolder: string, settings: RecoverySettings): Promise<void> {
+export async function writeRecoverySettings(
+  restoreHost: RestoreHost,
+  dataFolder: string,
+  settings: RecoverySettings,
+): Promise<void> {
   const path = join(dataFolder, settings.fileName);
-  const found = await readRegularFile(place, path);
+  const found = await readRegularFile(restoreHost, path);
   const refusal = refusalOf(found, path);
   if (refusal !== undefined) throw refusal;
   const before = found.kind === 'file' && settings.isAppended ? found.text : undefined;
   const content = withRecoverySettings(before, [...settings.neutralised, ...settings.lines]);
-  await place.writeFile(path, Buffer.from(content, 'latin1'), found.kind === 'file' ? found.mode : 0o600);
-  if (settings.signalName !== undefined) await place.writeFile(join(dataFolder, settings.signalName), Buffer.alloc(0), 0o600);
+  await restoreHost.writeFile(path, Buffer.from(content, 'latin1'), found.kind === 'file' ? found.mode : 0o600);
+  if (settings.signalName !== undefined)
+    await restoreHost.writeFile(join(dataFolder, settings.signalName), Buffer.alloc(0), 0o600);
 }
 
 /** Why recovery settings cannot be written to a file of the backup; undefined when they can. */
@@ -155,11 +161,11 @@ function reviewedFiles(recoveryFile: string | undefined): readonly string[] {
   return ['postgresql.conf', autoConf, ...(recoveryFile === undefined || recoveryFile === autoConf ? [] : [recoveryFile])];
 }
 
-async function readRegularFile(place: Place, path: string): Promise<FoundFile> {
-  const found = await place.find(path);
+async function readRegularFile(restoreHost: RestoreHost, path: string): Promise<FoundFile> {
+  const found = await restoreHost.find(path);
   if (found === undefined) return { kind: 'missing' };
   if (found.kind !== 'file') return { kind: found.kind === 'link' ? 'link' : 'other' };
-  return { kind: 'file', text: (await place.readFile(path)).toString('latin1'), mode: found.mode & 0o777 };
+  return { kind: 'file', text: (await restoreHost.readFile(path)).toString('latin1'), mode: found.mode & 0o777 };
 }
 
 function forcedLines(text: string, version: number, resetTargets: readonly string[]): readonly ReviewedLine[] {

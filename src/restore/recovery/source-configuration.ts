@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import type { Backup } from '../../catalog/backups/backup.ts';
 import type { SourceContent } from '../content/source-content.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { IncludedFile } from './included-files.ts';
 import { isConfiguredElsewhere, type MangledConfiguration, planConfiguration } from './mangle-configuration.ts';
 import { decidedSettings, signalsSince, targetSettings } from './recovery-settings.ts';
@@ -65,11 +65,14 @@ function decidedFor({ version, standbyMode, recovers }: Deciding): ReadonlySet<s
 }
 
 /** Files that the restored server takes in and that a restore does not bring: each as a warning. */
-export async function includedFromElsewhere(included: readonly IncludedFile[], place: Place): Promise<readonly string[]> {
+export async function includedFromElsewhere(
+  included: readonly IncludedFile[],
+  restoreHost: RestoreHost,
+): Promise<readonly string[]> {
   const told: string[] = [];
   for (const { path, by, isRequired, found } of included) {
     if (found.kind === 'file') continue;
-    const isThere = isAbsolute(path) && (await place.find(path)) !== undefined;
+    const isThere = isAbsolute(path) && (await restoreHost.find(path)) !== undefined;
     if (isThere || found.kind === 'link')
       told.push(`${by} takes in ${path}, which lies outside of the backup and is not reviewed`);
     else if (isRequired)

@@ -6,12 +6,12 @@ import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '../../encryption/stored-wal.ts';
 import type { Context } from '../../shared/context.ts';
-import { forEachAtOnce } from '../../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../../shared/for-each-concurrently.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { throwIfInterrupted } from '../../shared/throw-if-interrupted.ts';
 import { parseSegmentName, walKindOf } from '../../wal/wal-name.ts';
 import { notThere } from '../guards/require-readable-wals.ts';
-import type { Place } from '../places/place.ts';
+import type { RestoreHost } from '../host/restore-host.ts';
 import type { WalToCopy } from './select-wals.ts';
 
 interface CopyOptions {
@@ -25,7 +25,7 @@ interface CopyOptions {
   readonly marksArchived: boolean;
 }
 
-const filesAtOnce = 4;
+const concurrentFiles = 4;
 
 /**
  * Writes plain copies of WAL files into a folder of mode 0700. A complete segment must have the size that PostgreSQL wants.
@@ -50,7 +50,7 @@ export async function copyWals(options: CopyOptions, context: Pick<Context, 'pro
   let doneFiles = 0;
   context.progress.begin({ label: 'Copying WAL files', totalBytes: copies.length * options.segmentSize });
   try {
-    await forEachAtOnce(copies, filesAtOnce, async ({ from, restoredName, storage: storageHere }) => {
+    await forEachConcurrently(copies, concurrentFiles, async ({ from, restoredName, storage: storageHere }) => {
       throwIfInterrupted(context.signal);
       await copyWal({ from, to: join(folder, restoredName), storage: storageHere }, options);
       if (options.marksArchived) await writeFile(join(statusFolder, `${restoredName}.done`), '', { mode: 0o600 });
@@ -66,13 +66,13 @@ export async function copyWals(options: CopyOptions, context: Pick<Context, 'pro
  * @param target where a link leads to that was there before
  */
 export async function makeWalFolder(
-  place: Pick<Place, 'makeFolder' | 'find' | 'realPath'>,
+  restoreHost: Pick<RestoreHost, 'makeFolder' | 'find' | 'realPath'>,
   folder: string,
   target?: string,
 ): Promise<void> {
-  await place.makeFolder(folder);
-  const kind = (await place.find(folder))?.kind;
-  if (kind === 'folder' || (kind === 'link' && target !== undefined && (await place.realPath(folder)) === target)) return;
+  await restoreHost.makeFolder(folder);
+  const kind = (await restoreHost.find(folder))?.kind;
+  if (kind === 'folder' || (kind === 'link' && target !== undefined && (await restoreHost.realPath(folder)) === target)) return;
   throw new OperatorError('destination-unusable', `${folder} is a symbolic link; WAL is copied into a folder of its own`);
 }
 

@@ -6,7 +6,7 @@ import type { RemoteShell, ShellResult } from './remote-shell.ts';
 import { sshFailed } from './ssh-program-shell.ts';
 
 /** An sshd allows ten sessions on one connection unless it is told otherwise (MaxSessions): that is found out when it refuses one. */
-const sessionsAtOnce = 8;
+const concurrentSessions = 8;
 /** It may not have noticed yet that the session before has ended. */
 const triesForSession = 20;
 const betweenTriesMs = 50;
@@ -14,7 +14,7 @@ const keptOutput = 64 * 1024;
 
 /** Commands over one open connection, each in a session of its own. */
 export function shellOver(client: NodeSSH, label: string): RemoteShell {
-  const turns = new Turns(sessionsAtOnce);
+  const turns = new Turns(concurrentSessions);
   let end = 'the connection was closed';
   client.connection?.on('error', (error: Error) => {
     end = error.message; // what runs over it ends now; nothing may: then nobody else listens
@@ -117,7 +117,7 @@ function endedBy(signal: AbortSignal | undefined): AbortPromise {
   };
 }
 
-/** Lets so many work at once, the others wait for their turn. */
+/** Lets so many work concurrently; the others wait for their turn. */
 class Turns {
   #limit: number;
   #busy = 0;

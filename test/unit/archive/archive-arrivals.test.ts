@@ -24,14 +24,14 @@ const now = '2026-01-02T03:04:05Z';
 interface Run {
   readonly channel?: ArrivalChannel;
   readonly batchSize?: number;
-  readonly preparedAtOnce?: number;
+  readonly workers?: number;
   readonly patienceMs?: number;
   readonly onOutcome?: () => void;
   readonly context?: Partial<Context>;
 }
 
 async function archive(home: ArchiveServer, run: Run = {}) {
-  const { channel = 'file', batchSize = 0, preparedAtOnce = 2, patienceMs = 10_000, onOutcome, context = {} } = run;
+  const { channel = 'file', batchSize = 0, workers = 2, patienceMs = 10_000, onOutcome, context = {} } = run;
   const outcomes: ArrivalOutcome[] = [];
   const starts: unknown[] = [];
   const count = await archiveArrivals(
@@ -39,7 +39,7 @@ async function archive(home: ArchiveServer, run: Run = {}) {
       server: home.server,
       channel,
       batchSize,
-      preparedAtOnce,
+      workers,
       patienceMs,
       onOutcome: (outcome) => {
         outcomes.push(outcome);
@@ -71,7 +71,7 @@ test('a file is renamed into the archive, indexed, and only then gone from where
   expect(await isLockHeld(serverLockPath(home.layout, 'xlogdb'))).toBe(false);
 });
 
-test('more files than are stored at once all arrive', async () => {
+test('more files than workers all arrive', async () => {
   await using home = await anArchiveServer();
   const names = Array.from({ length: 40 }, (_, number) => walOf(`1:${number.toString(16)}`));
   await home.write(Object.fromEntries(names.map((name) => [`incoming/${name}`, name])));
@@ -166,7 +166,7 @@ test('a file that cannot be prepared stays and is told at the end; all others ar
   const [broken = two] = names.slice(2);
   await home.write(Object.fromEntries(names.map((name) => [`incoming/${name}`, name])));
   await home.write({ [`wals/${folder}/${broken}.compressed/in-the-way`]: '' });
-  const failure = await archive(home, { preparedAtOnce: 3 }).catch((error: unknown) => error);
+  const failure = await archive(home, { workers: 3 }).catch((error: unknown) => error);
   expect(failure).toMatchObject({ message: expect.stringContaining(broken) as string });
   const others = names.filter((name) => name !== broken);
   expect((await home.entries()).map(({ name }) => name)).toEqual(others);
@@ -235,7 +235,7 @@ describe('a segment that an archive_command like cp writes under its final name'
     await using home = await anArchiveServer(`compression = custom\n${filter}`);
     await home.write({ [`incoming/${two}`]: 'not a page', [`incoming/${three}`]: next });
     await symlink(join(home.layout.incoming, two), join(home.folder, 'grows'));
-    await expect(archive(home, { preparedAtOnce: 1 })).rejects.toMatchObject({
+    await expect(archive(home, { workers: 1 })).rejects.toMatchObject({
       message: expect.stringContaining(`${two} changed while it was archived`) as string,
     });
     expect(await home.names('incoming')).toEqual([two]);
@@ -274,7 +274,7 @@ test('files that are slow lose their turn after a while: those behind them are a
   const names = Array.from({ length: 40 }, (_, number) => walOf(`1:${(number + 1).toString(16)}`));
   const isSlow = (name: string): boolean => name === names[0] || name === names[3];
   await home.write(Object.fromEntries(names.map((name) => [`incoming/${name}`, isSlow(name) ? 'slow' : 'quick'])));
-  const archiving = archive(home, { preparedAtOnce: 2, patienceMs: 100 });
+  const archiving = archive(home, { workers: 2, patienceMs: 100 });
   const slow = names.filter(isSlow);
   const quick = names.filter((name) => !isSlow(name));
   await waitFor('all others are archived', async () => (await home.names('incoming')).join() === slow.join());

@@ -29,10 +29,7 @@ async function archive(
   const outcomes: ArrivalOutcome[] = [];
   const context = aContext({ clock: systemClock });
   const onOutcome = (outcome: ArrivalOutcome): void => void outcomes.push(outcome);
-  const failure = await archiveArrivals(
-    { server: home.server, channel, batchSize, preparedAtOnce: 2, onOutcome },
-    context,
-  ).then(
+  const failure = await archiveArrivals({ server: home.server, channel, batchSize, workers: 2, onOutcome }, context).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -188,7 +185,7 @@ describe('what nobody can look into', () => {
     expect(gunzipSync(await home.read(`wals/${folder}/${two}`)).equals(sealed)).toBe(true);
   });
 
-  test('is archived at once when it was renamed after it was written', async () => {
+  test('is archived immediately when it was renamed after it was written', async () => {
     await using home = await anArchiveServer();
     const temporary = join(home.layout.incoming, `${two}.tmp`);
     await writeFile(temporary, sealed);

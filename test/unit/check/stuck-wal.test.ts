@@ -14,7 +14,7 @@ const streaming = 'streaming_archiver = on';
 const inAnHour = (): Date => new Date(Date.now() + 3_600_000);
 
 async function archive({ server }: ArchiveServer): Promise<void> {
-  await archiveArrivals({ server, channel: 'file', batchSize: 0, preparedAtOnce: 1 }, aContext()).catch(() => undefined);
+  await archiveArrivals({ server, channel: 'file', batchSize: 0, workers: 1 }, aContext()).catch(() => undefined);
 }
 
 async function hint({ server }: ArchiveServer, now = new Date()): Promise<string> {

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { WalHole } from '../../../src/catalog/wal/wal-continuity.ts';
+import type { WalHole } from '../../../src/catalog/wal/judge-continuity.ts';
 import type { CheckResult } from '../../../src/check/check.ts';
 import { describeHole } from '../../../src/check/describe-hole.ts';
 import { runChecks } from '../../../src/check/run-checks.ts';

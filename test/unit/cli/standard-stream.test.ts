@@ -37,7 +37,7 @@ test('a device that is full ends the program with one line', async () => {
   }
 });
 
-test('a pipe that does not take more at once gets the rest later', async () => {
+test('a full pipe gets the rest later', async () => {
   // Another program that shares the pipe may have told it not to wait.
   const unwaiting = "perl -MFcntl -e 'fcntl(STDOUT, F_SETFL, fcntl(STDOUT, F_GETFL, 0) | O_NONBLOCK); exec @ARGV'";
   const program = `standardOutput.write('x'.repeat(1_000_000)); standardOutput.write('end');`;

@@ -185,7 +185,7 @@ test.each<{ title: string; facts: Short; gives: Record<string, unknown> }>([
     gives: { kind: 'follow', node: 'b', from: 5, restart: named('2:5'), fork: [1, 5.5, 2], pastFork: 1.75 },
   },
   {
-    title: 'two promotions at once lead over both timelines',
+    title: 'two promotions one after another lead over both timelines',
     facts: {
       nodes: [
         {

@@ -65,7 +65,7 @@ async function archive(home: ArchiveServer, log: Log = silentLog): Promise<Arriv
       server: home.server,
       channel: 'file',
       batchSize: 0,
-      preparedAtOnce: 2,
+      workers: 2,
       onOutcome: (outcome) => void outcomes.push(outcome),
     },
     aContext({ clock: systemClock, log }),

@@ -69,7 +69,7 @@ describe('a daily time across the change of clocks', () => {
 describe('what was missed', () => {
   const schedule = parseBackupSchedule('0 1 * * * UTC');
 
-  test('a backup that should have been begun since the newest one is due at once, and is one', () => {
+  test('a backup that should have been begun since the newest one is due immediately, and is one', () => {
     const now = new Date('2026-06-10T12:00:00Z');
     const planned = firstPlanned(schedule, new Date('2026-06-05T01:00:03Z'), now);
     expect(planned.toISOString()).toBe('2026-06-06T01:00:00.000Z');

@@ -80,14 +80,14 @@ interface Given {
   /** Servers whose backups last until the test ends them. */
   readonly slow?: readonly string[];
   readonly backUp?: (server: string, planned: Date) => 'ended' | 'already-taken' | 'busy' | Error;
-  readonly backupsAtOnce?: number;
+  readonly concurrentBackups?: number;
   readonly load?: () => void;
 }
 
 const scheduled = (schedules: Given['schedules']): ScheduledServer[] =>
   Object.entries(schedules).map(([name, text]) => ({ name, schedule: parseBackupSchedule(text) }));
 
-async function aWorld({ now, schedules, newest = {}, slow = [], backUp, backupsAtOnce = 2, load }: Given): Promise<World> {
+async function aWorld({ now, schedules, newest = {}, slow = [], backUp, concurrentBackups = 2, load }: Given): Promise<World> {
   const clock = new FakeClock(now);
   const stopping = new AbortController();
   const world = {
@@ -121,7 +121,7 @@ async function aWorld({ now, schedules, newest = {}, slow = [], backUp, backupsA
     log: silentLog,
     signal: stopping.signal,
     maintenanceEveryMs: 60_000,
-    backupsAtOnce,
+    concurrentBackups,
   });
   const running = keeper.run();
   await settle();
@@ -129,7 +129,7 @@ async function aWorld({ now, schedules, newest = {}, slow = [], backUp, backupsA
 }
 
 describe('maintenance', () => {
-  test('is done at once and then at each full minute', async () => {
+  test('is done immediately and then at each full minute', async () => {
     const world = await aWorld({ now: '2026-06-01T00:00:20Z', schedules: {} });
     expect(world.maintained).toBe(1);
     await world.clock.passTo('2026-06-01T00:00:59Z');
@@ -231,7 +231,7 @@ describe('backups', () => {
 
   test('of several servers run so many at a time, who waits longest first', async () => {
     const schedules = { a: '0 1 * * * UTC', b: '0 1 * * * UTC', c: '59 0 * * * UTC' };
-    const world = await aWorld({ now: '2026-06-10T00:58:00Z', schedules, slow: ['a', 'b', 'c'], backupsAtOnce: 1 });
+    const world = await aWorld({ now: '2026-06-10T00:58:00Z', schedules, slow: ['a', 'b', 'c'], concurrentBackups: 1 });
     await world.clock.passTo('2026-06-10T01:10:00Z');
     expect(world.begun).toEqual(['c 06-10T00:59:00']);
     world.lasting.get('c')?.();

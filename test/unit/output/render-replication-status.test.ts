@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ReplicationReport } from '../../../src/operations/reports/server-reports.ts';
 import { renderReplicationStatus } from '../../../src/output/render-replication-status.ts';
-import type { StreamingClient } from '../../../src/postgres/replication-status.ts';
+import type { StreamingClient } from '../../../src/postgres/streaming-clients.ts';
 import { lsnOf, timeOf } from './samples.ts';
 
 const here = lsnOf('0/3000060');

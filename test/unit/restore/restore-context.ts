@@ -1,5 +1,5 @@
-import { localPlace } from '../../../src/restore/places/local-place.ts';
-import type { Place } from '../../../src/restore/places/place.ts';
+import { localRestoreHost } from '../../../src/restore/host/local-restore-host.ts';
+import type { RestoreHost } from '../../../src/restore/host/restore-host.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import type { Context } from '../../../src/shared/context.ts';
 import { silentLog } from '../../../src/shared/log.ts';
@@ -29,7 +29,7 @@ export function aContext(rest: Partial<Context> = {}): Context & { readonly told
 }
 
 /** This host, with the programs of its PATH. */
-export function aPlace(): Place {
+export function aRestoreHost(): RestoreHost {
   const programPath = process.env['PATH'] ?? '';
-  return localPlace({ programPath, environment: process.env, signal: new AbortController().signal });
+  return localRestoreHost({ programPath, environment: process.env, signal: new AbortController().signal });
 }

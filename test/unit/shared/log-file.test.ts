@@ -98,7 +98,7 @@ describe('when the file is rotated', () => {
     expect(stderr).toEqual([]);
   });
 
-  test('it is looked at once a second only', async () => {
+  test('it looks once a second only', async () => {
     const { log, clock } = openWith({ format: '%(message)s' });
     await rename(path, `${path}.1`);
     clock.ms = 999;

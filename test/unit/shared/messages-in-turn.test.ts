@@ -15,10 +15,10 @@ function kept(): { readonly told: string[]; readonly messages: Messages } {
   return { told, messages };
 }
 
-test('the first speaks at once, the others when all before them are done', () => {
+test('the first speaks immediately, the others when all before them are done', () => {
   const { told, messages } = kept();
   const turns = new MessagesInTurn(messages);
-  const [first, second, third] = [turns.place(), turns.place(), turns.place()];
+  const [first, second, third] = [turns.turn(), turns.turn(), turns.turn()];
   third.messages.info('c');
   second.messages.warning('b');
   first.messages.error('a');
@@ -34,7 +34,7 @@ test('the first speaks at once, the others when all before them are done', () =>
 test('who is done before its turn still has its words', () => {
   const { told, messages } = kept();
   const turns = new MessagesInTurn(messages);
-  const [first, second] = [turns.place(), turns.place()];
+  const [first, second] = [turns.turn(), turns.turn()];
   second.messages.exception('b');
   second.done();
   first.done();

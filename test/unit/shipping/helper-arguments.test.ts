@@ -18,7 +18,7 @@ const parse = (...argv: string[]) => parseHelperArguments(argv, declaration, 'he
 test.each([
   { title: 'options may stand anywhere', argv: ['h', '-U', 'me', 'w', '-P'], options: { user: 'me', partial: '' } },
   { title: 'letters of flags may stand together', argv: ['-Pz', 'h', 'w'], options: { partial: '', gzip: '' } },
-  { title: 'a value may follow its letter at once', argv: ['-p4', 'h', 'w'], options: { parallel: '4' } },
+  { title: 'a value may follow its letter without a blank', argv: ['-p4', 'h', 'w'], options: { parallel: '4' } },
   { title: 'a long name takes its value after =', argv: ['--user=me', 'h', 'w'], options: { user: 'me' } },
   { title: 'a long name may be abbreviated', argv: ['--us', 'me', 'h', 'w'], options: { user: 'me' } },
   { title: 'the last of repeated options wins', argv: ['-U', 'a', '-U', 'b', 'h', 'w'], options: { user: 'b' } },

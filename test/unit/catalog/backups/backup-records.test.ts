@@ -133,7 +133,7 @@ test('a server without folders has no backups', async () => {
   expect(await readBackupRecords(catalog.layout)).toEqual({ backups: [], broken: [] });
 });
 
-test('more records than are read at once stay in order', async () => {
+test('more records than are read concurrently stay in order', async () => {
   const days = Array.from(
     { length: 80 },
     (_, index) =>

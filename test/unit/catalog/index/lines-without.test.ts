@@ -65,7 +65,7 @@ test.each(['oldest', 'newest', 'every third', 'none', 'all'])(
       all: () => true,
     }[which];
     const names = new Set(all.filter((_name, number) => isGone?.(number)) as WalName[]);
-    const long = `${'x'.repeat(3 << 20)}\n`; // longer than what is read at once
+    const long = `${'x'.repeat(3 << 20)}\n`; // longer than one read
     const half = all.slice(0, count / 2).map((of) => `${of}\t5000\t1704067200.0\tNone\n`);
     const rest = all.slice(count / 2).map((of) => `${of}\t5000\t1704067200.0\tNone\n`);
     const text = `${half.join('')}${long}${rest.join('')}torn`;

@@ -18,7 +18,7 @@ async function anArchive(): Promise<Catalog> {
 const look = async ({ layout }: Catalog, begin = '1:3') =>
   await findLostWals(layout, await readLedger(layout), [aBackup({ begin })]);
 
-test('while all is there nothing is lost, looked at once or again', async () => {
+test('while all is there nothing is lost, looked at for the first time or again', async () => {
   await using catalog = await anArchive();
   expect([await look(catalog), await look(catalog)]).toEqual([undefined, undefined]);
 });

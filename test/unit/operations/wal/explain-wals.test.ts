@@ -52,7 +52,7 @@ test('between a standalone backup and the next one nothing is needed, and it goe
   ]);
 });
 
-test('a whole archive at once is grouped as its files one by one are', () => {
+test('a whole archive is grouped in one call as its files are one by one', () => {
   const shorts = fc.tuple(
     fc.integer({ min: 1, max: 3 }),
     fc.nat({ max: 20 }),

@@ -21,7 +21,7 @@ test.each([
   { fact: 'a block behind that makes it longer', truncatedTo: 2, blocks: [9, 3], pages: 10 },
   { fact: 'one before it does not', truncatedTo: 12, blocks: [0, 4], pages: 12 },
   {
-    fact: 'the list of blocks may be longer than what is read at once',
+    fact: 'the list of blocks may be longer than one read',
     truncatedTo: 1,
     blocks: Array.from({ length: 5000 }, (_, n) => n),
     pages: 5000,

@@ -7,7 +7,7 @@ import type { ServerLayout } from '../../../../src/catalog/server-layout.ts';
 import { judgeDestination } from '../../../../src/restore/guards/judge-destination.ts';
 import { Refusals } from '../../../../src/restore/guards/refusals.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../../helpers/temporary-folder.ts';
-import { aPlace } from '../restore-context.ts';
+import { aRestoreHost } from '../restore-context.ts';
 
 let folder: TemporaryFolder;
 const at = (...below: string[]) => join(folder.path, ...below);
@@ -40,7 +40,7 @@ async function judge({ isDelta = false, allowed, pgdata }: Wish = {}): Promise<R
   };
   const refusals = new Refusals(new Set(allowed === undefined ? [] : [allowed]));
   const backup = { version: 170_004, systemid: '7000', pgdata: pgdata ?? null };
-  await judgeDestination({ plan, place: aPlace(), layout: layout as ServerLayout, backup, isDelta }, refusals.add);
+  await judgeDestination({ plan, restoreHost: aRestoreHost(), layout: layout as ServerLayout, backup, isDelta }, refusals.add);
   return refusals;
 }
 

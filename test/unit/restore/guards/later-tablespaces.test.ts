@@ -5,7 +5,7 @@ import { judgeLaterTablespaces } from '../../../../src/restore/guards/later-tabl
 import type { RecoveryTarget } from '../../../../src/restore/target/recovery-target.ts';
 import { createTemporaryFolder } from '../../../helpers/temporary-folder.ts';
 import { aBackup, instant, lsn } from '../restore-builders.ts';
-import { aPlace } from '../restore-context.ts';
+import { aRestoreHost } from '../restore-context.ts';
 
 test.each<{ target: RecoveryTarget; isRefused: boolean }>([
   { target: { kind: 'none' }, isRefused: true },
@@ -31,7 +31,13 @@ test.each<{ target: RecoveryTarget; isRefused: boolean }>([
     const tablespaces = [{ oid: 16_400, name: 'late', location: named }];
     const next = aBackup({ day: 3, at: '1:4', ...same, beginTime: instant('2026-01-03 12:00:00+00'), tablespaces });
     const refused: string[] = [];
-    const question = { backup, backups: [backup, next], target, place: aPlace(), destination: join(folder.path, 'copy') };
+    const question = {
+      backup,
+      backups: [backup, next],
+      target,
+      restoreHost: aRestoreHost(),
+      destination: join(folder.path, 'copy'),
+    };
     await judgeLaterTablespaces(question, ({ message }) => void refused.push(message));
     expect(refused.some((message) => message.startsWith(`tablespace late was created after the backup, at ${named}`))).toBe(
       isRefused,

@@ -6,7 +6,7 @@ import { judgeDestination } from '../../../../src/restore/guards/judge-destinati
 import { type DestinationPlan, planDestination } from '../../../../src/restore/plan/plan-destination.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../../helpers/temporary-folder.ts';
 import { aBackup } from '../restore-builders.ts';
-import { aPlace } from '../restore-context.ts';
+import { aRestoreHost } from '../restore-context.ts';
 
 let folder: TemporaryFolder;
 
@@ -29,7 +29,7 @@ function layout(): ServerLayout {
 
 async function judge(plan: DestinationPlan): Promise<void> {
   const backup = { version: 150_018, systemid: '7', pgdata: null };
-  await judgeDestination({ plan, place: aPlace(), layout: layout(), backup, isDelta: false });
+  await judgeDestination({ plan, restoreHost: aRestoreHost(), layout: layout(), backup, isDelta: false });
 }
 
 interface Wish {
@@ -73,8 +73,10 @@ test.each<{ fact: string; wish: Wish; wal: unknown }>([
   },
   { fact: 'nowhere with get-wal', wish: { isPitr: true, fetchesWal: true }, wal: { kind: 'fetched' } },
 ])('WAL goes $fact', ({ wish, wal }) => {
-  const place = planFor(wish).wal;
-  expect(place.kind === 'fetched' ? place : { ...place, folder: place.folder.slice(folder.path.length + 1) }).toEqual(wal);
+  const walFolder = planFor(wish).wal;
+  expect(
+    walFolder.kind === 'fetched' ? walFolder : { ...walFolder, folder: walFolder.folder.slice(folder.path.length + 1) },
+  ).toEqual(wal);
 });
 
 test('the names that there are tell where the name of a rule ends', () => {

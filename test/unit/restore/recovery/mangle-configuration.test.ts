@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { mangleConfiguration, writeRecoverySettings } from '../../../../src/restore/recovery/mangle-configuration.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../../helpers/temporary-folder.ts';
-import { aPlace } from '../restore-context.ts';
+import { aRestoreHost } from '../restore-context.ts';
 
 let folder: TemporaryFolder;
 
@@ -26,7 +26,11 @@ async function read(name: string): Promise<string> {
 test('rewrites both files and keeps the originals with their modes', async () => {
   await write({ 'postgresql.conf': "archive_command = 'x'\n", 'postgresql.auto.conf': 'port = 1\n', 'pg_hba.conf': '' });
   await chmod(join(folder.path, 'postgresql.conf'), 0o640);
-  const mangled = await mangleConfiguration(aPlace(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined });
+  const mangled = await mangleConfiguration(aRestoreHost(), {
+    dataFolder: folder.path,
+    version: 150_018,
+    recoveryFile: undefined,
+  });
   expect(mangled).toEqual({
     changes: [{ file: 'postgresql.conf', line: 0, key: 'archive_command', value: 'false' }],
     warnings: [],
@@ -44,7 +48,7 @@ test('rewrites both files and keeps the originals with their modes', async () =>
 test('bytes of another encoding stay as they are', async () => {
   const bytes = Buffer.concat([Buffer.from([0x23, 0xe4, 0xff, 0x0a]), Buffer.from("archive_command = 'x'\n")]);
   await write({ 'postgresql.conf': bytes });
-  await mangleConfiguration(aPlace(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined });
+  await mangleConfiguration(aRestoreHost(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined });
   expect((await readFile(join(folder.path, 'postgresql.conf'))).subarray(0, 4)).toEqual(bytes.subarray(0, 4));
 });
 
@@ -53,7 +57,7 @@ test.each([
   [140_000, 'port = 1\narchive_command = false\n'],
 ])('files that are taken in cannot turn archiving on, on version %i', async (version, text) => {
   await write({ 'postgresql.conf': "include_dir 'conf.d'\n", 'postgresql.auto.conf': 'port = 1' });
-  const { changes } = await mangleConfiguration(aPlace(), {
+  const { changes } = await mangleConfiguration(aRestoreHost(), {
     dataFolder: folder.path,
     version: version,
     recoveryFile: undefined,
@@ -66,7 +70,8 @@ test('a link is not followed', async () => {
   await write({ elsewhere: "archive_command = 'x'\n" });
   await symlink(join(folder.path, 'elsewhere'), join(folder.path, 'postgresql.conf'));
   expect(
-    (await mangleConfiguration(aPlace(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined })).linkedFiles,
+    (await mangleConfiguration(aRestoreHost(), { dataFolder: folder.path, version: 150_018, recoveryFile: undefined }))
+      .linkedFiles,
   ).toEqual(['postgresql.conf']);
   expect(await readdir(folder.path)).toEqual(['elsewhere', 'postgresql.auto.conf', 'postgresql.conf']);
   expect(await read('elsewhere')).toBe("archive_command = 'x'\n");
@@ -82,7 +87,7 @@ test('settings are appended after an empty line, in UTF-8, with a signal', async
     lines: ["a = 'ä'", 'b = 1'],
     signalName: 'recovery.signal' as const,
   };
-  await writeRecoverySettings(aPlace(), folder.path, settings);
+  await writeRecoverySettings(aRestoreHost(), folder.path, settings);
   expect(await read('postgresql.auto.conf')).toBe("port = 1\n\na = 'ä'\nb = 1\n");
   expect(await read('recovery.signal')).toBe('');
 });
@@ -97,6 +102,8 @@ test('settings never go through a link', async () => {
     lines: ['a = 1'],
     signalName: undefined,
   };
-  await expect(writeRecoverySettings(aPlace(), folder.path, settings)).rejects.toMatchObject({ code: 'destination-unusable' });
+  await expect(writeRecoverySettings(aRestoreHost(), folder.path, settings)).rejects.toMatchObject({
+    code: 'destination-unusable',
+  });
   expect(await read('elsewhere')).toBe('x');
 });

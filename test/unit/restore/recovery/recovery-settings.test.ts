@@ -138,7 +138,7 @@ test('a plain restore needs none', () => {
 test.each([
   ['asks through ssh', {}, '-P -U barman backup.example.org main %f %p'],
   [
-    'by another port, several at once',
+    'by another port, several together',
     { recoveryOptionPort: 2222, jobs: 3 },
     '-P -U barman --port 2222 backup.example.org main %f %p -p 3',
   ],

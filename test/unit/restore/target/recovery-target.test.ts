@@ -20,7 +20,7 @@ describe('a target', () => {
   });
 
   test.each([
-    ['two at once', { targetXid: '1', isImmediate: true }, 'multiple targets'],
+    ['two together', { targetXid: '1', isImmediate: true }, 'multiple targets'],
     ['no time', { targetTime: 'yesterday' }, 'Unable to parse'],
     ['a day that does not exist', { targetTime: '2026-02-30 10:00:00' }, 'Unable to parse'],
     ['a transaction with a quote', { targetXid: "1' x" }, 'no transaction id'],

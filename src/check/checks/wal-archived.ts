@@ -4,7 +4,7 @@ import { mendedBy, type NamedRemedy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 /** Some WAL was archived, or can be now. Archives what waits when there is none yet. */
-export const walArchive: Check = {
+export const walArchived: Check = {
   name: 'WAL archive',
   appliesTo: 'every',
   isCritical: true,

@@ -14,7 +14,7 @@ import type { WalPlan } from '../plan/plan-wals.ts';
 import { copyWals } from './copy-wals.ts';
 import type { WalToCopy } from './select-wals.ts';
 
-interface SendingWals {
+interface CopyingToHost {
   readonly server: Server;
   readonly wal: WalPlan;
   readonly host: Host;
@@ -34,7 +34,7 @@ interface SendingWals {
  * Sends plain WAL files to a folder of another host. What is stored plain goes straight from the archive, the rest through a spool.
  * @throws OperatorError as {@link copyWals}, `command-failed` or `ssh-failed`
  */
-export async function sendWals(sending: SendingWals, context: Context): Promise<void> {
+export async function copyWalsToHost(sending: CopyingToHost, context: Context): Promise<void> {
   const { wal, host, folder, segmentSize, marksArchived } = sending;
   await host.makeFolder(folder, { mode: 0o700 });
   const total = wal.copies.length;
@@ -60,7 +60,7 @@ interface Portion {
   readonly doneBytes: number;
 }
 
-async function sendPortion({ copies, doneBytes }: Portion, sending: SendingWals, context: Context): Promise<void> {
+async function sendPortion({ copies, doneBytes }: Portion, sending: CopyingToHost, context: Context): Promise<void> {
   const { server, wal, spool, segmentSize, folder, host } = sending;
   const archive = walArchiveOf(server.layout);
   const portion = join(spool, 'wal');
@@ -93,7 +93,7 @@ async function sendPortion({ copies, doneBytes }: Portion, sending: SendingWals,
 }
 
 /** Tells PostgreSQL that they need not be archived again. */
-async function markArchived({ host, folder, wal }: SendingWals, { signal }: Pick<Context, 'signal'>): Promise<void> {
+async function markArchived({ host, folder, wal }: CopyingToHost, { signal }: Pick<Context, 'signal'>): Promise<void> {
   const names = [
     ...wal.copies.map(({ restoredName }) => restoredName),
     ...(wal.streamingPartial === undefined ? [] : [wal.streamingPartial.restoredName]),

@@ -1,17 +1,17 @@
-interface PlaceOptions {
+interface WorkerOptions {
   /** Items that are worked on at the same time. */
   readonly count: number;
-  /** An item that takes longer does not keep its place from the others. */
+  /** An item that takes longer gets a stand-in. */
   readonly patienceMs: number;
 }
 
 /**
- * Works on items in so many places, taking them in their order. Beside an item that overstays, others go on until it ends; so there are
- * never more than twice `count` under way. `work` must not reject.
+ * Works on items in their order, with `count` workers. A slow item gets a stand-in worker until it ends, so there are never more than
+ * twice `count` under way. `work` must not reject.
  */
-export async function inPlaces<T>(
+export async function runWorkers<T>(
   items: Iterator<T>,
-  { count, patienceMs }: PlaceOptions,
+  { count, patienceMs }: WorkerOptions,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const fill = async (isOver: () => boolean, mayHaveStandIn: boolean): Promise<void> => {

@@ -29,7 +29,7 @@ import { failureOf } from '../../transport/programs/program-result.ts';
 import { runProgram } from '../../transport/programs/run-program.ts';
 import { watched, writtenReader } from '../fill/watched-program.ts';
 import { watchedSync } from '../fill/watched-sync.ts';
-import type { FoundEntry, FreeSpace, Place } from './place.ts';
+import type { FoundEntry, FreeSpace, RestoreHost } from './restore-host.ts';
 
 interface Surroundings {
   /** Where programs are looked for. */
@@ -44,7 +44,7 @@ const btrfsMagic = 0x9123683e;
 const answerMs = 3000;
 
 /** This host. */
-export function localPlace({ programPath, environment, signal }: Surroundings): Place {
+export function localRestoreHost({ programPath, environment, signal }: Surroundings): RestoreHost {
   return {
     kind: 'local',
     login: undefined,

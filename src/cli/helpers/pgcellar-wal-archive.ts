@@ -7,11 +7,11 @@ import { cacheProblem, defaultCacheFolder, noteSentAhead, readyAfter, wasSentAhe
 import type { Invoked } from '../invoked.ts';
 import { standardOutput } from '../standard-stream.ts';
 import {
+  attendantOptions,
   attendVariable,
+  backupHostOf,
   commonOptions,
   environmentOfPrograms,
-  placeOfAttendant,
-  remoteHostOf,
   runHelper,
   tell,
 } from './helper-program.ts';
@@ -67,9 +67,9 @@ export async function runWalArchive(invoked: Invoked): Promise<number> {
 /** The process in the background that the shell script asks: it has left the script behind, and says nothing. */
 async function attendTo({ argv }: Invoked, folder: string): Promise<number> {
   const options = sendOptions(parseHelperArguments(argv, walArchive, 'pgcellar-wal-archive'));
-  const place = await placeOfAttendant(folder);
-  if (place === undefined) return 1;
-  await attendArchiving({ ...place, send: options });
+  const attendant = await attendantOptions(folder);
+  if (attendant === undefined) return 1;
+  await attendArchiving({ ...attendant, send: options });
   return 0;
 }
 
@@ -120,7 +120,7 @@ function sendOptions(parsed: HelperArguments): SendOptions {
   const asked = [...options.keys()].findLast((name) => compressions.some((word) => word === name));
   const compression = asked === undefined ? undefined : { name: asked, level: levelOf(options.get('compression-level')) };
   const digest = options.has('md5') ? 'md5' : 'sha256';
-  return { remote: remoteHostOf(parsed), serverName, walPath, digest, compression, environment: environmentOfPrograms() };
+  return { remote: backupHostOf(parsed), serverName, walPath, digest, compression, environment: environmentOfPrograms() };
 }
 
 function levelOf(text: string | undefined): CompressionLevel {

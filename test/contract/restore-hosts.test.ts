@@ -5,9 +5,9 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/prom
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { localPlace } from '../../src/restore/places/local-place.ts';
-import type { Place } from '../../src/restore/places/place.ts';
-import { remotePlace } from '../../src/restore/places/remote-place.ts';
+import { localRestoreHost } from '../../src/restore/host/local-restore-host.ts';
+import { remoteRestoreHost } from '../../src/restore/host/remote-restore-host.ts';
+import type { RestoreHost } from '../../src/restore/host/restore-host.ts';
 import { isAlive } from '../../src/shared/is-alive.ts';
 import { remoteHost } from '../../src/transport/hosts/remote-host.ts';
 import { requirePostgres } from '../helpers/installations.ts';
@@ -25,29 +25,29 @@ beforeAll(async () => {
 });
 afterAll(() => opened.close());
 
-const places: Readonly<Record<string, (signal: AbortSignal) => Promise<Place>>> = {
+const places: Readonly<Record<string, (signal: AbortSignal) => Promise<RestoreHost>>> = {
   'this host': async (signal) => {
     const programPath = `${requirePostgres(18).clientsDir}:${environment['PATH']}`;
-    return await Promise.resolve(localPlace({ programPath, environment, signal }));
+    return await Promise.resolve(localRestoreHost({ programPath, environment, signal }));
   },
   'another host': async (signal) =>
-    remotePlace(await opened.add(Promise.resolve(remoteHost({ sshCommand, environment }))), signal),
+    remoteRestoreHost(await opened.add(Promise.resolve(remoteHost({ sshCommand, environment }))), signal),
 };
 
 describe.each(Object.entries(places))('%s', (_, open) => {
-  let place: Place;
+  let restoreHost: RestoreHost;
   let folder: string;
   const aborting = new AbortController();
   beforeAll(async () => {
-    place = await open(new AbortController().signal);
+    restoreHost = await open(new AbortController().signal);
     folder = join((await opened.add(createTemporaryFolder('pc'))).path, "a 'place' of $HOME ä");
     await mkdir(folder);
   });
 
   test('moves files into a folder', async () => {
     for (const name of ['a b', '-c', '.d']) await writeFile(join(folder, name), name);
-    await place.makeFolder(join(folder, 'into'));
-    await place.moveInto(
+    await restoreHost.makeFolder(join(folder, 'into'));
+    await restoreHost.moveInto(
       join(folder, 'into'),
       ['a b', '-c', '.d'].map((name) => join(folder, name)),
     );
@@ -60,16 +60,16 @@ describe.each(Object.entries(places))('%s', (_, open) => {
     await writeFile(join(folder, 'sizes/one'), 'x');
     await writeFile(join(folder, 'sizes/deep/two words'), 'xy');
     await symlink('one', join(folder, 'sizes/link'));
-    expect([...(await place.sizesBelow(join(folder, 'sizes')))].toSorted()).toEqual([
+    expect([...(await restoreHost.sizesBelow(join(folder, 'sizes')))].toSorted()).toEqual([
       ['deep/two words', 2],
       ['one', 1],
     ]);
-    expect((await place.sizesBelow(join(folder, 'nowhere'))).size).toBe(0);
+    expect((await restoreHost.sizesBelow(join(folder, 'nowhere'))).size).toBe(0);
   });
 
   test('says where may be written', async () => {
-    expect(await place.isWritable(join(folder, 'not/yet/there'))).toBe(true);
-    expect(await place.isWritable('/proc/1/nothing')).toBe(false);
+    expect(await restoreHost.isWritable(join(folder, 'not/yet/there'))).toBe(true);
+    expect(await restoreHost.isWritable('/proc/1/nothing')).toBe(false);
   });
 
   test('sees who listens on a socket and on a port', async () => {
@@ -80,8 +80,8 @@ describe.each(Object.entries(places))('%s', (_, open) => {
       const address = server.address();
       const ask = async (): Promise<boolean> =>
         typeof address === 'string' || address === null
-          ? await place.listensOn(join(folder, 'socket'))
-          : await place.listensOnPort(address.port, '*');
+          ? await restoreHost.listensOn(join(folder, 'socket'))
+          : await restoreHost.listensOnPort(address.port, '*');
       expect(await ask()).toBe(true);
       await new Promise((resolve) => server.close(resolve));
       expect(await ask()).toBe(false);
@@ -89,22 +89,22 @@ describe.each(Object.entries(places))('%s', (_, open) => {
   });
 
   test('finds programs, and those of PostgreSQL by their major version', async () => {
-    expect(await place.requireProgram('tar', 'a test')).toMatch(/\/tar$/);
-    await expect(place.requireProgram('no-such-program', 'a test')).rejects.toMatchObject({ code: 'program-missing' });
-    expect(await place.requireClient('pg_combinebackup', 180_000)).toMatch(/\/pg_combinebackup$/);
-    await expect(place.requireClient('pg_combinebackup', 190_000)).rejects.toMatchObject({
+    expect(await restoreHost.requireProgram('tar', 'a test')).toMatch(/\/tar$/);
+    await expect(restoreHost.requireProgram('no-such-program', 'a test')).rejects.toMatchObject({ code: 'program-missing' });
+    expect(await restoreHost.requireClient('pg_combinebackup', 180_000)).toMatch(/\/pg_combinebackup$/);
+    await expect(restoreHost.requireClient('pg_combinebackup', 190_000)).rejects.toMatchObject({
       code: 'program-missing',
       message: expect.stringContaining('PostgreSQL 19') as string,
     });
   });
 
-  test('syncs, and tells at once what its host has still to write', async () => {
+  test('syncs, and tells immediately how much its host has still to write', async () => {
     await writeFile(join(folder, 'to sync'), Buffer.alloc(1e6));
     const told: number[] = [];
-    await place.sync([folder, join(folder, 'to sync')], (bytes) => told.push(bytes));
+    await restoreHost.sync([folder, join(folder, 'to sync')], (bytes) => told.push(bytes));
     for (const bytes of told) expect(bytes % 1024).toBe(0);
     expect(told.length).toBeGreaterThan(0);
-    await expect(place.sync([join(folder, 'nowhere')])).rejects.toMatchObject({
+    await expect(restoreHost.sync([join(folder, 'nowhere')])).rejects.toMatchObject({
       message: expect.stringContaining('nowhere') as string,
     });
   });
@@ -112,7 +112,7 @@ describe.each(Object.entries(places))('%s', (_, open) => {
   test('runs a program with its words as they are, and tells what it says and how it ends', async () => {
     const file = join(folder, 'words');
     const argv = ['sh', '-c', 'printf "[%s]" "$@" > "$0"; echo oops >&2; exit 7', file, 'a b', "it's", '*'];
-    expect(await place.run(argv)).toMatchObject({ exitCode: 7, stderr: expect.stringContaining('oops') as string, argv });
+    expect(await restoreHost.run(argv)).toMatchObject({ exitCode: 7, stderr: expect.stringContaining('oops') as string, argv });
     expect(await readFile(file, 'utf8')).toBe("[a b][it's][*]");
   });
 
@@ -122,7 +122,7 @@ describe.each(Object.entries(places))('%s', (_, open) => {
     const code = `const fs = require('node:fs');
       fs.writeFileSync(process.argv[1], Buffer.alloc(3e6));
       const timer = setInterval(() => { if (fs.existsSync(process.argv[2])) clearInterval(timer); }, 20);`;
-    const running = place.run([process.execPath, '-e', code, file, go], (bytes) => {
+    const running = restoreHost.run([process.execPath, '-e', code, file, go], (bytes) => {
       told = bytes;
     });
     await waitFor('it was told', () => told >= 3_000_000);
@@ -147,7 +147,7 @@ test('a program on another host ends when the connection is lost', async () => {
   const pidFile = join(folder.path, 'pid');
   const script = `
     import { remoteHost } from '${join(import.meta.dirname, '../../src/transport/hosts/remote-host.ts')}';
-    import { remotePlace } from '${join(import.meta.dirname, '../../src/restore/places/remote-place.ts')}';
+    import { remotePlace } from '${join(import.meta.dirname, '../../src/restore/host/remote-restore-host.ts')}';
     const host = remoteHost({ sshCommand: ${JSON.stringify(sshCommand)}, environment: process.env });
     await remotePlace(host, new AbortController().signal).run(['sh', '-c', 'echo $$ > "$0"; exec sleep 600', ${JSON.stringify(pidFile)}]);`;
   await writeFile(join(folder.path, 'run.mts'), script);

@@ -10,11 +10,11 @@ import { recoveryMustStop } from '../../wal/restore-status.ts';
 import type { Invoked } from '../invoked.ts';
 import { standardError, standardOutput } from '../standard-stream.ts';
 import {
+  attendantOptions,
   attendVariable,
+  backupHostOf,
   commonOptions,
   environmentOfPrograms,
-  placeOfAttendant,
-  remoteHostOf,
   runHelper,
   tell,
 } from './helper-program.ts';
@@ -116,15 +116,15 @@ async function restoreOrFail(parsed: HelperArguments): Promise<RestoreOutcome> {
 /** The process in the background that the shell script asks: it has left the script behind, and says nothing. */
 async function attendTo({ argv }: Invoked, folder: string): Promise<number> {
   const parsed = parseHelperArguments(argv, walRestore, 'pgcellar-wal-restore');
-  const place = await placeOfAttendant(folder);
-  if (place === undefined) return 1;
-  await attend({ ...place, fetch: fetchOptions(parsed), systemid: await readClusterSystemId(place.dataFolder) });
+  const attendant = await attendantOptions(folder);
+  if (attendant === undefined) return 1;
+  await attend({ ...attendant, fetch: fetchOptions(parsed), systemid: await readClusterSystemId(attendant.dataFolder) });
   return 0;
 }
 
 function fetchOptions(parsed: HelperArguments): FetchOptions {
   return {
-    remote: remoteHostOf(parsed),
+    remote: backupHostOf(parsed),
     serverName: parsed.positionals[1] ?? '',
     allowsPartial: parsed.options.has('partial'),
     form: formOf(parsed),

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { controlFile, walFolders } from '../content/restored-files.ts';
 import { type DestinationPlan, isWithin } from '../plan/plan-destination.ts';
 import type { PlannedRestore } from '../plan/restore-plan.ts';
-import type { Place } from './place.ts';
+import type { RestoreHost } from './restore-host.ts';
 
 /** A file in the destination until a restore to it has finished; it holds all folders that the restore writes to. */
 const unfinishedFile = '.pgcellar-restoring';
@@ -36,24 +36,24 @@ export function writtenFolders({ places, keptLinks }: Pick<PlannedRestore, 'plac
 }
 
 /** Notes that a restore has begun: before the first byte is written to any of its folders, which all were empty. */
-export async function markUnfinished(place: Place, plan: DestinationPlan): Promise<void> {
-  await place.makeFolder(plan.destination);
+export async function markUnfinished(restoreHost: RestoreHost, plan: DestinationPlan): Promise<void> {
+  await restoreHost.makeFolder(plan.destination);
   const text = `${JSON.stringify(foldersWrittenTo(plan))}\n`;
-  await place.writeFile(join(plan.destination, unfinishedFile), Buffer.from(text), 0o600);
+  await restoreHost.writeFile(join(plan.destination, unfinishedFile), Buffer.from(text), 0o600);
 }
 
 /** The last step of a restore. */
-export async function markFinished(place: Place, destination: string): Promise<void> {
-  const names = (await place.namesIn(destination)) ?? [];
-  for (const name of names.filter(isUnfinishedNote)) await place.remove(join(destination, name));
+export async function markFinished(restoreHost: RestoreHost, destination: string): Promise<void> {
+  const names = (await restoreHost.namesIn(destination)) ?? [];
+  for (const name of names.filter(isUnfinishedNote)) await restoreHost.remove(join(destination, name));
 }
 
 /** Folders that an unfinished restore has written to; undefined when there was none. */
-export async function unfinishedFolders(place: Place, destination: string): Promise<readonly string[] | undefined> {
+export async function unfinishedFolders(restoreHost: RestoreHost, destination: string): Promise<readonly string[] | undefined> {
   const path = join(destination, unfinishedFile);
-  if ((await place.find(path))?.kind !== 'file') return undefined;
-  if ((await place.find(join(destination, controlFile))) !== undefined) return undefined; // all that was left to do was to remove the note
-  const folders = parse((await place.readFile(path)).toString('utf8'));
+  if ((await restoreHost.find(path))?.kind !== 'file') return undefined;
+  if ((await restoreHost.find(join(destination, controlFile))) !== undefined) return undefined; // all that was left to do was to remove the note
+  const folders = parse((await restoreHost.readFile(path)).toString('utf8'));
   return Array.isArray(folders) ? folders.filter((folder) => typeof folder === 'string') : [destination];
 }
 

@@ -6,7 +6,7 @@ import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 /** Every usable backup has its files. */
-export const backupFiles: Check = {
+export const backupFilesPresent: Check = {
   name: 'backup files',
   appliesTo: 'every',
   isCritical: false,

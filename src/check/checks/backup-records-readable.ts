@@ -9,7 +9,7 @@ import { mendedBy, type NamedRemedy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 /** Every backup record can be read. */
-export const backupRecords: Check = {
+export const backupRecordsReadable: Check = {
   name: 'backup records',
   appliesTo: 'every',
   isCritical: false,

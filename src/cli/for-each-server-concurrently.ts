@@ -1,41 +1,41 @@
 import type { Server } from '../config/server.ts';
-import { forEachAtOnce } from '../shared/for-each-at-once.ts';
+import { forEachConcurrently } from '../shared/for-each-concurrently.ts';
 import type { Application } from './assemble.ts';
 import { forEachServer } from './for-each-server.ts';
 
-interface SideBySide {
+interface Concurrently {
   readonly servers: readonly Server[];
   readonly application: Application;
-  readonly atOnce: number;
+  readonly concurrency: number;
 }
 
 /** Works on several servers at a time and tells the outcomes in the order of the servers, each as soon as those before it are told. */
-export async function forEachServerSideBySide<T>(
-  { servers, application, atOnce }: SideBySide,
+export async function forEachServerConcurrently<T>(
+  { servers, application, concurrency }: Concurrently,
   work: (server: Server) => Promise<T>,
   tell: (outcome: T) => void,
 ): Promise<void> {
-  const places = servers.map((server) => placeFor<T>(server));
-  const running = forEachAtOnce(places, atOnce, async ({ server, outcome, settle }) => {
+  const turns = servers.map((server) => turnFor<T>(server));
+  const running = forEachConcurrently(turns, concurrency, async ({ server, outcome, settle }) => {
     settle(work(server));
     await Promise.allSettled([outcome]);
   });
-  const turns = places.values();
+  const remaining = turns.values();
   await forEachServer(servers, application, async () => {
-    const turn = turns.next();
+    const turn = remaining.next();
     if (turn.done !== true) tell(await turn.value.outcome);
   });
   await running;
 }
 
-interface Place<T> {
+interface Turn<T> {
   readonly server: Server;
   /** What the work came to, once it was begun and has ended. */
   readonly outcome: Promise<T>;
   readonly settle: (work: Promise<T>) => void;
 }
 
-function placeFor<T>(server: Server): Place<T> {
+function turnFor<T>(server: Server): Turn<T> {
   let settle: (work: Promise<T>) => void = () => undefined;
   const outcome = new Promise<T>((resolve) => {
     settle = resolve;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Backup } from '../../../../src/catalog/backups/backup.ts';
 import { WalRuns } from '../../../../src/catalog/index/wal-runs.ts';
-import { judgeContinuity } from '../../../../src/catalog/wal/wal-continuity.ts';
+import { judgeContinuity } from '../../../../src/catalog/wal/judge-continuity.ts';
 import type { ArchivedHistories } from '../../../../src/catalog/wal/wal-paths.ts';
 import { lsnFromBytes } from '../../../../src/wal/lsn.ts';
 import { defaultSegmentSize, segmentsBetween } from '../../../../src/wal/wal-name.ts';

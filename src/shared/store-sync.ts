@@ -12,7 +12,7 @@ interface StoreOptions {
  * threads than to be written. For programs that have nothing else to do meanwhile. Does not sync it.
  * @throws Error of the source, or of the system call that failed
  */
-export async function storeAtOnce(
+export async function storeSync(
   from: AsyncIterable<Buffer>,
   path: string,
   { mode = 0o666, onPiece }: StoreOptions = {},

@@ -9,7 +9,7 @@ import { readIfThere } from '../transport/ssh/ssh-files.ts';
 import { settingOf } from '../transport/ssh/ssh-settings.ts';
 
 /** Where the backup host is and how our program there is called. */
-export interface RemoteHost {
+export interface BackupHost {
   readonly user: string;
   readonly host: string;
   readonly port: number | undefined;
@@ -30,17 +30,17 @@ export const sshFailure = 255;
 const aliveWords = ['-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=3'];
 
 /** The command line up to the remote program (docs/reference/cli.md sections 13 and 14); ssh joins what follows with blanks for the remote shell. */
-export function sshWords(remote: RemoteHost): string[] {
+export function sshWords(remote: BackupHost): string[] {
   return [...loginWords(remote), remote.program];
 }
 
 /** Words for `put-wal` about its configuration file, for the remote shell. */
-export function configWords({ configPath }: RemoteHost): string[] {
+export function configWords({ configPath }: BackupHost): string[] {
   return configPath === undefined ? [] : [`--config='${configPath.replaceAll("'", `'"'"'`)}'`];
 }
 
 /** The command line up to the host. */
-export function loginWords({ user, host, port, ciphers, connectSeconds }: RemoteHost): string[] {
+export function loginWords({ user, host, port, ciphers, connectSeconds }: BackupHost): string[] {
   const options = [
     ...(port === undefined ? [] : ['-p', String(port)]),
     ...(ciphers === undefined ? [] : ['-o', `Ciphers=${ciphers}`]),
@@ -58,7 +58,7 @@ const systemFolder = '/etc/ssh';
  * The host, with a limit for connecting where the operator has set none. What the command line says would win over what the files say: they
  * are looked into first, and ssh itself is asked only when they speak of it.
  */
-export async function boundConnecting(remote: RemoteHost, environment: Environment): Promise<RemoteHost> {
+export async function boundConnecting(remote: BackupHost, environment: Environment): Promise<BackupHost> {
   if (remote.connectSeconds !== undefined) return remote;
   const isSet = (await isSpokenOf()) && (await isSetFor(remote, environment));
   return isSet ? remote : { ...remote, connectSeconds: usualConnectSeconds };
@@ -76,7 +76,7 @@ async function isSpokenOf(): Promise<boolean> {
   return texts.some((text) => /^\s*(?:connecttimeout\b|include\s+(?!\/etc\/ssh\/ssh_config\.d\/\*\.conf\s*$))/im.test(text));
 }
 
-async function isSetFor(remote: RemoteHost, environment: Environment): Promise<boolean> {
+async function isSetFor(remote: BackupHost, environment: Environment): Promise<boolean> {
   const settings = await readSshSettings(parseSshCommand(quoteWords(loginWords(remote))), environment);
   return settings !== undefined && settingOf(settings, 'connecttimeout') !== undefined;
 }

@@ -1,5 +1,5 @@
 /** Works on items as they come, `count` at a time; after the first failure no new one is begun, and it is thrown when all have ended. */
-export async function forEachAtOnce<T>(
+export async function forEachConcurrently<T>(
   items: AsyncIterable<T> | Iterable<T>,
   count: number,
   work: (item: T) => Promise<void>,

@@ -42,7 +42,7 @@ const firstWordMs = 60_000;
  * receive-wal lock.
  * @throws OperatorError `receiver-failed` when it ends by itself
  */
-export async function receiveWal(options: ReceiverOptions, context: Context): Promise<void> {
+export async function runPgReceivewal(options: ReceiverOptions, context: Context): Promise<void> {
   const { server, connection: client, serverVersion, segmentSize, isSynchronous } = options;
   const { slot_name: slotName } = server.config.options;
   const { environment, programPath: path } = server;

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { realignStreamingFolder, receiveWal } from '../../../src/archive/receive-wal.ts';
+import { realignStreamingFolder, runPgReceivewal } from '../../../src/archive/run-pg-receivewal.ts';
 import { clientConnection } from '../../../src/postgres/client-connection.ts';
 import { parseConninfo } from '../../../src/postgres/conninfo.ts';
 import { aSegment, systemid } from '../../helpers/wal-segment.ts';
@@ -98,7 +98,7 @@ const optionsFor = async ({ server }: ArchiveServer) => ({
 test('a receiver that ends by itself is a failure, and what it said is told', async () => {
   await using home = await withReceiver('echo "$*"; echo "could not connect" >&2; exit 4', 'slot_name = barman');
   const context = aContext();
-  await expect(receiveWal(await optionsFor(home), context)).rejects.toMatchObject({
+  await expect(runPgReceivewal(await optionsFor(home), context)).rejects.toMatchObject({
     code: 'receiver-failed',
     message: 'ArchiverFailure:pg_receivewal terminated with error: exit code 4',
     hint: 'could not connect',
@@ -112,7 +112,7 @@ test('a receiver that ends by itself is a failure, and what it said is told', as
 test('the password travels in the environment', async () => {
   await using home = await withReceiver('echo "password $PGPASSWORD"; exit 1');
   const context = aContext();
-  await expect(receiveWal(await optionsFor(home), context)).rejects.toThrow();
+  await expect(runPgReceivewal(await optionsFor(home), context)).rejects.toThrow();
   expect(context.told).toEqual(['INFO: main: password geheim']);
 });
 
@@ -121,7 +121,7 @@ test('told to stop, it lets the receiver end in its own way', async () => {
   const abort = new AbortController();
   const context = aContext({ signal: abort.signal });
   const messages = { ...context.messages, info: () => abort.abort() };
-  await receiveWal(await optionsFor(home), { ...context, messages });
+  await runPgReceivewal(await optionsFor(home), { ...context, messages });
   expect(await readFile(join(home.folder, 'bin', 'pg_receivewal.log'), 'utf8')).toBe('synced\n');
 });
 
@@ -135,7 +135,7 @@ test.each([
     [`streaming/${walOf('1:2.partial')}`]: 'old',
     [`streaming/${walOf('1:3.partial')}`]: Buffer.alloc(size, 'x'),
   });
-  await expect(receiveWal(await optionsFor(home), aContext())).rejects.toThrow();
+  await expect(runPgReceivewal(await optionsFor(home), aContext())).rejects.toThrow();
   expect((await home.read(`streaming/${walOf('1:3.partial')}`)).length).toBe(left);
   if (left < size) expect((await home.read(`streaming/.aside/${walOf('1:3.partial')}`)).length).toBe(size);
   expect((await home.read(`streaming/${walOf('1:2.partial')}`)).length).toBe(3);
@@ -145,7 +145,7 @@ test('what another cluster left in the folder of the receiver is kept aside befo
   await using home = await withReceiver('exit 1');
   const other = aSegment(3, { systemid: systemid + 1n });
   await home.write({ [`streaming/${walOf('1:2')}`]: aSegment(2), [`streaming/${walOf('1:3.partial')}`]: other });
-  await expect(receiveWal({ ...(await optionsFor(home)), systemid: String(systemid) }, aContext())).rejects.toThrow();
+  await expect(runPgReceivewal({ ...(await optionsFor(home)), systemid: String(systemid) }, aContext())).rejects.toThrow();
   expect(await home.names('streaming')).toEqual([walOf('1:2')]);
   const [kept = ''] = await home.names('errors');
   expect(kept).toMatch(/\.foreign$/);

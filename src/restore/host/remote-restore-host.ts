@@ -6,7 +6,7 @@ import { programMissing } from '../../transport/programs/find-program.ts';
 import { lastLines, type ProgramResult } from '../../transport/programs/program-result.ts';
 import { watched, writtenReader } from '../fill/watched-program.ts';
 import { watchedSync } from '../fill/watched-sync.ts';
-import type { FoundEntry, Place } from './place.ts';
+import type { FoundEntry, RestoreHost } from './restore-host.ts';
 
 /** What a script of ours ends with for a path that is not there. */
 const missing = 44;
@@ -18,7 +18,7 @@ const listeningScript = `wanted=" $1" awk '
 const listeningPortScript = `cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -Eq "^ *[0-9]+: [0-9A-F]+:$1 [0-9A-F:]+ 0A " || exit ${String(missing)}`;
 
 /** Another host, looked at and changed by small scripts of a POSIX shell and the programs of GNU coreutils. */
-export function remotePlace(host: Host, signal: AbortSignal): Place {
+export function remoteRestoreHost(host: Host, signal: AbortSignal): RestoreHost {
   const script = async (text: string, ...words: string[]): Promise<ProgramResult> => {
     const result = await host.run(['sh', '-c', text, 'sh', ...words], { signal });
     throwIfInterrupted(signal);

@@ -7,7 +7,7 @@ import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';
 
 /** A server that is down has no `backup_label` in its data folder, which would keep it from coming up again. */
-export const backupLabel: Check = {
+export const backupLabelLeft: Check = {
   name: 'backup_label',
   appliesTo: 'active',
   isCritical: true,

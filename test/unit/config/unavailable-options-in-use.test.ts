@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { unavailableOptionsInUse } from '../../../src/config/unavailable-options.ts';
+import { unavailableOptionsInUse } from '../../../src/config/unavailable-options-in-use.ts';
 import { loadTestConfiguration } from './load-test-configuration.ts';
 
 const sound = 'backup_method = postgres\nconninfo = host=pg\narchiver = on\n';

@@ -20,7 +20,7 @@ export interface FreeSpace {
  * The host that is restored to, this one or another: files by their absolute paths. Every method rejects with an OperatorError that
  * names the path when the host refuses; what is missing is a value and no error.
  */
-export interface Place {
+export interface RestoreHost {
   readonly kind: 'local' | 'remote';
   /** How programs like rsync reach it; undefined for this host. */
   readonly login: SharedLogin | undefined;
@@ -63,13 +63,13 @@ export interface Place {
   /** Path of PostgreSQL's program of the major version of `serverVersion` (`server_version_num`). @throws OperatorError `program-missing` */
   requireClient(name: ClientProgramName, serverVersion: number): Promise<string>;
   /**
-   * Runs a program to its end, which comes at once when we die or are told to stop; an exit code is no exception. About once a second `onWritten` gets the
+   * Runs a program to its end, which comes immediately when we die or are told to stop; an exit code is no exception. About once a second `onWritten` gets the
    * bytes that it has written so far.
    * @throws OperatorError `interrupted`
    */
   run(argv: readonly string[], onWritten?: (bytes: number) => void): Promise<ProgramResult>;
   /**
-   * Makes all that was written below folders, or to files, survive a power cut. At once, and then every second, `onUnwritten` gets the bytes that the host has
+   * Makes all that was written below folders, or to files, survive a power cut. Immediately, and then every second, `onUnwritten` gets the bytes that the host has
    * still to write, those of everybody.
    */
   sync(paths: readonly string[], onUnwritten?: (bytes: number) => void): Promise<void>;
