@@ -392,6 +392,16 @@ const table = {
       own('backup', '--wait', '{server}'),
     ],
   },
+  'wal-file-spoiled': {
+    cause: 'an archived WAL file is not the one that was archived: {file}',
+    steps: [
+      note('look for a whole copy (pg_wal of the server or of a standby), copy it into {arrivals}, and then:'),
+      own('archive-wal', '{server}'),
+      note('a copy that cannot be read gives way to it. If there is none:'),
+      own('rebuild-xlogdb', '{server}'),
+      own('backup', '--wait', '{server}'),
+    ],
+  },
   'backup-files-lost': {
     cause: 'the files of backup {backup} are gone, but its record exists',
     steps: [

@@ -292,6 +292,14 @@ describe('the catalog', () => {
         await rm(inCatalog('wals', lost.slice(0, 16), lost));
       },
     },
+    'wal-file-spoiled': {
+      name: 'WAL files',
+      breaks: async () => {
+        await runWell(['switch-wal', '--force', '--archive', 'main'], { home });
+        const spoiled = (await archivedWals(home)).filter((name) => /^[0-9A-F]{24}$/.test(name)).at(-1)!;
+        await writeFile(inCatalog('wals', spoiled.slice(0, 16), spoiled), '');
+      },
+    },
     'arrivals-stuck': {
       name: 'WAL arrivals',
       section: () => healthy({ archiver: 'on' }),

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { CustomCompression } from '../../compression/codec.ts';
 import { namesIn } from '../../shared/look.ts';
-import { parseWalName, walKindOf } from '../../wal/wal-name.ts';
+import { parseWalName, type WalName, walKindOf } from '../../wal/wal-name.ts';
 import type { ServerLayout } from '../server-layout.ts';
 import { readPlainSegment } from '../wal/segment-content.ts';
 import { describeWal } from './describe-wal.ts';
@@ -13,6 +13,8 @@ interface KindCounts {
   history: number;
   backupLabels: number;
   walFiles: number;
+  /** Names of WAL under which no whole file lies. */
+  readonly leftOut: WalName[];
 }
 
 interface Reading {
@@ -28,7 +30,7 @@ export async function* linesOfArchive(layout: ServerLayout, reading: Reading, co
     if (!isFolder && walKindOf(name) !== 'history') continue;
     const folder = isFolder ? join(layout.wals, name) : layout.wals;
     const files = isFolder ? (await namesIn(folder)).toSorted() : [name];
-    const lines = files.map((file) => lineOf(folder, file, reading));
+    const lines = files.map((file) => lineOf(folder, file, reading, counts.leftOut));
     for (const { kind } of lines) {
       if (kind === 'history') counts.history++;
       else if (kind === 'backup-label') counts.backupLabels++;
@@ -42,12 +44,16 @@ function lineOf(
   folder: string,
   fileName: string,
   { custom, known }: Reading,
+  leftOut: WalName[],
 ): { readonly text: string; readonly kind: ReturnType<typeof walKindOf> } {
   const nothing = { text: '', kind: undefined };
   const name = parseWalName(fileName);
   if (name === undefined) return nothing;
   const entry = describeWal(join(folder, fileName), name, custom);
-  if (entry === undefined) return nothing;
+  if (entry === undefined) {
+    leftOut.push(name);
+    return nothing;
+  }
   return { text: formatWalEntry(asKnown(entry, known, join(folder, fileName))), kind: walKindOf(name) };
 }
 

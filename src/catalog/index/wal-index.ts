@@ -93,7 +93,7 @@ export class WalIndex implements AsyncDisposable {
    * file that is neither WAL nor recognised has a line, the compression of that line stays.
    */
   async rebuild(custom?: CustomCompression): Promise<RebuildCounts> {
-    const counts = { history: 0, backupLabels: 0, walFiles: 0 };
+    const counts = { history: 0, backupLabels: 0, walFiles: 0, leftOut: [] };
     const known = await this.#knownForms();
     await this.#replace(linesOfArchive(this.#layout, { custom, known }, counts));
     await rm(join(this.#layout.wals, 'xlog.db'), { force: true }); // where releases before 3.13 had it
@@ -146,6 +146,8 @@ export interface RebuildCounts {
   readonly history: number;
   readonly backupLabels: number;
   readonly walFiles: number;
+  /** Names of WAL under which no whole file lies, so that the index does not have them. */
+  readonly leftOut: readonly WalName[];
 }
 
 interface NewIndex {

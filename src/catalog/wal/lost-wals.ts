@@ -34,7 +34,7 @@ export async function findLostWals(
   const before = await readSeen(path);
   const seen: Seen = {};
   const lost: SegmentName[] = [];
-  const first = beginOf(backups);
+  const first = firstNeeded(backups);
   for (const [folder, names] of first === undefined ? [] : foldersFrom(ledger, first)) {
     const state = stateIfThere(join(layout.wals, folder));
     const known = before[folder];
@@ -52,8 +52,8 @@ export async function findLostWals(
   return least === undefined || last === undefined ? undefined : { count: lost.length, first: least, last };
 }
 
-/** The least name that a backup begins with: names of later timelines are greater. */
-function beginOf(backups: readonly Backup[]): SegmentName | undefined {
+/** The least name that a backup begins with, from which on WAL is needed: names of later timelines are greater. */
+export function firstNeeded(backups: readonly Backup[]): SegmentName | undefined {
   const begins = backups.flatMap((backup) => (isCopyDone(backup) && backup.beginWal !== null ? [backup.beginWal] : []));
   return begins.reduce<SegmentName | undefined>(
     (least, name) => (least === undefined || name < least ? name : least),

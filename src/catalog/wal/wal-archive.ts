@@ -33,6 +33,11 @@ export class WalArchive {
     return (await this.#store.stat(archivedWalKey(name))) !== undefined;
   }
 
+  /** Bytes of what is archived under a name; undefined where nothing is. @throws OperatorError `file-unreadable` */
+  async sizeOf(name: WalName): Promise<number | undefined> {
+    return (await this.#store.stat(archivedWalKey(name)))?.size;
+  }
+
   /** Where a file lies or would lie on this host, whatever its compression: the name never changes. */
   pathOf(name: WalName): string {
     return this.#store.localPath(archivedWalKey(name)) ?? noPath(this.location);

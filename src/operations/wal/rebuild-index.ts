@@ -8,7 +8,13 @@ export async function rebuildIndex(server: Server, context: Context): Promise<vo
   const { name } = server.config;
   context.messages.info(`Rebuilding xlogdb for server ${name}`);
   await using index = await WalIndex.open(server.layout, context.signal);
-  const { history, backupLabels, walFiles } = await index.rebuild(customCompressionOf(server.config.options));
+  const { history, backupLabels, walFiles, leftOut } = await index.rebuild(customCompressionOf(server.config.options));
+  const [first] = leftOut;
+  if (first !== undefined) {
+    context.messages.warning(
+      `the index of server '${name}' leaves out what is no whole WAL file: ${first}${leftOut.length === 1 ? '' : `, and ${String(leftOut.length - 1)} more`}`,
+    );
+  }
   const counts = `history: ${String(history)}, backup_labels: ${String(backupLabels)}, wal_file: ${String(walFiles)}`;
   context.messages.info(`Done rebuilding xlogdb for server ${name} (${counts})`);
 }

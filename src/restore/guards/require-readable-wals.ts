@@ -73,7 +73,7 @@ export function requireUsable(path: string, { name, compression, encryption }: W
       : segmentProblem(content, segment);
   if (problem === undefined) return;
   throw new OperatorError('wal-stream-invalid', `the WAL segment ${path} cannot be restored: ${problem}`, {
-    hint: 'restore to a target before it, or with --get-wal',
+    hint: 'restore to a target before it, or have a whole copy of it archived, which takes its place',
   });
 }
 

@@ -87,7 +87,7 @@ test('a missing index is built from the archive: segments, labels, histories and
     'wals/0000000100000000/000000010000000000000003': gzipped,
     'wals/0000000100000000/000000010000000000000003.00000028.backup': 'label',
     'wals/0000000100000000/000000010000000000000005.partial': 'piece',
-    'wals/0000000100000000/000000010000000000000002': '',
+    'wals/0000000100000000/000000010000000000000002': 'segment',
     'wals/0000000100000000/000000010000000000000004.compressed': 'left by a crash',
     'wals/0000000100000000/000000010000000000000007/file': 'a folder with a name of a segment',
     'wals/00000002.history': '1\t0/5000098\treason\n',
@@ -117,7 +117,24 @@ test('a rebuild counts what it found', async () => {
     'wals/00000002.history': 'x',
   });
   await using index = await WalIndex.open(catalog.layout);
-  expect(await index.rebuild()).toEqual({ history: 1, backupLabels: 1, walFiles: 2 });
+  expect(await index.rebuild()).toEqual({ history: 1, backupLabels: 1, walFiles: 2, leftOut: [] });
+});
+
+test('a rebuild leaves out what is no whole file: empty, cut short, a folder', async () => {
+  await using catalog = await aCatalog({
+    'wals/0000000100000000/000000010000000000000002': '',
+    'wals/0000000100000000/000000010000000000000003': aSegment(3).subarray(0, 500_000),
+    'wals/0000000100000000/000000010000000000000004/x': 'x',
+    'wals/0000000100000000/000000010000000000000005': aSegment(5),
+    'wals/00000002.history': '',
+  });
+  await using index = await WalIndex.open(catalog.layout);
+  expect(await index.rebuild()).toEqual({
+    history: 0,
+    backupLabels: 0,
+    walFiles: 1,
+    leftOut: [...['1:2', '1:3', '1:4'].map(walOf), '00000002.history'],
+  });
 });
 
 test('a rebuild replaces whatever the index said', async () => {
