@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { lstat, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
@@ -8,17 +9,26 @@ import type { ServerLayout } from '../catalog/server-layout.ts';
 import type { CodecSurroundings } from '../compression/codec.ts';
 import { BoundedSink } from '../shared/bounded-sink.ts';
 import type { Context } from '../shared/context.ts';
-import { makeFolderDurably, syncFolder } from '../shared/durable-file.ts';
-import { messageOf, OperatorError } from '../shared/operator-error.ts';
+import { makeFolderDurably, syncFile, syncFolder } from '../shared/durable-file.ts';
+import { isAlive } from '../shared/is-alive.ts';
+import { isMissing } from '../shared/look.ts';
+import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { renameNew } from '../shared/rename-new.ts';
 import { firstPageBytes, misplacement, parseFirstPage } from '../wal/first-page.ts';
 import { longestHistoryBytes } from '../wal/timeline-history.ts';
 import { parseWalName, segmentOf, walKindOf } from '../wal/wal-name.ts';
 import { digestOfFile } from './digest-of-file.ts';
-import { memberName } from './member-name.ts';
-import { publishArrival } from './publish-arrival.ts';
-import { type DigestName, readChecksums, sumsDigestOf } from './read-checksums.ts';
-import { type Entry, type ReceivedFile, receiveFile, textOf } from './receive-member.ts';
-import { removeLeftovers } from './remove-leftovers.ts';
+import { rejectWal } from './reject-wal.ts';
+import {
+  type DigestName,
+  type Entry,
+  memberName,
+  type ReceivedFile,
+  readChecksums,
+  receiveFile,
+  sumsDigestOf,
+  textOf,
+} from './tar-members.ts';
 
 /** A sender has one file, and its checksum: what names files without end is none. */
 const mostMembers = 10_000;
@@ -165,4 +175,81 @@ function firstBytes(path: string): Buffer {
   } finally {
     closeSync(file);
   }
+}
+
+const dayMs = 86_400_000;
+
+/** Removes what a killed put-wal left: its temporary files carry its process id. */
+async function removeLeftovers(folder: string, now: Date): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = /^\.(\d+)-/.exec(name)?.[1];
+    if (pid === undefined) continue;
+    // after a reboot the id may be another process's: no transfer takes a day
+    const isOld = now.getTime() - (await changedAt(join(folder, name))) > dayMs;
+    if (isOld || !isAlive(Number(pid))) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** When a file was last written or renamed, whatever its content's time says; now for one that is gone. */
+async function changedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).ctimeMs;
+  } catch (error) {
+    if (isMissing(error)) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
+}
+
+interface CheckedFile {
+  readonly name: string;
+  readonly temporary: string;
+  readonly digest: DigestName;
+  /** What its bytes are known to have. */
+  readonly sum: string | undefined;
+}
+
+/**
+ * Gives a received file its name in the incoming folder, synced; the folder is left to the caller to sync. What waits there under that
+ * name is never replaced: the same bytes once more are dropped, others go to the errors folder.
+ */
+export async function publishArrival(
+  layout: ServerLayout,
+  file: CheckedFile,
+  { clock, messages }: Pick<Context, 'clock' | 'messages'>,
+): Promise<void> {
+  const { name, temporary, sum } = file;
+  await syncFile(temporary);
+  const path = join(layout.incoming, name);
+  for (;;) {
+    if (await renameNew(temporary, path)) return;
+    const present = await syncedDigest(path, file);
+    if (present === undefined) continue; // the archiver has taken it meanwhile
+    if (present === sum) return;
+    const movedTo = await rejectWal(layout, temporary, { reason: 'duplicate', now: clock.now(), name });
+    messages.info(`\tError: ${name} is already waiting with other content; the new one was moved to ${movedTo}`);
+    return;
+  }
+}
+
+/** Acknowledging a file means that it is on disk, whoever brought it. Undefined when it is gone. */
+async function syncedDigest(path: string, { digest }: CheckedFile): Promise<string | undefined> {
+  try {
+    const found = await digestOfFile(path, digest);
+    await syncFile(path);
+    return found;
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === 'EISDIR' || (code === 'ENOENT' && (await isDeadLink(path)))) {
+      throw new OperatorError('file-unwritable', `${path} is no file, and in the way of one that arrived`, { cause: error });
+    }
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function isDeadLink(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false, // gone: the archiver was quicker
+  );
 }

@@ -1,19 +1,19 @@
 import { join } from 'node:path';
+import { mayHaveStrays } from '../catalog/index/index-strays.ts';
 import { readKnownCluster } from '../catalog/known-cluster.ts';
+import { type ArrivalChannel, arrivalFolder, type ServerLayout } from '../catalog/server-layout.ts';
+import { type UnfinishedCopy, unfinishedCopy } from '../catalog/wal/segment-content.ts';
 import { noteHeldArrivals } from '../catalog/wal/stuck-arrivals.ts';
 import { storageOf } from '../encryption/stored-wal.ts';
 import { hasHooks } from '../hooks/run-hooks.ts';
 import type { Context } from '../shared/context.ts';
-import { expectedFailureOf, messageOf, OperatorError } from '../shared/operator-error.ts';
-import type { WalName } from '../wal/wal-name.ts';
-import { mostStillMs } from './judge-arrival.ts';
-import { channelFolder, listArrivals } from './list-arrivals.ts';
-import { planArrivals } from './plan-arrivals.ts';
+import { entriesIn } from '../shared/look.ts';
+import { expectedFailureOf, messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
+import { parseWalName, segmentOf, type WalName, walKindOf } from '../wal/wal-name.ts';
 import { rejectWal } from './reject-wal.ts';
 import { type LeftWal, type StoreOptions, storeWals } from './store-wals.ts';
 import { storeWithHooks } from './store-with-hooks.ts';
-import type { ArrivalOutcome } from './take-arrival.ts';
-import { type UnfinishedCopy, unfinishedCopy } from './unfinished-copy.ts';
+import { type ArrivalOutcome, mostStillMs } from './take-arrival.ts';
 
 /** Failures that are told one by one in the log; of a common reason for all there can be thousands. */
 const mostToldFailures = 10;
@@ -33,7 +33,7 @@ interface ArchivingOptions extends Omit<StoreOptions, 'cluster'> {
  */
 export async function archiveArrivals(options: ArchivingOptions, context: Context): Promise<number> {
   const { server, channel, batchSize } = options;
-  const copies = new CopyWatch(channelFolder(server.layout, channel), context);
+  const copies = new CopyWatch(arrivalFolder(server.layout, channel), context);
   const isUnfinished = (name: WalName): boolean => copies.isUnfinished(name);
   const plan = planArrivals(await listArrivals(server.layout, channel), { channel, batchSize, isUnfinished });
   const fileCount = plan.archive.length + plan.unknown.length;
@@ -102,7 +102,7 @@ function cutOffCopy(path: string, { bytes, wholeBytes }: UnfinishedCopy): Operat
 /** To the errors folder; what cannot be moved there stays, and is told. */
 async function moveUnknown(name: string, { server, channel, onOutcome }: StoreOptions, context: Context): Promise<LeftWal[]> {
   try {
-    const source = join(channelFolder(server.layout, channel), name);
+    const source = join(arrivalFolder(server.layout, channel), name);
     const movedTo = await rejectWal(server.layout, source, { reason: 'unknown', now: context.clock.now() });
     onOutcome?.({ kind: 'unknown', name, movedTo });
     return [];
@@ -175,4 +175,84 @@ async function storeAll(names: readonly WalName[], options: StoreOptions, contex
     if (kind === 'stop') return { left: found, growing, stoppedAt: at };
   }
   return { left: found, growing };
+}
+
+export interface Arrival {
+  readonly name: string;
+  readonly isFile: boolean;
+}
+
+interface ArrivalPlan {
+  /** To be archived now, in this order. */
+  readonly archive: readonly WalName[];
+  /** Of those before them, what somebody is still copying, or left half copied. */
+  readonly unfinished: readonly WalName[];
+  /** No WAL at all: to the errors folder. */
+  readonly unknown: readonly string[];
+  /** Files that the batch size leaves for the next run, in this order; whether they are unfinished was not asked. */
+  readonly later: readonly WalName[];
+}
+
+interface ArrivalRules {
+  readonly channel: ArrivalChannel;
+  /** 0 is no limit. */
+  readonly batchSize: number;
+  /** Asked only as far as the batch goes; of what a receiver writes nothing is unfinished under its final name. */
+  readonly isUnfinished: (name: WalName) => boolean;
+}
+
+/**
+ * What to do with the files of a channel (docs/reference/engine.md section 9.3). Of the receiver's folder the newest partial segment stays, because it
+ * is being written; without one the newest segment stays, because the receiver finds there where to go on. Files are told apart before
+ * they are counted, so a batch of one always makes progress.
+ */
+export function planArrivals(arrivals: readonly Arrival[], { channel, batchSize, isUnfinished }: ArrivalRules): ArrivalPlan {
+  const visible = arrivals.filter(({ name }) => !name.startsWith('.') && !name.endsWith('.tmp'));
+  const unknown: string[] = [];
+  const wals: WalName[] = [];
+  for (const { name, isFile } of visible.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const wal = isFile ? parseWalName(name) : undefined;
+    if (wal !== undefined && wal === name) wals.push(wal);
+    else unknown.push(name);
+  }
+  const heldBack = channel === 'streaming' ? newestOfReceiver(wals) : undefined;
+  const ready = wals.filter((name) => name !== heldBack);
+  const archive: WalName[] = [];
+  const unfinished: WalName[] = [];
+  let asked = 0;
+  for (const name of ready) {
+    if (batchSize > 0 && archive.length >= batchSize) break;
+    asked++;
+    (channel === 'file' && isUnfinished(name) ? unfinished : archive).push(name);
+  }
+  return { archive, unfinished, unknown, later: ready.slice(asked) };
+}
+
+function newestOfReceiver(wals: readonly WalName[]): WalName | undefined {
+  const partial = wals.findLast((name) => walKindOf(name) === 'partial');
+  return partial ?? wals.findLast((name) => segmentOf(name) === name);
+}
+
+/** What lies in a channel's folder now; nothing when the folder does not exist yet. */
+async function listArrivals(layout: ServerLayout, channel: ArrivalChannel): Promise<Arrival[]> {
+  const folder = arrivalFolder(layout, channel);
+  try {
+    const entries = await entriesIn(folder);
+    return entries.map((entry) => ({ name: entry.name, isFile: entry.isFile() }));
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw new OperatorError('file-unreadable', `cannot read the folder ${folder}: ${systemCodeOf(error) ?? String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Whether a run of archive-wal would find something to do, seen from outside, without its lock. */
+export async function hasWaiting(layout: ServerLayout, channels: readonly ArrivalChannel[]): Promise<boolean> {
+  for (const channel of channels) {
+    const rules = { channel, batchSize: 1, isUnfinished: () => false };
+    const { archive, unknown } = planArrivals(await listArrivals(layout, channel), rules);
+    if (archive.length + unknown.length > 0) return true;
+  }
+  return await mayHaveStrays(layout);
 }

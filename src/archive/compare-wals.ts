@@ -6,7 +6,7 @@ import type { Server } from '../config/server.ts';
 import { arrivalsOf, formOf, storageOf, type WalStorage, writePlainWal } from '../encryption/stored-wal.ts';
 import { validEnd } from '../wal/valid-end.ts';
 import { digestOfFile } from './digest-of-file.ts';
-import { wasSealedFrom } from './sealed-arrivals.ts';
+import { wasSealedFrom } from './prepare-wal.ts';
 
 /**
  * Whether a file that arrived and an archived one hold the same WAL, each compressed, encrypted or not. One that is damaged is the same

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { WalEntry } from '../catalog/index/wal-entry.ts';
 import type { ServerLayout } from '../catalog/server-layout.ts';
-import { readPlainSegment, readSegmentContent, segmentChecker, segmentProblem } from '../catalog/wal/segment-content.ts';
+import {
+  readPlainSegment,
+  readSegmentContent,
+  segmentChecker,
+  segmentProblem,
+  unfinishedCopy,
+} from '../catalog/wal/segment-content.ts';
 import { codecFor, decompress } from '../compression/all-codecs.ts';
 import { isDamage } from '../compression/codec.ts';
 import type { Server } from '../config/server.ts';
@@ -19,7 +25,6 @@ import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { makeScratchFolder } from '../shared/scratch-folder.ts';
 import { type SegmentName, segmentOf, type WalName } from '../wal/wal-name.ts';
 import { walCandidates } from './find-wal.ts';
-import { unfinishedCopy } from './unfinished-copy.ts';
 
 /** In which form a WAL file goes out. */
 export type WalForm = 'plain' | 'stored' | 'gzip' | 'bzip2';

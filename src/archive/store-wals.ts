@@ -1,13 +1,15 @@
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { KnownCluster } from '../catalog/identity.ts';
 import type { WalEntry } from '../catalog/index/wal-entry.ts';
+import type { ArrivalChannel } from '../catalog/server-layout.ts';
+import { enterWals } from '../catalog/wal/enter-wals.ts';
+import { noteHistory } from '../catalog/wal/read-histories.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';
-import type { WalName } from '../wal/wal-name.ts';
-import { commitWals } from './commit-wals.ts';
-import { EnteringLine } from './entering-line.ts';
-import type { ArrivalChannel } from './plan-arrivals.ts';
-import { discardPrepared } from './prepare-wal.ts';
-import { runWorkers } from './run-workers.ts';
+import { syncFolder } from '../shared/durable-file.ts';
+import { type WalName, walKindOf } from '../wal/wal-name.ts';
+import { discardPrepared, movableIdentityOf, noteSealed, type PreparedWal, type SealedArrival } from './prepare-wal.ts';
 import { type ArrivalOutcome, isExhausted, isLeft, isPrepared, type Taken, takeArrival } from './take-arrival.ts';
 
 export interface StoreOptions {
@@ -30,7 +32,7 @@ export interface LeftWal {
 }
 
 /** What became of files; the entries are those of the archived ones. */
-export interface StoredWals {
+interface StoredWals {
   readonly outcomes: readonly ArrivalOutcome[];
   readonly left: readonly LeftWal[];
   /** Of files that somebody may still be writing. */
@@ -133,4 +135,153 @@ function outcomeOf(taken: Taken): ArrivalOutcome[] {
 /** What is said of a file whose name is taken. */
 export function duplicateText(name: string): string {
   return `${name} is already archived with other content`;
+}
+
+/** Renames into the archive, syncs, indexes, and only then lets the sources go. */
+async function commitWals(server: Server, prepared: readonly PreparedWal[], context: Pick<Context, 'log'>): Promise<void> {
+  if (prepared.length === 0) return;
+  const { layout } = server;
+  await noteSealed(layout, await sealedAmong(prepared));
+  await enterWals(
+    layout,
+    prepared.map(({ temporary: from, entry, replaces = false }) => ({ from, entry, replaces })),
+  );
+  for (const { entry, source: plainPath } of prepared) {
+    const isSealed = entry.encryption !== null && walKindOf(entry.name) === 'history';
+    if (isSealed) await noteHistory(server, { name: entry.name, plainPath }, context);
+  }
+  for (const { source } of prepared) await rm(source, { force: true });
+  for (const folder of new Set(prepared.map(({ source }) => dirname(source)))) await syncFolder(folder);
+}
+
+async function sealedAmong(prepared: readonly PreparedWal[]): Promise<SealedArrival[]> {
+  const sealed: SealedArrival[] = [];
+  for (const { source, sealedFrom: arrived, temporary } of prepared)
+    if (arrived !== undefined) sealed.push({ source, arrived, stored: await movableIdentityOf(temporary) });
+  return sealed;
+}
+
+interface LineOptions<T> {
+  /** Enters a group, in the order of its positions; groups follow each other. */
+  readonly enter: (group: readonly T[]) => Promise<void>;
+  /** How long what is ready waits for those before it. */
+  readonly patienceMs: number;
+}
+
+/** Items that share one visit to the index: fewer locks and syncs, and little to do again after a crash. */
+const fewestPerGroup = 16;
+const looksWithinPatience = 10;
+
+/**
+ * What is ready at any time, entered in the order of positions. An item that takes longer than the patience loses its turn: those behind
+ * it are entered, and it follows when it is ready.
+ */
+class EnteringLine<T> {
+  readonly #options: LineOptions<T>;
+  readonly #timer: NodeJS.Timeout;
+  readonly #ready = new Map<number, T>();
+  readonly #passed = new Set<number>();
+  #front = 0;
+  #looksAtFront = 0;
+  #entering: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(options: LineOptions<T>) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#look(), options.patienceMs / looksWithinPatience);
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Resolves when the line wants more: immediately, unless so much is ready that it has to be entered first. */
+  async add(position: number, item: T): Promise<void> {
+    this.#ready.set(position, item);
+    if (this.#ready.size < fewestPerGroup) return;
+    this.#enter(this.#takeInOrder());
+    await this.#entering;
+  }
+
+  /**
+   * Enters all that is left; nothing is added any more.
+   * @returns the first failure, after which nothing was entered any more
+   */
+  async finish(): Promise<{ readonly error: unknown } | undefined> {
+    clearInterval(this.#timer);
+    this.#enter(this.#takeAll());
+    await this.#entering;
+    return this.#failure;
+  }
+
+  #look(): void {
+    const group = this.#takeInOrder();
+    this.#looksAtFront = group.length > 0 || this.#ready.size === 0 ? 0 : this.#looksAtFront + 1;
+    this.#enter(this.#looksAtFront < looksWithinPatience ? group : this.#takeAll());
+  }
+
+  #takeInOrder(): T[] {
+    const group: T[] = [];
+    for (;;) {
+      const item = this.#ready.get(this.#front);
+      if (item === undefined && !this.#passed.delete(this.#front)) return group;
+      if (item !== undefined) group.push(item);
+      this.#ready.delete(this.#front);
+      this.#front++;
+    }
+  }
+
+  #takeAll(): T[] {
+    const group = [...this.#ready].toSorted(([one], [other]) => one - other);
+    for (const [position] of group) this.#passed.add(position);
+    this.#ready.clear();
+    return group.map(([, item]) => item);
+  }
+
+  #enter(group: readonly T[]): void {
+    if (group.length === 0) return;
+    this.#entering = this.#entering.then(async () => {
+      if (this.#failure !== undefined) return;
+      try {
+        await this.#options.enter(group);
+      } catch (error) {
+        this.#failure = { error };
+      }
+    });
+  }
+}
+
+interface WorkerOptions {
+  /** Items that are worked on at the same time. */
+  readonly count: number;
+  /** An item that takes longer gets a stand-in. */
+  readonly patienceMs: number;
+}
+
+/**
+ * Works on items in their order, with `count` workers. A slow item gets a stand-in worker until it ends, so there are never more than
+ * twice `count` under way. `work` must not reject.
+ */
+async function runWorkers<T>(
+  items: Iterator<T>,
+  { count, patienceMs }: WorkerOptions,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const fill = async (isOver: () => boolean, mayHaveStandIn: boolean): Promise<void> => {
+    while (!isOver()) {
+      const next = items.next();
+      if (next.done === true) return;
+      let hasEnded = false;
+      let standIn: Promise<void> = Promise.resolve();
+      const callStandIn = (): void => {
+        if (mayHaveStandIn) standIn = fill(() => hasEnded, false);
+      };
+      const timer = setTimeout(callStandIn, patienceMs);
+      await work(next.value);
+      hasEnded = true;
+      clearTimeout(timer);
+      await standIn;
+    }
+  };
+  await Promise.all(Array.from({ length: count }, async () => await fill(() => false, true)));
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { arrivalFolder } from '../catalog/server-layout.ts';
 import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import type { Server } from '../config/server.ts';
 import { arrivalsOf, formOf, storageOf } from '../encryption/stored-wal.ts';
@@ -8,10 +9,8 @@ import type { Context } from '../shared/context.ts';
 import { isMissing, sizeAndTime } from '../shared/look.ts';
 import { messageOf, systemCodeOf } from '../shared/operator-error.ts';
 import type { WalName } from '../wal/wal-name.ts';
-import { judgeArrival } from './judge-arrival.ts';
-import { channelFolder } from './list-arrivals.ts';
 import { duplicateText, type StoreOptions, storeWals } from './store-wals.ts';
-import type { ArrivalOutcome } from './take-arrival.ts';
+import { type ArrivalOutcome, judgeArrival } from './take-arrival.ts';
 
 interface HookedResult {
   /** `stop` when a hook asked for it, `growing` for a file that somebody may still be writing: nothing was done with it. */
@@ -26,7 +25,7 @@ interface HookedResult {
  */
 export async function storeWithHooks(name: WalName, options: StoreOptions, context: Context): Promise<HookedResult> {
   const { server, channel, cluster } = options;
-  const source = join(channelFolder(server.layout, channel), name);
+  const source = join(arrivalFolder(server.layout, channel), name);
   const variables = await variablesIfThere(name, source, server);
   if (variables === undefined) return { kind: 'done' };
   const arrived = { server, name, path: source, isFinished: channel === 'streaming', cluster };

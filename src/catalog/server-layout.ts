@@ -27,6 +27,14 @@ export function catalogFolders({ root, base, wals, xlogdb, incoming, streaming, 
   return [root, base, wals, xlogdb, incoming, streaming, errors];
 }
 
+/** Where WAL arrives: `streaming` is written by the WAL receiver, `file` by archive_command and put-wal. */
+export type ArrivalChannel = 'streaming' | 'file';
+
+/** Folder that a channel writes into. */
+export function arrivalFolder(layout: ServerLayout, channel: ArrivalChannel): string {
+  return channel === 'streaming' ? layout.streaming : layout.incoming;
+}
+
 /** Folder of records and annotations; not configurable. */
 export function metaFolder(layout: ServerLayout): string {
   return join(layout.root, 'meta');

@@ -1,4 +1,4 @@
-import { hasWaiting } from '../archive/has-waiting.ts';
+import { hasWaiting } from '../archive/archive-arrivals.ts';
 import { type BackupRecords, readBackupRecords } from '../catalog/backups/backup-records.ts';
 import { type ReceiverFailure, readReceiverFailure } from '../catalog/receiver-failure.ts';
 import { backupLockPath, serverLockPath } from '../catalog/server-layout.ts';

@@ -133,6 +133,15 @@ export function segmentStart(name: SegmentName, segmentSize: number): Lsn {
   return lsnFromBytes(BigInt(segmentIndex(name, segmentSize)) * BigInt(segmentSize));
 }
 
+/** A segment is no larger than PostgreSQL makes them, and what is text has some kilobytes. */
+const mostBytesOf: Readonly<Record<string, number>> = { history: 1024 ** 2, 'backup-label': 1024 ** 2 };
+const mostSegmentBytes = 1024 ** 3 + 1024 ** 2; // compressed it may be a little larger
+
+/** What no file of that name has more bytes than, stored in whatever form. */
+export function mostArrivingBytes(name: string): number {
+  return mostBytesOf[walKindOf(name) ?? ''] ?? mostSegmentBytes;
+}
+
 function upperCaseHex(name: string): string {
   const dot = name.indexOf('.');
   if (dot === -1) return name.toUpperCase();

@@ -41,7 +41,7 @@ describe('what runs once per WAL segment loads only what it needs', () => {
     expect(slowBuiltins.filter((name) => builtins.includes(name))).toEqual([]);
     expect(Object.keys(rooms).filter((room) => heavyRooms.includes(room))).toEqual([]);
     expect(rooms).toMatchObject({
-      archive: ['find-wal.ts', 'serve-wal.ts', 'unfinished-copy.ts'],
+      archive: ['find-wal.ts', 'serve-wal.ts'],
       catalog: ['archive-layout.ts', 'wal/segment-content.ts', 'wal/wal-archive.ts'],
       storage: ['folder-store.ts'],
     });
@@ -56,16 +56,7 @@ describe('what runs once per WAL segment loads only what it needs', () => {
     expect(packages).toEqual(['tar-stream']);
     expect(Object.keys(rooms).filter((room) => heavyRooms.includes(room))).toEqual([]);
     expect(rooms).toMatchObject({
-      archive: [
-        'accept-wals.ts',
-        'digest-of-file.ts',
-        'member-name.ts',
-        'publish-arrival.ts',
-        'read-checksums.ts',
-        'receive-member.ts',
-        'reject-wal.ts',
-        'remove-leftovers.ts',
-      ],
+      archive: ['accept-wals.ts', 'digest-of-file.ts', 'reject-wal.ts', 'tar-members.ts'],
     });
     expect(rooms['postgres'] ?? []).not.toContain('connect.ts');
     expect(rooms['transport'] ?? []).not.toContain('ssh-connection.ts');

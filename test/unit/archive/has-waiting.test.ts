@@ -1,7 +1,7 @@
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { hasWaiting } from '../../../src/archive/has-waiting.ts';
+import { hasWaiting } from '../../../src/archive/archive-arrivals.ts';
 import { aCatalog } from '../catalog/a-catalog.ts';
 
 const [first, second, folder] = ['000000010000000000000001', '000000010000000000000002', '0000000100000000'];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Arrival, type ArrivalChannel, planArrivals } from '../../../src/archive/plan-arrivals.ts';
+import { type Arrival, planArrivals } from '../../../src/archive/archive-arrivals.ts';
+import type { ArrivalChannel } from '../../../src/catalog/server-layout.ts';
 import { walOf } from '../catalog/a-backup.ts';
 
 /** `1:2` and whole names are files; a name that ends with a slash is a folder. */

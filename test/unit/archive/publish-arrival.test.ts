@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { publishArrival } from '../../../src/archive/publish-arrival.ts';
+import { publishArrival } from '../../../src/archive/accept-wals.ts';
 import { walOf } from '../catalog/a-backup.ts';
 import { aCatalog } from '../catalog/a-catalog.ts';
 import { stoppedClock } from '../check/check-setup.ts';

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Header } from 'tar-stream';
+import type { Context } from '../shared/context.ts';
 import { expectedFailureOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { storeSync } from '../shared/store-sync.ts';
 import { formatSize } from '../shared/units.ts';
-import { walKindOf } from '../wal/wal-name.ts';
+import { mostArrivingBytes } from '../wal/wal-name.ts';
 
 /** One member of a tar stream. */
 export type Entry = AsyncIterable<Buffer> & { readonly header: Header };
@@ -42,15 +43,6 @@ export async function receiveFile(
   } catch (error) {
     throw isOfOurDisk(error) ? unwritable(folder, name, error) : error;
   }
-}
-
-/** A segment is no larger than PostgreSQL makes them, and what is text has some kilobytes. */
-const mostBytesOf: Readonly<Record<string, number>> = { history: 1024 ** 2, 'backup-label': 1024 ** 2 };
-const mostSegmentBytes = 1024 ** 3 + 1024 ** 2; // compressed it may be a little larger
-
-/** What no file of that name has more bytes than, stored in whatever form. */
-export function mostArrivingBytes(name: string): number {
-  return mostBytesOf[walKindOf(name) ?? ''] ?? mostSegmentBytes;
 }
 
 function refuseHuge(name: string, { size }: Header): void {
@@ -96,4 +88,43 @@ function unwritable(folder: string, name: string, error: unknown): OperatorError
     ...(hint === undefined ? {} : { hint }),
     cause: error,
   });
+}
+
+/** Of a file name, with the process id that is put before it while the file is received. */
+const longestName = 200;
+
+/**
+ * The name of a file in a tar stream from outside: only plain files with a plain name. Nothing may reach another folder, and what the
+ * archiver never looks at (a dot before the name, `.tmp` behind it) would be acknowledged and lost.
+ * @throws OperatorError `wal-stream-invalid`
+ */
+export function memberName({ name, type }: Pick<Header, 'name' | 'type'>): string {
+  const plain = name.replace(/^(\.\/)+/, '');
+  if (type !== 'file' && type !== 'contiguous-file')
+    throw new OperatorError('wal-stream-invalid', `'${plain}' in the tar stream is no regular file`);
+  const isPlain = plain !== '' && !plain.startsWith('.') && !plain.endsWith('.tmp') && !/[/\0-\x1f]/.test(plain);
+  if (isPlain && Buffer.byteLength(plain) <= longestName) return plain;
+  throw new OperatorError('wal-stream-invalid', `unsupported file name in the tar stream: ${JSON.stringify(plain)}`);
+}
+
+export type DigestName = 'sha256' | 'md5';
+
+const checksumFiles: ReadonlyMap<string, DigestName> = new Map([
+  ['SHA256SUMS', 'sha256'],
+  ['MD5SUMS', 'md5'],
+]);
+
+/** The digest of a checksum list by its name; undefined for a file that is none. */
+export function sumsDigestOf(name: string): DigestName | undefined {
+  return checksumFiles.get(name);
+}
+
+/** Names and digests of a checksum list; a malformed line is told and ignored (docs/reference/cli.md section 15.1). */
+export function* readChecksums(text: string, messages: Context['messages']): Generator<[name: string, sum: string]> {
+  for (const line of text.split('\n')) {
+    if (line.trim() === '') continue;
+    const [, digest, name] = /^([0-9A-Fa-f]+) [ *](.+)$/.exec(line) ?? [];
+    if (digest === undefined || name === undefined) messages.warning(`ignoring a malformed line in the checksum list: ${line}`);
+    else yield [name.replace(/^\.\//, ''), digest.toLowerCase()];
+  }
 }
