@@ -63,7 +63,7 @@ module.exports = {
       comment: 'whoever else wants to know where something lies asks walArchiveOf(layout) or backupFilesOf(layout, id)',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(catalog|storage)/' },
-      to: { path: ['^src/catalog/(archive-layout|backups/backup-layout)\\.ts$', '^src/storage/'] },
+      to: { path: '^src/storage/' },
     },
     {
       name: 'config-knows-codecs-by-name',

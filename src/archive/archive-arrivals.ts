@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import { mayHaveStrays } from '../catalog/index/index-strays.ts';
-import { readKnownCluster } from '../catalog/known-cluster.ts';
+import { readKnownCluster } from '../catalog/identity.ts';
+import { mayHaveStrays } from '../catalog/index/wal-index.ts';
 import { type ArrivalChannel, arrivalFolder, type ServerLayout } from '../catalog/server-layout.ts';
 import { type UnfinishedCopy, unfinishedCopy } from '../catalog/wal/segment-content.ts';
 import { noteHeldArrivals } from '../catalog/wal/stuck-arrivals.ts';
-import { storageOf } from '../encryption/stored-wal.ts';
 import { hasHooks } from '../hooks/run-hooks.ts';
 import type { Context } from '../shared/context.ts';
 import { entriesIn } from '../shared/look.ts';
@@ -41,7 +40,7 @@ export async function archiveArrivals(options: ArchivingOptions, context: Contex
   const keptOut: LeftWal[] = [];
   const run = {
     ...options,
-    cluster: plan.archive.length === 0 ? undefined : await readKnownCluster(server.layout, storageOf(server)),
+    cluster: plan.archive.length === 0 ? undefined : await readKnownCluster(server),
     onOutcome: (outcome: ArrivalOutcome): void => {
       if (outcome.kind === 'foreign' || outcome.kind === 'misnamed') keptOut.push(refused(outcome));
       options.onOutcome?.(outcome);

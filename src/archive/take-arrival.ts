@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { KnownCluster } from '../catalog/identity.ts';
-import { describeWal } from '../catalog/index/describe-wal.ts';
+import { describeWal } from '../catalog/index/lines-of-archive.ts';
 import { WalIndex } from '../catalog/index/wal-index.ts';
 import { type ArrivalChannel, arrivalFolder } from '../catalog/server-layout.ts';
 import { readSegmentContent, type SegmentContent } from '../catalog/wal/segment-content.ts';

@@ -1,7 +1,6 @@
 import { readlink } from 'node:fs/promises';
 import { basename, relative } from 'node:path';
-import type { BackupFiles } from '../catalog/backups/backup-files.ts';
-import { filesBelow } from '../catalog/backups/measure-backup.ts';
+import { type BackupFiles, filesBelow } from '../catalog/backups/backup-files.ts';
 import { nameOf, onDisk } from '../shared/file-name.ts';
 import { forEachBriefly } from '../shared/for-each-briefly.ts';
 import { namesIn } from '../shared/look.ts';

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { StoringServer } from '../encryption/stored-wal.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import type { ServerLayout } from './server-layout.ts';
@@ -37,7 +38,7 @@ export interface KnownCluster {
 }
 
 /** What the stored identity says; undefined also where it is broken, which `check` tells. */
-export async function readStoredCluster(layout: ServerLayout): Promise<KnownCluster | undefined> {
+async function readStoredCluster(layout: ServerLayout): Promise<KnownCluster | undefined> {
   try {
     const stored = await readIdentity(layout);
     return stored === undefined ? undefined : { systemid: stored.systemid, source: identityPath(layout) };
@@ -60,4 +61,36 @@ function identityPath(layout: ServerLayout): string {
 function isIdentity(value: unknown): value is Identity {
   if (typeof value !== 'object' || value === null) return false;
   return 'systemid' in value && typeof value.systemid === 'string' && 'version' in value && typeof value.version === 'string';
+}
+
+/**
+ * Which cluster the catalog belongs to: what `identity.json` says; where that is missing or broken, the newest backup that is DONE; else
+ * the newest archived segment that can be read without a secret. Undefined for a catalog that holds nothing yet.
+ */
+export async function readKnownCluster(
+  server: StoringServer & { readonly layout: ServerLayout },
+): Promise<KnownCluster | undefined> {
+  const { layout } = server;
+  const stored = await readStoredCluster(layout);
+  if (stored !== undefined) return stored;
+  const { readBackupRecords } = await import('./backups/backup-records.ts'); // mostly the one small file says it
+  const { backups } = await readBackupRecords(layout);
+  const backup = backups.findLast(({ status, systemid }) => status === 'DONE' && systemid !== null);
+  if (backup?.systemid !== undefined && backup.systemid !== null)
+    return { systemid: backup.systemid, source: `backup ${backup.id}` };
+  return await clusterOfArchive(server);
+}
+
+async function clusterOfArchive(server: Parameters<typeof readKnownCluster>[0]): Promise<KnownCluster | undefined> {
+  const [{ walArchiveOf }, { readFirstPage }, { storageOf }] = await Promise.all([
+    import('./wal/wal-archive.ts'),
+    import('./wal/segment-content.ts'),
+    import('../encryption/stored-wal.ts'),
+  ]);
+  const archive = walArchiveOf(server.layout);
+  const newest = await archive.newestSegment();
+  const page = newest === undefined ? undefined : await readFirstPage(archive.pathOf(newest), storageOf(server));
+  return newest === undefined || page === undefined
+    ? undefined
+    : { systemid: String(page.systemid), source: `the archived segment ${newest}` };
 }

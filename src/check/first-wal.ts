@@ -1,5 +1,5 @@
-import { hasReceiverBegun } from '../catalog/has-receiver-begun.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
+import { hasReceiverBegun } from '../catalog/wal/list-streamed.ts';
 import type { Server } from '../config/server.ts';
 import {
   createRestorePoint,

@@ -1,8 +1,6 @@
 import { join } from 'node:path';
-import { readIdentity } from '../catalog/identity.ts';
-import { readKnownCluster } from '../catalog/known-cluster.ts';
+import { readIdentity, readKnownCluster } from '../catalog/identity.ts';
 import type { Server } from '../config/server.ts';
-import { storageOf } from '../encryption/stored-wal.ts';
 import { parseConninfo } from '../postgres/conninfo.ts';
 import { readSystemId } from '../postgres/server-queries.ts';
 import { withService } from '../postgres/service-file.ts';
@@ -52,7 +50,7 @@ async function judgeByCatalog(server: Server, found: string): Promise<Verdict> {
 
 /** Without `identity.json`, which the next backup writes, backups and WAL say what the catalog belongs to. */
 async function judgeByContent(server: Server, found: string): Promise<Verdict> {
-  const known = await readKnownCluster(server.layout, storageOf(server));
+  const known = await readKnownCluster(server);
   if (known === undefined || known.systemid === found) return passed('no system Id stored on disk');
   return failed(
     `the system Id of the connected PostgreSQL server is ${found}, that of ${known.source} is ${known.systemid}`,

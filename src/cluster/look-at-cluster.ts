@@ -1,9 +1,8 @@
-import { readKnownCluster } from '../catalog/known-cluster.ts';
+import { readKnownCluster } from '../catalog/identity.ts';
 import { hasArrived } from '../catalog/wal/list-streamed.ts';
 import type { HeldWal } from '../catalog/wal/read-held-wal.ts';
 import { readHeldWal } from '../catalog/wal/read-held-wal.ts';
 import type { Server } from '../config/server.ts';
-import { storageOf } from '../encryption/stored-wal.ts';
 import type { Context } from '../shared/context.ts';
 import type { ClusterSource, ObservedNode } from './cluster-node.ts';
 import { clusterSourceOf } from './cluster-source.ts';
@@ -40,7 +39,7 @@ export async function lookAtCluster(server: Server, context: Context, { isBrief 
   // before the nodes are asked: they may have less than we hold only when they were set back
   const held = segmentSize === undefined ? undefined : await readHeldWal(server, { segmentSize, isBrief }, context);
   const nodes = await observeNodes(server, listed.nodes, context);
-  const known = await readKnownCluster(layout, storageOf(server));
+  const known = await readKnownCluster(server);
   const { slot_name: name, create_slot: creation, streaming_archiver: isStreaming } = config.options;
   const plan = planFollowing({
     nodes,

@@ -1,5 +1,5 @@
+import { instantOfId } from '../catalog/backups/backup.ts';
 import { readBackupRecords } from '../catalog/backups/backup-records.ts';
-import { instantOfId } from '../catalog/backups/by-age.ts';
 import { serverLockPath } from '../catalog/server-layout.ts';
 import type { Server } from '../config/server.ts';
 import type { Context } from '../shared/context.ts';

@@ -1,5 +1,4 @@
-import type { Backup, BackupId } from '../catalog/backups/backup.ts';
-import { byAge } from '../catalog/backups/by-age.ts';
+import { type Backup, type BackupId, byAge } from '../catalog/backups/backup.ts';
 import { formatRetentionPolicy, type RetentionPolicy, windowDays } from './retention-policy.ts';
 
 /** A backup's standing (docs/reference/catalog.md section 15); `-` is a backup that is not DONE. */

@@ -42,7 +42,7 @@ describe('what runs once per WAL segment loads only what it needs', () => {
     expect(Object.keys(rooms).filter((room) => heavyRooms.includes(room))).toEqual([]);
     expect(rooms).toMatchObject({
       archive: ['find-wal.ts', 'serve-wal.ts'],
-      catalog: ['archive-layout.ts', 'wal/segment-content.ts', 'wal/wal-archive.ts'],
+      catalog: ['wal/segment-content.ts', 'wal/wal-archive.ts'],
       storage: ['folder-store.ts'],
     });
     expect(rooms['postgres'] ?? []).not.toContain('connect.ts');

@@ -6,7 +6,7 @@ import { namesIn } from '../../shared/look.ts';
 import { systemCodeOf } from '../../shared/operator-error.ts';
 import { metaFolder, type ServerLayout } from '../server-layout.ts';
 import { type BackupId, parseBackupId } from './backup.ts';
-import { backupFolder } from './backup-layout.ts';
+import { backupFilesOf } from './backup-files.ts';
 
 /** What a keep annotation protects; any other word in the file counts as `full` (docs/reference/catalog.md section 4). */
 export type KeepTarget = 'full' | 'standalone';
@@ -32,7 +32,7 @@ export async function readAnnotations(layout: ServerLayout, ids: readonly Backup
     else keeps.set(id, await readKeep(join(metaFolder(layout), name)));
   }
   for (const id of ids) {
-    const older = join(backupFolder(layout, id), 'annotations');
+    const older = backupFilesOf(layout, id).pathOf('annotations');
     if (!existsSync(older)) continue; // synchronously: there may be thousands of backups, and hardly one of these folders
     for (const name of await namesIn(older)) {
       if (name === 'keep' && !keeps.has(id)) keeps.set(id, await readKeep(join(older, name)));
@@ -44,7 +44,7 @@ export async function readAnnotations(layout: ServerLayout, ids: readonly Backup
 
 /** Whether one backup is kept, and whether its deletion has begun: as {@link readAnnotations}, without a look at the others. */
 export async function readAnnotationsOf(layout: ServerLayout, id: BackupId): Promise<Annotations> {
-  const older = join(backupFolder(layout, id), 'annotations');
+  const older = backupFilesOf(layout, id).pathOf('annotations');
   const [keep, going] = [
     [annotationPath(layout, id, 'keep'), join(older, 'keep')],
     [annotationPath(layout, id, 'delete_this'), join(older, 'delete_this')],
@@ -82,7 +82,7 @@ export async function unmarkGoing(layout: ServerLayout, id: BackupId): Promise<v
 async function migrate(layout: ServerLayout, id: BackupId, key: AnnotationKey): Promise<void> {
   await makeFolderDurably(metaFolder(layout));
   try {
-    await rename(join(backupFolder(layout, id), 'annotations', key), annotationPath(layout, id, key));
+    await rename(join(backupFilesOf(layout, id).pathOf('annotations'), key), annotationPath(layout, id, key));
   } catch (error) {
     if (systemCodeOf(error) !== 'ENOENT') throw error; // nothing older is there
   }

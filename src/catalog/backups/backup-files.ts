@@ -1,10 +1,13 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { type Dir, type Dirent, lstatSync, opendirSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolderDurably, syncFile, syncFolder } from '../../shared/durable-file.ts';
+import { nameOf, onDisk } from '../../shared/file-name.ts';
+import { forEachBriefly } from '../../shared/for-each-briefly.ts';
 import { entriesIn } from '../../shared/look.ts';
 import { FolderStore } from '../../storage/folder-store.ts';
 import type { ServerLayout } from '../server-layout.ts';
-import type { BackupId } from './backup.ts';
+import type { Backup, BackupId } from './backup.ts';
 
 const recordCopy = 'backup.info';
 const manifestName = 'backup_manifest';
@@ -127,4 +130,68 @@ export async function makeBackupStaging({ base }: Pick<ServerLayout, 'base'>): P
 export async function backupStagings({ base }: Pick<ServerLayout, 'base'>): Promise<readonly string[]> {
   const names = await new FolderStore(base).list('');
   return names.filter((name) => name.startsWith(stagingPrefix)).map((name) => join(base, name));
+}
+
+/** Whether a backup's record is there and its files are not (docs/reference/catalog.md section 5.6, "orphan"). */
+export async function isOrphan(layout: ServerLayout, backup: Backup): Promise<boolean> {
+  if (backup.status === 'EMPTY') return false;
+  const folder = backupFilesOf(layout, backup.id).folder;
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found === undefined) return true;
+  if (found.isDirectory() && found.nlink > 2) return false; // most file systems count a folder's folders there: it need not be opened
+  const names = await readdir(folder);
+  return names.every((name) => name === 'backup.info');
+}
+
+const entriesPerRead = 256;
+
+interface BackupSize {
+  /** Bytes of all files. */
+  readonly size: number;
+  /** Bytes of the files with a single link: what another backup does not share. */
+  readonly deduplicatedSize: number;
+  /** Symbolic links, those of tablespaces aside. */
+  readonly links: number;
+}
+
+/** Adds up the files below a folder; links are not followed (docs/reference/catalog.md section 11). */
+export async function measureBackup(folder: string): Promise<BackupSize> {
+  const total = { size: 0, deduplicatedSize: 0, links: 0 };
+  await forEachBriefly(filesBelow(folder), ({ path }) => {
+    const stats = lstatSync(onDisk(path));
+    if (stats.isSymbolicLink()) {
+      if (!path.startsWith(join(folder, 'data', 'pg_tblspc/'))) total.links++;
+      return;
+    }
+    const { size, nlink } = stats;
+    total.size += size;
+    if (nlink === 1) total.deduplicatedSize += size;
+  });
+  return total;
+}
+
+interface BackupFile {
+  readonly path: string;
+  /** A symbolic link. */
+  readonly isLink: boolean;
+}
+
+/** Files and links below a folder, one after the other, so that their number is no matter; no link is followed. */
+export function* filesBelow(folder: string): Generator<BackupFile> {
+  const entries = openInBytes(folder);
+  try {
+    for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+      const path = join(folder, nameOf(entry.name));
+      if (entry.isDirectory()) yield* filesBelow(path);
+      else if (entry.isFile() || entry.isSymbolicLink()) yield { path, isLink: entry.isSymbolicLink() };
+    }
+  } finally {
+    entries.closeSync();
+  }
+}
+
+/** Node's types know this encoding only for a folder that is read whole. */
+function openInBytes(folder: string): Omit<Dir, 'readSync'> & { readSync(): Dirent<Buffer> | null } {
+  const options = { bufferSize: entriesPerRead, encoding: 'buffer' as BufferEncoding };
+  return opendirSync(onDisk(folder), options) as unknown as ReturnType<typeof openInBytes>;
 }

@@ -5,11 +5,10 @@ import { makeFolderDurably, syncFolder, writeFileDurably } from '../../shared/du
 import { isMissing, namesIn, namesNowIn, unreadable } from '../../shared/look.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { backupInfoPath, metaFolder, type ServerLayout } from '../server-layout.ts';
-import { type Backup, type BackupId, parseBackupId } from './backup.ts';
+import { type Backup, type BackupId, byAge, parseBackupId } from './backup.ts';
+import { backupFilesOf } from './backup-files.ts';
 import { formatBackupInfo, RecordReader, requirePossible } from './backup-info.ts';
-import { backupFolder, legacyBackupInfoPath } from './backup-layout.ts';
 import { BackupRecordCache, isSameRecord, recordStateOf } from './backup-record-cache.ts';
-import { byAge } from './by-age.ts';
 
 /** A record that is there and cannot be used. */
 export interface BrokenRecord {
@@ -137,15 +136,16 @@ export async function readRecordText(layout: ServerLayout, id: BackupId): Promis
  */
 export async function writeBackupRecord(layout: ServerLayout, backup: Backup): Promise<void> {
   const content = formatBackupInfo(backup);
+  const files = backupFilesOf(layout, backup.id);
   await makeFolderDurably(metaFolder(layout));
   await writeFileDurably(backupInfoPath(layout, backup.id), content);
-  if (await isFolder(backupFolder(layout, backup.id))) await writeFileDurably(legacyBackupInfoPath(layout, backup.id), content);
+  if (await isFolder(files.folder)) await writeFileDurably(files.recordCopyPath, content);
 }
 
 /** Removes a record in both places, and what crashes left while it was written; the backup is no longer listed afterwards. */
 export async function removeBackupRecord(layout: ServerLayout, id: BackupId): Promise<void> {
   await removeUnfinishedRecords(layout, id);
-  await rm(legacyBackupInfoPath(layout, id), { force: true });
+  await rm(backupFilesOf(layout, id).recordCopyPath, { force: true });
   await rm(backupInfoPath(layout, id), { force: true });
   await syncFolder(metaFolder(layout));
 }
@@ -153,7 +153,7 @@ export async function removeBackupRecord(layout: ServerLayout, id: BackupId): Pr
 /** Removes what crashes left while a record of the backup, its copy, or a mark on it, was written. */
 export async function removeUnfinishedRecords(layout: ServerLayout, id: BackupId): Promise<void> {
   await removeTemporaries(metaFolder(layout), `.${id}-`);
-  await removeTemporaries(backupFolder(layout, id), '.backup.info.');
+  await removeTemporaries(backupFilesOf(layout, id).folder, '.backup.info.');
 }
 
 async function removeTemporaries(folder: string, prefix: string): Promise<void> {
@@ -207,7 +207,7 @@ function brokenBy(error: unknown, id: BackupId): BrokenRecord {
 }
 
 function recordPaths(layout: ServerLayout, id: BackupId): readonly string[] {
-  return [backupInfoPath(layout, id), legacyBackupInfoPath(layout, id)];
+  return [backupInfoPath(layout, id), backupFilesOf(layout, id).recordCopyPath];
 }
 
 function idsIn(folder: string, idOf: (name: string) => string | undefined): BackupId[] {

@@ -1,5 +1,4 @@
-import { type Backup, backupTypeOf, isCopyDone, parseBackupId } from './backup.ts';
-import { byAge } from './by-age.ts';
+import { type Backup, backupTypeOf, byAge, isCopyDone, parseBackupId } from './backup.ts';
 
 /** Words that stand for a backup and therefore cannot be its name (docs/reference/cli.md section 3). */
 export const reservedBackupWords = [

@@ -1,8 +1,7 @@
 import { type SegmentName, segmentOf, timelineOf, walKindOf } from '../../wal/wal-name.ts';
 import type { WalEntry } from '../index/wal-entry.ts';
 import type { KeepTarget } from './annotations.ts';
-import { type Backup, type BackupId, isCopyDone } from './backup.ts';
-import { byAge } from './by-age.ts';
+import { type Backup, type BackupId, byAge, isCopyDone } from './backup.ts';
 
 /** Which WAL goes with a backup (docs/reference/catalog.md sections 16.3 and 16.4). */
 export type WalDeletion =

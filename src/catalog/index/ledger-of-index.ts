@@ -1,15 +1,12 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { checksumOf } from '../../shared/checksum.ts';
 import type { Context } from '../../shared/context.ts';
-import { isMissing } from '../../shared/look.ts';
+import { type FileState, isMissing, isSameState, stateOf } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { type ServerLayout, xlogdbPath } from '../server-layout.ts';
-import { addIndexLines } from './add-index-lines.ts';
-import { type FileState, isSameState, stateOf } from './index-state.ts';
-import { invalidIndexLine } from './invalid-index-line.ts';
-import { LedgerBuilder } from './ledger-builder.ts';
-import type { StoredLedger } from './ledger-file.ts';
-import { LedgerStore } from './ledger-store.ts';
+import { addIndexLines, LedgerBuilder } from './ledger-builder.ts';
+import { LedgerStore, type StoredLedger } from './ledger-store.ts';
+import { invalidIndexLine } from './wal-entry.ts';
 import { WalLedger } from './wal-ledger.ts';
 
 interface IndexFile {

@@ -1,3 +1,4 @@
+import { OperatorError } from '../../shared/operator-error.ts';
 import { formatPythonFloat } from '../../shared/python-literal.ts';
 import { parseWalName, type WalName } from '../../wal/wal-name.ts';
 
@@ -38,4 +39,11 @@ export function formatWalEntry({ name, size, time, compression, encryption }: Wa
 
 function orNull(word: string): string | null {
   return word === 'None' ? null : word;
+}
+
+/** The error for a line that is none. @param number of the line, from 1 */
+export function invalidIndexLine(line: string, path: string, number: number): OperatorError {
+  return new OperatorError('wal-index-invalid', `${path}:${String(number)}: not a line of a WAL index: ${line.slice(0, 80)}`, {
+    hint: 'move the file away: the next command builds it again from the archive',
+  });
 }

@@ -1,24 +1,21 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CustomCompression } from '../../compression/codec.ts';
 import { checksumOf } from '../../shared/checksum.ts';
 import type { Context } from '../../shared/context.ts';
-import { makeFolderDurably, syncFolder } from '../../shared/durable-file.ts';
+import { makeFolderDurably, syncFile, syncFolder } from '../../shared/durable-file.ts';
 import { type FileLock, lockFile } from '../../shared/file-lock.ts';
-import { pathExists } from '../../shared/look.ts';
+import { type FileState, isMissing, pathExists, stateOf } from '../../shared/look.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
-import type { WalName } from '../../wal/wal-name.ts';
+import { hashFolderOf, parseWalName, type WalName } from '../../wal/wal-name.ts';
 import { type ServerLayout, serverLockPath, xlogdbPath } from '../server-layout.ts';
-import { addIndexLines } from './add-index-lines.ts';
-import { type FileState, stateOf } from './index-state.ts';
-import { invalidIndexLine } from './invalid-index-line.ts';
-import { LedgerBuilder } from './ledger-builder.ts';
-import type { StoredLedger } from './ledger-file.ts';
+import { walArchiveOf } from '../wal/wal-archive.ts';
+import { addIndexLines, LedgerBuilder } from './ledger-builder.ts';
 import { readLedgerUnderLock } from './ledger-of-index.ts';
-import { LedgerStore } from './ledger-store.ts';
-import { linesOfArchive } from './lines-of-archive.ts';
+import { LedgerStore, type StoredLedger } from './ledger-store.ts';
+import { describeWal, linesOfArchive } from './lines-of-archive.ts';
 import { linesWithout } from './lines-without.ts';
-import { formatWalEntry, type WalEntry } from './wal-entry.ts';
+import { formatWalEntry, invalidIndexLine, type WalEntry } from './wal-entry.ts';
 import type { WalLedger } from './wal-ledger.ts';
 
 /**
@@ -142,7 +139,7 @@ export class WalIndex implements AsyncDisposable {
   }
 }
 
-export interface RebuildCounts {
+interface RebuildCounts {
   readonly history: number;
   readonly backupLabels: number;
   readonly walFiles: number;
@@ -176,4 +173,106 @@ async function endOfLastLine(file: Awaited<ReturnType<typeof open>>, size: numbe
   const length = Math.min(size, 4096);
   const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
   return size - length + buffer.lastIndexOf(0x0a) + 1;
+}
+
+/** A file that lies whole and synced on this host, best at the archive's own path for staging. */
+interface EnteringWal {
+  readonly from: string;
+  readonly entry: WalEntry;
+  /** Takes the place of an archived file of that name. */
+  readonly replaces?: boolean;
+}
+
+/**
+ * Moves files into the archive and adds their lines to the index, durably and in this order: a kill in between leaves files without lines,
+ * which `indexStrays` finds.
+ * @param lines of what is there already, too, where more than the files are to be listed
+ */
+export async function enterWals(
+  layout: ServerLayout,
+  files: readonly EnteringWal[],
+  lines: readonly WalEntry[] = files.map(({ entry }) => entry),
+): Promise<void> {
+  await using index = await WalIndex.open(layout);
+  await walArchiveOf(layout).adopt(files.map(({ from, entry: { name } }) => ({ from, name })));
+  const replaced = new Set(files.flatMap(({ replaces, entry }) => (replaces === true ? [entry.name] : [])));
+  if (replaced.size > 0) await index.remove(replaced);
+  await index.append(lines);
+}
+
+/**
+ * Adds to the index what lies in the archive and is not in it: a crash of Barman between its rename and its index line leaves such a
+ * file, and no source of it. Looked at are the folder of the newest line and those after it, so the cost does not grow with the archive.
+ * The caller holds the archive-wal lock.
+ * @returns the names that were added
+ */
+export async function indexStrays(layout: ServerLayout, custom: CustomCompression | undefined): Promise<readonly WalName[]> {
+  if (!(await pathExists(xlogdbPath(layout)))) return []; // it is built from the archive as soon as somebody asks for it
+  const tail = await newestIndexedNames(xlogdbPath(layout));
+  const suspects = (await newestNames(layout, tail)).filter((name) => !tail.has(name));
+  if (suspects.length === 0) return [];
+  await using index = await WalIndex.open(layout);
+  const ledger = await index.ledger();
+  const missing = suspects.filter((name) => !ledger.has(name));
+  const archive = walArchiveOf(layout);
+  const entries: WalEntry[] = [];
+  for (const name of missing) {
+    const path = archive.pathOf(name);
+    const entry = describeWal(path, name, custom);
+    if (entry === undefined) continue;
+    await syncFile(path); // its source, where there is one, goes as soon as the index has the name
+    entries.push(entry);
+  }
+  for (const folder of new Set(entries.map(({ name }) => dirname(archive.pathOf(name))))) await syncFolder(folder);
+  await syncFolder(layout.wals);
+  await index.append(entries);
+  return entries.map(({ name }) => name);
+}
+
+/** Names of files in the newest folders. */
+async function newestNames(layout: ServerLayout, tail: ReadonlySet<string>): Promise<WalName[]> {
+  const newestFolder = [...tail].findLast((name) => name.length >= 24)?.slice(0, 16) ?? '';
+  const found: WalName[] = [];
+  for await (const { folder, names } of walArchiveOf(layout).foldersFrom(newestFolder)) {
+    for (const file of names) {
+      const name = parseWalName(file);
+      if (name !== undefined && name === file && hashFolderOf(name) === folder) found.push(name);
+    }
+  }
+  return found;
+}
+
+/**
+ * Whether {@link indexStrays} may find something, seen without the lock: a file that a crash left in the archive without a line in the
+ * index is younger than the last line, so its folder changed after the index.
+ */
+export async function mayHaveStrays(layout: ServerLayout): Promise<boolean> {
+  const newest = await walArchiveOf(layout).newestFolder();
+  if (newest === undefined) return false;
+  const [folder, index] = [await changedAt(newest), await changedAt(xlogdbPath(layout))];
+  return folder !== undefined && (index === undefined || folder > index);
+}
+
+/** Undefined for what is not there. */
+async function changedAt(path: string): Promise<bigint | undefined> {
+  try {
+    return (await stat(path, { bigint: true })).mtimeNs;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Enough for all lines of a folder, also with segments of 1 MiB. */
+const tailBytes = 1 << 20;
+
+/** Names in the newest lines of a WAL index, in their order: what the cost of looking at does not grow with the archive. */
+async function newestIndexedNames(path: string): Promise<Set<string>> {
+  await using file = await open(path, 'r');
+  const { size } = await file.stat();
+  const length = Math.min(size, tailBytes);
+  const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+  const [first = '', ...others] = buffer.toString('latin1').split('\n').slice(0, -1); // without what a crash tore
+  const whole = length === size ? [first, ...others] : others;
+  return new Set(whole.map((line) => line.slice(0, line.indexOf('\t'))));
 }

@@ -2,15 +2,14 @@ import { join } from 'node:path';
 import type { StoringServer } from '../../encryption/stored-wal.ts';
 import { BoundedSink } from '../../shared/bounded-sink.ts';
 import type { Context } from '../../shared/context.ts';
-import { kindOfArrival } from '../../shared/look.ts';
+import { type FileState, isSameState, kindOfArrival, stateOf } from '../../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { throwIfInterrupted } from '../../shared/throw-if-interrupted.ts';
 import { lastTransactionEnd } from '../../wal/last-transaction-end.ts';
 import type { SegmentName } from '../../wal/wal-name.ts';
-import { archivedWalPath } from '../archive-layout.ts';
 import { readDerivedEntries, storeDerivedEntries } from '../derived-json.ts';
-import { type FileState, isSameState, stateOf } from '../index/index-state.ts';
 import type { ServerLayout } from '../server-layout.ts';
+import { walArchiveOf } from './wal-archive.ts';
 
 export type LastTransaction =
   /** End of the last transaction, microseconds since 1970-01-01, and the segment that holds its record. */
@@ -74,7 +73,7 @@ export async function readLastTransaction(
 /** In the archive, or where it waits for that, or as far as it was received. @throws what the file system says when it is nowhere */
 function locate(layout: ServerLayout, segment: SegmentName): { readonly path: string; readonly state: FileState } {
   const partial = join(layout.streaming, `${segment}.partial`);
-  const archived = archivedWalPath(layout, segment);
+  const archived = walArchiveOf(layout).pathOf(segment);
   for (const path of [archived, join(layout.incoming, segment), join(layout.streaming, segment)]) {
     if (path !== archived && kindOfArrival(path) !== 'file') continue;
     try {

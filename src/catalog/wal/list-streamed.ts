@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { namesIn } from '../../shared/look.ts';
 import { parseWalName, type SegmentName, segmentIndex, segmentOf, timelineOf, walKindOf } from '../../wal/wal-name.ts';
-import { archivedWalPath } from '../archive-layout.ts';
 import type { ServerLayout } from '../server-layout.ts';
+import { walArchiveOf } from './wal-archive.ts';
 
 /** A file of the receiver's folder. */
-export interface StreamedFile {
+interface StreamedFile {
   readonly name: string;
   readonly segment: SegmentName;
   readonly isPartial: boolean;
@@ -34,5 +34,13 @@ export async function listStreamed(
 
 /** Whether a whole segment is archived, or waits for that; without waiting, for the few that somebody asks for. */
 export function hasArrived(layout: ServerLayout, segment: SegmentName): boolean {
-  return existsSync(archivedWalPath(layout, segment)) || existsSync(join(layout.incoming, segment));
+  return existsSync(walArchiveOf(layout).pathOf(segment)) || existsSync(join(layout.incoming, segment));
+}
+
+/**
+ * Whether a receiver has ever begun a segment that is not archived yet. Before it has, its slot may not be there, and then a segment that is
+ * closed is one that never comes (PostgreSQL manual, pg_receivewal: without a slot it starts at the server's current position).
+ */
+export async function hasReceiverBegun({ streaming }: ServerLayout): Promise<boolean> {
+  return (await namesIn(streaming)).some((name) => ['segment', 'partial'].includes(walKindOf(name) ?? ''));
 }

@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { formatCheckedJson, parseCheckedJson } from '../../shared/checked-json.ts';
 import { writeDerivedFile } from '../../shared/durable-file.ts';
 import { isRecord } from '../../shared/is-record.ts';
-import { isMissing, namesNowIn } from '../../shared/look.ts';
+import { isMissing, namesNowIn, stateOf } from '../../shared/look.ts';
 import { systemCodeOf } from '../../shared/operator-error.ts';
 import { type SegmentName, segmentName, segmentParts } from '../../wal/wal-name.ts';
 import { type Backup, isCopyDone } from '../backups/backup.ts';
-import { stateOf } from '../index/index-state.ts';
 import type { WalLedger } from '../index/wal-ledger.ts';
 import type { ServerLayout } from '../server-layout.ts';
 

@@ -4,13 +4,14 @@ import { isMissing, kindOfArrival, namesIn, sizeAndTime } from '../../shared/loo
 import { parseSegmentName, type SegmentName } from '../../wal/wal-name.ts';
 import { readAnnotations } from '../backups/annotations.ts';
 import { type Backup, isCopyDone } from '../backups/backup.ts';
+import { readLedger } from '../index/read-ledger.ts';
+import type { WalRuns } from '../index/wal-runs.ts';
 import type { ServerLayout } from '../server-layout.ts';
 import { judgeContinuity, type WalContinuity } from './judge-continuity.ts';
-import { readArchivedWal } from './read-archived-wal.ts';
-import type { Histories, HistoryServer } from './read-histories.ts';
+import { type Histories, type HistoryServer, readHistories } from './read-histories.ts';
 import type { ArchivedHistories } from './wal-paths.ts';
 
-export interface ContinuityOptions {
+interface ContinuityOptions {
   readonly server: HistoryServer;
   /** Every backup, oldest first. */
   readonly backups: readonly Backup[];
@@ -93,4 +94,23 @@ async function timeOf(path: string): Promise<number | undefined> {
     if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** What the archive holds, as far as its continuity goes. */
+interface ArchivedWal extends Histories {
+  readonly runs: WalRuns;
+}
+
+/**
+ * Reads which segments and histories the archive holds.
+ * @throws OperatorError `wal-index-invalid`, `lock-failed` or `interrupted`
+ */
+export async function readArchivedWal(
+  server: HistoryServer,
+  segmentSize: number,
+  context: Pick<Context, 'log' | 'signal'>,
+): Promise<ArchivedWal> {
+  const ledger = await readLedger(server.layout, context);
+  const names = ledger.histories.map(({ name }) => name);
+  return { runs: ledger.runs(segmentSize), ...(await readHistories(server, names, context)) };
 }

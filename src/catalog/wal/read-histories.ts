@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StoringServer, WalStorage } from '../../encryption/stored-wal.ts';
 import type { Context } from '../../shared/context.ts';
+import { type FileState, isSameState, stateOf } from '../../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { formatLsn, parseLsn } from '../../wal/lsn.ts';
 import { longestHistoryBytes, parseTimelineHistory, type TimelineSwitch } from '../../wal/timeline-history.ts';
 import { timelineOf, type WalName } from '../../wal/wal-name.ts';
-import { archivedWalPath } from '../archive-layout.ts';
 import { readDerivedEntries, storeDerivedEntries } from '../derived-json.ts';
-import { type FileState, isSameState, stateOf } from '../index/index-state.ts';
 import type { ServerLayout } from '../server-layout.ts';
+import { walArchiveOf } from './wal-archive.ts';
 import type { ArchivedHistories } from './wal-paths.ts';
 
 /** A server whose history files are read: where they lie, and how they are compressed and encrypted. */
@@ -85,7 +85,7 @@ export async function noteHistory(
   try {
     const { arrivalsOf, storageOf } = await import('../../encryption/stored-wal.ts');
     const history = await readHistoryFile(plainPath, name, arrivalsOf(storageOf(server)));
-    const state = stateOf(archivedWalPath(server.layout, name));
+    const state = stateOf(walArchiveOf(server.layout).pathOf(name));
     const entries = { ...(await readDerivedEntries<KnownHistory>(server.layout, store)), [name]: knownFrom(state, history) };
     await storeDerivedEntries(server.layout, store, { entries, log });
   } catch (error) {
@@ -95,7 +95,7 @@ export async function noteHistory(
 }
 
 async function readOne(server: HistoryServer, name: WalName, known: KnownHistory | undefined): Promise<KnownHistory> {
-  const path = archivedWalPath(server.layout, name);
+  const path = walArchiveOf(server.layout).pathOf(name);
   const state = stateOf(path);
   if (known !== undefined && isSameState(known.state, state)) return known;
   const { storageOf } = await import('../../encryption/stored-wal.ts');

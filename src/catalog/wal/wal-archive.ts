@@ -1,7 +1,7 @@
+import { join } from 'node:path';
 import { FolderStore } from '../../storage/folder-store.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { parseSegmentName, type SegmentName, type WalName } from '../../wal/wal-name.ts';
-import { archivedWalKey, isWalFolder, walFolderPrefix } from '../archive-layout.ts';
+import { hashFolderOf, parseSegmentName, type SegmentName, type WalName } from '../../wal/wal-name.ts';
 import type { ServerLayout } from '../server-layout.ts';
 
 /** WAL files that lie in one folder of the archive. */
@@ -69,6 +69,12 @@ export class WalArchive {
     return undefined;
   }
 
+  /** Path of the greatest folder of segments on this host. */
+  async newestFolder(): Promise<string | undefined> {
+    const newest = (await this.#folders()).at(-1);
+    return newest === undefined ? undefined : this.#store.localPath(newest);
+  }
+
   /** Folders of segments with what is in them, in order, from one on. */
   async *foldersFrom(first = ''): AsyncGenerator<ArchivedFolder> {
     for (const folder of await this.#folders()) {
@@ -119,6 +125,21 @@ export interface WalRemovalHooks<Entry> {
 /** The archive of a server. */
 export function walArchiveOf({ wals }: Pick<ServerLayout, 'wals'>): WalArchive {
   return new WalArchive(new FolderStore(wals));
+}
+
+/** Where a WAL file lies below the archive, whatever its compression: the name never changes (docs/reference/catalog.md section 1.4). */
+function archivedWalKey(name: WalName): string {
+  return join(hashFolderOf(name), name);
+}
+
+/** Whether a folder of the archive is one for segments. */
+function isWalFolder(name: string): boolean {
+  return /^[0-9A-F]{16}$/.test(name);
+}
+
+/** What the folders of a timeline begin with. */
+function walFolderPrefix(timeline: number): string {
+  return timeline.toString(16).toUpperCase().padStart(8, '0');
 }
 
 /** One by one: there may be a million. */

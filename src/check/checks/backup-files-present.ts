@@ -1,6 +1,5 @@
 import { isCopyDone } from '../../catalog/backups/backup.ts';
-import { backupsLocation } from '../../catalog/backups/backup-files.ts';
-import { isOrphan } from '../../catalog/backups/lost-backups.ts';
+import { backupsLocation, isOrphan } from '../../catalog/backups/backup-files.ts';
 import type { Check } from '../check.ts';
 import { mendedBy } from '../remedies.ts';
 import { failed } from '../verdict.ts';

@@ -1,5 +1,3 @@
-import type { KnownCluster } from '../../catalog/identity.ts';
-import type { Server } from '../../config/server.ts';
 import { declareCommand } from '../command.ts';
 
 export const putWalCommand = declareCommand({
@@ -26,7 +24,7 @@ export const putWalCommand = declareCommand({
       return;
     }
     const { programPath: path, environment } = server;
-    const readCluster = async () => await clusterOf(server);
+    const readCluster = async () => await (await import('../../catalog/identity.ts')).readKnownCluster(server);
     if (options.flag('session')) {
       const { acceptInTurn } = await import('../../archive/accept-in-turn.ts');
       const answer = (line: string): void => application.printRaw(`${line}\n`);
@@ -38,15 +36,3 @@ export const putWalCommand = declareCommand({
     await acceptWals(server.layout, application.stdin(), { ...context, readCluster }, { path, environment });
   },
 });
-
-/** Mostly one small file says it; only before the first backup everything else has to be asked. */
-async function clusterOf(server: Server): Promise<KnownCluster | undefined> {
-  const { readStoredCluster } = await import('../../catalog/identity.ts');
-  const stored = await readStoredCluster(server.layout);
-  if (stored !== undefined) return stored;
-  const [{ readKnownCluster }, { storageOf }] = await Promise.all([
-    import('../../catalog/known-cluster.ts'),
-    import('../../encryption/stored-wal.ts'),
-  ]);
-  return await readKnownCluster(server.layout, storageOf(server));
-}

@@ -1,7 +1,7 @@
 import type { Backup } from '../../catalog/backups/backup.ts';
 import { readBackupRecords } from '../../catalog/backups/backup-records.ts';
 import { planFirstBackupPurge } from '../../catalog/backups/plan-deletion.ts';
-import { removeWals, walsToRemove } from '../../catalog/index/remove-wals.ts';
+import { removeWals, walsToRemove } from '../../catalog/index/wal-removals.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
 import { walDeletionHooks } from '../deletion/wal-deletion-hooks.ts';

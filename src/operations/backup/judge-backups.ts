@@ -1,6 +1,6 @@
 import { readAnnotations } from '../../catalog/backups/annotations.ts';
 import type { Backup, BackupId } from '../../catalog/backups/backup.ts';
-import { isOrphan } from '../../catalog/backups/lost-backups.ts';
+import { isOrphan } from '../../catalog/backups/backup-files.ts';
 import type { Server } from '../../config/server.ts';
 import { planRetention, type Verdict } from '../../retention/plan-retention.ts';
 import type { RetentionPolicy } from '../../retention/retention-policy.ts';

@@ -2,17 +2,14 @@ import { methodNamed } from '../../backup/all-methods.ts';
 import { BackupJob } from '../../backup/backup-job.ts';
 import type { BackupMethod } from '../../backup/backup-method.ts';
 import type { BackupRequest } from '../../backup/backup-request.ts';
-import { type Backup, type BackupId, idAfter, newBackup, parseBackupId } from '../../catalog/backups/backup.ts';
+import { ancestorsOf, type Backup, type BackupId, idAfter, newBackup, parseBackupId } from '../../catalog/backups/backup.ts';
 import { greatestBackupId, readBackupRecords } from '../../catalog/backups/backup-records.ts';
-import { ancestorsOf } from '../../catalog/backups/families.ts';
-import { writeIdentityOnce } from '../../catalog/identity.ts';
-import { readKnownCluster } from '../../catalog/known-cluster.ts';
+import { readKnownCluster, writeIdentityOnce } from '../../catalog/identity.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
 import { backupMethods } from '../../config/backup-methods.ts';
 import { nodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
 import { unavailableOptionsInUse } from '../../config/unavailable-options-in-use.ts';
-import { storageOf } from '../../encryption/stored-wal.ts';
 import { readBackupFacts } from '../../postgres/backup-facts.ts';
 import { requireSession } from '../../postgres/require-session.ts';
 import { afterGrace } from '../../shared/after-grace.ts';
@@ -116,7 +113,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
 
 /** What is in the catalog says which cluster it is of, also when `identity.json` was removed. */
 async function refuseOtherCluster(server: Server, systemid: string): Promise<void> {
-  const known = await readKnownCluster(server.layout, storageOf(server));
+  const known = await readKnownCluster(server);
   if (known === undefined || known.systemid === systemid) return;
   throw new OperatorError(
     'backup-refused',

@@ -1,7 +1,7 @@
 import { readAnnotations } from '../../catalog/backups/annotations.ts';
 import type { Backup, BackupId } from '../../catalog/backups/backup.ts';
+import { isOrphan } from '../../catalog/backups/backup-files.ts';
 import { type BackupRecords, readSoundRecords, soundOf } from '../../catalog/backups/backup-records.ts';
-import { isOrphan } from '../../catalog/backups/lost-backups.ts';
 import { subtreeOf } from '../../catalog/backups/plan-deletion.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';

@@ -11,7 +11,7 @@ import {
 } from '../../catalog/backups/backup-records.ts';
 import { neighboursOf } from '../../catalog/backups/find-backup.ts';
 import { type DeletionFacts, type WalDeletion, WalDeletionPlanner } from '../../catalog/backups/plan-deletion.ts';
-import { removeWals } from '../../catalog/index/remove-wals.ts';
+import { removeWals } from '../../catalog/index/wal-removals.ts';
 import { backupInfoPath, backupLockPath } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';
 import { backupHookVariables } from '../../hooks/hook-variables.ts';

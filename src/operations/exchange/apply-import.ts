@@ -10,9 +10,8 @@ import {
   writeBackupRecord,
 } from '../../catalog/backups/backup-records.ts';
 import type { WalEntry } from '../../catalog/index/wal-entry.ts';
-import { WalIndex } from '../../catalog/index/wal-index.ts';
+import { enterWals, WalIndex } from '../../catalog/index/wal-index.ts';
 import { backupInfoPath } from '../../catalog/server-layout.ts';
-import { enterWals } from '../../catalog/wal/enter-wals.ts';
 import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';

@@ -1,6 +1,5 @@
-import type { Backup, BackupId } from '../../catalog/backups/backup.ts';
+import { type Backup, type BackupId, childrenByParent } from '../../catalog/backups/backup.ts';
 import { readBackupRecord, readBackupRecords, writeBackupRecord } from '../../catalog/backups/backup-records.ts';
-import { childrenByParent } from '../../catalog/backups/families.ts';
 import { backupLockPath } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';

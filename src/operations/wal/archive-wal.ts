@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { archiveArrivals } from '../../archive/archive-arrivals.ts';
 import type { ArrivalOutcome } from '../../archive/take-arrival.ts';
-import { indexStrays } from '../../catalog/index/index-strays.ts';
+import { indexStrays } from '../../catalog/index/wal-index.ts';
 import type { ArrivalChannel } from '../../catalog/server-layout.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
 import type { Server } from '../../config/server.ts';

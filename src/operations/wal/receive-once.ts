@@ -1,10 +1,9 @@
 import { runPgReceivewal } from '../../archive/run-pg-receivewal.ts';
-import { readKnownCluster } from '../../catalog/known-cluster.ts';
+import { readKnownCluster } from '../../catalog/identity.ts';
 import { noteReceiverFailure } from '../../catalog/receiver-failure.ts';
 import { hasArrived, listStreamed } from '../../catalog/wal/list-streamed.ts';
 import type { Server } from '../../config/server.ts';
 import { walConnections } from '../../config/wal-connections.ts';
-import { storageOf } from '../../encryption/stored-wal.ts';
 import { shortAnswerMs } from '../../postgres/answering-within.ts';
 import type { Connection } from '../../postgres/connect.ts';
 import { mayWaitFor } from '../../postgres/may-wait-for.ts';
@@ -192,7 +191,7 @@ export async function preflight(server: Server, nodes: ServerNodes, context: Con
     refuse('wal_level is minimal', 'set wal_level = replica and restart PostgreSQL');
   const { identity, history, difference } = await identify(nodes, connection, context);
   if (difference?.isOtherCluster === true) refuse(difference.reason, 'give both the same host and port');
-  const stored = await readKnownCluster(server.layout, storageOf(server));
+  const stored = await readKnownCluster(server);
   if (stored !== undefined && stored.systemid !== identity.systemid) {
     refuse(
       `it is another cluster (${identity.systemid}) than the one in the catalog (${stored.systemid})`,

@@ -1,6 +1,6 @@
-import { hasReceiverBegun } from '../../catalog/has-receiver-begun.ts';
 import { readLedger } from '../../catalog/index/read-ledger.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
+import { hasReceiverBegun } from '../../catalog/wal/list-streamed.ts';
 import { walArchiveOf } from '../../catalog/wal/wal-archive.ts';
 import { nodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';

@@ -1,7 +1,7 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { measureBackup } from '../../catalog/backups/measure-backup.ts';
+import { measureBackup } from '../../catalog/backups/backup-files.ts';
 import { forEachBriefly } from '../../shared/for-each-briefly.ts';
 import { entriesIn, isMissing } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Backup, type BackupId, emptyBackup, idAfter, parseBackupId } from '../../../../src/catalog/backups/backup.ts';
-import { byAge } from '../../../../src/catalog/backups/by-age.ts';
+import {
+  type Backup,
+  type BackupId,
+  byAge,
+  emptyBackup,
+  idAfter,
+  parseBackupId,
+} from '../../../../src/catalog/backups/backup.ts';
 import { parseTimestamp } from '../../../../src/shared/timestamp.ts';
 import { parseLsn } from '../../../../src/wal/lsn.ts';
 import { aBackup, segmentOf } from '../a-backup.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ancestorsOf, childrenByParent } from '../../../../src/catalog/backups/families.ts';
+import { ancestorsOf, childrenByParent } from '../../../../src/catalog/backups/backup.ts';
 import { aBackup } from '../a-backup.ts';
 
 const full = aBackup({ day: 1 });

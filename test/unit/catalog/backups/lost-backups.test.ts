@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isOrphan } from '../../../../src/catalog/backups/lost-backups.ts';
+import { isOrphan } from '../../../../src/catalog/backups/backup-files.ts';
 import { aBackup, idOf } from '../a-backup.ts';
 import { aCatalog } from '../a-catalog.ts';
 

@@ -1,7 +1,7 @@
 import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { measureBackup } from '../../../../src/catalog/backups/measure-backup.ts';
+import { measureBackup } from '../../../../src/catalog/backups/backup-files.ts';
 import { createTemporaryFolder } from '../../../helpers/temporary-folder.ts';
 
 test('a backup is as large as its files; what another one shares is counted once', async () => {

@@ -1,7 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { indexStrays } from '../../../../src/catalog/index/index-strays.ts';
+import { indexStrays } from '../../../../src/catalog/index/wal-index.ts';
 import { xlogdbPath } from '../../../../src/catalog/server-layout.ts';
 import { walOf } from '../a-backup.ts';
 import { aCatalog } from '../a-catalog.ts';

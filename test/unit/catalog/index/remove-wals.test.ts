@@ -1,10 +1,10 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { archivedWalPath } from '../../../../src/catalog/archive-layout.ts';
 import { type WalDeletion, WalDeletionPlanner } from '../../../../src/catalog/backups/plan-deletion.ts';
-import { removeWals, walsToRemove } from '../../../../src/catalog/index/remove-wals.ts';
 import { WalIndex } from '../../../../src/catalog/index/wal-index.ts';
+import { removeWals, walsToRemove } from '../../../../src/catalog/index/wal-removals.ts';
+import { walArchiveOf } from '../../../../src/catalog/wal/wal-archive.ts';
 import { aBackup, anEntry, walOf } from '../a-backup.ts';
 import { aCatalog, type Catalog } from '../a-catalog.ts';
 
@@ -69,7 +69,7 @@ test('what is to be removed is listed oldest first, in whichever order it was ar
 
 test('a crash between the files and the index is made good by the next run', async () => {
   await using catalog = await anArchive('1:1', '1:2', '1:3', '1:4');
-  for (const short of ['1:1', '1:2']) await rm(archivedWalPath(catalog.layout, walOf(short)));
+  for (const short of ['1:1', '1:2']) await rm(walArchiveOf(catalog.layout).pathOf(walOf(short)));
   const removed = await removeWals(catalog.layout, [olderThan('1:4')]);
   expect(removed.map(({ name }) => name)).toEqual(['1:1', '1:2', '1:3'].map(walOf));
   expect(await catalog.indexed()).toEqual([walOf('1:4')]);

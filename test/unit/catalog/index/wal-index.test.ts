@@ -2,9 +2,9 @@ import { appendFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { archivedWalPath } from '../../../../src/catalog/archive-layout.ts';
 import { WalIndex } from '../../../../src/catalog/index/wal-index.ts';
 import { serverLockPath, xlogdbPath } from '../../../../src/catalog/server-layout.ts';
+import { walArchiveOf } from '../../../../src/catalog/wal/wal-archive.ts';
 import { isLockHeld } from '../../../../src/shared/file-lock.ts';
 import { aSegment } from '../../../helpers/wal-segment.ts';
 import { anEntry, walOf } from '../a-backup.ts';
@@ -95,7 +95,7 @@ test('a missing index is built from the archive: segments, labels, histories and
     'wals/lost+found/000000010000000000000009': 'x',
     'wals/xlog.db': 'of a release before 3.13',
   });
-  await utimes(archivedWalPath(catalog.layout, walOf('1:3')), 1_770_000_000.25, 1_770_000_000.25);
+  await utimes(walArchiveOf(catalog.layout).pathOf(walOf('1:3')), 1_770_000_000.25, 1_770_000_000.25);
   const entries = await catalog.entries();
   expect(entries.map(({ name, compression }) => [name, compression])).toEqual([
     [walOf('1:2'), null],

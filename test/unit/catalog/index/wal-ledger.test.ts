@@ -2,9 +2,8 @@ import { appendFile, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { addIndexLines } from '../../../../src/catalog/index/add-index-lines.ts';
-import { LedgerBuilder } from '../../../../src/catalog/index/ledger-builder.ts';
-import { decodeLedger, encodeLedger } from '../../../../src/catalog/index/ledger-file.ts';
+import { addIndexLines, LedgerBuilder } from '../../../../src/catalog/index/ledger-builder.ts';
+import { decodeLedger, encodeLedger } from '../../../../src/catalog/index/ledger-store.ts';
 import { readLedger } from '../../../../src/catalog/index/read-ledger.ts';
 import { parseWalEntry } from '../../../../src/catalog/index/wal-entry.ts';
 import { WalIndex } from '../../../../src/catalog/index/wal-index.ts';

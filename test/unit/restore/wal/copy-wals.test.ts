@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { archivedWalPath } from '../../../../src/catalog/archive-layout.ts';
 import type { ServerLayout } from '../../../../src/catalog/server-layout.ts';
+import { walArchiveOf } from '../../../../src/catalog/wal/wal-archive.ts';
 import type { Server } from '../../../../src/config/server.ts';
 import { requireReadableWals } from '../../../../src/restore/guards/require-readable-wals.ts';
 import { copyWals } from '../../../../src/restore/wal/copy-wals.ts';
@@ -30,7 +30,7 @@ function aServer(): Server {
 
 async function archive(server: Server, archived: Record<string, Buffer>): Promise<void> {
   for (const [name, bytes] of Object.entries(archived)) {
-    const path = archivedWalPath(server.layout, anEntry(name).name);
+    const path = walArchiveOf(server.layout).pathOf(anEntry(name).name);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, bytes);
   }
