@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSegmentContent, segmentProblem } from '../catalog/wal/segment-content.ts';
 import type { Server } from '../config/server.ts';
@@ -13,41 +13,49 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { quoteWords } from '../shared/shell-words.ts';
 import { lastLines } from '../transport/programs/program-result.ts';
 import { runProgram } from '../transport/programs/run-program.ts';
+import { isFullSegment } from '../wal/is-full-segment.ts';
 import { nextSegment, type SegmentName, segmentStart } from '../wal/wal-name.ts';
 import { makeEmptyPartial } from './run-pg-receivewal.ts';
 
-interface Fetching {
+interface Fetched {
   readonly server: Server;
-  /** To the node that has the segments. */
-  readonly connection: ClientConnection;
-  readonly serverVersion: number;
-  readonly segmentSize: number;
   readonly systemid: string;
-  /** In a row. */
   readonly segments: readonly SegmentName[];
 }
 
-/** Below the receiver's folder, where no reader of it looks. */
+interface Streaming extends Fetched {
+  /** To the node that has the segments, which are in a row. */
+  readonly connection: ClientConnection;
+  readonly serverVersion: number;
+  readonly segmentSize: number;
+}
+
+interface Copying extends Fetched {
+  /** Writes the file of a node into a file here. */
+  readonly copy: (segment: SegmentName, path: string) => Promise<void>;
+}
+
+/** Below the folder that WAL is archived from, where no reader of it looks. */
 const fetchFolder = '.fetch';
 /** A node that sends nothing for so long is given up. */
 const silentMs = 60_000;
+/** A larger segment is not read as a whole. */
+const mostReadBytes = 64 << 20;
 
 /**
- * Streams segments from a node that still has them, without a slot, and puts those that are whole into the receiver's folder.
+ * Streams segments from a node that still has them, without a slot, and puts those that are whole where they are archived from.
  * @returns the segments that are there now
  * @throws OperatorError `receiver-failed` when none came
  */
-export async function fetchSegments(
-  { server, connection: client, serverVersion, segmentSize, systemid, segments }: Fetching,
+export async function streamSegments(
+  { server, connection: client, serverVersion, segmentSize, systemid, segments }: Streaming,
   context: Context,
 ): Promise<readonly SegmentName[]> {
-  const { layout, environment, programPath: path } = server;
+  const { environment, programPath: path } = server;
   const [first, last] = [segments[0], segments.at(-1)];
   if (first === undefined || last === undefined) return [];
   const program = await requireClientProgram('pg_receivewal', { path, environment, serverVersion });
-  const folder = join(layout.streaming, fetchFolder);
-  await rm(folder, { recursive: true, force: true }); // what an earlier run left can be had again
-  await makeFolderDurably(folder);
+  const folder = await emptyFolder(server);
   await makeEmptyPartial(folder, first);
   const argv = receivewalArguments({
     program: program.path,
@@ -71,25 +79,73 @@ export async function fetchSegments(
   context.signal.throwIfAborted();
   const found: SegmentName[] = [];
   for (const segment of segments) {
-    const source = join(folder, segment);
-    if (!(await pathExists(source))) continue;
-    const content = await readSegmentContent(source, storageOf(server));
-    if (
-      content.kind !== 'whole' ||
-      String(content.page.systemid) !== systemid ||
-      segmentProblem(content, segment) !== undefined
-    )
-      continue;
-    await syncFile(source);
-    await rename(source, join(layout.streaming, segment));
-    found.push(segment);
+    if (await takeWhole(join(folder, segment), segment, { server, systemid, mayEndEarly: true })) found.push(segment);
   }
-  await syncFolder(layout.streaming);
-  await rm(folder, { recursive: true, force: true });
+  await finish(server);
   if (found.length > 0) return found;
   throw new OperatorError('receiver-failed', `none of the segments from ${first} to ${last} came`, {
     hint: lastLines(result.stderr, 2),
   });
+}
+
+/**
+ * Copies the files of segments from where a node has them, and puts those that are whole where they are archived from.
+ * @returns the segments that are there now
+ * @throws what `copy` throws
+ */
+export async function copySegments(
+  { server, systemid, segments, copy }: Copying,
+  { log, signal }: Pick<Context, 'log' | 'signal'>,
+): Promise<readonly SegmentName[]> {
+  const folder = await emptyFolder(server);
+  const found: SegmentName[] = [];
+  try {
+    for (const segment of segments) {
+      signal.throwIfAborted();
+      const path = join(folder, segment);
+      await copy(segment, path);
+      if (await takeWhole(path, segment, { server, systemid, mayEndEarly: false })) found.push(segment);
+      else log.warning(`the file of ${segment} is not all of that segment: it is left out`);
+    }
+  } finally {
+    await finish(server);
+  }
+  return found;
+}
+
+/** The receiver's folder, or that of `archive_command` where there is no receiver. */
+function targetFolder({ layout, config }: Server): string {
+  return config.options.streaming_archiver ? layout.streaming : layout.incoming;
+}
+
+async function emptyFolder(server: Server): Promise<string> {
+  const folder = join(targetFolder(server), fetchFolder);
+  await rm(folder, { recursive: true, force: true }); // what an earlier run left can be had again
+  await makeFolderDurably(folder);
+  return folder;
+}
+
+async function finish(server: Server): Promise<void> {
+  await syncFolder(targetFolder(server));
+  await rm(join(targetFolder(server), fetchFolder), { recursive: true, force: true });
+}
+
+interface Expected {
+  readonly server: Server;
+  readonly systemid: string;
+  /** Of what was streamed up to its end the rest need not be looked at. */
+  readonly mayEndEarly: boolean;
+}
+
+async function takeWhole(source: string, segment: SegmentName, { server, systemid, mayEndEarly }: Expected): Promise<boolean> {
+  if (!(await pathExists(source))) return false;
+  const content = await readSegmentContent(source, storageOf(server));
+  if (content.kind !== 'whole' || String(content.page.systemid) !== systemid) return false;
+  if (segmentProblem(content, segment) !== undefined) return false;
+  if (!mayEndEarly && content.page.segmentSize <= mostReadBytes && !isFullSegment(await readFile(source))) return false;
+  await syncFile(source);
+  await rename(source, join(targetFolder(server), segment));
+  return true;
 }
 
 class SilenceTimer {

@@ -39,6 +39,8 @@ export interface ReachedNode extends ClusterNode {
   readonly segmentSize: number;
   readonly version: number;
   readonly slots: readonly NodeSlot[];
+  /** Undefined where the role may not ask. */
+  readonly dataDirectory: string | undefined;
   /** Names of the segments in its pg_wal; undefined where the role may not ask. */
   readonly kept: ReadonlySet<string> | undefined;
   /** Where it receives its WAL from. */
@@ -61,6 +63,11 @@ export function isSameNode(a: Pick<ClusterNode, 'entry'>, b: Pick<ClusterNode, '
 /** `HOST:PORT`, for nodes without a name of their own. */
 export function addressText({ host, hostaddr, port }: HostEntry): string {
   return `${host === '' ? hostaddr : host}:${String(port)}`;
+}
+
+/** `cluster_ssh` for a node. */
+export function sshCommandAt({ entry: { host, hostaddr } }: ClusterNode, command: string): string {
+  return command.replaceAll('%h', host === '' ? hostaddr : host);
 }
 
 /** How far the WAL of a node reaches. */

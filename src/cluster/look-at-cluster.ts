@@ -7,8 +7,9 @@ import type { Context } from '../shared/context.ts';
 import type { ClusterSource, ObservedNode } from './cluster-node.ts';
 import { clusterSourceOf } from './cluster-source.ts';
 import { listNodes } from './list-nodes.ts';
+import { listStoppedNodes } from './list-stopped-nodes.ts';
 import { observeNodes } from './observe-nodes.ts';
-import { type FollowingPlan, planFollowing } from './plan-following.ts';
+import { type FollowingFacts, type FollowingPlan, lacksWal, planFollowing } from './plan-following.ts';
 import { type RememberedCluster, readRememberedCluster, withObserved } from './remembered-cluster.ts';
 
 /** A cluster as it is now, and what is to be done about it. */
@@ -34,21 +35,25 @@ export async function lookAtCluster(server: Server, context: Context, { isBrief 
   const { layout, config } = server;
   const before = readRememberedCluster(layout);
   const listed = await listNodes(server, before, context);
-  const first = before.segmentSize === undefined ? await observeNodes(server, listed.nodes, context) : [];
-  const segmentSize = before.segmentSize ?? first.find((node) => node.kind === 'reached')?.segmentSize;
+  const asked = before.segmentSize === undefined ? await observeNodes(server, listed.nodes, context) : [];
+  const segmentSize = before.segmentSize ?? asked.find((node) => node.kind === 'reached')?.segmentSize;
   // before the nodes are asked: they may have less than we hold only when they were set back
   const held = segmentSize === undefined ? undefined : await readHeldWal(server, { segmentSize, isBrief }, context);
   const nodes = await observeNodes(server, listed.nodes, context);
   const known = await readKnownCluster(server);
   const { slot_name: name, create_slot: creation, streaming_archiver: isStreaming } = config.options;
-  const plan = planFollowing({
+  const facts: FollowingFacts = {
     nodes,
     remembered: before,
     systemid: known?.systemid,
     held,
     slot: name === undefined || !isStreaming ? undefined : { name, isCreatedAlone: creation === 'auto' },
+    isStreamed: isStreaming,
     isArchived: (segment) => hasArrived(layout, segment),
-  });
+  };
+  const first = planFollowing(facts);
+  const stopped = lacksWal(first) ? await listStoppedNodes(server, { nodes, before }, context) : [];
+  const plan = stopped.length === 0 ? first : planFollowing({ ...facts, stopped });
   const after = withObserved({ ...before, urls: listed.urls }, nodes, context.clock.now());
   return { source: clusterSourceOf(server), problem: listed.problem, nodes, before, after, held, plan };
 }

@@ -15,14 +15,24 @@ import type { RememberedCluster } from './remembered-cluster.ts';
 /** Everything that decides which node WAL is streamed from. */
 export interface FollowingFacts {
   readonly nodes: readonly ObservedNode[];
-  readonly remembered: Pick<RememberedCluster, 'nodes' | 'followed'>;
+  readonly remembered: Pick<RememberedCluster, 'nodes' | 'followed' | 'streamedUntil'>;
   /** Of the catalog; undefined while it holds nothing. */
   readonly systemid: string | undefined;
   readonly held: HeldWal | undefined;
   /** Undefined where the receiver uses none. */
   readonly slot: { readonly name: string; readonly isCreatedAlone: boolean } | undefined;
+  /** False where WAL comes by `archive_command` only: then nothing has to go on without a gap. */
+  readonly isStreamed: boolean;
   /** Whether a whole segment is archived, or waits for that. */
   readonly isArchived: (segment: SegmentName) => boolean;
+  /** Nodes that do not answer and whose files can be read; none until something is missing. */
+  readonly stopped?: readonly StoppedNode[];
+}
+
+/** A node that does not answer, and the WAL in its data directory. */
+export interface StoppedNode extends ClusterNode {
+  readonly walFolder: string;
+  readonly files: ReadonlySet<string>;
 }
 
 /** Why no node is followed; docs/high-availability.md names each with what mends it. */
@@ -41,6 +51,8 @@ type RefusalName =
 export interface MissingSegment {
   readonly segment: SegmentName;
   readonly from: ClusterNode | undefined;
+  /** The folder that its file is read from when that node does not answer. */
+  readonly walFolder: string | undefined;
 }
 
 /** Streaming from a node. */
@@ -58,6 +70,8 @@ export interface StreamPlan {
   readonly pastFork: bigint;
   readonly slot: 'keep' | 'create' | 'recreate' | 'none';
   readonly missing: readonly MissingSegment[];
+  /** Whether the stream begins behind WAL that cannot be had: after a switch there is no other way. */
+  readonly mayLeaveHole: boolean;
   /** Nodes that still run as a primary of a timeline that was left. */
   readonly stale: readonly ReachedNode[];
 }
@@ -196,7 +210,7 @@ function planStream(node: ReachedNode, primaries: readonly ReachedNode[], facts:
   const diagnosis = diagnose(node, slot, facts);
   if (diagnosis.kind === 'ahead') return aheadOf(node, diagnosis);
   const isSlotLost = diagnosis.kind === 'stuck' && diagnosis.why.kind === 'slot-lost';
-  const mayRemake = !isSame && remembered.followed !== undefined;
+  const mayRemake = remembered.followed !== undefined && (!isSame || !hasGoneOn(remembered));
   if (isSlotLost && !mayRemake) {
     return refusal('slot-lost', `${node.name}: ${describeStuckReceiver(diagnosis)}`, stepsFor('slot-lost'));
   }
@@ -205,7 +219,7 @@ function planStream(node: ReachedNode, primaries: readonly ReachedNode[], facts:
   }
   const missing = diagnosis.kind === 'stuck' ? missingFor(node, diagnosis, facts) : [];
   const gone = missing.filter(({ from }) => from === undefined);
-  if (diagnosis.kind === 'stuck' && gone.length > 0 && !mayRemake) {
+  if (diagnosis.kind === 'stuck' && gone.length > 0 && !mayRemake && facts.isStreamed) {
     return refusal('wal-gone', `${node.name}: ${describeStuckReceiver(diagnosis)}`, stepsFor('wal-gone'));
   }
   const timeline = held === undefined ? node.timeline : timelineOf(held.newest.segment);
@@ -222,8 +236,14 @@ function planStream(node: ReachedNode, primaries: readonly ReachedNode[], facts:
     pastFork: fork === undefined || held === undefined || held.end <= fork.switchLsn ? 0n : held.end - fork.switchLsn,
     slot: wanted === undefined ? 'none' : slot === undefined ? 'create' : isSlotLost ? 'recreate' : 'keep',
     missing,
+    mayLeaveHole: mayRemake,
     stale: primaries.filter((other) => other !== node),
   };
+}
+
+/** Whether WAL came from the followed node already: until then a new primary may remove what the stream was to begin with. */
+function hasGoneOn({ followed, streamedUntil }: FollowingFacts['remembered']): boolean {
+  return followed !== undefined && streamedUntil !== undefined && streamedUntil > followed.since;
 }
 
 interface Beginning {
@@ -283,13 +303,30 @@ function stepsFor(name: 'slot-lost' | 'slot-missing' | 'wal-gone'): string {
 function missingFor(
   node: ReachedNode,
   { lost }: Extract<ReceiverDiagnosis, { kind: 'stuck' }>,
-  { nodes, isArchived }: FollowingFacts,
+  { nodes, isArchived, stopped = [] }: FollowingFacts,
 ): readonly MissingSegment[] {
   if (lost === undefined) return [];
-  const others = nodes.filter((other): other is ReachedNode => other.kind === 'reached' && !isSameNode(other, node));
+  const others = nodes.filter((other) => !isSameNode(other, node));
   return segmentsOfGap(lost, node)
     .filter((segment) => !isArchived(segment))
-    .map((segment) => ({ segment, from: others.find((other) => hasWhole(other, segment)) }));
+    .map((segment) => whoHas(segment, others, stopped));
+}
+
+/** A segment with the node that it can be had from: best one that runs. */
+export function whoHas(
+  segment: SegmentName,
+  nodes: readonly ObservedNode[],
+  stopped: readonly StoppedNode[] = [],
+): MissingSegment {
+  const running = nodes.find((node): node is ReachedNode => node.kind === 'reached' && hasWhole(node, segment));
+  const files = running === undefined ? stopped.find((node) => node.files.has(segment)) : undefined;
+  return { segment, from: running ?? files, walFolder: files?.walFolder };
+}
+
+/** Whether a plan lacks WAL that a node which does not answer may have. */
+export function lacksWal(plan: FollowingPlan): boolean {
+  if (plan.kind === 'refuse') return plan.name === 'wal-gone';
+  return plan.kind !== 'wait' && plan.missing.some(({ from }) => from === undefined);
 }
 
 /** Whether a node has all of a segment: it may be writing the last one. */

@@ -13,6 +13,7 @@ interface RememberedNode extends ClusterNode {
   readonly wasPrimary: boolean;
   readonly timeline: number | undefined;
   readonly position: Lsn | undefined;
+  readonly dataDirectory: string | undefined;
   readonly seenAt: Date | undefined;
 }
 
@@ -29,6 +30,8 @@ export interface RememberedCluster {
   /** REST addresses of Patroni's members, for when those of the configuration do not answer. */
   readonly urls: readonly string[];
 }
+
+const neverSeen = { timeline: undefined, position: undefined, dataDirectory: undefined, seenAt: undefined };
 
 const nothing: RememberedCluster = {
   nodes: [],
@@ -63,11 +66,11 @@ export function withObserved(
   const nodes = observed.map((node): RememberedNode => {
     const { entry, name } = node;
     if (node.kind === 'reached') {
-      const { timeline } = node;
-      return { entry, name, wasPrimary: !node.isInRecovery, timeline, position: positionOf(node), seenAt: now };
+      const { timeline, dataDirectory } = node;
+      return { entry, name, wasPrimary: !node.isInRecovery, timeline, position: positionOf(node), dataDirectory, seenAt: now };
     }
     const known = before.find((each) => isSameNode(each, node));
-    return known ?? { entry, name, wasPrimary: false, timeline: undefined, position: undefined, seenAt: undefined };
+    return known ?? { entry, name, wasPrimary: false, ...neverSeen };
   });
   const segmentSize = observed.find((node) => node.kind === 'reached')?.segmentSize ?? rest.segmentSize;
   return { ...rest, nodes, segmentSize };
@@ -79,9 +82,17 @@ function pathIn(root: string): string {
 
 function textOf({ nodes, followed, streamedUntil, left, segmentSize, urls }: RememberedCluster): unknown {
   return {
-    nodes: nodes.map(({ entry, name, wasPrimary, timeline, position, seenAt }) => {
+    nodes: nodes.map(({ entry, name, wasPrimary, timeline, position, dataDirectory, seenAt }) => {
       const shown = position === undefined ? undefined : formatLsn(position);
-      return { ...entry, name, was_primary: wasPrimary, timeline, position: shown, seen_at: seenAt };
+      return {
+        ...entry,
+        name,
+        was_primary: wasPrimary,
+        timeline,
+        position: shown,
+        data_directory: dataDirectory,
+        seen_at: seenAt,
+      };
     }),
     followed:
       followed === undefined
@@ -117,6 +128,7 @@ function nodesFrom(value: unknown): readonly RememberedNode[] {
 
 function nodeFrom(node: Readonly<Record<string, unknown>>): RememberedNode | undefined {
   const { host, hostaddr, port, name, was_primary: wasPrimary, timeline, position, seen_at: seenAt } = node;
+  const { data_directory: dataDirectory } = node;
   if (typeof host !== 'string' || typeof hostaddr !== 'string' || typeof port !== 'number' || typeof name !== 'string')
     return undefined;
   const entry: HostEntry = { host, hostaddr, port };
@@ -126,6 +138,7 @@ function nodeFrom(node: Readonly<Record<string, unknown>>): RememberedNode | und
     wasPrimary: wasPrimary === true,
     timeline: typeof timeline === 'number' ? timeline : undefined,
     position: typeof position === 'string' ? parseLsn(position) : undefined,
+    dataDirectory: typeof dataDirectory === 'string' ? dataDirectory : undefined,
     seenAt: dateFrom(seenAt),
   };
 }

@@ -7,7 +7,8 @@ import { isMissing } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
 import { parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
-import { dateFrom } from './remembered-cluster.ts';
+import { type ClusterNode, isSameNode } from './cluster-node.ts';
+import { dateFrom, type RememberedCluster } from './remembered-cluster.ts';
 
 /** What is repeated behind a switch: the file that we held and the one that came anew have to agree so far. */
 export interface RepeatedWal {
@@ -52,10 +53,15 @@ export function describeSwitchLoss({ lostBytes, gone, continuity, fork, oldTimel
   const left = fork === undefined ? '' : `, which was left at ${formatLsn(fork)}`;
   const parts = [
     ...(lostBytes > 0 ? [`${String(lostBytes)} bytes of timeline ${String(oldTimeline)}${left}, are not in the new one`] : []),
-    ...(gone.length > 0 ? [`no node had the WAL from ${gone[0] ?? ''} to ${gone.at(-1) ?? ''} any more`] : []),
+    ...(gone.length > 0 ? [`no node had ${goneText(gone)} any more`] : []),
     ...(continuity === 'differs' ? ['what was received again differs from what is archived'] : []),
   ];
   return parts.length === 0 ? undefined : parts.join('; ');
+}
+
+function goneText(gone: readonly SegmentName[]): string {
+  const [first = '', last = ''] = [gone[0], gone.at(-1)];
+  return first === last ? `the WAL ${first}` : `the WAL from ${first} to ${last} (${String(gone.length)} segments)`;
 }
 
 /** Every switch of a server that was noted, oldest first. @throws OperatorError `file-unreadable` for a file that is damaged */
@@ -92,7 +98,58 @@ export async function acknowledge(
   await writeFileDurably(acknowledgedIn(layout), `${JSON.stringify(all, undefined, 1)}\n`);
 }
 
-/** Only the receiver does, which holds its lock. */
+/** Adds a switch; one that was noted already, by a process that was killed behind it, is noted anew. */
+export async function addSwitch(layout: Pick<ServerLayout, 'root'>, record: SwitchRecord): Promise<void> {
+  const before = await readSwitches(layout);
+  const last = before.at(-1);
+  const isKnown =
+    last !== undefined &&
+    last.from === record.from &&
+    last.to === record.to &&
+    last.newTimeline === record.newTimeline &&
+    last.fork === record.fork;
+  await writeSwitches(layout, [...(isKnown ? before.slice(0, -1) : before), record]);
+}
+
+/**
+ * Adds WAL to the last switch that its new primary removed before the stream began.
+ * @returns false where the last switch is another one
+ */
+export async function addGone(
+  layout: Pick<ServerLayout, 'root'>,
+  { node, timeline }: { readonly node: ClusterNode; readonly timeline: number },
+  gone: readonly SegmentName[],
+): Promise<boolean> {
+  const before = await readSwitches(layout);
+  const last = before.at(-1);
+  if (last === undefined || last.to !== node.name || last.newTimeline !== timeline) return false;
+  const isRepeatedGone = last.repeated !== undefined && gone.includes(last.repeated.again);
+  const repeated = isRepeatedGone ? undefined : last.repeated;
+  const all = [...new Set([...last.gone, ...gone])];
+  await writeSwitches(layout, [...before.slice(0, -1), { ...last, gone: all, repeated }]);
+  return true;
+}
+
+interface LeftTimeline {
+  /** That is followed now. */
+  readonly node: ClusterNode;
+  readonly fork: { readonly timeline: number; readonly at: Lsn } | undefined;
+  /** The end of what we hold of the timeline that was left. */
+  readonly held: Lsn | undefined;
+}
+
+/** What is known of the timeline that was left past its fork: what we hold, and what the node had when it was last seen. */
+export function lostBytesOf(
+  { nodes, followed }: Pick<RememberedCluster, 'nodes' | 'followed'>,
+  { fork, held, node }: LeftTimeline,
+): bigint {
+  if (fork === undefined) return 0n;
+  const old = nodes.find((each) => followed !== undefined && isSameNode(each, followed) && !isSameNode(each, node));
+  const seen = old?.timeline === fork.timeline ? old.position : undefined;
+  return [seen, held].reduce((most, end) => (end !== undefined && end - fork.at > most ? end - fork.at : most), 0n);
+}
+
+/** Only the receiver does, which holds its lock, and `cron` where there is none. */
 export async function writeSwitches(layout: Pick<ServerLayout, 'root'>, records: readonly SwitchRecord[]): Promise<void> {
   await writeFileDurably(pathIn(layout), `${JSON.stringify(records.map(switchJson), undefined, 1)}\n`);
 }

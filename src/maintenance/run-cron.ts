@@ -7,6 +7,7 @@ import type { Server } from '../config/server.ts';
 import { reapDeadBackups } from '../operations/backup/reap-dead-backups.ts';
 import { applyRetention } from '../operations/deletion/apply-retention.ts';
 import { channelsOf } from '../operations/wal/archive-wal.ts';
+import { noteUnstreamedSwitch } from '../operations/wal/note-unstreamed-switch.ts';
 import { startReceiverUnit, stopReceiverProcess } from '../operations/wal/receiver-unit.ts';
 import type { Context } from '../shared/context.ts';
 import { isLockHeld, readLockOwner, tryLockFile } from '../shared/file-lock.ts';
@@ -77,6 +78,7 @@ async function serve(server: Server, options: CronOptions, context: Context): Pr
   }
   await startArchiving(server, options, context);
   await startOrStopReceiver(server, options, context);
+  await noteUnstreamedSwitch(server, context);
   const records = await readAndReap(server, context);
   await startBackupChecks(server, { options, records }, context);
   await startBackupAfterSwitch(server, { options, records }, context);

@@ -5,6 +5,8 @@ import type { Connection } from './connect.ts';
 export interface NodeState {
   readonly isInRecovery: boolean;
   readonly version: number;
+  /** Undefined where the role may not ask. */
+  readonly dataDirectory: string | undefined;
   /** Of a primary. */
   readonly written: Lsn | undefined;
   /** Of a standby: as far as it has received WAL by streaming. */
@@ -25,6 +27,7 @@ const lsnOf = (text: string | null | undefined): Lsn | undefined => parseLsn(tex
 /** Role, positions and slots at one moment. */
 export async function readNodeState(connection: Connection): Promise<NodeState> {
   const [row] = await connection.query(`SELECT r AS recovery, current_setting('server_version_num') AS version,
+(SELECT setting FROM pg_settings WHERE name = 'data_directory') AS data,
 CASE WHEN NOT r THEN pg_current_wal_lsn() END AS written,
 CASE WHEN r THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_flush_lsn() END AS flushed,
 CASE WHEN r THEN pg_last_wal_replay_lsn() END AS replayed FROM pg_is_in_recovery() r`);
@@ -36,6 +39,7 @@ FROM pg_replication_slots s WHERE slot_type = 'physical' ORDER BY 1`,
   return {
     isInRecovery: row?.['recovery'] === 't',
     version: Number(row?.['version']),
+    dataDirectory: row?.['data'] ?? undefined,
     written: lsnOf(row?.['written']),
     flushed: lsnOf(row?.['flushed']),
     replayed: lsnOf(row?.['replayed']),

@@ -273,6 +273,19 @@ export async function readKeptSegments(connection: Connection): Promise<Readonly
   }
 }
 
+const walPieceBytes = 1 << 20;
+
+/** The bytes of a file of pg_wal, in pieces. @throws OperatorError `query-failed` where the role may not read files of the server */
+export async function* readWalFile(connection: Connection, name: SegmentName): AsyncGenerator<Buffer> {
+  for (let at = 0; ; at += walPieceBytes) {
+    const parameters = [`pg_wal/${name}`, String(at), String(walPieceBytes)];
+    const [row] = await connection.query("SELECT encode(pg_read_binary_file($1, $2, $3), 'base64') AS piece", parameters);
+    const piece = Buffer.from(row?.['piece'] ?? '', 'base64');
+    if (piece.length > 0) yield piece;
+    if (piece.length < walPieceBytes) return;
+  }
+}
+
 export async function readArchiverStatistics(connection: Connection): Promise<ArchiverStatistics> {
   const row = await single(
     connection,

@@ -1,5 +1,5 @@
 import { chooseBackupNode } from '../../cluster/choose-backup-node.ts';
-import { isSameNode, type ReachedNode } from '../../cluster/cluster-node.ts';
+import { isSameNode, sshCommandAt } from '../../cluster/cluster-node.ts';
 import { clusterConninfo, clusterSourceOf } from '../../cluster/cluster-source.ts';
 import { lookAtCluster } from '../../cluster/look-at-cluster.ts';
 import type { Server } from '../../config/server.ts';
@@ -37,15 +37,10 @@ export async function atBackupNode(server: Server, context: Context): Promise<Se
       options: {
         ...options,
         ...(node.isInRecovery ? { primary_conninfo: options.primary_conninfo ?? formatConninfo(atPrimary) } : {}),
-        ...(options.cluster_ssh === undefined ? {} : { ssh_command: sshCommandFor(options.cluster_ssh, node) }),
+        ...(options.cluster_ssh === undefined ? {} : { ssh_command: sshCommandAt(node, options.cluster_ssh) }),
       },
     },
   };
-}
-
-/** `cluster_ssh` for a node. */
-function sshCommandFor(command: string, { entry: { host, hostaddr } }: ReachedNode): string {
-  return command.replaceAll('%h', host === '' ? hostaddr : host);
 }
 
 /**

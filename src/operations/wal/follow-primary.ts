@@ -8,7 +8,10 @@ import { type ClusterView, lookAtCluster } from '../../cluster/look-at-cluster.t
 import type { FollowingPlan, StreamPlan } from '../../cluster/plan-following.ts';
 import { readRememberedCluster, rememberCluster } from '../../cluster/remembered-cluster.ts';
 import {
+  addGone,
+  addSwitch,
   describeSwitchLoss,
+  lostBytesOf,
   type RepeatedWal,
   readSwitches,
   type SwitchRecord,
@@ -111,8 +114,7 @@ class PrimaryFollower {
       if (!leave.signal.aborted) await this.#afterEnd(error, context.clock.elapsedMs() - startedMs);
     } finally {
       ended.abort();
-      await watching;
-      await this.#noteStreamed();
+      if (await watching) await this.#noteStreamed();
     }
   }
 
@@ -143,14 +145,38 @@ class PrimaryFollower {
       messages.warning(`${name} still runs as a primary of a timeline that was left: stop it, and rebuild it as a standby`);
     }
     if (plan.slot === 'create' || plan.slot === 'recreate') await this.#makeSlot(pinned, plan);
-    const fetched = await fetchMissingWal(pinned, plan.missing, view.nodes, this.#context);
-    const gone = plan.missing.filter(({ segment }) => !fetched.includes(segment)).map(({ segment }) => segment);
+    const { missing } = plan;
+    const { systemid, segmentSize } = plan.node;
+    const fetched = await fetchMissingWal(pinned, { missing, nodes: view.nodes, systemid, segmentSize }, this.#context);
+    const gone = missing.filter(({ segment }) => !fetched.includes(segment)).map(({ segment }) => segment);
+    if (gone.length > 0 && !plan.mayLeaveHole) throw notFetched(gone);
     const repeated = held === undefined || !isSwitch ? undefined : repeatedBy(plan, held.newest, held.end);
     if (plan.restart !== undefined) await this.#realign(pinned, plan, plan.restart);
     else if (repeated !== undefined) await keepPartialCopy(pinned.layout, repeated.held);
-    if (isSwitch || gone.length > 0) {
+    const isSame = before.followed !== undefined && isSameNode(before.followed, plan.node);
+    if (isSame && gone.length > 0 && (await addGone(pinned.layout, plan, gone))) {
+      messages.warning(`${plan.node.name} has removed the WAL from ${gone[0] ?? ''} to ${gone.at(-1) ?? ''} meanwhile`);
+    } else if (isSwitch || gone.length > 0) {
       const from = before.followed?.name ?? plan.node.name;
-      await this.#noteSwitch({ ...switchOf(view, plan, clock.now()), from, gone, fetched: fetched.length, repeated });
+      const { timeline, fork } = plan;
+      const oldTimeline = held === undefined ? (before.followed?.timeline ?? timeline) : timelineOf(held.newest.segment);
+      const lostBytes = Number(lostBytesOf(before, { node: plan.node, fork, held: fork && held?.end }));
+      await this.#noteSwitch({
+        at: clock.now(),
+        from,
+        to: plan.node.name,
+        oldTimeline,
+        newTimeline: timeline,
+        fork: fork?.at,
+        held: held?.end,
+        lostBytes,
+        gone,
+        fetched: fetched.length,
+        secondsWithoutStream: secondsSince(before.streamedUntil, clock.now()),
+        repeated,
+        continuity: undefined,
+        acknowledgedAt: undefined,
+      });
     }
     const { followed } = before;
     const isOther = followed === undefined || !isSameNode(followed, plan.node);
@@ -191,27 +217,23 @@ class PrimaryFollower {
   }
 
   async #noteSwitch(record: SwitchRecord): Promise<void> {
-    const { layout } = this.#server;
-    const before = await readSwitches(layout);
-    const last = before.at(-1); // noted already when we were killed behind it
-    const isKnown =
-      last !== undefined &&
-      last.from === record.from &&
-      last.to === record.to &&
-      last.newTimeline === record.newTimeline &&
-      last.fork === record.fork;
-    await writeSwitches(layout, [...(isKnown ? before.slice(0, -1) : before), record]);
+    await addSwitch(this.#server.layout, record);
     const loss = describeSwitchLoss(record);
     if (loss !== undefined) this.#context.messages.warning(`WAL was lost in the switch to ${record.to}: ${loss}`);
   }
 
-  /** Looks at the cluster every few seconds, and makes the receiver leave its node when another one is to be followed. */
-  async #watch(node: ReachedNode, leave: AbortController, signal: AbortSignal): Promise<void> {
+  /**
+   * Looks at the cluster every few seconds, and makes the receiver leave its node when another one is to be followed.
+   * @returns whether the receiver got going
+   */
+  async #watch(node: ReachedNode, leave: AbortController, signal: AbortSignal): Promise<boolean> {
     const { clock, log, messages } = this.#context;
+    let hasGoneOn = false;
     const watcher = { ...this.#context, signal };
     try {
       for (;;) {
         await clock.sleep(looksEveryMs, signal);
+        hasGoneOn = true;
         const { after, nodes, plan, problem } = await lookAtCluster(this.#server, watcher, { isBrief: true });
         if (problem !== undefined) log.debug(`the nodes of the cluster are those seen last: ${problem}`);
         await rememberCluster(this.#server.layout, { ...after, streamedUntil: clock.now() });
@@ -221,7 +243,7 @@ class PrimaryFollower {
         if (isDemoted || isElsewhere) {
           messages.info(isElsewhere ? `${plan.node.name} is the primary now` : `${node.name} is no primary any more`);
           leave.abort();
-          return;
+          return hasGoneOn;
         }
         const trouble = plan.kind === 'refuse' ? `${plan.name}: ${plan.reason}` : '';
         if (trouble !== '' && trouble !== this.#told) messages.warning(`the stream from ${node.name} goes on, but ${trouble}`);
@@ -232,9 +254,10 @@ class PrimaryFollower {
         }
       }
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return hasGoneOn;
       log.warning(`the cluster is not watched any more until the receiver ends: ${messageOf(error)}`);
       if (expectedFailureOf(error) === undefined) leave.abort(); // the loop meets it again, and tells it
+      return hasGoneOn;
     }
   }
 
@@ -269,6 +292,13 @@ class PrimaryFollower {
   }
 }
 
+/** A hole is left only where a switch leaves no other way. */
+function notFetched(gone: readonly SegmentName[]): OperatorError {
+  return new OperatorError('receiver-failed', `the WAL from ${gone[0] ?? ''} to ${gone.at(-1) ?? ''} could not be fetched`, {
+    hint: 'the next receiver tries again; when no node has it any more, run receive-wal --reset for the server, and take a backup',
+  });
+}
+
 function endOf(plan: Exclude<FollowingPlan, StreamPlan>): OperatorError {
   if (plan.kind === 'wait') return new OperatorError('receiver-failed', `WAL is streamed from nobody: ${plan.reason}`);
   return new OperatorError('receiver-failed', `WAL is streamed from nobody (${plan.name}): ${plan.reason}`, {
@@ -276,44 +306,8 @@ function endOf(plan: Exclude<FollowingPlan, StreamPlan>): OperatorError {
   });
 }
 
-type Noted = Pick<
-  SwitchRecord,
-  | 'at'
-  | 'to'
-  | 'oldTimeline'
-  | 'newTimeline'
-  | 'fork'
-  | 'held'
-  | 'lostBytes'
-  | 'secondsWithoutStream'
-  | 'continuity'
-  | 'acknowledgedAt'
->;
-
-function switchOf({ before, held }: ClusterView, plan: StreamPlan, at: Date): Noted {
-  const oldTimeline = held === undefined ? (before.followed?.timeline ?? plan.timeline) : timelineOf(held.newest.segment);
-  const { streamedUntil } = before;
-  return {
-    at,
-    to: plan.node.name,
-    oldTimeline,
-    newTimeline: plan.timeline,
-    fork: plan.fork?.at,
-    held: held?.end,
-    lostBytes: Number(lostBytesOf(before, plan)),
-    secondsWithoutStream:
-      streamedUntil === undefined ? undefined : Math.max(0, Math.round((at.getTime() - streamedUntil.getTime()) / 1000)),
-    continuity: undefined,
-    acknowledgedAt: undefined,
-  };
-}
-
-/** What is known of the timeline that was left past its fork: what we hold, and what the node had when it was last seen. */
-function lostBytesOf({ nodes, followed }: ClusterView['before'], { fork, pastFork, node }: StreamPlan): bigint {
-  if (fork === undefined) return 0n;
-  const old = nodes.find((each) => followed !== undefined && isSameNode(each, followed) && !isSameNode(each, node));
-  const seen = old?.timeline === fork.timeline && old.position !== undefined ? old.position - fork.at : 0n;
-  return seen > pastFork ? seen : pastFork;
+function secondsSince(date: Date | undefined, now: Date): number | undefined {
+  return date === undefined ? undefined : Math.max(0, Math.round((now.getTime() - date.getTime()) / 1000));
 }
 
 /** The segment that we hold a part of, and that comes again from its start. */

@@ -53,6 +53,7 @@ function nodeOf({
     replayed: role === 'standby' ? at(position) : undefined,
     segmentSize,
     version: 170_000,
+    dataDirectory: '/data',
     slots:
       slot === 'missing'
         ? []
@@ -73,13 +74,19 @@ interface Short {
   readonly seen?: readonly (readonly [string, number, number])[];
   readonly createsSlot?: boolean;
   readonly archived?: readonly string[];
+  /** Nodes that are down, with files that can be read all the same. */
+  readonly stopped?: Readonly<Record<string, readonly string[]>>;
+  readonly isStreamed?: boolean;
+  /** Whether WAL came from the followed node already. */
+  readonly hasGoneOn?: boolean;
 }
 
 function planOf({ nodes, held, followed, seen = [], archived = [], createsSlot = true, ...short }: Short): FollowingPlan {
-  const { isArchived = false, heldHistory, systemid = '7' } = short;
+  const { isArchived = false, heldHistory, systemid = '7', stopped = {}, isStreamed = true, hasGoneOn = true } = short;
   return planFollowing({
     nodes: nodes.map(nodeOf),
     remembered: {
+      streamedUntil: new Date(1000 * (hasGoneOn ? 1 : -1)),
       followed:
         followed === undefined ? undefined : { entry: entryOf(followed), name: followed, timeline: 1, since: new Date(0) },
       nodes: seen.map(([name, timeline, position]) => ({
@@ -88,6 +95,7 @@ function planOf({ nodes, held, followed, seen = [], archived = [], createsSlot =
         wasPrimary: false,
         timeline,
         position: at(position),
+        dataDirectory: undefined,
         seenAt: new Date(0),
       })),
     },
@@ -101,6 +109,13 @@ function planOf({ nodes, held, followed, seen = [], archived = [], createsSlot =
             history: heldHistory?.map(([past, position]) => ({ timeline: past, switchLsn: at(position), reason: '' })),
           },
     slot: { name: 's', isCreatedAlone: createsSlot },
+    isStreamed,
+    stopped: Object.entries(stopped).map(([name, files]) => ({
+      entry: entryOf(name),
+      name,
+      walFolder: '/data/pg_wal',
+      files: new Set(files.map(named)),
+    })),
     isArchived: (segment) => archived.map(named).includes(segment),
   });
 }
@@ -279,6 +294,49 @@ test.each<{ title: string; facts: Short; gives: Record<string, unknown> }>([
         [named('2:6'), undefined],
       ],
     },
+  },
+  {
+    title: 'what no node that runs has is read from the files of one that is down',
+    facts: {
+      nodes: [
+        { name: 'a', role: 'down' },
+        { ...promoted, kept: ['2:6', '2:7'] },
+      ],
+      followed: 'a',
+      held: ['1:3', 3.5],
+      stopped: { a: ['1:3', '1:4'] },
+    },
+    gives: {
+      kind: 'follow',
+      missing: [
+        [named('1:3'), 'a'],
+        [named('1:4'), 'a'],
+        [named('2:5'), undefined],
+      ],
+    },
+  },
+  {
+    title: 'files of a node that is down let the receiver stay with its primary, too',
+    facts: {
+      nodes: [
+        { ...old, kept: ['1:6'] },
+        { name: 'c', role: 'down' },
+      ],
+      followed: 'a',
+      held: ['1:5', 5.5],
+      stopped: { c: ['1:5'] },
+    },
+    gives: { kind: 'stay', missing: [[named('1:5'), 'c']] },
+  },
+  {
+    title: 'where WAL is not streamed a gap is no reason to leave the primary',
+    facts: { nodes: [{ ...old, kept: ['1:6'] }], followed: 'a', held: ['1:3', 3.5], isStreamed: false },
+    gives: { kind: 'stay', node: 'a' },
+  },
+  {
+    title: 'WAL that a new primary removes before the stream has begun is a hole, too',
+    facts: { nodes: [{ ...old, slot: 6, kept: ['1:6'] }], held: ['1:5', 5], followed: 'a', hasGoneOn: false },
+    gives: { kind: 'stay', from: 6, restart: named('1:6'), missing: [[named('1:5'), undefined]] },
   },
   {
     title: 'what archive_command has brought meanwhile is not missing',
