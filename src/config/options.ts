@@ -386,7 +386,8 @@ const serverOptions = {
     kind: command,
     scope: 'SM',
     isOurs: true,
-    summary: 'Not in Barman: ssh command for a node, with `%h` for its host; backups by `rsync` use it.',
+    summary:
+      'Not in Barman: ssh command for a node, with `%h` for its host; backups by `rsync` use it, and missing WAL is read through it from a node that is down.',
   },
   cluster_url: {
     kind: text,
