@@ -210,11 +210,12 @@ function planStream(node: ReachedNode, primaries: readonly ReachedNode[], facts:
   const diagnosis = diagnose(node, slot, facts);
   if (diagnosis.kind === 'ahead') return aheadOf(node, diagnosis);
   const isSlotLost = diagnosis.kind === 'stuck' && diagnosis.why.kind === 'slot-lost';
-  const mayRemake = remembered.followed !== undefined && (!isSame || !hasGoneOn(remembered));
+  const isOther = remembered.followed !== undefined && !isSame;
+  const mayRemake = isOther || (isSame && !hasGoneOn(remembered));
   if (isSlotLost && !mayRemake) {
     return refusal('slot-lost', `${node.name}: ${describeStuckReceiver(diagnosis)}`, stepsFor('slot-lost'));
   }
-  if (wanted !== undefined && slot === undefined && !wanted.isCreatedAlone && !mayRemake) {
+  if (wanted !== undefined && slot === undefined && !wanted.isCreatedAlone && !isOther) {
     return refusal('slot-missing', `${node.name} has no replication slot '${wanted.name}'`, stepsFor('slot-missing'));
   }
   const missing = diagnosis.kind === 'stuck' ? missingFor(node, diagnosis, facts) : [];

@@ -37,6 +37,8 @@ const patienceMs = 60_000;
 /** A receiver that ends sooner did not get going. */
 const gotGoingMs = 5000;
 const mostQuickEnds = 5;
+/** By then a server has refused WAL that it no longer has. */
+const firstRefusalMs = 2000;
 
 /** Refusals that pass by themselves during a failover. */
 const passing: ReadonlySet<string> = new Set(['no-primary', 'split-brain', 'not-descendant']);
@@ -114,7 +116,8 @@ class PrimaryFollower {
       if (!leave.signal.aborted) await this.#afterEnd(error, context.clock.elapsedMs() - startedMs);
     } finally {
       ended.abort();
-      if (await watching) await this.#noteStreamed();
+      await watching;
+      if (context.clock.elapsedMs() - startedMs > firstRefusalMs) await this.#noteStreamed();
     }
   }
 
@@ -222,18 +225,13 @@ class PrimaryFollower {
     if (loss !== undefined) this.#context.messages.warning(`WAL was lost in the switch to ${record.to}: ${loss}`);
   }
 
-  /**
-   * Looks at the cluster every few seconds, and makes the receiver leave its node when another one is to be followed.
-   * @returns whether the receiver got going
-   */
-  async #watch(node: ReachedNode, leave: AbortController, signal: AbortSignal): Promise<boolean> {
+  /** Looks at the cluster every few seconds, and makes the receiver leave its node when another one is to be followed. */
+  async #watch(node: ReachedNode, leave: AbortController, signal: AbortSignal): Promise<void> {
     const { clock, log, messages } = this.#context;
-    let hasGoneOn = false;
     const watcher = { ...this.#context, signal };
     try {
       for (;;) {
         await clock.sleep(looksEveryMs, signal);
-        hasGoneOn = true;
         const { after, nodes, plan, problem } = await lookAtCluster(this.#server, watcher, { isBrief: true });
         if (problem !== undefined) log.debug(`the nodes of the cluster are those seen last: ${problem}`);
         await rememberCluster(this.#server.layout, { ...after, streamedUntil: clock.now() });
@@ -243,7 +241,7 @@ class PrimaryFollower {
         if (isDemoted || isElsewhere) {
           messages.info(isElsewhere ? `${plan.node.name} is the primary now` : `${node.name} is no primary any more`);
           leave.abort();
-          return hasGoneOn;
+          return;
         }
         const trouble = plan.kind === 'refuse' ? `${plan.name}: ${plan.reason}` : '';
         if (trouble !== '' && trouble !== this.#told) messages.warning(`the stream from ${node.name} goes on, but ${trouble}`);
@@ -254,10 +252,9 @@ class PrimaryFollower {
         }
       }
     } catch (error) {
-      if (signal.aborted) return hasGoneOn;
+      if (signal.aborted) return;
       log.warning(`the cluster is not watched any more until the receiver ends: ${messageOf(error)}`);
       if (expectedFailureOf(error) === undefined) leave.abort(); // the loop meets it again, and tells it
-      return hasGoneOn;
     }
   }
 
