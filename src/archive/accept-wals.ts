@@ -14,9 +14,8 @@ import { isAlive } from '../shared/is-alive.ts';
 import { isMissing } from '../shared/look.ts';
 import { messageOf, OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 import { renameNew } from '../shared/rename-new.ts';
-import { firstPageBytes, misplacement, parseFirstPage } from '../wal/first-page.ts';
 import { longestHistoryBytes } from '../wal/timeline-history.ts';
-import { parseWalName, segmentOf, walKindOf } from '../wal/wal-name.ts';
+import { firstPageBytes, misplacement, parseFirstPage, parseWalName, segmentOf, walKindOf } from '../wal/wal-name.ts';
 import { digestOfFile } from './digest-of-file.ts';
 import { rejectWal } from './reject-wal.ts';
 import {

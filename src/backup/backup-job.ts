@@ -9,7 +9,7 @@ import type { ServerNodes } from '../postgres/server-nodes.ts';
 import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/hosts/host.ts';
-import type { BackupRequest } from './backup-request.ts';
+import { formatLsn, type Lsn } from '../wal/lsn.ts';
 
 interface JobParts {
   readonly server: Server;
@@ -118,4 +118,59 @@ function requireReadable(backup: Backup): void {
       cause: error,
     });
   }
+}
+
+/** What the command line of `backup` asks for; undefined leaves it to the configuration. */
+export interface BackupRequest {
+  readonly name: string | undefined;
+  /** The backup to build an incremental one on: id, shortcut or name. */
+  readonly incremental: string | undefined;
+  readonly isCheckpointFast: boolean | undefined;
+  readonly kilobytesPerSecond: number | undefined;
+  readonly retryTimes: number | undefined;
+  readonly retrySleepSeconds: number | undefined;
+  /** How a file-level backup takes unchanged files from the one before. */
+  readonly reuse: 'off' | 'copy' | 'link' | undefined;
+  /** Parallel copies, and how many of them are started within how many seconds. */
+  readonly jobs: number | undefined;
+  readonly batchSize: number | undefined;
+  readonly batchSeconds: number | undefined;
+  /** 0 sends no queries to keep a session alive. */
+  readonly keepaliveSeconds: number | undefined;
+  /** Writes a manifest after a file-level backup. */
+  readonly writesManifest: boolean | undefined;
+  readonly checkTimeoutSeconds: number | undefined;
+  /** Waits until the backup's WAL is archived. */
+  readonly waits: boolean;
+  /** 0 waits for ever. */
+  readonly waitTimeoutSeconds: number;
+}
+
+/** What the record takes from the facts of the server (docs/reference/engine.md section 3.2). */
+export function recordedFacts(facts: BackupFacts): Partial<Backup> {
+  const { tablespaces } = facts;
+  return {
+    version: facts.version,
+    pgdata: facts.pgdata ?? null,
+    xlogSegmentSize: facts.segmentSize,
+    configFile: facts.configFile ?? null,
+    hbaFile: facts.hbaFile ?? null,
+    identFile: facts.identFile ?? null,
+    includedFiles: facts.includedFiles.length === 0 ? null : facts.includedFiles,
+    tablespaces: tablespaces.length === 0 ? null : tablespaces,
+    dataChecksums: facts.dataChecksums ?? null,
+    summarizeWal: facts.summarizeWal ?? null,
+    clusterSize: facts.clusterSize ?? null,
+  };
+}
+
+/** How unchanged files are taken from the backup before: as the request says, else the configuration; undefined for not at all. */
+export function reuseOf({ request, server }: Pick<BackupJob, 'request' | 'server'>): 'copy' | 'link' | undefined {
+  const asked = request.reuse ?? server.config.options.reuse_backup ?? 'off';
+  return asked === 'off' ? undefined : asked;
+}
+
+/** `0/5000028 (000000010000000000000005, 00000028)`: how a position is told to the user. */
+export function walPositionText(lsn: Lsn, segment: string, offset: number): string {
+  return `${formatLsn(lsn)} (${segment}, ${offset.toString(16).toUpperCase().padStart(8, '0')})`;
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ServerConfig } from '../config/server-config.ts';
 import { shortAnswerMs } from '../postgres/answering-within.ts';
 import { type ArchiverStatistics, readArchiverStatistics } from '../postgres/server-queries.ts';
 import { writeFileDurably } from '../shared/durable-file.ts';
@@ -7,18 +8,15 @@ import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/hosts/host.ts';
 import { lsnFromBytes } from '../wal/lsn.ts';
 import { segmentAtLsn } from '../wal/wal-name.ts';
-import type { BackupJob } from './backup-job.ts';
+import { type BackupJob, recordedFacts, reuseOf, walPositionText } from './backup-job.ts';
 import { BackupSession } from './backup-session.ts';
 import type { CopiedItem } from './copy-cluster.ts';
 import { copyItems, isCheckpointFast } from './copy-items-of-server.ts';
 import { endLeftExclusiveBackup } from './end-left-exclusive-backup.ts';
 import { closeSegment, closeSegmentsUntil, closingOptionsOf, connectToPrimary } from './primary-of-standby.ts';
-import { recordedFacts } from './recorded-facts.ts';
-import { reuseOf } from './reuse-of.ts';
 import { syncCopied } from './sync-copied.ts';
 import { tellAwaitedArchiving } from './tell-awaited-archiving.ts';
 import { verifyChecksums } from './verify-checksums.ts';
-import { walPositionText } from './wal-position-text.ts';
 
 /**
  * A backup of files between begin and end of the low-level interface (docs/reference/engine.md section 6): tablespaces, the data folder, configuration
@@ -156,4 +154,9 @@ async function end(job: BackupJob, { session, primary }: Ending, signal: AbortSi
 async function askArchiver({ nodes, context }: BackupJob): Promise<ArchiverStatistics> {
   await using connection = await nodes.queries(context.signal, shortAnswerMs);
   return await readArchiverStatistics(connection);
+}
+
+/** `mode` of the record of a file-level backup (docs/reference/catalog.md section 5.3). */
+export function fileLevelMode({ options }: ServerConfig): string {
+  return options.backup_options.includes('exclusive_backup') ? 'rsync-exclusive' : 'rsync-concurrent';
 }

@@ -2,18 +2,18 @@ import { join } from 'node:path';
 import { type Backup, isCopyDone } from '../catalog/backups/backup.ts';
 import { backupFilesOf } from '../catalog/backups/backup-files.ts';
 import { readBackupRecords } from '../catalog/backups/backup-records.ts';
+import { isBelow } from '../shared/look.ts';
+import { epochSeconds } from '../shared/timestamp.ts';
 import { formatInterval } from '../shared/units.ts';
 import type { Host } from '../transport/hosts/host.ts';
-import type { BackupJob } from './backup-job.ts';
+import { type BackupJob, reuseOf } from './backup-job.ts';
 import type { BackupSession } from './backup-session.ts';
 import { type CopiedItem, copyCluster } from './copy-cluster.ts';
 import type { CopyItem } from './copy-item.ts';
 import { dataFolderExclusions, tablespaceExclusions, tablespaceFolder } from './copy-rules.ts';
-import { configurationOutside, copySingleFile, isBelow } from './copy-single-files.ts';
+import { configurationOutside, copySingleFile } from './copy-single-files.ts';
 import { copyStatistics, type ItemTimes } from './copy-statistics.ts';
-import { reuseOf } from './reuse-of.ts';
-import { safeHorizon } from './safe-horizon.ts';
-import { tellOnce } from './tell-once.ts';
+import { tellOnce } from './tell-what-is-missing.ts';
 
 /**
  * Copies everything. Unless the begin of the backup may take minutes, rsync logs in meanwhile; nothing is looked at before the backup
@@ -133,4 +133,19 @@ async function outsideFiles({ server, facts, context }: BackupJob, dataFolder: s
 /** Whether the begin of the backup takes a moment only. */
 export function isCheckpointFast({ request, server }: BackupJob): boolean {
   return request.isCheckpointFast ?? server.config.options.immediate_checkpoint;
+}
+
+/**
+ * Seconds since the epoch, on the clock of the server: a file that was last changed before was not changed while that backup copied it.
+ * That is when the backup began (docs/reference/engine.md section 6.5), or later, the time in its label: PostgreSQL writes that down after its
+ * checkpoint, so that files written by the checkpoint need no second look. A label without a zone that we know says nothing.
+ */
+export function safeHorizon({ beginTime, endTime, backupLabel }: Backup): number | undefined {
+  if (beginTime === null) return undefined;
+  const began = epochSeconds(beginTime);
+  const [, date, zone] = /^START TIME: (\S+ \S+) (\S+)$/m.exec(backupLabel ?? '') ?? [];
+  if (date === undefined || !['UTC', 'GMT'].includes(zone ?? '')) return began;
+  const labelled = Date.parse(`${date.replace(' ', 'T')}Z`) / 1000;
+  const isWithin = labelled >= began && (endTime === null || labelled <= epochSeconds(endTime) + 1);
+  return isWithin ? labelled : began;
 }

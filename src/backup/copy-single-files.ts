@@ -2,6 +2,7 @@ import { utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeFileDurably } from '../shared/durable-file.ts';
 import { hasControlCharacter } from '../shared/has-control-character.ts';
+import { isBelow } from '../shared/look.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/hosts/host.ts';
 
@@ -34,11 +35,6 @@ export function configurationOutside(facts: ConfigurationFacts, dataFolder: stri
       throw new OperatorError('backup-refused', `the server's ${label} is no path of a file: ${JSON.stringify(source)}`);
     return [{ label, source, isOptional, destination: join(dataFolder, name) }];
   });
-}
-
-/** Whether a path lies in a folder. */
-export function isBelow(folder: string, path: string): boolean {
-  return path.startsWith(`${folder.replace(/\/+$/, '')}/`);
 }
 
 /** Copies one small file from the host, durably, with its mode and time. @throws OperatorError `file-unreadable` or `file-unwritable` */

@@ -1,5 +1,7 @@
+import { readlink } from 'node:fs/promises';
+import { basename, relative } from 'node:path';
 import type { BackupId, Tablespace } from '../catalog/backups/backup.ts';
-import { backupFilesOf } from '../catalog/backups/backup-files.ts';
+import { type BackupFiles, backupFilesOf, filesBelow } from '../catalog/backups/backup-files.ts';
 import type { Server } from '../config/server.ts';
 import { basebackupArguments, rateProblems } from '../postgres/basebackup-arguments.ts';
 import { type BackupCompression, compressionProblems } from '../postgres/basebackup-compression.ts';
@@ -8,15 +10,17 @@ import type { Connection } from '../postgres/connect.ts';
 import type { ServerNodes } from '../postgres/server-nodes.ts';
 import { readArchiverStatistics, readBackupProgress } from '../postgres/server-queries.ts';
 import type { Context } from '../shared/context.ts';
+import type { Environment } from '../shared/environment.ts';
+import { nameOf, onDisk } from '../shared/file-name.ts';
+import { forEachBriefly } from '../shared/for-each-briefly.ts';
+import { namesIn } from '../shared/look.ts';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import { quoteWords } from '../shared/shell-words.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
 import { withRetries } from '../shared/with-retries.ts';
-import { confinementTo } from '../transport/programs/confinement.ts';
 import { failureOf } from '../transport/programs/program-result.ts';
 import { runProgram } from '../transport/programs/run-program.ts';
-import { refuseStrangeLinks } from './refuse-strange-links.ts';
 import { tellAwaitedArchiving } from './tell-awaited-archiving.ts';
 
 interface CopyOptions {
@@ -159,5 +163,90 @@ async function watchProgress({ observer }: CopyOptions, { context, name, until, 
     }
   } catch (error) {
     if (!until.aborted) context.log.debug(`no progress to show: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Looks through what `pg_basebackup` has written: a server sends links of tablespaces only, and the program has pointed each of them to its folder in the
+ * backup. Whoever reads another one later reads what is not of this backup.
+ * @throws OperatorError `backup-failed` naming the first such link
+ */
+async function refuseStrangeLinks(files: BackupFiles, oids: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+  const links: string[] = [];
+  await forEachBriefly(
+    filesBelow(files.folder),
+    ({ path, isLink }) => {
+      if (isLink) links.push(path);
+    },
+    signal,
+  );
+  for (const path of links) await refuseStrange(path, files, oids);
+  for (const oid of oids) await refuseStrangers(files.tablespaceFolder(oid));
+}
+
+/** In the place of a tablespace, which may be any folder that the server names, a restore puts the folder of PostgreSQL and nothing else. */
+async function refuseStrangers(tablespace: string): Promise<void> {
+  const stranger = (await namesIn(tablespace)).find((name) => !/^PG_\d/.test(name));
+  if (stranger === undefined) return;
+  throw new OperatorError(
+    'backup-failed',
+    `the server sent ${JSON.stringify(stranger)} for the tablespace ${basename(tablespace)}, which no PostgreSQL does`,
+    { hint: 'find out which server answers at the address of streaming_conninfo' },
+  );
+}
+
+async function refuseStrange(path: string, files: BackupFiles, oids: ReadonlySet<number>): Promise<void> {
+  const target = nameOf(await readlink(onDisk(path), 'buffer'));
+  const name = relative(files.dataFolder, path);
+  const oid = /^pg_tblspc\/(\d{1,10})$/.exec(name)?.[1];
+  if (oid !== undefined && oids.has(Number(oid)) && target === files.pathOf(oid)) return;
+  const link = `${JSON.stringify(name)}, a link to ${JSON.stringify(target)}`;
+  if (oid !== undefined && !oids.has(Number(oid)))
+    throw new OperatorError(
+      'backup-failed',
+      `the server sent ${link}: a tablespace that it did not have when the backup began`,
+      {
+        hint: `take another backup; if ${target} is new on this host, pg_basebackup has made it: remove it`,
+      },
+    );
+  throw new OperatorError('backup-failed', `the server sent ${link}, which no PostgreSQL does`, {
+    hint: 'find out which server answers at the address of streaming_conninfo, and whether it has written through that link on this host',
+  });
+}
+
+/** What Landlock of Linux 5.13, the first one, knows of changing a file system; moving into another folder is refused besides. */
+const changes = [
+  'write-file',
+  'make-reg',
+  'make-dir',
+  'make-sym',
+  'make-fifo',
+  'make-sock',
+  'make-char',
+  'make-block',
+  'remove-file',
+  'remove-dir',
+].join(',');
+
+/**
+ * Words for `setpriv` with which a program can change nothing but what really lies below a folder, whatever link it follows; none where the kernel or
+ * `setpriv` (util-linux 2.40 has them) does not know how.
+ */
+async function confinementTo(folder: string, environment: Environment): Promise<readonly string[]> {
+  const words = [
+    '--no-new-privs', // or only root may confine itself
+    '--landlock-access',
+    `fs:${changes}`,
+    '--landlock-rule',
+    `path-beneath:${changes}:${folder}`,
+    '--landlock-rule',
+    'path-beneath:write-file:/dev/null',
+  ];
+  try {
+    const tried = await runProgram(['true'], { environment, confinement: words });
+    return tried.exitCode === 0 ? words : [];
+  } catch (error) {
+    if (error instanceof OperatorError) return []; // the program itself will say what is missing
+    throw error;
   }
 }

@@ -1,5 +1,4 @@
 import { bytesOf, nameOf } from '../shared/file-name.ts';
-import type { SourceFile } from './source-file.ts';
 
 /** Files of one chunk, in columns. */
 interface Chunk {
@@ -111,4 +110,17 @@ function unpacked({ names, ends, sizes, times, modes, sparse }: Chunk, index: nu
   if (size === undefined || modifiedNs === undefined || mode === undefined) return undefined;
   const path = nameOf(names.subarray(index === 0 ? 0 : ends[index - 1], ends[index]));
   return { path, size, mode, modifiedNs, isSparse: sparse[index] === 1 };
+}
+
+/** A file of the cluster as one walk over the host found it; symbolic links are followed. */
+export interface SourceFile {
+  /** Below the root of its item. */
+  readonly path: string;
+  readonly size: number;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Nanoseconds since the epoch. */
+  readonly modifiedNs: bigint;
+  /** Most of it takes no space on the server's disk, and so it shall be here. */
+  readonly isSparse: boolean;
 }

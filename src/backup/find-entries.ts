@@ -1,6 +1,6 @@
 import { nameOf } from '../shared/file-name.ts';
 import { OperatorError } from '../shared/operator-error.ts';
-import type { SourceFile } from './source-file.ts';
+import type { SourceFile } from './file-table.ts';
 
 export interface FoundEntry extends SourceFile {
   /** As find(1) prints `%y`: `f`, `d` and others. */

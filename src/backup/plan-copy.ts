@@ -1,5 +1,4 @@
-import { FileSelection, type FileTable } from './file-table.ts';
-import type { SourceFile } from './source-file.ts';
+import { FileSelection, type FileTable, type SourceFile } from './file-table.ts';
 
 /** What the backup before has under the same path. */
 export interface ReferenceFile {

@@ -1,8 +1,8 @@
+import { copyFile, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { Context } from '../shared/context.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import { judgePage } from './judge-page.ts';
 import type { RelationFile } from './relation-file.ts';
-import { replacePage } from './replace-page.ts';
 import { blockOf, type Suspect, type VerifiedFile, type VerifyOptions, wordsOf } from './suspect-pages.ts';
 
 /** A page whose checksum is wrong, on the server too. */
@@ -98,4 +98,31 @@ async function mend(
   messages.warning(
     `block ${String(blockOf(file, index, pageBytes))} of ${file.copy} is damaged on this host in the backups before, which shared it: this backup has it from the server again`,
   );
+}
+
+/**
+ * Puts a page in the place of one of a file, durably but for the file's name. A file that other backups share becomes one of this backup
+ * alone first.
+ * @returns whether it was shared
+ */
+async function replacePage(path: string, index: number, page: Uint8Array): Promise<'shared' | 'own'> {
+  const { nlink } = await stat(path);
+  if (nlink > 1) await unshare(path);
+  await using file = await open(path, 'r+');
+  await file.write(page, 0, page.length, index * page.length);
+  await file.sync();
+  return nlink > 1 ? 'shared' : 'own';
+}
+
+async function unshare(path: string): Promise<void> {
+  const temporary = `${path}.unshared.tmp`;
+  try {
+    await copyFile(path, temporary);
+    const { atime, mtime } = await stat(path);
+    await utimes(temporary, atime, mtime);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
 }

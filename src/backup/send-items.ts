@@ -1,10 +1,11 @@
+import type { Clock } from '../shared/clock.ts';
 import type { Context } from '../shared/context.ts';
+import { forEachConcurrently } from '../shared/for-each-concurrently.ts';
 import { runRsync } from '../transport/rsync/run-rsync.ts';
 import type { CopyClusterOptions, CopyItem } from './copy-item.ts';
 import type { FileSelection } from './file-table.ts';
 import { type CopyPlan, dealFiles, type Fate } from './plan-copy.ts';
 import type { PreparedItem } from './prepare-item.ts';
-import { startInBatches } from './start-in-batches.ts';
 
 /** How long rsync worked for an item: from its first file to its last, and the sum over all runs. */
 export interface SendingTimes {
@@ -110,4 +111,36 @@ async function sendFiles({ of: { item }, kind, areSparse }: Run, options: SendOp
 /** Bytes that go through rsync. */
 export function bytesToSend({ sent, compared }: CopyPlan): number {
   return sent.bytes + compared.bytes;
+}
+
+interface BatchOptions {
+  /** How many work concurrently. */
+  readonly jobs: number;
+  /** At most so many are started within `batchSeconds`: an sshd turns too many new connections away (MaxStartups). */
+  readonly batchSize: number;
+  readonly batchSeconds: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Works on items, `jobs` at a time, and starts no more than a batch of them in each period (docs/reference/engine.md section 6.5). */
+async function startInBatches<T>(
+  items: AsyncIterable<T>,
+  options: BatchOptions,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const { jobs, batchSize, batchSeconds, clock, signal } = options;
+  const startedMs: number[] = [];
+  async function* inTime(): AsyncGenerator<T> {
+    for await (const item of items) {
+      const batchBefore = startedMs.at(-batchSize);
+      if (batchBefore !== undefined) {
+        const waitMs = batchBefore + batchSeconds * 1000 - clock.elapsedMs();
+        if (waitMs > 0) await clock.sleep(waitMs, signal);
+      }
+      startedMs.push(clock.elapsedMs());
+      yield item;
+    }
+  }
+  await forEachConcurrently(inTime(), jobs, work);
 }

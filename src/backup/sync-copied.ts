@@ -4,8 +4,7 @@ import { forEachConcurrently } from '../shared/for-each-concurrently.ts';
 import { isMissing } from '../shared/look.ts';
 import { throwIfInterrupted } from '../shared/throw-if-interrupted.ts';
 import type { CopiedItem } from './copy-cluster.ts';
-import type { FileSelection } from './file-table.ts';
-import type { SourceFile } from './source-file.ts';
+import type { FileSelection, SourceFile } from './file-table.ts';
 
 const concurrency = 8;
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { CopiedItem } from './copy-cluster.ts';
+import type { SourceFile } from './file-table.ts';
 import type { CopyPlan } from './plan-copy.ts';
 import { parseRelationFile } from './relation-file.ts';
 import { type BadPage, judgeAgain, type VerifyContext } from './reread-pages.ts';
-import type { SourceFile } from './source-file.ts';
 import { suspectPages, type VerifiedFile, type VerifyOptions } from './suspect-pages.ts';
 
 /**

@@ -130,3 +130,8 @@ export function isSettled(state: FileState, noted: FileState): boolean {
   const tick = changed % 1_000_000_000n === 0n ? coarseTickNs : tickNs;
   return noted.dev === state.dev && BigInt(noted.ctime) - changed > tick;
 }
+
+/** Whether a path lies in a folder, by its name. */
+export function isBelow(folder: string, path: string): boolean {
+  return path.startsWith(`${folder.replace(/\/+$/, '')}/`);
+}

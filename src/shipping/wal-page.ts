@@ -1,6 +1,5 @@
 import { open } from 'node:fs/promises';
-import { firstPageBytes, misplacement, parseFirstPage } from '../wal/first-page.ts';
-import type { SegmentName } from '../wal/wal-name.ts';
+import { firstPageBytes, misplacement, parseFirstPage, type SegmentName } from '../wal/wal-name.ts';
 
 /** What is known of the cluster that a segment has to belong to. */
 interface KnownCluster {

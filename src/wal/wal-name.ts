@@ -1,4 +1,4 @@
-import { type Lsn, lsnFromBytes } from './lsn.ts';
+import type { Lsn } from './lsn.ts';
 
 declare const segmentBrand: unique symbol;
 declare const walNameBrand: unique symbol;
@@ -8,9 +8,9 @@ export type WalName = string & { readonly [walNameBrand]: true };
 /** Name of a complete WAL segment: 24 upper-case hexadecimal digits (timeline, log, segment). */
 export type SegmentName = WalName & { readonly [segmentBrand]: true };
 
-export type WalKind = 'segment' | 'backup-label' | 'partial' | 'history';
+type WalKind = 'segment' | 'backup-label' | 'partial' | 'history';
 
-export interface SegmentParts {
+interface SegmentParts {
   readonly timeline: number;
   readonly log: number;
   readonly segment: number;
@@ -130,7 +130,7 @@ export function segmentAtLsn(
 
 /** Position of the first byte of a segment. */
 export function segmentStart(name: SegmentName, segmentSize: number): Lsn {
-  return lsnFromBytes(BigInt(segmentIndex(name, segmentSize)) * BigInt(segmentSize));
+  return (BigInt(segmentIndex(name, segmentSize)) * BigInt(segmentSize)) as Lsn; // a product of two numbers that are not negative
 }
 
 /** A segment is no larger than PostgreSQL makes them, and what is text has some kilobytes. */
@@ -152,4 +152,43 @@ function upperCaseHex(name: string): string {
 
 function hex8(value: number): string {
   return value.toString(16).toUpperCase().padStart(8, '0');
+}
+
+/** What the first page of a segment says (PostgreSQL source, `access/xlog_internal.h`: XLogLongPageHeaderData). */
+export interface FirstPage {
+  readonly timeline: number;
+  readonly position: bigint;
+  readonly systemid: bigint;
+  readonly segmentSize: number;
+}
+
+/** Bytes of a segment that tell its first page. */
+export const firstPageBytes = 40;
+/** The first two bytes of every WAL page, by major version: 10 is 0xD097, 18 is 0xD118; the high byte tells enough. */
+const magicRange = { least: 0xd090, most: 0xd1ff };
+const longHeaderFlag = 0x0002;
+
+/** Reads the long page header that every segment begins with; undefined for other bytes. Both byte orders are tried. */
+export function parseFirstPage(bytes: Buffer): FirstPage | undefined {
+  if (bytes.length < firstPageBytes) return undefined;
+  return readHeader(bytes, 'LE') ?? readHeader(bytes, 'BE');
+}
+
+function readHeader(bytes: Buffer, order: 'LE' | 'BE'): FirstPage | undefined {
+  const u16 = (at: number) => (order === 'LE' ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
+  const u32 = (at: number) => (order === 'LE' ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
+  const u64 = (at: number) => (order === 'LE' ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at));
+  const magic = u16(0);
+  const segmentSize = u32(32);
+  const isPage = magic >= magicRange.least && magic <= magicRange.most && (u16(2) & longHeaderFlag) !== 0;
+  if (!isPage || segmentSize < 1 << 20 || segmentSize > 1 << 30 || (segmentSize & (segmentSize - 1)) !== 0) return undefined;
+  return { timeline: u32(4), position: u64(8), systemid: u64(24), segmentSize };
+}
+
+/** Why a segment that begins with this page cannot have that name; undefined when it can. */
+export function misplacement({ position, timeline, segmentSize }: FirstPage, name: SegmentName): string | undefined {
+  if (position !== segmentStart(name, segmentSize)) return 'its first page belongs to another segment';
+  // a segment in which a timeline begins is a copy of its parent's up to there, so its first page may have an older timeline
+  if (timeline > segmentParts(name).timeline) return 'its first page belongs to a newer timeline';
+  return undefined;
 }

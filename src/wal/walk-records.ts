@@ -1,4 +1,4 @@
-import { parseFirstPage } from './first-page.ts';
+import { parseFirstPage } from './wal-name.ts';
 
 /** A record that begins in a segment (PostgreSQL source, `access/xlogrecord.h`: XLogRecord). */
 export interface WalRecord {

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { BackupRequest } from '../../src/backup/backup-request.ts';
+import type { BackupRequest } from '../../src/backup/backup-job.ts';
 import { takeBackup } from '../../src/operations/backup/take-backup.ts';
 import { type Clock, systemClock } from '../../src/shared/clock.ts';
 import { archivedWals } from '../helpers/archived-wals.ts';

@@ -2,8 +2,7 @@ import type { Server } from '../../config/server.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { remoteHost } from '../../transport/hosts/remote-host.ts';
 import type { BackupMethod } from '../backup-method.ts';
-import { copyFilesOfServer } from '../copy-files-of-server.ts';
-import { fileLevelMode } from '../file-level-mode.ts';
+import { copyFilesOfServer, fileLevelMode } from '../copy-files-of-server.ts';
 
 /** `rsync` over ssh (docs/reference/engine.md section 6). */
 export const rsync: BackupMethod = {

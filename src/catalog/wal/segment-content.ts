@@ -5,8 +5,15 @@ import { codecFor } from '../../compression/all-codecs.ts';
 import { contentOf, type DetectedCompression, damageOf, isDamage } from '../../compression/codec.ts';
 import { formHeadLength, formOfHead, type WalStorage } from '../../encryption/stored-wal.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import { type FirstPage, firstPageBytes, misplacement, parseFirstPage } from '../../wal/first-page.ts';
-import { parseSegmentName, type SegmentName, type WalName } from '../../wal/wal-name.ts';
+import {
+  type FirstPage,
+  firstPageBytes,
+  misplacement,
+  parseFirstPage,
+  parseSegmentName,
+  type SegmentName,
+  type WalName,
+} from '../../wal/wal-name.ts';
 
 /** What a file under the name of a segment holds, as far as it can be seen without a secret. */
 export type SegmentContent =

@@ -1,5 +1,4 @@
-import { findRejectedWal } from '../../backup/find-rejected-wal.ts';
-import { judgeWals, readWalFacts } from '../../backup/judge-wals.ts';
+import { findRejectedWal, judgeWals, readWalFacts } from '../../backup/judge-wals.ts';
 import type { Backup, BackupId } from '../../catalog/backups/backup.ts';
 import { readBackupRecord, writeBackupRecord } from '../../catalog/backups/backup-records.ts';
 import { backupLockPath } from '../../catalog/server-layout.ts';

@@ -1,8 +1,6 @@
-import type { BackupJob } from '../../backup/backup-job.ts';
+import { type BackupJob, reuseOf, walPositionText } from '../../backup/backup-job.ts';
 import type { BackupMethod } from '../../backup/backup-method.ts';
-import { requirePossiblePositions } from '../../backup/judge-positions.ts';
-import { reuseOf } from '../../backup/reuse-of.ts';
-import { walPositionText } from '../../backup/wal-position-text.ts';
+import { requirePossiblePositions } from '../../backup/judge-wals.ts';
 import { writeManifest } from '../../backup/write-manifest.ts';
 import { type Backup, backupTypeOf } from '../../catalog/backups/backup.ts';
 import { measureBackup } from '../../catalog/backups/backup-files.ts';

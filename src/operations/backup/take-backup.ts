@@ -1,10 +1,11 @@
 import { methodNamed } from '../../backup/all-methods.ts';
-import { BackupJob } from '../../backup/backup-job.ts';
+import { BackupJob, type BackupRequest } from '../../backup/backup-job.ts';
 import type { BackupMethod } from '../../backup/backup-method.ts';
-import type { BackupRequest } from '../../backup/backup-request.ts';
 import { ancestorsOf, type Backup, type BackupId, idAfter, newBackup, parseBackupId } from '../../catalog/backups/backup.ts';
 import { greatestBackupId, readBackupRecords } from '../../catalog/backups/backup-records.ts';
+import { planFirstBackupPurge } from '../../catalog/backups/plan-deletion.ts';
 import { readKnownCluster, writeIdentityOnce } from '../../catalog/identity.ts';
+import { removeWals, walsToRemove } from '../../catalog/index/wal-removals.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
 import { backupMethods } from '../../config/backup-methods.ts';
 import { nodesOf } from '../../config/nodes-of-server.ts';
@@ -18,12 +19,12 @@ import { tryLockFile } from '../../shared/file-lock.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { formatCompactTime, localTimestamp } from '../../shared/timestamp.ts';
 import type { Host } from '../../transport/hosts/host.ts';
+import { walDeletionHooks } from '../deletion/wal-deletion-hooks.ts';
 import { requireHealthyServer } from '../server/check-server.ts';
 import { QuietArchiver } from '../wal/archive-wal.ts';
 import { atBackupNode } from './backup-node.ts';
 import { checkBackup } from './check-backup.ts';
 import { findParent, requireUsableParent } from './choose-parent.ts';
-import { purgeBeforeFirstBackup } from './first-backup-purge.ts';
 import { reapDeadBackups } from './reap-dead-backups.ts';
 import { runBackupJob } from './run-backup-job.ts';
 
@@ -158,4 +159,20 @@ function newBackupId({ layout }: Server, { clock }: Pick<Context, 'clock'>): Bac
   throw new OperatorError('backup-failed', `no id is left after that of backup ${greatest}`, {
     hint: 'move files of that name away from the folders meta and base',
   });
+}
+
+/** Removes WAL that lies before the first backup of a server: nothing can use it (docs/reference/catalog.md section 16.5). */
+async function purgeBeforeFirstBackup(server: Server, backup: Backup, context: Context): Promise<void> {
+  if (server.config.options.worm_mode) return;
+  const { backups, broken } = await readBackupRecords(server.layout);
+  if (broken.length > 0) {
+    context.log.warning(`no WAL before backup ${backup.id} is removed: ${broken[0]?.reason.message ?? ''}`);
+    return;
+  }
+  const plan = planFirstBackupPurge(backups, backup);
+  if (plan.kind === 'none' || (await walsToRemove(server.layout, plan)).length === 0) return;
+  context.messages.info(`This is the first backup for server ${server.config.name}`);
+  context.messages.info('WAL segments preceding the current backup have been found:');
+  const removed = await removeWals(server.layout, [plan], walDeletionHooks(server, context));
+  for (const { name } of removed) context.messages.info(`\t${name} from server ${server.config.name} has been removed`);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findRejectedWal } from '../../../src/backup/find-rejected-wal.ts';
+import { findRejectedWal } from '../../../src/backup/judge-wals.ts';
 import { timestampFromEpoch } from '../../../src/shared/timestamp.ts';
 import { aSegment, systemid } from '../../helpers/wal-segment.ts';
 import { aBackup, walOf } from '../catalog/a-backup.ts';

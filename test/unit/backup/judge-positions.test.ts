@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { requirePossiblePositions, walRangesIn } from '../../../src/backup/judge-positions.ts';
+import { requirePossiblePositions, walRangesIn } from '../../../src/backup/judge-wals.ts';
 import { lsnFromBytes } from '../../../src/wal/lsn.ts';
 
 const at = (bytes: number) => lsnFromBytes(BigInt(bytes));

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FileSelection, FileTable } from '../../../src/backup/file-table.ts';
+import { safeHorizon } from '../../../src/backup/copy-items-of-server.ts';
+import { FileSelection, FileTable, type SourceFile } from '../../../src/backup/file-table.ts';
 import { dealFiles, fateOf } from '../../../src/backup/plan-copy.ts';
-import { safeHorizon } from '../../../src/backup/safe-horizon.ts';
-import type { SourceFile } from '../../../src/backup/source-file.ts';
 import { parseTimestamp } from '../../../src/shared/timestamp.ts';
 import { aBackup } from '../catalog/a-backup.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
-import { readBackupLabel } from '../../../src/backup/read-backup-label.ts';
+import { readBackupLabel } from '../../../src/backup/methods/postgres.ts';
 import { codecFor } from '../../../src/compression/all-codecs.ts';
 import { lacksPrograms } from '../../helpers/installations.ts';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseFirstPage } from '../../../src/wal/first-page.ts';
+import { parseFirstPage } from '../../../src/wal/wal-name.ts';
 
 const segmentSize = 1 << 20;
 
