@@ -80,7 +80,7 @@ async function refuseBombs({ files }: Transfer, surroundings: CodecSurroundings)
     const { writePlainContent } = await import('../compression/all-codecs.ts');
     const tooMuch = new OperatorError(
       'wal-stream-invalid',
-      `'${name}' unpacks to more than PostgreSQL ever writes into such a file`,
+      `'${name}' decompresses to more bytes than such a file of PostgreSQL ever has`,
     );
     try {
       await new BoundedSink(longestHistoryBytes, tooMuch).filledBy((sink) => writePlainContent(temporary, sink, surroundings));
@@ -123,7 +123,7 @@ async function receiveMember(folder: string, entry: Entry, { transfer, context }
   const digest = sumsDigestOf(name);
   if (digest === undefined) {
     if (transfer.files.some((file) => file.name === name))
-      throw new OperatorError('wal-stream-invalid', `'${name}' is twice in the tar stream`);
+      throw new OperatorError('wal-stream-invalid', `the tar stream contains '${name}' twice`);
     await receiveFile(folder, name, { entry, files: transfer.files });
     return;
   }
@@ -142,7 +142,10 @@ async function verify({ files, sums, digest }: Transfer): Promise<void> {
     if (expected === undefined) throw new OperatorError('wal-stream-invalid', `'${name}' came without a checksum`);
     const received = digest === 'sha256' ? sha256 : await digestOfFile(temporary, digest);
     if (received !== expected)
-      throw new OperatorError('wal-stream-invalid', `the checksum of '${name}' does not match: it was damaged on its way`);
+      throw new OperatorError(
+        'wal-stream-invalid',
+        `the checksum of '${name}' does not match: the file was damaged on its way`,
+      );
   }
 }
 
@@ -225,7 +228,7 @@ export async function publishArrival(
     if (present === undefined) continue; // the archiver has taken it meanwhile
     if (present === sum) return;
     const movedTo = await rejectWal(layout, temporary, { reason: 'duplicate', now: clock.now(), name });
-    messages.info(`\tError: ${name} is already waiting with other content; the new one was moved to ${movedTo}`);
+    messages.info(`\tError: ${name} already waits with other content; the new file was moved to ${movedTo}`);
     return;
   }
 }
@@ -239,7 +242,7 @@ async function syncedDigest(path: string, { digest }: CheckedFile): Promise<stri
   } catch (error) {
     const code = systemCodeOf(error);
     if (code === 'EISDIR' || (code === 'ENOENT' && (await isDeadLink(path)))) {
-      throw new OperatorError('file-unwritable', `${path} is no file, and in the way of one that arrived`, { cause: error });
+      throw new OperatorError('file-unwritable', `${path} is not a file, and blocks a WAL file of this name`, { cause: error });
     }
     if (isMissing(error)) return undefined;
     throw error;

@@ -91,7 +91,7 @@ async function answer(wanted: Wanted | undefined, answering: Answering): Promise
   } catch (error) {
     if (!(error instanceof OperatorError) && expectedFailureOf(error) === undefined) throw error;
     const isMissingFile = error instanceof OperatorError && error.code === 'wal-not-found';
-    if (!isMissingFile) log.debug(`${name} is not handed out: ${String(error)}`);
+    if (!isMissingFile) log.debug(`${name} cannot be delivered: ${String(error)}`);
     await writeText(isMissingFile ? 'none\n' : 'failed\n', output);
     return;
   }

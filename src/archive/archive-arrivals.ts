@@ -63,7 +63,7 @@ async function noteLeft(left: readonly LeftWal[], { server, channel }: StoreOpti
   try {
     await noteHeldArrivals(server.layout, channel === 'streaming' ? 'streaming' : 'incoming', held, clock.now());
   } catch (error) {
-    log.debug(`what waits in the folders is not noted: ${messageOf(error)}`);
+    log.debug(`the note of the waiting files cannot be written: ${messageOf(error)}`);
   }
 }
 
@@ -93,7 +93,7 @@ class CopyWatch {
 
 function cutOffCopy(path: string, { bytes, wholeBytes }: UnfinishedCopy): OperatorError {
   const whole = wholeBytes === undefined ? '' : ` of ${String(wholeBytes)}`;
-  return new OperatorError('wal-not-archived', `${path} has ${String(bytes)}${whole} bytes, and nobody adds to it`, {
+  return new OperatorError('wal-not-archived', `${path} has ${String(bytes)}${whole} bytes, and does not grow`, {
     hint: 'the copy was interrupted: if PostgreSQL still has the segment, remove this file, and archive_command copies it again',
   });
 }

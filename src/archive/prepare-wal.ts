@@ -62,7 +62,7 @@ export async function prepareWal(server: Server, name: WalName, { source, seen }
 
 /** What was stored of it may be a part. */
 function changedMeanwhile(source: string): OperatorError {
-  return new OperatorError('wal-not-archived', `${source} changed while it was archived: the next run takes it`);
+  return new OperatorError('wal-not-archived', `${source} changed while it was archived: the next run archives it`);
 }
 
 /** Removes what was prepared and will not be used. */
@@ -111,7 +111,7 @@ async function compress({ config: { options } }: Server, { source, to, storage }
   const codec = codecFor(options.compression ?? '', storage.custom);
   if (codec === undefined) {
     throw new OperatorError('configuration-invalid', 'compression = custom needs custom_compression_filter', {
-      hint: 'and custom_decompression_filter to read the files again; until then WAL stays where it arrives',
+      hint: 'and custom_decompression_filter to read the files again; until then no WAL is archived',
     });
   }
   await codec.compress(source, to, options.compression_level, storage);
@@ -122,7 +122,7 @@ async function compress({ config: { options } }: Server, { source, to, storage }
 async function encrypt({ config: { options }, ...server }: Server, from: string, to: string): Promise<void> {
   if (options.encryption_key_id === undefined) {
     throw new OperatorError('configuration-invalid', `encryption = ${options.encryption ?? ''} needs encryption_key_id`, {
-      hint: 'until then WAL stays where it arrives',
+      hint: 'until then no WAL is archived',
     });
   }
   await encryptFile(from, to, {

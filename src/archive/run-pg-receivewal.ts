@@ -203,7 +203,7 @@ export async function realignStreamingFolder(
       'receiver-failed',
       `the streaming folder is ahead of the server: it holds ${newest.segment}, the server would send ${restart}`,
       {
-        hint: 'is this still the same cluster? Move the files of the streaming folder away when you are sure that nobody needs them',
+        hint: 'is this still the same cluster? Move the files of the streaming folder away when you are sure that they are no longer needed',
       },
     );
   }

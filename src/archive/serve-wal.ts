@@ -55,7 +55,7 @@ export async function serveWal(options: ServeOptions, log: Log): Promise<string>
     const isArchived = place === 'archive';
     const storageHere = isArchived ? storage : arrivalsOf(storage);
     if (!isArchived && kindOfArrival(path) === 'other') {
-      refused.push(unreadableWal(path, 'it is no regular file'));
+      refused.push(unreadableWal(path, 'it is not a regular file'));
       continue;
     }
     if (await hasVanished(path, storageHere)) continue;
@@ -87,8 +87,8 @@ export async function serveWal(options: ServeOptions, log: Log): Promise<string>
 }
 
 function unreadableWal(path: string, problem: string): OperatorError {
-  return new OperatorError('wal-unreadable', `${path} is there and cannot be handed out: ${problem}`, {
-    hint: 'PostgreSQL must not take it for missing: bring a whole copy of it, or recover to a target before it',
+  return new OperatorError('wal-unreadable', `${path} exists but cannot be delivered: ${problem}`, {
+    hint: 'PostgreSQL must not treat it as missing: provide a complete copy, or recover to a target before it',
   });
 }
 
@@ -233,7 +233,7 @@ async function sendRecompressed(
   { output, storage, name }: SendOptions,
 ): Promise<void> {
   const codec = codecFor(form);
-  if (codec === undefined) throw new OperatorError('usage', `${form} is no output compression`);
+  if (codec === undefined) throw new OperatorError('usage', `${form} is not an output compression`);
   await using folder = await makeScratchFolder('wal');
   const plain = join(folder.path, 'plain');
   await fillFile(plain, async (to) => {

@@ -119,12 +119,12 @@ async function settleExisting({ server, name, source, seen, isWhole }: KnownName
   const destination = walArchiveOf(server.layout).pathOf(name);
   if (!(await holdSameWal(server, source, destination))) {
     if (isWhole && (await isSurelyBroken(destination, storageOf(server)))) {
-      context.log.warning(`${destination} cannot be read: a whole copy of it has arrived and takes its place`);
+      context.log.warning(`${destination} cannot be read: a complete copy has arrived and replaces it`);
       return { kind: 'prepared', prepared: { ...(await prepareWal(server, name, { source, seen })), replaces: true } };
     }
     const compared = walKindOf(name) === 'partial' ? await comparePartials(server, source, destination) : 'different';
     if (compared === 'longer') {
-      context.log.info(`${name} has more records than the archived one, and takes its place`);
+      context.log.info(`${name} has more records than the archived one, and replaces it`);
       return { kind: 'prepared', prepared: { ...(await prepareWal(server, name, { source, seen })), replaces: true } };
     }
     if (compared === 'contained') return await dropKnown({ server, name, source }, destination);
@@ -202,7 +202,7 @@ export async function judgeArrival(arrived: JudgedFile, { clock }: { readonly cl
   try {
     const { size } = await stat(path);
     if (size > mostArrivingBytes(name)) {
-      const error = notAllThere(path, `has ${formatSize(size)}: PostgreSQL makes no such file as large`);
+      const error = notAllThere(path, `has ${formatSize(size)}, more than any such file of PostgreSQL`);
       return isSettled ? { kind: 'stuck', error } : { kind: 'growing' };
     }
     if (segmentOf(name) === undefined || name.endsWith('.backup')) return await judgeText(path, storage, isSettled);
@@ -242,7 +242,7 @@ function judgeSegment(content: SegmentContent, { name, path, cluster }: JudgedFi
     case 'sealed':
       return isSettled ? { kind: 'fit', isWholeSegment: false } : { kind: 'growing' };
     case 'foreign-matter':
-      if (content.compression !== undefined) return notWhole(`is compressed with ${content.compression}, and holds no WAL`);
+      if (content.compression !== undefined) return notWhole(`is compressed with ${content.compression}, and contains no WAL`);
       return isSettled ? { kind: 'fit', isWholeSegment: false } : { kind: 'growing' };
   }
 }
@@ -284,9 +284,9 @@ async function judgeText(path: string, storage: WalStorage, isSettled: boolean):
   try {
     await decompress(contentOf(path), compression, { to: sink, surroundings: storage });
   } catch (error) {
-    if (bytes > mostTextBytes) return stuck(`unpacks to more than ${String(mostTextBytes)} bytes`);
+    if (bytes > mostTextBytes) return stuck(`decompresses to more than ${String(mostTextBytes)} bytes`);
     if (isDamage(error)) return stuck(`cannot be decompressed: ${damageOf(error)}`);
     throw error;
   }
-  return bytes === 0 ? stuck('is empty when it is unpacked') : fit;
+  return bytes === 0 ? stuck('is empty after decompression') : fit;
 }

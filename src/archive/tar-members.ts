@@ -47,7 +47,7 @@ export async function receiveFile(
 
 function refuseHuge(name: string, { size }: Header): void {
   if (size <= mostArrivingBytes(name)) return;
-  throw new OperatorError('wal-stream-invalid', `'${name}' has ${formatSize(size)}: PostgreSQL makes no such file as large`);
+  throw new OperatorError('wal-stream-invalid', `'${name}' has ${formatSize(size)}, more than any such file of PostgreSQL`);
 }
 
 /** The text of a member that is small. @throws OperatorError `wal-stream-invalid` when it is not */
@@ -74,7 +74,10 @@ function modificationTime(name: string, { mtime, pax }: Header): number {
   const precise = typeof pax === 'object' && pax !== null && 'mtime' in pax ? Number(pax.mtime) : Number.NaN;
   const seconds = Number.isFinite(precise) ? precise : Number(mtime) / 1000;
   if (seconds >= 0 && seconds < mostSeconds) return seconds;
-  throw new OperatorError('wal-stream-invalid', `'${name}' is damaged: no file was changed at ${String(seconds)} s since 1970`);
+  throw new OperatorError(
+    'wal-stream-invalid',
+    `'${name}' is damaged: its modification time, ${String(seconds)} s since 1970, is impossible`,
+  );
 }
 
 /** What the sender's side broke has no system call, or that of reading. */
@@ -101,7 +104,7 @@ const longestName = 200;
 export function memberName({ name, type }: Pick<Header, 'name' | 'type'>): string {
   const plain = name.replace(/^(\.\/)+/, '');
   if (type !== 'file' && type !== 'contiguous-file')
-    throw new OperatorError('wal-stream-invalid', `'${plain}' in the tar stream is no regular file`);
+    throw new OperatorError('wal-stream-invalid', `'${plain}' in the tar stream is not a regular file`);
   const isPlain = plain !== '' && !plain.startsWith('.') && !plain.endsWith('.tmp') && !/[/\0-\x1f]/.test(plain);
   if (isPlain && Buffer.byteLength(plain) <= longestName) return plain;
   throw new OperatorError('wal-stream-invalid', `unsupported file name in the tar stream: ${JSON.stringify(plain)}`);

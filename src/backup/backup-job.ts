@@ -113,7 +113,7 @@ function requireReadable(backup: Backup): void {
     requirePossible(parseBackupInfo(formatBackupInfo(backup), backup.id, where), where);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    throw new OperatorError('backup-failed', `the server tells of a backup what cannot be: ${error.message}`, {
+    throw new OperatorError('backup-failed', `the server returned impossible facts about the backup: ${error.message}`, {
       hint: 'find out which servers answer at the addresses of conninfo and streaming_conninfo',
       cause: error,
     });

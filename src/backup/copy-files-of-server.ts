@@ -54,7 +54,7 @@ function refuseImpossible(job: BackupJob): void {
     });
   }
   if (facts.pgdata === undefined) {
-    throw new OperatorError('backup-refused', 'the server does not tell its data_directory', {
+    throw new OperatorError('backup-refused', 'the server does not show its data_directory', {
       hint: 'GRANT pg_read_all_settings to the user in conninfo',
     });
   }

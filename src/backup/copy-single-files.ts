@@ -32,7 +32,7 @@ export function configurationOutside(facts: ConfigurationFacts, dataFolder: stri
     if (source === undefined || isBelow(facts.pgdata, source)) return [];
     const name = basename(source);
     if (!source.startsWith('/') || ['', '.', '..'].includes(name) || hasControlCharacter(name))
-      throw new OperatorError('backup-refused', `the server's ${label} is no path of a file: ${JSON.stringify(source)}`);
+      throw new OperatorError('backup-refused', `the server's ${label} is not the path of a file: ${JSON.stringify(source)}`);
     return [{ label, source, isOptional, destination: join(dataFolder, name) }];
   });
 }

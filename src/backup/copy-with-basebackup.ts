@@ -162,7 +162,7 @@ async function watchProgress({ observer }: CopyOptions, { context, name, until, 
       context.progress.advance(found.doneBytes);
     }
   } catch (error) {
-    if (!until.aborted) context.log.debug(`no progress to show: ${messageOf(error)}`);
+    if (!until.aborted) context.log.debug(`the progress cannot be shown: ${messageOf(error)}`);
   }
 }
 
@@ -190,7 +190,7 @@ async function refuseStrangers(tablespace: string): Promise<void> {
   if (stranger === undefined) return;
   throw new OperatorError(
     'backup-failed',
-    `the server sent ${JSON.stringify(stranger)} for the tablespace ${basename(tablespace)}, which no PostgreSQL does`,
+    `the server sent ${JSON.stringify(stranger)} for the tablespace ${basename(tablespace)}, which PostgreSQL never does`,
     { hint: 'find out which server answers at the address of streaming_conninfo' },
   );
 }
@@ -209,7 +209,7 @@ async function refuseStrange(path: string, files: BackupFiles, oids: ReadonlySet
         hint: `take another backup; if ${target} is new on this host, pg_basebackup has made it: remove it`,
       },
     );
-  throw new OperatorError('backup-failed', `the server sent ${link}, which no PostgreSQL does`, {
+  throw new OperatorError('backup-failed', `the server sent ${link}, which PostgreSQL never does`, {
     hint: 'find out which server answers at the address of streaming_conninfo, and whether it has written through that link on this host',
   });
 }

@@ -98,7 +98,7 @@ function nanoseconds(seconds: string, fraction: string): bigint {
 }
 
 function strange(what: string): OperatorError {
-  return new OperatorError('command-failed', `find tells of ${what}`, {
+  return new OperatorError('command-failed', `find reported ${what}`, {
     hint: 'GNU find never does this: find out which program runs as find, and whether somebody has changed it',
   });
 }

@@ -80,7 +80,7 @@ function judgeChain({ chain, missingAncestor, systemid, going, withoutManifest }
     return { reason: `${which} ${problem}`, hint: `choose another parent, or ${takeFull}` };
   }
   if (missingAncestor === undefined) return undefined;
-  return { reason: `backup ${missingAncestor}, which ${parent.id} is built on, is not there`, hint: takeFull };
+  return { reason: `backup ${missingAncestor}, which ${parent.id} is built on, is missing`, hint: takeFull };
 }
 
 function memberProblem(

@@ -160,11 +160,11 @@ type Positions = Pick<Backup, 'beginXlog' | 'endXlog'>;
 export function requirePossiblePositions({ beginXlog, endXlog }: Positions, ranges: readonly WalRange[]): void {
   if (beginXlog === null || endXlog === null) return;
   const refuse = (reason: string): never => {
-    throw new OperatorError('backup-failed', `the backup ${reason}: its files and its positions are of different servers`, {
+    throw new OperatorError('backup-failed', `the backup ${reason}: its files and its positions come from different servers`, {
       hint: 'let conninfo and streaming_conninfo reach the same node: another host behind one address, or a failover during the backup, causes this',
     });
   };
-  if (endXlog < beginXlog) refuse(`ends at ${formatLsn(endXlog)}, before its begin at ${formatLsn(beginXlog)}`);
+  if (endXlog < beginXlog) refuse(`ends at ${formatLsn(endXlog)}, before it begins at ${formatLsn(beginXlog)}`);
   const last = ranges
     .map(({ end }) => end)
     .reduce<Lsn | undefined>((most, end) => (most === undefined || end > most ? end : most), undefined);

@@ -103,7 +103,7 @@ class Listing implements SourceListing {
   add({ kind, ...file }: FoundEntry): void {
     const { path, mode } = file;
     if (++this.#length > mostEntries)
-      throw new OperatorError('command-failed', `find tells of more than ${String(mostEntries)} files`);
+      throw new OperatorError('command-failed', `find reported more than ${String(mostEntries)} files`);
     if (this.#isLeftOut(path)) return;
     if (kind === 'd') this.folders.push({ path, mode });
     else if (kind === 'f') this.files.add(file);
@@ -116,7 +116,7 @@ class Listing implements SourceListing {
     const twice = firstTwice(this.files.length + this.folders.length, (index) =>
       index < this.files.length ? this.files.at(index).path : (this.folders[index - this.files.length]?.path ?? ''),
     );
-    if (twice !== undefined) throw new OperatorError('command-failed', `find tells of ${JSON.stringify(twice)} twice`);
+    if (twice !== undefined) throw new OperatorError('command-failed', `find reported ${JSON.stringify(twice)} twice`);
   }
 
   /** Takes what find said besides; false when it could not read something. What vanished meanwhile is not there. */
@@ -161,7 +161,7 @@ const kindNames: ReadonlyMap<string, string> = new Map([
 function listingRefused(host: Host, root: string, error: unknown): unknown {
   if (!(error instanceof OperatorError)) return error;
   return new OperatorError('command-failed', `cannot list ${root} on ${host.label}: ${error.message}`, {
-    hint: error.hint ?? 'see what that folder is',
+    hint: error.hint ?? 'examine that folder',
     cause: error,
   });
 }
@@ -172,7 +172,7 @@ function listingFailed(host: Host, root: string, result: Parameters<typeof failu
   if (result.exitCode === 127 || isAnotherFind)
     return new OperatorError(
       'program-missing',
-      `${isAnotherFind ? 'find is not that of GNU' : 'find was not found'} on ${host.label}`,
+      `${isAnotherFind ? 'find is not GNU find' : 'find was not found'} on ${host.label}`,
       {
         hint: 'install the package findutils there, or take backups with backup_method = postgres',
       },

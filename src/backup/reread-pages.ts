@@ -96,7 +96,7 @@ async function mend(
 ): Promise<void> {
   if ((await replacePage(file.copy, index, page)) === 'own') return;
   messages.warning(
-    `block ${String(blockOf(file, index, pageBytes))} of ${file.copy} is damaged on this host in the backups before, which shared it: this backup has it from the server again`,
+    `block ${String(blockOf(file, index, pageBytes))} of ${file.copy} is damaged in the earlier backups on this host; this backup has copied it from the server again`,
   );
 }
 

@@ -31,15 +31,15 @@ export async function tellAwaitedArchiving(
 
 function unasked(error: unknown, { log, until }: Pick<Context, 'log'> & { readonly until: AbortSignal }): undefined {
   if (until.aborted || !(error instanceof OperatorError)) throw error;
-  log.debug(`the archiver of the server cannot be asked: ${messageOf(error)}`);
+  log.debug(`pg_stat_archiver cannot be read: ${messageOf(error)}`);
 }
 
 /** What is waited for, for how long, and what to do. */
 export function awaitedText(seconds: number, statistics: ArchiverStatistics | undefined): string {
-  const waits = `PostgreSQL ends the backup when it has archived the WAL of it, and has waited for that for ${formatInterval(seconds)}`;
+  const waits = `PostgreSQL waits until the WAL of the backup is archived, so far for ${formatInterval(seconds)}`;
   if (statistics === undefined || statistics.isArchiving) return waits;
   const { lastFailedWal, lastFailedTime, lastArchivedTime } = statistics;
   const last = lastFailedTime === undefined ? '' : `, last at ${formatCTime(lastFailedTime)}`;
   const since = lastArchivedTime === undefined ? 'it never succeeded' : `it last succeeded at ${formatCTime(lastArchivedTime)}`;
-  return `${waits}: its archive_command fails for ${lastFailedWal ?? 'a WAL file'}${last}; ${since}. The log of PostgreSQL says why (a full disk here or there, a host that is not reached); mend that, and the backup goes on by itself`;
+  return `${waits}: its archive_command fails for ${lastFailedWal ?? 'a WAL file'}${last}; ${since}. The log of PostgreSQL gives the reason (for example a full disk, or a host that does not answer); the backup continues as soon as archive_command works`;
 }

@@ -34,7 +34,7 @@ export async function tellWhatIsMissing(job: BackupJob, skipped: readonly string
         ];
   if (!(await tellOnce(layout, { topic: 'configuration outside', text }, context))) return;
   context.messages.info(
-    'A backup script can keep them with each backup (see docs/backup.md); with backup_options = concurrent_backup, external_configuration nothing is said about them.',
+    'A backup script can keep them with each backup (see docs/backup.md); backup_options = concurrent_backup, external_configuration turns this warning off.',
   );
 }
 

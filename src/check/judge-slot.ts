@@ -28,7 +28,7 @@ export async function judgeSlot(facts: CheckFacts, attempt: Attempt<QueryAccess>
   const access = accessible(attempt);
   if (name === undefined) return undefined;
   if (access === undefined) {
-    return isWanted ? failed('not known, as PostgreSQL cannot be asked', mendedBy('slot-unknown')) : undefined;
+    return isWanted ? failed('unknown, because PostgreSQL does not answer', mendedBy('slot-unknown')) : undefined;
   }
   const slot = await readReplicationSlot(access.connection, name);
   if (!isWanted) {
@@ -47,7 +47,7 @@ export async function judgeSlot(facts: CheckFacts, attempt: Attempt<QueryAccess>
 
 async function missing({ server }: CheckFacts, { connection }: QueryAccess, name: string): Promise<Verdict> {
   if (await isLogicalSlot(connection, name))
-    return failed(`replication slot '${name}' is a logical one`, mendedBy('slot-logical', { slot: name }));
+    return failed(`replication slot '${name}' is a logical slot`, mendedBy('slot-logical', { slot: name }));
   const hintFor = (program: string): string =>
     `replication slot '${name}' doesn't exist. Please execute '${program} receive-wal --create-slot ${server.config.name}'`;
   return { ...failed(hintFor('pgcellar'), mendedBy('slot-missing', { slot: name })), asBarman: hintFor('barman') };
@@ -61,7 +61,10 @@ async function idle(facts: CheckFacts, { name, walStatus, restartLsn }: Replicat
   }
   const values = { slot: name };
   if (walStatus === 'unreserved')
-    return failed(`slot '${name}' not active, and its WAL may go at the next checkpoint`, mendedBy('slot-unreserved', values));
+    return failed(
+      `slot '${name}' not active, and PostgreSQL may remove its WAL at the next checkpoint`,
+      mendedBy('slot-unreserved', values),
+    );
   const remedy = mendedBy(isReceiving ? 'slot-other' : 'slot-idle', values);
   if (restartLsn === undefined) return failed(`slot '${name}' not initialised: is 'receive-wal' running?`, remedy);
   return failed(`slot '${name}' not active: is 'receive-wal' running?`, remedy);

@@ -19,7 +19,7 @@ export async function readHost(server: Server, open?: Host): Promise<Attempt<Hos
     const { exitCode, stdout, stderr } = await host.run(['true']);
     if (exitCode === 0) return { kind: 'ok', value: { output: `${stdout}${stderr}` } };
     const remedy = mendedBy('ssh-fails', { command: sshCommand });
-    return { kind: 'failed', reason: `true ended with ${String(exitCode)} on ${host.label}`, remedy };
+    return { kind: 'failed', reason: `the command true ended with ${String(exitCode)} on ${host.label}`, remedy };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     return { kind: 'failed', reason: error.message, remedy: await sshRemedy(server, error) };

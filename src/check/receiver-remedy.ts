@@ -21,7 +21,7 @@ export interface StuckVerdict {
   readonly remedy: NamedRemedy;
 }
 
-/** Why the receiver cannot go on; undefined when it can, and where that is not known because the server cannot be asked. */
+/** Why the receiver cannot continue; undefined when it can, and where that is not known because the server cannot be asked. */
 export async function findStuckReceiver(facts: CheckFacts): Promise<StuckVerdict | undefined> {
   const diagnosis = await diagnose(facts);
   switch (diagnosis?.kind) {

@@ -29,7 +29,7 @@ const archiveCommand = sql("ALTER SYSTEM SET archive_command = '{command}';");
  */
 const table = {
   'first-segment-streamed': {
-    cause: 'no WAL was archived yet, and nobody receives any: the receiver has to run and a first segment to be closed',
+    cause: 'no WAL was archived yet, and no receiver runs: start the receiver, then close a first segment',
     steps: [startReceiver, own('switch-wal', '--force', '--archive', '{server}')],
   },
   'first-segment-shipped': {
@@ -41,16 +41,16 @@ const table = {
     steps: [setting('active = true'), startReceiver],
   },
   'channel-off': {
-    cause: 'WAL lies in {folder}, but {option} is off: nobody archives it',
+    cause: 'WAL lies in {folder}, but {option} is off: no program archives it',
     steps: [setting('{option} = on'), own('archive-wal', '{server}')],
   },
   'queue-long': {
-    cause: 'WAL comes faster into {folder} than it is archived, or archive-wal does not run',
+    cause: 'WAL arrives in {folder} faster than it is archived, or archive-wal does not run',
     steps: [own('archive-wal', '{server}')],
   },
   'arrivals-stuck': {
     cause:
-      'files in {folder} wait to be archived, and cannot be: cut off, unreadable, or packed with a program that is missing here',
+      'files in {folder} cannot be archived: they are truncated, unreadable, or compressed with a program that is missing here',
     steps: [
       own('archive-wal', '{server}'),
       note('its output names each file; after you remove a truncated file, PostgreSQL sends it again if it still has it'),
@@ -58,25 +58,25 @@ const table = {
   },
   'conninfo-unset': { cause: '{key} is not set', steps: [setting('{key} = host=… user=… dbname=postgres')] },
   'not-listening': {
-    cause: 'nothing takes connections at {where}: PostgreSQL is down, or host and port in {key} are wrong',
+    cause: 'no server accepts connections at {where}: PostgreSQL is down, or host and port in {key} are wrong',
     steps: [host('systemctl', 'start', 'postgresql')],
   },
   'not-let-in': {
-    cause: 'PostgreSQL at {where} does not let {role} in from here: no line of pg_hba.conf, or no such role',
+    cause: 'PostgreSQL at {where} rejects {role} from this host: pg_hba.conf has no line for it, or the role does not exist',
     steps: [createRole('LOGIN'), hba('host  {database}  {role}  {address}  scram-sha-256'), reload],
   },
   'not-let-in-locally': {
-    cause: 'PostgreSQL at {where} does not let {role} in from here: no line of pg_hba.conf, or no such role',
+    cause: 'PostgreSQL at {where} rejects {role} from this host: pg_hba.conf has no line for it, or the role does not exist',
     steps: [createRole('LOGIN'), hba('local  {database}  {role}  peer'), reload],
   },
   'stream-not-let-in': {
     cause:
-      'PostgreSQL at {where} does not let {role} replicate from here: no line of pg_hba.conf for replication, or no such role',
+      'PostgreSQL at {where} rejects replication by {role} from this host: pg_hba.conf has no line for it, or the role does not exist',
     steps: [createRole('LOGIN REPLICATION'), hba('host  replication  {role}  {address}  scram-sha-256'), reload],
   },
   'stream-not-let-in-locally': {
     cause:
-      'PostgreSQL at {where} does not let {role} replicate from here: no line of pg_hba.conf for replication, or no such role',
+      'PostgreSQL at {where} rejects replication by {role} from this host: pg_hba.conf has no line for it, or the role does not exist',
     steps: [createRole('LOGIN REPLICATION'), hba('local  replication  {role}  peer'), reload],
   },
   'password-wrong': {
@@ -95,17 +95,17 @@ const table = {
     steps: [sql('ALTER ROLE {role} REPLICATION;')],
   },
   'no-sender-free': {
-    cause: 'PostgreSQL has no connection left for streaming: max_wal_senders needs room for a receiver and a backup',
+    cause: 'all WAL sender processes of PostgreSQL are in use: max_wal_senders must allow a receiver and a backup',
     steps: [sql("ALTER SYSTEM SET max_wal_senders = '{senders}';"), restart],
   },
   'no-connection-free': {
     cause:
-      'PostgreSQL has no connection left for {role}: max_connections, or the limit of the role or the database, is reached',
+      'PostgreSQL accepts no more connections of {role}: max_connections, or the limit of the role or the database, is reached',
     steps: [note('end sessions that nobody needs (pg_stat_activity), or raise the limit that the message names')],
   },
   'server-too-old': {
     cause: 'the server is older than PostgreSQL 9.6',
-    steps: [note('upgrade it; no release can be skipped over')],
+    steps: [note('upgrade PostgreSQL: 9.6 is the oldest release that pgcellar backs up')],
   },
   'no-connection': {
     cause: '{reason}',
@@ -136,8 +136,7 @@ const table = {
     steps: [sql("ALTER SYSTEM SET wal_level = 'replica';"), restart],
   },
   'ssh-not-listening': {
-    cause:
-      'nothing takes ssh connections at {address} port {port}: sshd is down there, or host and port of ssh_command are wrong',
+    cause: 'no ssh server answers at {address} port {port}: sshd is down, or host and port of ssh_command are wrong',
     steps: [host('systemctl', 'start', 'ssh')],
   },
   'ssh-host-unknown': {
@@ -163,7 +162,7 @@ const table = {
     ],
   },
   'label-left': {
-    cause: 'a server with {path} thinks that it is a restored backup, and may not come up after a crash',
+    cause: 'with {path}, PostgreSQL treats the data directory as a restored backup, and may not start after a crash',
     steps: [
       host('rm', '{path}'),
       note('only where the server crashed during an exclusive backup, not where a backup was restored'),
@@ -194,14 +193,14 @@ const table = {
   },
   'another-cluster': {
     cause:
-      'the catalog at {folder} is of the system {stored}, and the server that answers is {found}: one catalog holds one cluster',
+      'the catalog at {folder} belongs to the cluster with the system identifier {stored}, and the server that answers has {found}: one catalog is for one cluster',
     steps: [
       note('give the new cluster a section of its own: rename [{server}] to [{server}-new] in {file}; the old backups stay'),
     ],
   },
   'slot-unknown': {
-    cause: 'without a connection nobody knows whether PostgreSQL has the slot',
-    steps: [note('mend the line "PostgreSQL" first: this one follows')],
+    cause: 'without a connection it is unknown whether PostgreSQL has the slot',
+    steps: [note('repair the check "PostgreSQL" first: this one depends on it')],
   },
   'slot-missing': {
     cause: 'PostgreSQL has no replication slot {slot}',
@@ -226,33 +225,33 @@ const table = {
   },
   'slot-unreserved': {
     cause:
-      'nobody streams from the slot {slot}, and PostgreSQL removes WAL that it needs at the next checkpoint: max_slot_wal_keep_size is exceeded',
+      'no receiver streams from the slot {slot}, and PostgreSQL removes WAL that it needs at the next checkpoint: max_slot_wal_keep_size is exceeded',
     steps: [startReceiver],
   },
-  'slot-idle': { cause: 'nobody streams from the slot {slot}: the receiver does not run', steps: [startReceiver] },
+  'slot-idle': { cause: 'no receiver streams from the slot {slot}', steps: [startReceiver] },
   'slot-other': {
     cause: 'a receiver runs, but it streams from another slot than {slot}: it was started before slot_name was changed',
     steps: [own('terminate-process', '{server}', 'receive-wal'), startReceiver],
   },
   'receiver-stopped': {
-    cause: 'nobody receives WAL; cron starts the receiver, and the log says why it ended',
+    cause: 'no receiver runs; cron starts it, and the log gives the reason why it ended',
     steps: [startReceiver],
   },
   'receiver-waits': {
     cause: 'a receiver cannot stream from a server that does not answer; cron starts it again once the server does',
-    steps: [note('mend the lines "PostgreSQL" and "PostgreSQL streaming" first: this one follows')],
+    steps: [note('repair the checks "PostgreSQL" and "PostgreSQL streaming" first: this one depends on them')],
   },
   'receiver-stuck': {
-    cause: 'the receiver cannot go on: {reason}',
+    cause: 'the receiver cannot continue: {reason}',
     steps: [note('it begins again at {restart}; {loss}'), own('receive-wal', '--reset', '{server}'), startReceiver],
   },
   'receiver-ahead': {
-    cause: 'the receiver cannot go on: {streaming} holds WAL that the server does not have',
+    cause: 'the receiver cannot continue: {streaming} holds WAL that the server does not have',
     steps: [
       note(
         'a standby that lags gets it: then wait. Where the server was set back (pg_resetwal, an older copy) without a new timeline,',
       ),
-      note('its WAL has names that the archive knows with other content: give it a section and a catalog of its own'),
+      note('the archive has other WAL under the same names: give this server a section and a catalog of its own'),
     ],
   },
   'folder-blocked': {
@@ -265,7 +264,7 @@ const table = {
   },
   'folder-impossible': {
     cause: 'the folder {folder} cannot be made: {reason}',
-    steps: [shell('df', '-h', '{existing}'), note('make room, or mount the file system for writing')],
+    steps: [shell('df', '-h', '{existing}'), note('free some space, or mount the file system for writing')],
   },
   'lock-folder-unusable': {
     cause: 'the folder of the lock files, barman_lock_directory, is missing or cannot be written: nothing works without it',
@@ -292,7 +291,7 @@ const table = {
     steps: [own('backup', '--wait', '{server}')],
   },
   'backups-failed': {
-    cause: 'backups failed and lie in the catalog; show-backup says why',
+    cause: 'the catalog has failed backups; show-backup gives the reasons',
     steps: [own('show-backup', '{server}', 'last-failed'), decision(own('delete', '{server}', '{failed}'))],
   },
   'encryption-incomplete': { cause: 'encryption = gpg lacks {missing}', steps: [setting('{settings}')] },
@@ -320,7 +319,7 @@ const table = {
     steps: [own('switch-wal', '--force', '--archive', '{server}'), sql("ALTER SYSTEM SET archive_timeout = '15min';"), reload],
   },
   'wal-index-broken': {
-    cause: 'the WAL index cannot be read; it can be made anew from the files of the archive',
+    cause: 'the WAL index cannot be read; rebuild-xlogdb rebuilds it from the files of the archive',
     steps: [own('rebuild-xlogdb', '{server}')],
   },
   'compressor-missing': {
@@ -338,7 +337,7 @@ const table = {
   },
   'server-version-unknown': {
     cause: 'without a replication connection the release of the server is not known',
-    steps: [note('mend the lines "PostgreSQL" and "PostgreSQL streaming" first: this one follows')],
+    steps: [note('repair the checks "PostgreSQL" and "PostgreSQL streaming" first: this one depends on them')],
   },
   'configuration-wrong': {
     cause: 'the server is disabled by problems in its section: {problems}',
@@ -353,14 +352,15 @@ const table = {
     steps: [archiveCommand, reload],
   },
   'archive-command-fails': {
-    cause: 'archive_command fails, last for {wal}; PostgreSQL keeps its WAL meanwhile, and its log says why. It is: {current}',
+    cause:
+      'archive_command fails, last for {wal}; PostgreSQL keeps its WAL meanwhile, and its log gives the reason. The command is: {current}',
     steps: [decision(archiveCommand), reload, own('switch-wal', '--force', '--archive', '{server}')],
   },
   'wal-refused': {
-    cause: 'WAL files were refused and lie in {errors}: other content under a known name, or no WAL at all',
+    cause: 'rejected WAL files are in {errors}: they have a known name and other content, or are not WAL',
     steps: [
       shell('ls', '-l', '{errors}'),
-      note('.duplicate, .foreign: two servers archive into one place. After you have examined the files:'),
+      note('.duplicate, .foreign: two servers archive into one folder. After you have examined the files:'),
       decision(shell('find', '{errors}', '-mindepth', '1', '-maxdepth', '1', '-exec', 'mv', '-t', '{aside}', '{}', '+')),
     ],
   },
@@ -418,20 +418,20 @@ const table = {
     steps: [
       own('show-cluster', '--history', '{server}'),
       own('backup', '--wait', '{server}'),
-      note('and when the loss is known to those whose data it was:'),
+      note('and when the owners of the lost data know about it:'),
       decision(own('show-cluster', '--acknowledge', '{server}')),
     ],
   },
   'util-linux-missing': {
-    cause: '{missing} cannot be found; every lock and every program is started through them',
+    cause: '{missing} cannot be found; pgcellar needs both for every lock and every program',
     steps: [root('apt-get', 'install', '-y', 'util-linux')],
   },
   'option-unavailable': {
-    cause: 'the section asks for what does not exist yet: {asked}',
+    cause: 'the section uses options that are not available yet: {asked}',
     steps: [setting('{settings}')],
   },
   'check-slow': {
-    cause: 'the time was up at the check {current}: PostgreSQL hangs, is far away, or the disk is busy',
+    cause: 'the check {current} did not finish in time: PostgreSQL hangs, is far away, or the disk is busy',
     steps: [own('check', '--check-timeout', '300', '{server}'), setting('check_timeout = 300')],
   },
   unreadable: {

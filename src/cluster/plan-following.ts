@@ -138,7 +138,7 @@ function splitBrain(primaries: readonly ReachedNode[]): RefusedPlan {
   const claims = primaries.map(({ name, timeline }) => `${name} on timeline ${String(timeline)}`).join(', ');
   return refusal(
     'split-brain',
-    `several nodes are primaries, and no history has the timelines of the others: ${claims}`,
+    `several nodes are primaries, and none of them has the timelines of the others in its history: ${claims}`,
     'stop all but the one that the applications are to use, and rebuild the others from it (pg_rewind, or a new clone)',
   );
 }
@@ -158,8 +158,8 @@ function lineageProblem(node: ReachedNode, { held, remembered }: FollowingFacts)
     const left = held.history?.find((past) => past.timeline === timeline);
     const how =
       left === undefined
-        ? `has no timeline ${String(heldTimeline)} in its history, which the catalog ends with`
-        : `is still on a timeline that was left at ${formatLsn(left.switchLsn)} for timeline ${String(heldTimeline)}, which the catalog ends with`;
+        ? `does not have timeline ${String(heldTimeline)}, the last one of the catalog, in its history`
+        : `is still on a timeline that was left at ${formatLsn(left.switchLsn)} for timeline ${String(heldTimeline)}, the last one of the catalog`;
     return notDescendant(`${name} (timeline ${String(timeline)}) ${how}`, left !== undefined);
   }
   const other = held.history === undefined ? undefined : firstDifference(held.history, history);
@@ -175,15 +175,15 @@ function lineageProblem(node: ReachedNode, { held, remembered }: FollowingFacts)
   if (!wasBeyond || history.at(-1)?.timeline !== heldTimeline) return undefined;
   return refusal(
     'past-fork',
-    `${name} was set back: its timeline ${String(timeline)} begins at ${formatLsn(fork.switchLsn)}, though it had reached ${formatLsn(seen.position)} of timeline ${String(heldTimeline)}; we hold WAL to ${formatLsn(held.end)}`,
-    'a recovery in place does this. When that is meant, run receive-wal --reset SERVER and take a backup; what we hold stays',
+    `${name} was set back: its timeline ${String(timeline)} begins at ${formatLsn(fork.switchLsn)}, though it had reached ${formatLsn(seen.position)} of timeline ${String(heldTimeline)}; the catalog has WAL up to ${formatLsn(held.end)}`,
+    'a recovery in place does this. If that was intended, run receive-wal --reset SERVER and take a backup; the archived WAL stays',
   );
 }
 
 function notDescendant(reason: string, isStale: boolean): RefusedPlan {
   const remedy = isStale
     ? 'start the node that was promoted, and rebuild this one from it; to give up what is newer, take a new server section'
-    : 'no WAL of this node goes on what is archived: rebuild it from the right primary, or take a new server section for it';
+    : 'no WAL of this node continues the archived WAL: rebuild it from the right primary, or take a new server section for it';
   return refusal('not-descendant', reason, remedy);
 }
 
@@ -285,7 +285,7 @@ function diagnose(node: ReachedNode, slot: NodeSlot | undefined, { held, isArchi
 function aheadOf({ name }: ReachedNode, ahead: Extract<ReceiverDiagnosis, { kind: 'ahead' }>): RefusedPlan {
   return refusal(
     'ahead',
-    `we hold WAL to ${formatLsn(ahead.streamedTo)} of timeline ${String(ahead.timeline)}, and ${name} has only written ${formatLsn(ahead.position)}`,
+    `the catalog has WAL up to ${formatLsn(ahead.streamedTo)} of timeline ${String(ahead.timeline)}, and ${name} has only written up to ${formatLsn(ahead.position)}`,
     'its WAL was set back (pg_resetwal, an old copy of its disk): compare it with the other nodes before anything else',
   );
 }

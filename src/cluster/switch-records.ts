@@ -54,7 +54,7 @@ export function describeSwitchLoss({ lostBytes, gone, continuity, fork, oldTimel
   const parts = [
     ...(lostBytes > 0 ? [`${String(lostBytes)} bytes of timeline ${String(oldTimeline)}${left}, are not in the new one`] : []),
     ...(gone.length > 0 ? [`no node had ${goneText(gone)} any more`] : []),
-    ...(continuity === 'differs' ? ['what was received again differs from what is archived'] : []),
+    ...(continuity === 'differs' ? ['the WAL that was received again differs from the archived WAL'] : []),
   ];
   return parts.length === 0 ? undefined : parts.join('; ');
 }

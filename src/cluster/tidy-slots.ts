@@ -89,7 +89,7 @@ async function carryOut(step: SlotStep, { server, node, name }: SlotPlace, { log
   await using connection = await nodes.replication('barman', signal);
   if (step.kind !== 'create' && (await dropSlot(connection, name)) === 'in-use') return;
   if (step.kind === 'drop') {
-    log.info(`the replication slot '${name}' of ${node.name}, which is no primary any more, was dropped`);
+    log.info(`the replication slot '${name}' of ${node.name}, which is no longer a primary, was dropped`);
     return;
   }
   await createSlot(connection, name, { reservesWal: true });

@@ -47,5 +47,7 @@ export async function runFilter({ argv, from, to, surroundings }: FilterOptions)
 
 function feedingFailure(name: string, reason: unknown): unknown {
   if (!['ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET'].includes(systemCodeOf(reason) ?? '')) return reason;
-  return new OperatorError('command-failed', `a program ended well although it had not read all of ${name}`, { cause: reason });
+  return new OperatorError('command-failed', `the program reported success although it did not read all of ${name}`, {
+    cause: reason,
+  });
 }

@@ -87,7 +87,7 @@ function openOption(
     throw misread(
       place.file,
       place.line,
-      `no "key = value" in: ${withoutSecret(words)}`,
+      `this line is not "key = value": ${withoutSecret(words)}`,
       'write key = value, or begin the line with # for a comment',
     );
   return { entries: place.entries, key: key.trimEnd().toLowerCase(), line: place.line, indent: place.indent, lines: [value] };

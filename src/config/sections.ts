@@ -106,7 +106,7 @@ export function refuseNameForNew(name: string): void {
   const reason = reasonAgainstName(name);
   if (reason !== undefined) throw new OperatorError('configuration-invalid', reason, { hint });
   if ([...globalNames, 'DEFAULT'].includes(name)) {
-    throw new OperatorError('configuration-invalid', `[${name}] is no section of a server`, { hint });
+    throw new OperatorError('configuration-invalid', `[${name}] is not the section of a server`, { hint });
   }
   if (name === '' || name.trim() !== name || name.includes(']')) {
     throw new OperatorError('configuration-invalid', `the name ${JSON.stringify(name)} cannot be a section`, { hint });

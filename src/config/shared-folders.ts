@@ -31,7 +31,7 @@ export function relativeFolders(name: ServerName, options: ServerOptions): reado
   const found = folderKeys.find((key) => !isAbsolute(options[key]) && !options[key].includes('://'));
   return found === undefined
     ? []
-    : [`${found} of server '${name}' is no absolute path: it is another folder in each working directory`];
+    : [`${found} of server '${name}' is not an absolute path: it means another folder in each working directory`];
 }
 
 /** A problem for each folder that one server uses twice; as Barman, for each use but the first. */

@@ -24,7 +24,7 @@ export function parseBackupSchedule(text: string): BackupSchedule {
   } catch (error) {
     throw new OperatorError(
       'configuration-invalid',
-      `backup_schedule = ${text} cannot be kept: ${firstLine(messageOf(error))}`,
+      `backup_schedule = ${text} is not possible: ${firstLine(messageOf(error))}`,
       {
         hint: 'write minute, hour, day of month, month, day of week, as in  30 1 * * *  or  30 1 * * sun Europe/Berlin',
       },

@@ -103,7 +103,7 @@ function planWords(plan: FollowingPlan): string {
 
 function planDetails(plan: FollowingPlan): string[] {
   if (plan.kind === 'wait') return [];
-  if (plan.kind === 'refuse') return [`To mend it: ${plan.remedy}`];
+  if (plan.kind === 'refuse') return [`Remedy: ${plan.remedy}`];
   return [
     ...forkWords(plan),
     ...(plan.slot === 'create' ? ['the replication slot is created there'] : []),
@@ -119,7 +119,7 @@ function forkWords({ fork, pastFork }: StreamPlan): string[] {
   if (fork === undefined) return [];
   const left = `timeline ${String(fork.timeline)} was left at ${formatLsn(fork.at)} for timeline ${String(fork.next)}`;
   if (pastFork === 0n) return [left];
-  return [left, `${String(pastFork)} bytes that we hold past it are not in the history of the node; they stay in the archive`];
+  return [left, `${String(pastFork)} bytes after it are archived but not in the history of the node; they stay in the archive`];
 }
 
 function missingWords({ segment, from }: MissingSegment): string {

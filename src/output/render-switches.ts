@@ -33,8 +33,8 @@ function linesOf(record: SwitchRecord): string[] {
 }
 
 function continuityWords({ continuity, repeated }: SwitchRecord): string {
-  if (continuity === 'verified') return 'what came again is the same as what was held';
-  if (continuity === 'differs') return 'BROKEN: what came again differs from what was held';
+  if (continuity === 'verified') return 'the WAL that came again is the same as before';
+  if (continuity === 'differs') return 'BROKEN: the WAL that came again differs from the WAL before';
   return repeated === undefined ? 'nothing came twice' : 'not compared yet';
 }
 

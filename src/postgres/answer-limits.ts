@@ -35,7 +35,7 @@ export class AnswerLimits {
   #begin(): void {
     this.#headLength = 0;
     const length = this.#head.readUInt32BE(1);
-    if (length < 4 || length > mostMessageBytes) throw new Error(`it tells of a message of ${formatSize(length)}`);
+    if (length < 4 || length > mostMessageBytes) throw new Error(`it announces a message of ${formatSize(length)}`);
     this.#left = length - 4;
     if (this.#head[0] === readyForQuery) this.#answerBytes = 0;
   }

@@ -26,7 +26,7 @@ export function authRequirementProblem(text: string): string | undefined {
       return `"${word}" cannot be mixed with ${isNegative ? 'negative' : 'positive'} methods`;
     if (!(methods as readonly string[]).includes(name))
       return `it takes a list of ${methods.join(', ')}, or of these with a ! before each`;
-    if (seen.has(name)) return `"${word}" stands there more than once`;
+    if (seen.has(name)) return `"${word}" is given more than once`;
     seen.add(name);
   }
   return undefined;

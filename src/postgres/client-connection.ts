@@ -49,7 +49,7 @@ function serviceLine(key: ConninfoKey, value: string): string {
   if (!/[\r\n]/.test(value) && !/[ \t-\r]$/.test(value)) return `${key}=${value}\n`;
   throw new OperatorError(
     'configuration-invalid',
-    `connection string: ${key} with a line break, or a blank at its end, cannot be handed over`,
+    `connection string: ${key} with a line break, or a blank at its end, cannot be passed to the programs of PostgreSQL`,
     {
       hint: 'choose another passphrase, or a key without one',
     },

@@ -167,7 +167,7 @@ async function nodesOf(
   if (isSocket(entry)) return { nodes: [itself] };
   if (entry.hostaddr !== '') {
     if (isIP(entry.hostaddr.replace(/%.*/, '')) !== 0) return { nodes: [itself] };
-    return { node: itself, error: new Error(`"${entry.hostaddr}" is no address`) };
+    return { node: itself, error: new Error(`"${entry.hostaddr}" is not an address`) };
   }
   try {
     const looking = lookup(entry.host, { all: true, verbatim: true });
@@ -364,7 +364,7 @@ function forPg(channel: Socket): Socket {
               if (values[0] instanceof Buffer) limits.add(values[0]);
               listener(...values);
             } catch (error) {
-              channel.destroy(new Error(`it does not speak as PostgreSQL does: ${messageOf(error)}`));
+              channel.destroy(new Error(`it does not answer like PostgreSQL: ${messageOf(error)}`));
             }
           }
         : listener,

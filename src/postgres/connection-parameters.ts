@@ -111,8 +111,8 @@ function ownName(environment: Environment): string {
 function sourceOf(key: ConninfoKey, conninfo: Conninfo): string {
   const { variable }: ConninfoKeyword = conninfoKeywords[key];
   if (conninfo.has(key) || variable === undefined)
-    return 'mend the connection string: docs/connection-strings.md lists each keyword';
-  return `mend ${variable} of the environment: docs/connection-strings.md lists each keyword`;
+    return 'correct the connection string: docs/connection-strings.md lists each keyword';
+  return `correct ${variable} of the environment: docs/connection-strings.md lists each keyword`;
 }
 
 function hostsOf(host: string, hostaddr: string, port: string): readonly HostEntry[] {
@@ -146,7 +146,7 @@ function portOf(text: string): number {
   if (port >= 1 && port <= highestPort) return port;
   throw invalid(
     `port=${text} is refused: it takes a number from 1 to ${String(highestPort)}`,
-    'mend the connection string or PGPORT',
+    'correct the connection string or PGPORT',
   );
 }
 

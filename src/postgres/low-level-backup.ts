@@ -73,6 +73,6 @@ function positionOf(row: Row | undefined): BackupPosition {
   const time = parseTimestamp(row?.['time'] ?? '');
   const timeline = Number(row?.['timeline'] ?? Number.NaN);
   if (lsn === undefined || time === undefined || Number.isNaN(timeline))
-    throw new OperatorError('query-failed', `PostgreSQL does not say where the backup is; ${afterPromotion}`);
+    throw new OperatorError('query-failed', `PostgreSQL does not report the position of the backup; ${afterPromotion}`);
   return { lsn, time, timeline };
 }

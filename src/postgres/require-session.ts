@@ -51,7 +51,7 @@ async function requireTransactions(connection: Connection): Promise<void> {
 function refuse(mode: 'transaction' | 'statement'): OperatorError {
   return new OperatorError(
     'backup-refused',
-    `conninfo reaches PostgreSQL through a pooler that gives each ${mode} another session (pool_mode = ${mode}), and a backup is one session`,
+    `conninfo reaches PostgreSQL through a pooler that gives each ${mode} another session (pool_mode = ${mode}), but a backup needs one session`,
     { hint: 'let conninfo reach PostgreSQL itself, or give that database pool_mode = session in the pooler' },
   );
 }

@@ -82,7 +82,7 @@ export class ServerNodes {
     const difference = await this.difference(connection, { ...marked, stream });
     if (difference === undefined) return;
     throw new OperatorError('backup-refused', difference.reason, {
-      hint: 'begin and end of a backup are asked of the first and its files copied from the second: give both the same host and port',
+      hint: 'a backup begins and ends on the first, and copies its files from the second: give both the same host and port',
     });
   }
 

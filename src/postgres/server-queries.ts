@@ -95,7 +95,7 @@ export async function readSegmentSize(connection: Connection): Promise<number> {
 FROM pg_settings s, pg_settings b WHERE s.name = 'wal_segment_size' AND b.name = 'wal_block_size'`;
   const size = Number(await value(connection, sql));
   if (isSegmentSize(size)) return size;
-  throw new OperatorError('query-failed', `the server tells of WAL segments of ${String(size)} bytes, which cannot be`);
+  throw new OperatorError('query-failed', `the server reports WAL segments of ${String(size)} bytes, which is impossible`);
 }
 
 /** The cluster's identifier; undefined when the role may not ask. */
@@ -128,7 +128,7 @@ export async function readTablespaces(connection: Connection): Promise<{ name: s
     if (!Number.isInteger(oid) || oid <= 0 || oid > 0xffffffff || !location.startsWith('/'))
       throw new OperatorError(
         'query-failed',
-        `the server tells of a tablespace that cannot be one: oid ${String(row['oid'])}, '${location}'`,
+        `the server reports an impossible tablespace: oid ${String(row['oid'])}, '${location}'`,
       );
     return { name: row['name'] ?? '', oid, location };
   });
@@ -156,7 +156,7 @@ CASE WHEN pg_is_in_recovery() THEN NULL ELSE p.lsn END)) f ON NOT pg_is_in_recov
   const lsn = parseLsn(row['lsn'] ?? '');
   const time = parseTimestamp(row['now'] ?? '');
   if (lsn === undefined || time === undefined) {
-    throw new OperatorError('query-failed', 'the server does not say its WAL position', {
+    throw new OperatorError('query-failed', 'the server does not report its WAL position', {
       hint: 'a standby has none until it has replayed WAL',
     });
   }

@@ -76,7 +76,11 @@ function listsIn(folder: string): readonly string[] {
     const names = readdirSync(folder).filter((name) => /^[0-9a-f]{8}\.r\d+$/.test(name));
     return names.map((name) => readFileSync(join(folder, name), 'utf8'));
   } catch (error) {
-    throw refuse(`sslcrldir: ${folder} cannot be read: ${systemCodeOf(error) ?? ''}`, 'mend it, or leave sslcrldir out', error);
+    throw refuse(
+      `sslcrldir: ${folder} cannot be read: ${systemCodeOf(error) ?? ''}`,
+      'correct it, or leave sslcrldir out',
+      error,
+    );
   }
 }
 

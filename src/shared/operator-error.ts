@@ -49,15 +49,15 @@ const refusals: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'compare owner and permissions with the user that runs the program'],
   ['EPERM', 'compare owner and permissions with the user that runs the program'],
   ['EROFS', 'the file system is mounted read-only'],
-  ['ENOSPC', 'there is no space left: make some and run it again'],
-  ['EDQUOT', 'the quota is used up: make some space and run it again'],
+  ['ENOSPC', 'there is no space left: free some and run the command again'],
+  ['EDQUOT', 'the quota is used up: free some space and run the command again'],
   ['EFBIG', 'the file system or a limit of the user does not allow files of that size'],
   ['EIO', 'look at the log of the kernel: the disk may be failing'],
   ['ESTALE', 'the network file system has lost the file: mount it again'],
   ['EMFILE', 'raise the limit of open files (ulimit -n)'],
   ['ENFILE', 'raise the limit of open files of this host (fs.file-max)'],
   ['ENAMETOOLONG', 'choose a shorter path'],
-  ['ELOOP', 'the symbolic links of the path go round in circles'],
+  ['ELOOP', 'the symbolic links of the path form a loop'],
 ]);
 
 /**

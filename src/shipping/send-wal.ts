@@ -113,7 +113,7 @@ async function unusable(path: string): Promise<string | undefined> {
 async function compressInto(folder: string, { walPath, compression, environment }: SendOptions): Promise<string> {
   const codec = codecFor(compression?.name ?? '');
   if (codec === undefined || compression === undefined) {
-    throw new OperatorError('usage', `${compression?.name ?? ''} is no compression that can be sent`);
+    throw new OperatorError('usage', `${compression?.name ?? ''} is not a compression that can be sent`);
   }
   const target = join(folder, basename(walPath));
   const { size } = await stat(walPath);

@@ -45,7 +45,7 @@ export async function cacheProblem(folder: string, userId: number | undefined): 
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const found = await lstat(folder);
-    if (!found.isDirectory()) return `${folder} is no folder`;
+    if (!found.isDirectory()) return `${folder} is not a folder`;
     if (userId !== undefined && found.uid !== userId) return `${folder} belongs to another user`;
     return (found.mode & 0o022) === 0 ? undefined : `${folder} can be written by others`;
   } catch (error) {

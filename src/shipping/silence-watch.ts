@@ -19,7 +19,7 @@ export class SilenceWatch extends StallWatch {
 
   /** What is said of a call that was given up. */
   get text(): string {
-    return `the backup host neither took nor gave a byte for ${String(this.#silentMs / 1000)} s`;
+    return `the connection to the backup host carried no byte for ${String(this.#silentMs / 1000)} s`;
   }
 }
 

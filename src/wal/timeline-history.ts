@@ -23,12 +23,12 @@ export function parseTimelineHistory(text: string, name: string): TimelineSwitch
     if (!/^\d+$/.test(timeline) || switchLsn === undefined) {
       throw new OperatorError(
         'wal-index-invalid',
-        `${name} is no timeline history: cannot read the line "${trimmed.slice(0, 100)}"`,
+        `${name} is not a timeline history: cannot read the line "${trimmed.slice(0, 100)}"`,
       );
     }
     switches.push({ timeline: Number(timeline), switchLsn, reason: reason.join('\t') });
   }
-  if (switches.length === 0) throw new OperatorError('wal-index-invalid', `${name} is no timeline history: it has no line`);
+  if (switches.length === 0) throw new OperatorError('wal-index-invalid', `${name} is not a timeline history: it has no line`);
   return switches;
 }
 

@@ -88,14 +88,14 @@ const configurationCases: readonly Case[] = [
     title: 'a line without delimiter, which may be a piece of a connection string',
     words: ['list-servers'],
     setUp: async (home) => home.writeFile('barman.d/main.conf', `[main]\nconninfo\nhost password ${secret}\n`),
-    says: /{folder}\/barman\.d\/main\.conf:2: no "key = value" in: conninfo/,
+    says: /{folder}\/barman\.d\/main\.conf:2: this line is not "key = value": conninfo/,
     hint: /key = value/,
   },
   {
     title: 'a line without delimiter that holds a password',
     words: ['list-servers'],
     setUp: async (home) => home.writeFile('barman.d/main.conf', `[main]\nhost password ${secret}\n`),
-    says: /{folder}\/barman\.d\/main\.conf:2: no "key = value" in: host password…/,
+    says: /{folder}\/barman\.d\/main\.conf:2: this line is not "key = value": host password…/,
   },
   {
     title: 'both names of the global section',
@@ -390,7 +390,7 @@ const streamCases: readonly Case[] = [
   stream(
     'a link instead of a file',
     async () => await tarWithLink(missingSegment),
-    new RegExp(`'${missingSegment}'.*no regular file`),
+    new RegExp(`'${missingSegment}'.*not a regular file`),
   ),
   stream(
     'WAL that was damaged on its way',
@@ -413,14 +413,18 @@ const catalogCases: readonly Case[] = [
   brokenRecord(
     'a record with a key that is none',
     (text) => `${text}the colour=red\n`,
-    /:\d+: no key of a backup record: the colour/,
+    /:\d+: not a key of a backup record: the colour/,
   ),
   brokenRecord(
     'a record with an end that no backup reaches',
     (text) => text.replace(/^end_wal=.*$/m, `end_wal=${'F'.repeat(24)}`),
-    /: no backup has end_wal=F{24}/,
+    /: no backup can have end_wal=F{24}/,
   ),
-  brokenRecord('a record with a line that is no pair', (text) => `half a line\n${text}`, /:1: no "key=value"/),
+  brokenRecord(
+    'a record with a line that is no pair',
+    (text) => `half a line\n${text}`,
+    /:1: a line of a backup record must be "key=value"/,
+  ),
   brokenRecord(
     'a record with a time that is none',
     (text) => text.replace(/^begin_time=.*$/m, 'begin_time=yesterday'),
@@ -436,14 +440,14 @@ const catalogCases: readonly Case[] = [
     title: 'a broken record among good ones',
     words: ['list-backups', '--minimal', 'main'],
     setUp: async (home) => patchRecord(home, (text) => `${text}the colour=red\n`),
-    says: new RegExp(`${weekly}-backup\\.info:\\d+: no key of a backup record: the colour`),
+    says: new RegExp(`${weekly}-backup\\.info:\\d+: not a key of a backup record: the colour`),
     prints: new RegExp(`^${failed}\n${secondTwin}\n${firstTwin}\n$`),
   },
   {
     title: 'a broken record where WAL would go with a backup',
     words: ['delete', 'main', firstTwin],
     setUp: async (home) => patchRecord(home, (text) => `${text}the colour=red\n`),
-    says: new RegExp(`${weekly}-backup\\.info:\\d+: no key of a backup record: the colour`),
+    says: new RegExp(`${weekly}-backup\\.info:\\d+: not a key of a backup record: the colour`),
   },
   {
     title: 'a record that may not be read',
@@ -564,9 +568,9 @@ const restoreCases: readonly Case[] = [
   restore(
     'a transaction that is none',
     ['--target-xid', '0x12', 'main', weekly, '{folder}/new'],
-    /'0x12' is no transaction id/,
+    /'0x12' is not a transaction id/,
   ),
-  restore('a position that is none', ['--target-lsn', '12', 'main', weekly, '{folder}/new'], /'12' is no LSN/),
+  restore('a position that is none', ['--target-lsn', '12', 'main', weekly, '{folder}/new'], /'12' is not an LSN/),
   restore(
     'an empty name of a restore point',
     ['--target-name', '', 'main', weekly, '{folder}/new'],

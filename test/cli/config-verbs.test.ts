@@ -237,7 +237,7 @@ describe('the queue of changes', () => {
     const { stderr, stdout, exitCode } = await update(home, []);
     expect(exitCode).toBe(1);
     expect(stderr.match(/^ERROR: a configuration change stays in /gm)).toHaveLength(3);
-    expect(stderr).toContain('elsewhere.conf is no file of the configuration');
+    expect(stderr).toContain('elsewhere.conf is not a file of the configuration');
     expect(stdout).toMatch(/^Changing value of option 'parallel_jobs' for section 'other' from 'None' to '3'/);
     expect(JSON.parse(await readFile(queuePath(home), 'utf8'))).toEqual(stuck);
     expect(existsSync(join(home.folder, 'elsewhere.conf'))).toBe(false);

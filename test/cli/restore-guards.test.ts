@@ -193,7 +193,7 @@ const guards: readonly Guard[] = [
   },
   {
     title: 'a tablespace of another cluster',
-    says: /the place of tablespace fast \S+ is not empty: holds the files of a cluster/,
+    says: /the location of tablespace fast \S+ is not empty: holds the files of a cluster/,
     set: async () => {
       await mkdir(place('precious/PG_15_202209061/5'), { recursive: true });
       await writeFile(place('precious/PG_15_202209061/5/16384'), 'rows');

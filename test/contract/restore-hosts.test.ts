@@ -147,9 +147,9 @@ test('a program on another host ends when the connection is lost', async () => {
   const pidFile = join(folder.path, 'pid');
   const script = `
     import { remoteHost } from '${join(import.meta.dirname, '../../src/transport/hosts/remote-host.ts')}';
-    import { remotePlace } from '${join(import.meta.dirname, '../../src/restore/host/remote-restore-host.ts')}';
+    import { remoteRestoreHost } from '${join(import.meta.dirname, '../../src/restore/host/remote-restore-host.ts')}';
     const host = remoteHost({ sshCommand: ${JSON.stringify(sshCommand)}, environment: process.env });
-    await remotePlace(host, new AbortController().signal).run(['sh', '-c', 'echo $$ > "$0"; exec sleep 600', ${JSON.stringify(pidFile)}]);`;
+    await remoteRestoreHost(host, new AbortController().signal).run(['sh', '-c', 'echo $$ > "$0"; exec sleep 600', ${JSON.stringify(pidFile)}]);`;
   await writeFile(join(folder.path, 'run.mts'), script);
   const child = spawn(process.execPath, ['--import', 'tsx', join(folder.path, 'run.mts')], {
     cwd: join(import.meta.dirname, '../..'),

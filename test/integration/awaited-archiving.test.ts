@@ -40,7 +40,7 @@ test.each([
     explain: () => Promise.resolve(`${backup.stdout()}${backup.stderr()}`),
   });
   expect(backup.stderr()).toMatch(
-    /WARNING: PostgreSQL ends the backup when it has archived the WAL of it, and has waited for that for \d+ seconds?: its archive_command fails for \S+, last at .*; it (?:never succeeded|last succeeded at .*)\. The log of PostgreSQL says why/,
+    /WARNING: PostgreSQL waits until the WAL of the backup is archived, so far for \d+ seconds?: its archive_command fails for \S+, last at .*; it (?:never succeeded|last succeeded at .*)\. The log of PostgreSQL gives the reason/,
   );
   await archiveWith('/bin/true');
   expect((await backup.ended).exitCode).toBe(0);
@@ -48,6 +48,6 @@ test.each([
 
 test('of a server that cannot be asked only the waiting is told', () => {
   expect(awaitedText(65, undefined)).toBe(
-    'PostgreSQL ends the backup when it has archived the WAL of it, and has waited for that for 1 minute, 5 seconds',
+    'PostgreSQL waits until the WAL of the backup is archived, so far for 1 minute, 5 seconds',
   );
 });

@@ -585,7 +585,7 @@ describe.skipIf(!(await canMount()))('a full disk', () => {
         await fill(join(disk, 'filler'));
         for (const name of [first, second]) {
           const sent = await send(name, '-p', '2', '--prefetch-cache-dir', cache);
-          expect({ exitCode: sent.exitCode, isWarned: /not be noted: .*no space/i.test(sent.stderr) }).toEqual({
+          expect({ exitCode: sent.exitCode, isWarned: /not be written: .*no space/i.test(sent.stderr) }).toEqual({
             exitCode: 0,
             isWarned: name === first,
           });

@@ -125,7 +125,7 @@ test('doctor on a yes creates the slot, starts the receiver and fetches the firs
     postgres: 18,
     input: answers,
   });
-  expect(stdout + stderr).toContain('replication slot: mended');
+  expect(stdout + stderr).toContain('replication slot: repaired');
   expect(stdout + stderr).toMatch(/Server main: all \d+ checks pass/);
   expect(exitCode).toBe(0);
   await runWell(['backup', '--wait', 'main'], { home, config: false, postgres: 18 });
@@ -176,7 +176,7 @@ test('doctor --yes sets no password, changes no role over a connection that fail
   expect(stdout).toMatch(/PostgreSQL streaming: FAILED .*\n {2}cause: the password of locked is missing or wrong/);
   expect(stdout).toContain("SQL, as a superuser: ALTER ROLE locked PASSWORD '…';\n");
   expect(stdout).toContain('run: pgcellar -c');
-  expect(stdout).toContain('delete main 20200101T000000\n    | left to you: without --yes it is asked about\n');
+  expect(stdout).toContain('delete main 20200101T000000\n    | left to you: without --yes, doctor asks about it\n');
   expect(await hashOf()).toBe(before);
   expect(await runWell(['list-backups', '--minimal', 'main'], { home: site })).toBe('20200101T000000\n');
   const blind = await runPgcellar(['doctor', 'other'], { home: site, postgres: 18, input: 'n\n'.repeat(50) });

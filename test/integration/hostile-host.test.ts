@@ -94,12 +94,12 @@ describe('a hostile host', () => {
   ] as const;
   test.each(escapes)('whose find adds %s', async (_, entries) => {
     await pretend('find', `"$REAL" "$@"; printf '${entries.replace('GOOD', goodId)}'`);
-    await expectRefused(/cannot list .* on \S+: find tells of /);
+    await expectRefused(/cannot list .* on \S+: find reported /);
   });
 
   test('whose find does not end', async () => {
     await pretend('find', `"$REAL" "$@"; exec tr '\\0' x < /dev/zero`);
-    await expectRefused(/find tells of an entry that does not end/);
+    await expectRefused(/find reported an entry that does not end/);
   });
 
   test('whose rsync speaks without end', async () => {
@@ -111,7 +111,7 @@ describe('a hostile host', () => {
 
   test('whose stat says nonsense of a configuration file', async () => {
     await pretend('stat', 'echo "rwx yesterday"');
-    await expectRefused(/stat says nothing of use|cannot read/);
+    await expectRefused(/stat gave no usable answer|cannot read/);
     await pretend('stat', 'exec "$REAL" "$@"');
   });
 

@@ -93,7 +93,9 @@ describeEachPostgres(
       ]);
       const { text, exitCode } = await backUp();
       expect(exitCode).toBe(1);
-      expect(text).toMatch(isConfined ? /Permission denied/ : /the server sent "way", a link to .*, which no PostgreSQL does/);
+      expect(text).toMatch(
+        isConfined ? /Permission denied/ : /the server sent "way", a link to .*, which PostgreSQL never does/,
+      );
       expect(await newestStatus()).toBe('FAILED');
       if (isConfined) expect(await escaped()).toEqual([]);
     });
@@ -119,8 +121,18 @@ describeEachPostgres(
     const noEnd = { lsn: 'FFFFFFF0/FFFFFFFF', wal: '00000001FFFFFFF0000000FF' };
     const beforeBegin = { lsn: '0/1000028', wal: '000000010000000000000001' };
     test.each([
-      { what: 'no backup has', end: noEnd, says: 'the server tells of a backup what cannot be', method: 'postgres' },
-      { what: 'no backup has', end: noEnd, says: 'the server tells of a backup what cannot be', method: 'local-rsync' },
+      {
+        what: 'no backup can have',
+        end: noEnd,
+        says: 'the server returned impossible facts about the backup',
+        method: 'postgres',
+      },
+      {
+        what: 'no backup can have',
+        end: noEnd,
+        says: 'the server returned impossible facts about the backup',
+        method: 'local-rsync',
+      },
       {
         what: 'is before its begin',
         end: beforeBegin,
@@ -173,7 +185,7 @@ describeEachPostgres(
     test('that has segments of no size is told of in a line', async () => {
       meddler.meddle(({ type, sql }) => (type === 'D' && sql.includes('wal_block_size') ? rowOf(['x']) : undefined));
       const { text, exitCode } = await backUp();
-      expect(text).toContain('WAL segments of NaN bytes, which cannot be');
+      expect(text).toContain('WAL segments of NaN bytes, which is impossible');
       expect(exitCode).toBe(1);
     });
 
@@ -185,7 +197,7 @@ describeEachPostgres(
       expect(stdout.length).toBeLessThan(10_000);
       const huge = Buffer.from([0x44, 0x7f, 0xff, 0xff, 0xff]);
       meddler.meddle(({ type, sql }) => (type === 'D' && sql.includes('usesuper') ? huge : undefined));
-      expect((await runPgcellar(['check', 'main'], { home })).stdout).toContain('it tells of a message of 2.0 GiB');
+      expect((await runPgcellar(['check', 'main'], { home })).stdout).toContain('it announces a message of 2.0 GiB');
     });
 
     test('that behaves is backed up', async () => {

@@ -184,7 +184,7 @@ describeEachPostgres(
             const copy = home.server('main', 'base', child, 'backup.info');
             await rename(copy, `${copy}.away`);
             const { stderr } = await runPgcellar(['backup', '--incremental', grandchild, 'main'], { home });
-            expect(stderr).toMatch(new RegExp(`backup ${child}, which ${grandchild} is built on, is not there`));
+            expect(stderr).toMatch(new RegExp(`backup ${child}, which ${grandchild} is built on, is missing`));
             await rename(`${copy}.away`, copy);
             await rename(`${recordPath(child)}.away`, recordPath(child));
           });

@@ -93,7 +93,7 @@ describe.each([
   });
   afterAll(() => opened.close());
 
-  test('check, the receiver and a quiet cron say why the receiver cannot go on, and what mends it', async () => {
+  test('check, the receiver and a quiet cron say why the receiver cannot continue, and what mends it', async () => {
     const reason =
       /WAL was streamed up to 0\/\S+ of timeline 1, and the server is on timeline 2, in whose history timeline 1 was left at 0\//;
     const found = await check(home);
@@ -112,7 +112,7 @@ describe.each([
     const before = await archivedWals(home);
     if (by === 'doctor') {
       const { stdout, stderr } = await runPgcellar(['doctor', '--yes', 'main'], { home });
-      expect(stdout + stderr).toMatch(/(?:replication slot|receive-wal running): mended/);
+      expect(stdout + stderr).toMatch(/(?:replication slot|receive-wal running): repaired/);
       expect(stdout + stderr).toMatch(/Server main: all \d+ checks pass/);
       await runWell(['backup', '--wait', 'main'], { home });
     } else {
@@ -166,7 +166,7 @@ describe('a server that no longer has what the receiver needs', () => {
     await writeSegments(cluster, 7);
     expect(await cluster.value("SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'barman'")).toBe('unreserved');
     expect(await check(home)).toContain(
-      "replication slot: FAILED (slot 'barman' not active, and its WAL may go at the next checkpoint",
+      "replication slot: FAILED (slot 'barman' not active, and PostgreSQL may remove its WAL at the next checkpoint",
     );
     await cluster.query('ALTER SYSTEM RESET max_wal_size');
     cluster.reload();
@@ -180,7 +180,7 @@ describe('a server that no longer has what the receiver needs', () => {
     );
     const { stdout, stderr } = await runPgcellar(['doctor', '--yes', 'main'], { home });
     expect(stdout).toContain(gap);
-    expect(stdout).toContain('replication slot: mended');
+    expect(stdout).toContain('replication slot: repaired');
     expect(stdout + stderr).toMatch(/Server main: (?:all \d+ checks pass|1 of \d+ checks fail: WAL continuity)/);
     expect(await archivedWals(home)).toContain(partial);
     await runWell(['backup', '--wait', 'main'], { home });
@@ -200,7 +200,7 @@ describe('a server that no longer has what the receiver needs', () => {
     await home.writeServer('main', section());
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
-      /The WAL file [0-9A-F]{24} of backup \S+ does not arrive: the receiver cannot go on: PostgreSQL gave up/,
+      /The WAL file [0-9A-F]{24} of backup \S+ does not arrive: the receiver cannot continue: PostgreSQL gave up/,
     );
     expect(stderr).toContain('receive-wal --drop-slot main');
     expect((await runPgcellar(['list-backups', 'main'], { home })).stdout).toContain('WAITING_FOR_WALS');
@@ -221,7 +221,7 @@ describe('a server that no longer has what the receiver needs', () => {
     await home.writeServer('main', section());
     expect(await check(home)).toContain(`the server has removed the WAL from ${partial.slice(0, 24)} on`);
     const { stdout } = await runPgcellar(['doctor', '--yes', 'main'], { home });
-    expect(stdout).toContain('receive-wal running: mended');
+    expect(stdout).toContain('receive-wal running: repaired');
     expect(await archivedWals(home)).toContain(partial);
   });
 
@@ -230,7 +230,7 @@ describe('a server that no longer has what the receiver needs', () => {
     await cluster.restart();
     await cluster.query("SELECT pg_create_logical_replication_slot('logical_one', 'pgoutput')");
     await home.writeServer('main', section({ slot_name: 'logical_one' }));
-    expect(await check(home)).toContain("replication slot: FAILED (replication slot 'logical_one' is a logical one)");
+    expect(await check(home)).toContain("replication slot: FAILED (replication slot 'logical_one' is a logical slot)");
   });
 
   test('of a server that is down, or that lets nobody in, nothing is claimed', async () => {
@@ -238,7 +238,7 @@ describe('a server that no longer has what the receiver needs', () => {
     await cluster.stop();
     const found = await check(home);
     expect(found).toMatch(/PostgreSQL: FAILED/);
-    expect(found).toContain('replication slot: FAILED (not known, as PostgreSQL cannot be asked)');
+    expect(found).toContain('replication slot: FAILED (unknown, because PostgreSQL does not answer)');
     expect(found).not.toContain('wal_level');
     const { stdout } = await runPgcellar(['doctor', 'main'], { home, input: 'q\n' });
     expect(stdout).not.toContain('--create-slot');

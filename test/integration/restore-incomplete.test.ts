@@ -84,7 +84,7 @@ describeEachPostgres(
     }[] = [
       {
         what: 'its label',
-        says: () => 'backup_label is missing, without which PostgreSQL begins at a wrong place',
+        says: () => 'backup_label is missing, without which PostgreSQL begins recovery at a wrong position',
         id: () => plain,
         lose: () => away(fileOf(plain, 'data/backup_label')),
         isNeverAllowed: true,

@@ -87,7 +87,7 @@ describeEachPostgres(
       expect(existsSync(join(dataDir, 'global/pg_control'))).toBe(false);
       const again = await runPgcellar(all, { home: story.home, env });
       if (again.exitCode !== 0) {
-        expect(again.stderr).toMatch(/^ERROR: the (?:destination|place of tablespace fast) \S+ is not empty/);
+        expect(again.stderr).toMatch(/^ERROR: the (?:destination|location of tablespace fast) \S+ is not empty/);
         const hints = again.stderr.matchAll(
           /HINT: an earlier restore to \S+ did not finish: remove its files in (.*), and try again/g,
         );

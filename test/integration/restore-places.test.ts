@@ -196,7 +196,7 @@ describeEachPostgres(
         expect(dry.stderr).toContain(`${dataDir}/pg_wal is a symbolic link to ${disk}/pg_wal and is kept: WAL goes there`);
         expect(dry.stderr).toContain(`${dataDir}/log is a symbolic link to ${disk}/log and is kept`);
         expect(dry.stderr).toContain(
-          `${dataDir}/base/1 is a symbolic link to ${disk}/one: what the backup has takes its place`,
+          `${dataDir}/base/1 is a symbolic link to ${disk}/one: the content of the backup replaces it`,
         );
         await runWell(all, { home });
         await runWell(all, { home }); // what was put aside stays as it was

@@ -87,7 +87,7 @@ describeEachPostgres(
       const told = await dryRun('main', first);
       expect(told).toMatchObject({ exitCode: 0 });
       expect(told.stderr).toMatch(
-        /the last commits may be in 0{7}1\w{16}\.partial only, which is left out: take it along with --get-wal or --partial-wal/,
+        /the last commits may be in 0{7}1\w{16}\.partial only, which is left out: include it with --get-wal or --partial-wal/,
       );
       expect(told.stderr).toContain(`names ${label}, which is not there: recovery does not need it`);
       expect((await dryRun('--target-lsn', mark, 'main', first)).stderr).not.toContain('left out');

@@ -311,12 +311,12 @@ exec /usr/bin/rsync --server --sender "\${3/s/}" "\${words[@]:1}"' rsync "$@"`;
     });
   });
 
-  test('whose find is not that of GNU is told so, with what to do', async () => {
+  test('whose find is not GNU find is told so, with what to do', async () => {
     const busybox = `echo "find: unrecognized: -printf" >&2; exit 1`;
     await withProgram('find', busybox, async () => {
       const { exitCode, stderr } = await runPgcellar(['backup', 'main'], { home: stage.home });
       expect(exitCode).toBe(1);
-      expect(stderr).toMatch(/find is not that of GNU on \S+@127\.0\.0\.1/);
+      expect(stderr).toMatch(/find is not GNU find on \S+@127\.0\.0\.1/);
       expect(stderr).toContain('install the package findutils there');
     });
   });

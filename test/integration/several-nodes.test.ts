@@ -230,7 +230,7 @@ test('a receiver across two clusters is refused, and across two nodes of a clust
   expect(ofWal).toMatch(/wal_conninfo reaches the cluster \d+ on .* and wal_streaming_conninfo the cluster \d+ on .*/);
   const [, told] = await received({ streaming_conninfo: standby.conninfo({ user: 'streaming_barman' }) });
   expect(told).toContain(
-    `conninfo reaches a primary on 127.0.0.1 port ${String(primary.port)}, and streaming_conninfo another node of that cluster on 127.0.0.1 port ${String(standby.port)}: WAL is received from the second`,
+    `conninfo reaches a primary on 127.0.0.1 port ${String(primary.port)}, and streaming_conninfo another node of that cluster on 127.0.0.1 port ${String(standby.port)}: WAL comes from the second`,
   );
   expect([refused, withWal]).toEqual([1, 1]);
   await configure();

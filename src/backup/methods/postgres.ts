@@ -163,10 +163,7 @@ async function stop(job: BackupJob, { primary, wasInRecovery }: StopParts): Prom
     });
   }
   if (!wasInRecovery && isInRecovery) {
-    throw new OperatorError(
-      'backup-failed',
-      'conninfo reached a primary at the begin of the backup, and reaches a standby at its end',
-    );
+    throw new OperatorError('backup-failed', 'conninfo reached a primary when the backup began, and a standby when it ended');
   }
   const position = await readCurrentPosition(connection);
   // a position on a boundary needs nothing of the segment that begins there, and on an idle server nobody closes that one
@@ -204,7 +201,7 @@ export async function readBackupLabel(dataFolder: string, surroundings: CodecSur
 
 async function readPlainLabel(path: string): Promise<string> {
   const found = await lstat(path);
-  if (!found.isFile()) throw new OperatorError('file-unreadable', `${path} is no regular file`);
+  if (!found.isFile()) throw new OperatorError('file-unreadable', `${path} is not a regular file`);
   if (found.size > mostLabelBytes) throw new OperatorError('file-unreadable', `${path} is too long`);
   return await readFile(path, 'utf8');
 }
@@ -229,7 +226,7 @@ async function readTarredLabel(archive: string, surroundings: CodecSurroundings)
     }
   } catch (error) {
     if (error instanceof OperatorError) throw error;
-    throw new OperatorError('file-unreadable', `${archive} is no complete tar file: ${messageOf(error)}`, { cause: error });
+    throw new OperatorError('file-unreadable', `${archive} is not a complete tar file: ${messageOf(error)}`, { cause: error });
   } finally {
     await feedingEnd; // nobody takes the rest: it fails, and what was read is all that counts
   }

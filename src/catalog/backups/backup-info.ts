@@ -152,12 +152,12 @@ function readLine(raw: string, where: () => string): ReadLine {
   const line = raw.trim();
   if (line === '' || line.startsWith('#')) return { raw, kind: 'blank' };
   const split = line.indexOf('=');
-  if (split === -1) throw invalid(`${where()}: no "key=value" in a backup record`);
+  if (split === -1) throw invalid(`${where()}: a line of a backup record must be "key=value"`);
   const key = line.slice(0, split).trim();
   const value = line.slice(split + 1).trim();
   const field = fieldOf.get(key);
   if (field !== undefined) return { raw, kind: 'known', field, value: readField(field, value, where) };
-  if (!/^\w+$/.test(key)) throw invalid(`${where()}: no key of a backup record: ${key.slice(0, 60)}`);
+  if (!/^\w+$/.test(key)) throw invalid(`${where()}: not a key of a backup record: ${key.slice(0, 60)}`);
   return { raw, kind: 'other', key, value };
 }
 
@@ -173,7 +173,7 @@ const counts: readonly RecordField[] = ['beginOffset', 'clusterSize', 'deduplica
 export function requirePossible(backup: Backup, path: string): void {
   const wrong = impossibleField(backup);
   if (wrong === undefined) return;
-  throw invalid(`${path}: no backup has ${keyOf(wrong)}=${formatField(backup, wrong)}`);
+  throw invalid(`${path}: no backup can have ${keyOf(wrong)}=${formatField(backup, wrong)}`);
 }
 
 function impossibleField(backup: Backup): RecordField | undefined {

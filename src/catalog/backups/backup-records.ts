@@ -239,7 +239,7 @@ function readNowIfThere(path: string): string | undefined {
 function refuseNoRecord(path: string): void {
   const found = statSync(path);
   if (found.isFile() && found.size <= largestRecord) return;
-  const reason = found.isFile() ? `it has ${String(found.size)} bytes` : 'it is no file';
+  const reason = found.isFile() ? `it has ${String(found.size)} bytes` : 'it is not a file';
   throw new OperatorError('file-unreadable', `${path} is not a backup record: ${reason}`, {
     hint: 'move it away: the backup is then no longer listed',
   });

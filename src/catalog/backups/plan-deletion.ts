@@ -86,7 +86,7 @@ export class WalDeletionPlanner {
       if (older.beginWal !== null && older.endWal !== null) protectedRanges.push({ first: older.beginWal, last: older.endWal });
     }
     const next = this.#nextDone(going)?.beginWal ?? going.beginWal;
-    if (next === null) return { kind: 'none', reason: 'nothing says where the WAL that stays begins' };
+    if (next === null) return { kind: 'none', reason: 'it is unknown where the remaining WAL begins' };
     const first = this.#firstBegin(timelineOf(next), passed);
     const limit = first !== undefined && first < next ? first : next;
     const staying = [...this.#begins.keys()].filter((timeline) => this.#firstBegin(timeline, passed) !== undefined);

@@ -42,7 +42,7 @@ export async function readLastTransaction(
   const before = await readDerivedEntries<KnownSegment>(server.layout, store);
   const known: Record<string, KnownSegment> = {};
   let read = 0;
-  let found: LastTransaction = { kind: 'unknown', reason: 'no WAL holds a transaction' };
+  let found: LastTransaction = { kind: 'unknown', reason: 'no WAL contains a transaction' };
   try {
     for (const segment of segments) {
       throwIfInterrupted(signal);
@@ -50,7 +50,10 @@ export async function readLastTransaction(
       const kept = before[segment];
       if (kept === undefined || !isSameState(kept.state, state)) {
         if (++read > mostRead) {
-          found = { kind: 'unknown', reason: `the last ${String(Object.keys(known).length)} WAL segments hold no transaction` };
+          found = {
+            kind: 'unknown',
+            reason: `the last ${String(Object.keys(known).length)} WAL segments contain no transaction`,
+          };
           break;
         }
         const end = lastTransactionEnd(await readSegment(server, path));

@@ -68,7 +68,7 @@ export async function readHistoryFile(path: string, name: WalName, storage: WalS
   const { writePlainWal } = await import('../../encryption/stored-wal.ts');
   const { BoundedSink } = await import('../../shared/bounded-sink.ts'); // it is a stream, which most commands never need
   const limit = `${String(longestHistoryBytes)} bytes`;
-  const tooMuch = new OperatorError('wal-index-invalid', `${name} is no timeline history: it has more than ${limit}`);
+  const tooMuch = new OperatorError('wal-index-invalid', `${name} is not a timeline history: it has more than ${limit}`);
   const content = await new BoundedSink(longestHistoryBytes, tooMuch).filledBy((sink) => writePlainWal(path, sink, storage));
   return parseTimelineHistory(content.toString('utf8'), name);
 }

@@ -115,7 +115,7 @@ function judge(path: string, { name, note, nowMs }: Looked): Overdue | undefined
   const problem = note?.reason ?? problemOf(path, name);
   if (problem !== undefined) return { since, reason: problem, isIdle: false };
   if (times === undefined || nowMs - times.ctimeMs <= patienceMs) return undefined;
-  return { since: new Date(Math.max(times.mtimeMs, times.ctimeMs)), reason: 'nobody archives it', isIdle: true };
+  return { since: new Date(Math.max(times.mtimeMs, times.ctimeMs)), reason: 'no program archives it', isIdle: true };
 }
 
 /** Undefined for what is gone, and for a name that is no text. */
@@ -137,7 +137,7 @@ function problemOf(path: string, name: string): string | undefined {
     if (!lstatSync(path).isFile()) return undefined;
     const content = readPlainSegment(path, { custom: undefined });
     if (content?.kind === 'piece') return `has ${String(content.bytes)} of ${String(content.page.segmentSize)} bytes`;
-    if (content?.kind === 'unwritten' && parseSegmentName(name) !== undefined) return 'begins with no page of WAL';
+    if (content?.kind === 'unwritten' && parseSegmentName(name) !== undefined) return 'does not begin with a page of WAL';
     return undefined;
   } catch (error) {
     if (isMissing(error)) return undefined;

@@ -23,7 +23,7 @@ export const receiveWalRunning: Check = {
       const waits = failed('the server does not answer: there is nothing to stream from', mendedBy('receiver-waits'));
       return { ...waits, asBarman: 'See the Barman log file for more details' };
     }
-    const hint = "'cron' starts the receiver; see the log file for why it ended";
+    const hint = "'cron' starts the receiver; the log file gives the reason why it ended";
     return { ...failed(hint, mendedBy('receiver-stopped')), asBarman: 'See the Barman log file for more details' };
   },
 };

@@ -11,7 +11,7 @@ export const unavailableOptions: Check = {
   appliesTo: 'every',
   isCritical: false,
   about: 'Not in Barman',
-  meaning: 'Options ask for something that does not exist yet; the work they belong to refuses.',
+  meaning: 'Options ask for functions that do not exist yet; the commands that need them refuse to run.',
   remedies: ['option-unavailable'],
   isShownOnlyWhenFailed: true,
   run({ server }) {

@@ -32,7 +32,7 @@ export const doctorCommand = declareCommand({
         ask: async (step, how) => {
           tell(renderDoctorStep(step, typed));
           if (options.flag('yes')) {
-            if (how === 'decision') tell(['    | left to you: without --yes it is asked about']);
+            if (how === 'decision') tell(['    | left to you: without --yes, doctor asks about it']);
             return how === 'run' ? 'yes' : 'no';
           }
           if (application.format === 'json') return 'no';
@@ -40,7 +40,7 @@ export const doctorCommand = declareCommand({
         },
         onLine: (line) => tell([`    | ${line}`]),
         onStepFailure: (error: OperatorError) => application.context.messages.warning(error.message),
-        onOutcome: (name, isMended) => tell([`  ${name}: ${isMended ? 'mended' : 'still failing'}`]),
+        onOutcome: (name, isMended) => tell([`  ${name}: ${isMended ? 'repaired' : 'still failing'}`]),
       },
       context,
     );

@@ -142,7 +142,7 @@ async function proveServer(application: Application, name: string): Promise<void
       },
       onLine,
       onStepFailure: (error: OperatorError) => context.messages.warning(error.message),
-      onOutcome: (failed, isMended) => tell([`  ${failed}: ${isMended ? 'mended' : 'still failing'}`]),
+      onOutcome: (failed, isMended) => tell([`  ${failed}: ${isMended ? 'repaired' : 'still failing'}`]),
     },
     context,
   );

@@ -110,7 +110,7 @@ async function archiveAhead(options: SendOptions, { folder, count, programName }
   // the files are stored, whatever becomes of the note: without it they are sent once more
   return await noteSentAhead(folder, options, [options.walPath, ...sent]).then(
     () => 0,
-    (error: unknown) => tell(`WARNING: what was sent ahead could not be noted: ${messageOf(error)}`, 0),
+    (error: unknown) => tell(`WARNING: the note of the files sent ahead could not be written: ${messageOf(error)}`, 0),
   );
 }
 

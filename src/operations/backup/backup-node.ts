@@ -21,7 +21,7 @@ export async function atBackupNode(server: Server, context: Context): Promise<Se
   if (choice.kind === 'none' || plan.kind === 'wait' || plan.kind === 'refuse') {
     const reason = choice.kind === 'none' ? choice.reason : '';
     throw new OperatorError('backup-refused', `no node of server ${name} can be backed up: ${reason}`, {
-      hint: plan.kind === 'refuse' ? plan.remedy : `backup_from = ${options.backup_from}: show-cluster ${name} tells the nodes`,
+      hint: plan.kind === 'refuse' ? plan.remedy : `backup_from = ${options.backup_from}: show-cluster ${name} shows the nodes`,
     });
   }
   const { node } = choice;

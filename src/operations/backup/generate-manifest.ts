@@ -18,7 +18,7 @@ export async function generateManifest(server: Server, backup: Backup): Promise<
     throw new OperatorError(
       'backup-refused',
       `backup ${backup.id} has status ${backup.status}: a manifest of its files would say that they are complete`,
-      { hint: `show-backup ${server.config.name} ${backup.id} tells why` },
+      { hint: `show-backup ${server.config.name} ${backup.id} gives the reason` },
     );
   }
   if (backup.compression !== null || backup.encryption !== null) {

@@ -139,7 +139,7 @@ async function waitForWals(job: BackupJob): Promise<void> {
   }
 }
 
-/** @throws OperatorError `wal-not-archived` when WAL comes by streaming only, and the receiver cannot go on: nobody waits for ever */
+/** @throws OperatorError `wal-not-archived` when WAL comes by streaming only, and the receiver cannot continue: nobody waits for ever */
 async function requireReceiving({ server, context, backup }: BackupJob): Promise<void> {
   if (server.config.options.archiver) return;
   const why = await whyNothingIsReceived(server, context);

@@ -118,7 +118,7 @@ async function refuseOtherCluster(server: Server, systemid: string): Promise<voi
   if (known === undefined || known.systemid === systemid) return;
   throw new OperatorError(
     'backup-refused',
-    `server ${server.config.name} is another cluster (${systemid}) than the one in the catalog: ${known.systemid}, says ${known.source}`,
+    `server ${server.config.name} belongs to another cluster (${systemid}) than the catalog (${known.systemid}, according to ${known.source})`,
     { hint: 'a new cluster needs a server section and a backup_directory of its own' },
   );
 }

@@ -54,9 +54,9 @@ async function applyUnless(
   if (set === undefined) return 'it cannot be understood';
   if (blocked.has(set.section)) return `an earlier one of section '${set.section}' could not be written`;
   const stranger = set.changes_set.find(({ config_file: file }) => !files.paths.has(file));
-  if (stranger !== undefined) return `${stranger.config_file} is no file of the configuration`;
+  if (stranger !== undefined) return `${stranger.config_file} is not a file of the configuration`;
   if (set.changes_set.some(({ key, value }) => !/^[a-z_]+$/.test(key) || /[\r\n]/.test(value))) {
-    return `it has an option or a value that cannot stand in a file (section '${set.section}')`;
+    return `it has an option or a value that cannot be written to a file (section '${set.section}')`;
   }
   try {
     for (const { key, value, config_file: file } of set.changes_set)

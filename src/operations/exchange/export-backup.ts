@@ -116,7 +116,7 @@ function refuseUnfit({ config }: Server, backup: Backup): void {
   const { basebackups_directory: base, wals_directory: wals } = config.options;
   if (isStoreUrl(base) || isStoreUrl(wals)) refuse('it lies in an object store', 'copy it with the tools of the store');
   if (backup.parentBackupId !== null || backupTypeOf(backup) === 'incremental') {
-    refuse('it is incremental', 'export a full backup: an incremental one is nothing without it', [
+    refuse('it is incremental', 'export a full backup: an incremental one cannot be restored without it', [
       `Cannot export backup ${backup.id} from server ${config.name}: it is an incremental backup.`,
       'Only full backups are eligible for exporting.',
     ]);
@@ -128,13 +128,9 @@ async function readContents(server: Server, backup: Backup): Promise<Contents> {
   const { layout, config } = server;
   const identity = await readIdentity(layout);
   if (identity === undefined) {
-    throw new OperatorError(
-      'backup-refused',
-      `server ${config.name} has no identity.json yet: nothing says which cluster it is`,
-      {
-        hint: 'the next backup writes it',
-      },
-    );
+    throw new OperatorError('backup-refused', `server ${config.name} has no identity.json yet, so its cluster is unknown`, {
+      hint: 'the next backup writes it',
+    });
   }
   const segments = neededSegments(backup);
   const lines = await readIndexLines(server, new Set(segments));

@@ -62,7 +62,7 @@ export class MemberWriter {
       else if (child.isSymbolicLink()) await this.#link(inside, below);
       else {
         throw new OperatorError('file-unreadable', `${below} is neither a file nor a folder: it cannot be exported`, {
-          hint: 'no backup has such a file: look where it comes from',
+          hint: 'no backup has such a file: find out where it comes from',
         });
       }
     }

@@ -93,11 +93,7 @@ async function requireTarball({ config }: Server, path: string, typed: string): 
 async function requireIdentity({ layout, config }: Server): Promise<Identity> {
   const identity = await readIdentity(layout);
   if (identity !== undefined) return identity;
-  throw new OperatorError(
-    'backup-refused',
-    `server ${config.name} has no identity.json yet: nothing says which cluster it is`,
-    {
-      hint: 'its first backup writes it',
-    },
-  );
+  throw new OperatorError('backup-refused', `server ${config.name} has no identity.json yet, so its cluster is unknown`, {
+    hint: 'its first backup writes it',
+  });
 }

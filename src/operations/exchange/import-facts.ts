@@ -101,7 +101,7 @@ async function readWals(staging: string, segments: readonly SegmentName[]): Prom
   for (const line of (await readFile(join(staging, 'xlog.db'), 'latin1')).split('\n')) {
     if (line === '') continue;
     const entry = parseWalEntry(line);
-    if (entry === undefined) throw invalid(`its xlog.db has a line that is none: ${JSON.stringify(line.slice(0, 80))}`);
+    if (entry === undefined) throw invalid(`its xlog.db has an invalid line: ${JSON.stringify(line.slice(0, 80))}`);
     listed.set(entry.name, entry);
   }
   const entries: WalEntry[] = [];
@@ -153,7 +153,7 @@ function refused(reason: string): OperatorError {
 }
 
 function invalid(reason: string): OperatorError {
-  return new OperatorError('export-invalid', `the file is no backup that can be imported: ${reason}`, {
+  return new OperatorError('export-invalid', `the file is not a backup that can be imported: ${reason}`, {
     hint: 'nothing was imported; export the backup again',
   });
 }

@@ -200,7 +200,7 @@ function shown(name: string): string {
 }
 
 function invalid(reason: string): OperatorError {
-  return new OperatorError('export-invalid', `the file is no backup that can be imported: ${reason}`, {
+  return new OperatorError('export-invalid', `the file is not a backup that can be imported: ${reason}`, {
     hint: 'nothing was imported; copy the file again from the host that exported it',
   });
 }

@@ -21,7 +21,7 @@ export async function applyRestore(run: RestoreRun, context: Context): Promise<M
   } catch (error) {
     const { destination } = run.planned.places;
     const left = run.plan.request.isDelta
-      ? 'the same command goes on'
+      ? 'the same command continues'
       : `before you try again, empty ${foldersWrittenTo(run.planned.places).join(' and ')}`;
     context.messages.warning(
       `${destination} is incomplete and cannot be started, because it has no global/pg_control; ${left}`,

@@ -2,6 +2,7 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { idsOf } from '../../catalog/backups/backup-records.ts';
 import { serverLockPath } from '../../catalog/server-layout.ts';
+import { codecFor } from '../../compression/all-codecs.ts';
 import type { Server } from '../../config/server.ts';
 import type { Configuration } from '../../config/server-config.ts';
 import { unavailableOptionsInUse } from '../../config/unavailable-options-in-use.ts';
@@ -190,12 +191,13 @@ async function missingPrograms(servers: readonly Server[]): Promise<readonly str
 }
 
 function programsOf({ config: { options } }: Server): readonly string[] {
+  const codec = codecFor(options.compression ?? '');
   return [
     ...['flock', 'setpriv'],
     ...(options.backup_method === 'rsync' ? ['rsync', 'ssh'] : []),
     ...(options.backup_method === 'local-rsync' ? ['rsync'] : []),
     ...(options.encryption === 'gpg' ? ['gpg'] : []),
-    ...(['lz4', 'xz', 'bzip2', 'pigz'].includes(options.compression ?? '') ? [options.compression ?? ''] : []),
+    ...(codec?.program === undefined ? [] : [codec.program.name]),
   ];
 }
 

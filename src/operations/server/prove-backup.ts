@@ -104,7 +104,7 @@ interface Started {
 function readStart(text: string): Started {
   const parsed: unknown = JSON.parse(text);
   const start = findStart(parsed);
-  if (start === undefined) throw new OperatorError('command-failed', `restore --start said nothing of its server: ${text}`);
+  if (start === undefined) throw new OperatorError('command-failed', `restore --start did not describe its server: ${text}`);
   const { reached, pid, replayed_to: replayedTo, log_lines: lines } = start;
   return {
     hasReached: reached === true,

@@ -39,7 +39,7 @@ export function lossText(record: SwitchRecord): string {
 function troubleOf(plan: FollowingPlan): Pick<ClusterTrouble, 'reason' | 'remedy'> {
   switch (plan.kind) {
     case 'wait':
-      return { reason: `WAL is streamed from nobody: ${plan.reason}`, remedy: 'start the primary, or mend the way to it' };
+      return { reason: `no WAL is streamed: ${plan.reason}`, remedy: 'start the primary, or repair the connection to it' };
     case 'refuse':
       return { reason: `${plan.name}: ${plan.reason}`, remedy: plan.remedy };
     case 'stay':

@@ -35,7 +35,7 @@ export async function archiveWal(server: Server, { isQuiet }: ArchiveOptions, co
     return 'busy';
   }
   for (const name of await indexStrays(server.layout, storageOf(server).custom))
-    context.log.warning(`${name} lay in the archive and not in the index, which names it now`);
+    context.log.warning(`${name} was in the archive but not in the index, and was added to the index`);
   const failures: OperatorError[] = [];
   for (const { channel, batchSize } of channels) {
     try {
@@ -133,7 +133,7 @@ function linesOf(outcome: ArrivalOutcome, serverName: string): string[] {
     case 'misnamed':
       return [
         `\t${outcome.name}`,
-        `\tError: ${outcome.name} does not belong into the archive of server ${serverName}: ${outcome.problem}. It was moved to ${outcome.movedTo}`,
+        `\tError: ${outcome.name} does not belong in the archive of server ${serverName}: ${outcome.problem}. It was moved to ${outcome.movedTo}`,
       ];
   }
 }

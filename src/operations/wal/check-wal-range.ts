@@ -44,7 +44,7 @@ export async function checkWalRange(
   const segmentSize = newest.xlogSegmentSize;
   const count = segmentIndex(range.end, segmentSize) - segmentIndex(range.begin, segmentSize) + 1;
   if (count > mostSegments)
-    throw refused(`${range.begin}..${range.end} are ${String(count)} segments: more than anybody archives`);
+    throw refused(`${range.begin}..${range.end} are ${String(count)} segments, more than an archive can have`);
   const missing = await walArchiveOf(server.layout).missing(segmentsBetween(range.begin, range.end, segmentSize));
   return { serverName: server.config.name, ...range, missing };
 }

@@ -91,7 +91,7 @@ class PrimaryFollower {
     this.#waitsSinceMs ??= now;
     if (!isPassing || now - this.#waitsSinceMs > patienceMs) throw endOf(plan);
     const reason = plan.kind === 'wait' ? plan.reason : `${plan.name}: ${plan.reason}`;
-    if (reason !== this.#told) messages.warning(`WAL is streamed from nobody, ${reason}`);
+    if (reason !== this.#told) messages.warning(`no WAL is streamed: ${reason}`);
     this.#told = reason;
     await clock.sleep(waitsMs, signal);
   }
@@ -239,7 +239,7 @@ class PrimaryFollower {
         const isDemoted = now?.kind === 'reached' && now.isInRecovery;
         const isElsewhere = (plan.kind === 'follow' || plan.kind === 'stay') && !isSameNode(plan.node, node);
         if (isDemoted || isElsewhere) {
-          messages.info(isElsewhere ? `${plan.node.name} is the primary now` : `${node.name} is no primary any more`);
+          messages.info(isElsewhere ? `${plan.node.name} is the primary now` : `${node.name} is no longer a primary`);
           leave.abort();
           return;
         }
@@ -297,8 +297,8 @@ function notFetched(gone: readonly SegmentName[]): OperatorError {
 }
 
 function endOf(plan: Exclude<FollowingPlan, StreamPlan>): OperatorError {
-  if (plan.kind === 'wait') return new OperatorError('receiver-failed', `WAL is streamed from nobody: ${plan.reason}`);
-  return new OperatorError('receiver-failed', `WAL is streamed from nobody (${plan.name}): ${plan.reason}`, {
+  if (plan.kind === 'wait') return new OperatorError('receiver-failed', `no WAL is streamed: ${plan.reason}`);
+  return new OperatorError('receiver-failed', `no WAL is streamed (${plan.name}): ${plan.reason}`, {
     hint: plan.remedy,
   });
 }

@@ -79,20 +79,20 @@ function forgetFailureWhenRunning({ layout }: Server, { clock, log }: Context): 
     await noteReceiverFailure(layout, undefined);
   };
   forget().catch((error: unknown) => {
-    if (!ended.signal.aborted) log.debug(`the note of the last failure stays: ${messageOf(error)}`);
+    if (!ended.signal.aborted) log.debug(`the note of the last failure cannot be removed: ${messageOf(error)}`);
   });
   return { [Symbol.dispose]: () => ended.abort() };
 }
 
 /** A receiver that cannot go on, with what gets it going again. */
 export function stuckError(stuck: StuckReceiver, server: Server, cause?: unknown): OperatorError {
-  return new OperatorError('receiver-failed', `the receiver cannot go on: ${describeStuckReceiver(stuck)}`, {
+  return new OperatorError('receiver-failed', `the receiver cannot continue: ${describeStuckReceiver(stuck)}`, {
     hint: `${stepsOf(stuck, server)}; ${describeLoss(stuck)}`,
     cause,
   });
 }
 
-/** Why the receiver cannot go on; undefined when it can. */
+/** Why the receiver cannot continue; undefined when it can. */
 export async function findStuck(server: Server, facts: Preflight): Promise<StuckReceiver | undefined> {
   const diagnosis = await diagnose(server, facts);
   return diagnosis.kind === 'stuck' ? diagnosis : undefined;
@@ -154,7 +154,7 @@ export async function createOn(
     });
   else
     throw new OperatorError('receiver-failed', `Replication slot '${name}' already exists`, {
-      hint: 'with --if-not-exists that is no error',
+      hint: '--if-not-exists accepts an existing slot',
     });
 }
 
@@ -194,13 +194,13 @@ export async function preflight(server: Server, nodes: ServerNodes, context: Con
   const stored = await readKnownCluster(server);
   if (stored !== undefined && stored.systemid !== identity.systemid) {
     refuse(
-      `it is another cluster (${identity.systemid}) than the one in the catalog (${stored.systemid})`,
+      `it belongs to another cluster (${identity.systemid}) than the catalog (${stored.systemid})`,
       'a new cluster needs a new server section and folder',
     );
   }
   if (difference !== undefined) {
     context.messages.warning(
-      `${difference.reason}: WAL is received from the second, and its slot and settings are looked for on the first; give both the same host and port`,
+      `${difference.reason}: WAL comes from the second, but the slot and the settings are read from the first; give both the same host and port`,
     );
   }
   const synchronous = (await readSetting(connection, 'synchronous_standby_names')) ?? '';

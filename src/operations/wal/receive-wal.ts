@@ -90,7 +90,10 @@ export async function resetReceiver(server: Server, context: Context): Promise<v
   const stuck = await findStuck(server, facts);
   const position = slot?.restartLsn ?? identity.position;
   if (position === undefined)
-    throw new OperatorError('receiver-failed', `server ${server.config.name} does not say from where it can send WAL`);
+    throw new OperatorError(
+      'receiver-failed',
+      `server ${server.config.name} does not report the position from which it can send WAL`,
+    );
   const restart = stuck?.restart ?? segmentAtLsn(position, identity.timeline, segmentSize).name;
   const outcome = await realignStreamingFolder(server.layout, {
     restart,

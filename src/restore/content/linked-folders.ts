@@ -35,7 +35,7 @@ export async function judgeLinks(
     const target = emptiedFolders.has(path) ? await foreignFolder(judging, whole) : undefined;
     if (target === undefined) {
       if (others++ < shownLinks)
-        told.push(`${whole} is a symbolic link to ${text}: what the backup has takes its place, ${text} stays as it is`);
+        told.push(`${whole} is a symbolic link to ${text}: the content of the backup replaces it, ${text} stays as it is`);
       continue;
     }
     const folder = { path: target, what: `the folder that ${whole} is a link to,` };
@@ -44,14 +44,15 @@ export async function judgeLinks(
     kept.push({ name: path, target });
     told.push(`${whole} is a symbolic link to ${target} and is kept: ${whatHappens(path, target)}`);
   }
-  if (others > shownLinks) told.push(`${String(others - shownLinks)} more symbolic links give way to what the backup has`);
+  if (others > shownLinks)
+    told.push(`${String(others - shownLinks)} more symbolic links are replaced with the content of the backup`);
   return { kept, told };
 }
 
 function whatHappens(name: string, target: string): string {
   return walFolders.has(name)
-    ? `WAL goes there, and what lies there now to ${join(target, asideWalFolder)}`
-    : 'what lies there stays';
+    ? `WAL goes there, and the files that are there now move to ${join(target, asideWalFolder)}`
+    : 'the files there stay';
 }
 
 /** Puts the WAL that lies behind a kept link aside, and what an earlier attempt left away; what PostgreSQL does not know stays. */

@@ -67,7 +67,7 @@ const mostConfigurationBytes = 64 * 1024 ** 2;
 /** @throws OperatorError `backup-not-usable` for a configuration file that nobody can have written */
 export function requireShort(path: string, bytes: number): void {
   if (bytes <= mostConfigurationBytes) return;
-  throw new OperatorError('backup-not-usable', `${path} has ${formatSize(bytes)}: no configuration file is as long`, {
+  throw new OperatorError('backup-not-usable', `${path} has ${formatSize(bytes)}: no configuration file is that long`, {
     hint: 'examine that file, or restore from another backup',
   });
 }

@@ -64,7 +64,7 @@ function memberOf(path: string, { name: found, type, size, mode, mtime }: Header
   const kind = kindOf(type);
   const clean = cleanName(name);
   if (kind === undefined || clean === undefined) {
-    const what = clean === undefined ? 'would reach another place' : `is a ${type}, which no backup holds`;
+    const what = clean === undefined ? 'would be written outside the destination' : `is a ${type}, which no backup holds`;
     throw new OperatorError(
       'backup-not-usable',
       `the tar file ${path} is not a backup: its member ${JSON.stringify(name)} ${what}`,

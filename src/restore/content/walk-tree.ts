@@ -27,7 +27,7 @@ export interface TreeEntry {
  */
 export async function* walkTree(root: TreeRoot): AsyncGenerator<TreeEntry> {
   const stats = await reading(root.source, () => lstat(root.source));
-  if (!stats.isDirectory()) throw new OperatorError('backup-not-usable', `${root.source} is no folder`);
+  if (!stats.isDirectory()) throw new OperatorError('backup-not-usable', `${root.source} is not a folder`);
   yield { path: '', stats };
   yield* walkFolder(root, '');
 }

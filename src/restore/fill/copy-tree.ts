@@ -45,7 +45,7 @@ export async function copyControlFile({ source, destination }: Pick<DestinationP
   const to = join(destination, controlFile);
   await doing(`copy ${from} to ${to}`, async () => {
     const found = await lstat(from);
-    if (!found.isFile()) throw new OperatorError('backup-not-usable', `${from} is no regular file`);
+    if (!found.isFile()) throw new OperatorError('backup-not-usable', `${from} is not a regular file`);
     await copyFile(from, to, constants.COPYFILE_EXCL);
     await utimes(to, found.atime, found.mtime);
     for (const path of [to, join(destination, 'global')]) {

@@ -66,7 +66,7 @@ async function strangersOf(member: SourceMember): Promise<readonly Loss[]> {
 export function labelLoss({ backup }: SourceMember): Loss {
   const error = new OperatorError(
     'backup-not-usable',
-    `backup ${backup.id} is not complete: backup_label is missing, without which PostgreSQL begins at a wrong place and ends with a corrupt cluster`,
+    `backup ${backup.id} is not complete: backup_label is missing, without which PostgreSQL begins recovery at a wrong position, and the cluster becomes corrupt`,
     { hint: 'restore from another backup' },
   );
   // an exclusive backup leaves it to the operator whether the server was stopped meanwhile

@@ -39,7 +39,7 @@ export async function judgeDestination(judging: Judging, refuse: Refuse = throwR
 function foldersOf({ destination, tablespaces, wal }: DestinationPlan): readonly Folder[] {
   return [
     { path: destination, what: 'the destination' },
-    ...tablespaces.map(({ name, location }) => ({ path: location, what: `the place of tablespace ${name}` })),
+    ...tablespaces.map(({ name, location }) => ({ path: location, what: `the location of tablespace ${name}` })),
     ...(wal.kind === 'staged' ? [{ path: wal.folder, what: 'the WAL staging folder' }] : []),
   ];
 }
@@ -85,7 +85,7 @@ async function refuseSource({ plan, restoreHost, backup }: Judging, refuse: Refu
     if (target === undefined || (await restoreHost.realPath(target)) !== (await restoreHost.realPath(location))) continue;
     refuse(
       unusable(
-        `the place of tablespace ${name} ${location} is the tablespace of the server that was backed up, at ${pgdata}`,
+        `the location of tablespace ${name} ${location} is the tablespace of the server that was backed up, at ${pgdata}`,
         'choose an empty folder with --tablespace NAME:FOLDER',
       ),
     );

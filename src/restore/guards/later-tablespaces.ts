@@ -36,14 +36,14 @@ export async function judgeLaterTablespaces(question: TablespaceQuestion, refuse
     const names = await restoreHost.namesIn(location);
     if (names === undefined)
       told.push(
-        `${came}, which is not there: make that folder before you start the restored server, or it stops when it comes to it`,
+        `${came}, which does not exist: create that folder before you start the restored server, or recovery stops there`,
       );
     else if (names.length === 0) told.push(`${came}: the restored server will use that folder`);
     else
       refuse(
         new OperatorError(
           'destination-unusable',
-          `${came}, which is not empty: the restored server would share its files with whom it belongs to`,
+          `${came}, which is not empty: the restored server would share its files with the server that it belongs to`,
           { hint: 'restore to a target before that, on another host, or a newer backup with --tablespace' },
         ),
         'shared-tablespace',

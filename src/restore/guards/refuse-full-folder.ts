@@ -21,7 +21,7 @@ export async function refuseFullFolder(
   const isCluster = names.includes('PG_VERSION') || names.some((name) => /^PG_\d+(?:\.\d+)?_\d+$/.test(name));
   const shown = `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
   const holds = isCluster && !isUnfinished ? `holds the files of a cluster: ${shown}` : `it has ${shown}`;
-  const isTablespace = what.startsWith('the place of tablespace');
+  const isTablespace = what.startsWith('the location of tablespace');
   const left = path === plan.destination ? await fullOnes(restoreHost, unfinished.length > 0 ? unfinished : [path]) : [path];
   const wayOut = isTablespace
     ? 'choose an empty or new folder with --tablespace NAME:FOLDER'
@@ -40,7 +40,7 @@ export async function refuseFullFolder(
 const emptyIt = 'Please choose a different location or manually empty the folder.';
 
 function fullAsBarman(what: string, path: string): string {
-  const [, tablespace] = /^the place of tablespace (.*)$/s.exec(what) ?? [];
+  const [, tablespace] = /^the location of tablespace (.*)$/s.exec(what) ?? [];
   return tablespace === undefined
     ? `The restore operation cannot proceed because the destination folder '${path}' is not empty. To prevent accidental data loss, the destination must be empty. ${emptyIt}`
     : `The restore operation cannot proceed. The destination path '${path}' for the tablespace '${tablespace}' is not empty. To prevent accidental data loss, the tablespace destination must be empty. ${emptyIt}`;

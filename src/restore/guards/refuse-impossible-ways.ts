@@ -18,7 +18,7 @@ export function refuseImpossibleWays(ways: Ways, { leaf, members }: BackupSource
     refuse(
       new OperatorError(
         'options-contradict',
-        'a delta restore needs a plain backup: incremental, compressed or encrypted ones are made anew',
+        'a delta restore needs a plain backup, not an incremental, compressed or encrypted one',
         {
           hint: 'restore into an empty folder',
         },
@@ -32,8 +32,6 @@ export function refuseImpossibleWays(ways: Ways, { leaf, members }: BackupSource
 function refuseRelativePaths({ destination, stagingWalDirectory }: Ways, refuse: Refuse): void {
   for (const path of [destination, stagingWalDirectory]) {
     if (path === undefined || isAbsolute(path)) continue;
-    refuse(
-      new OperatorError('destination-unusable', `a folder of another host has to be named by its absolute path, not ${path}`),
-    );
+    refuse(new OperatorError('destination-unusable', `the path of a folder on another host must be absolute, not ${path}`));
   }
 }

@@ -53,7 +53,7 @@ export async function refuseMissingMeans(means: Means, refusals: Refusals): Prom
 async function requireFolder(here: RestoreHost, path: string): Promise<void> {
   const kind = (await here.find(path))?.kind;
   if (kind === undefined) throw noStaging(path, 'is missing');
-  if (kind !== 'folder' && kind !== 'link') throw noStaging(path, 'is no folder');
+  if (kind !== 'folder' && kind !== 'link') throw noStaging(path, 'is not a folder');
   if (!(await here.isWritable(path))) throw noStaging(path, 'cannot be written to');
 }
 

@@ -69,7 +69,7 @@ export function requireUsable(path: string, { name, compression, encryption }: W
   const isPacked = compression !== null || encryption !== null;
   const problem =
     content.kind === 'foreign-matter' && isPacked
-      ? `it is stored with ${compression ?? encryption ?? ''}, says the index, and not recognised as that`
+      ? `the index says that it is stored with ${compression ?? encryption ?? ''}, but its content is not`
       : segmentProblem(content, segment);
   if (problem === undefined) return;
   throw new OperatorError('wal-stream-invalid', `the WAL segment ${path} cannot be restored: ${problem}`, {

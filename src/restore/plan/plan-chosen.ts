@@ -92,7 +92,7 @@ async function refuseBackup(aim: RestoreAim, backup: Backup, refusals: Refusals)
   const { goings } = await readAnnotations(aim.server.layout, [backup.id]);
   const range = backwardsRange(backup);
   if (range !== undefined) {
-    const reason = `backup ${backup.id} cannot become consistent: says its record, it begins ${range}`;
+    const reason = `backup ${backup.id} cannot become consistent: according to its record, it begins ${range}`;
     refusals.add(new OperatorError('backup-not-usable', reason, { hint: 'restore from another backup' }));
   }
   if (goings.has(backup.id)) refusals.add(new OperatorError('backup-not-usable', `backup ${backup.id} is being deleted`));

@@ -93,19 +93,19 @@ function planTablespaces(
         ),
       );
     }
-    if (!isAbsolute(location)) refuse(unusable(`the location of tablespace ${name} is no absolute path: ${location}`));
+    if (!isAbsolute(location)) refuse(unusable(`the location of tablespace ${name} is not an absolute path: ${location}`));
   }
   const moves = known.map(({ oid, name, location }) => {
     const wanted = rules.get(name);
     if (wanted === undefined && !isAbsolute(location))
-      refuse(unusable(`the record says of tablespace ${name} that it lies in ${location}, which is no absolute path`));
+      refuse(unusable(`the record gives ${location} as the location of tablespace ${name}, which is not an absolute path`));
     return { oid, name, source: files.tablespaceFolder(oid), location: resolve(wanted ?? location) };
   });
   for (const [index, { name, location }] of moves.entries()) {
     const other = moves.slice(0, index).find((move) => isWithin(move.location, location) || isWithin(location, move.location));
     if (other !== undefined) refuse(unusable(`tablespaces ${other.name} and ${name} would share the folder ${location}`));
     if (isWithin(destination, location))
-      refuse(unusable(`the destination lies in the place of tablespace ${name}: ${location}`));
+      refuse(unusable(`the destination lies in the location of tablespace ${name}: ${location}`));
   }
   return moves;
 }

@@ -88,6 +88,6 @@ export function tooSmall({ host, path, neededBytes, freeBytes }: PlannedSpace): 
   const where = host === 'local' ? path : `${path} on ${host}`;
   const short = `${String(neededBytes)} bytes are needed and ${String(freeBytes)} are free`;
   return new OperatorError('destination-unusable', `there is too little space at ${where}: ${short}`, {
-    hint: 'make some space, or put tablespaces elsewhere with --tablespace NAME:FOLDER, staged files with --staging-path FOLDER',
+    hint: 'free some space, or put tablespaces elsewhere with --tablespace NAME:FOLDER, staged files with --staging-path FOLDER',
   });
 }

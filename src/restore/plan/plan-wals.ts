@@ -103,7 +103,7 @@ function withinReach(
   const count = selected.length - copies.length;
   if (count === 0) return { copies, warnings: [] };
   const files = count === 1 ? 'one WAL file' : `${String(count)} WAL files`;
-  return { copies, warnings: [`${files} behind ${hole.first}, which is missing, cannot be reached and are left out`] };
+  return { copies, warnings: [`${files} after ${hole.first}, which is missing, cannot be reached and are left out`] };
 }
 
 /** Leaves out what the index names, nobody needs, and is not there: labels of backups, and histories of timelines that are not gone along. */
@@ -183,14 +183,12 @@ function leftOutWarnings(
     (copy) => isLater(copy) && walKindOf(copy.entry.name) !== 'history',
   );
   if (waits !== undefined)
-    return [
-      `${waits.entry.name} and what follows waits to be archived and is left out: archive-wal archives it, or use --get-wal`,
-    ];
+    return [`${waits.entry.name} and the WAL after it wait to be archived and are left out: run archive-wal, or use --get-wal`];
   const partial = selectWals(entries, { ...wish, takesPartial: true }).find(isLater)?.entry.name;
   const left = partial ?? (next === undefined ? undefined : basename(next.path));
   return left === undefined
     ? []
-    : [`the last commits may be in ${left} only, which is left out: take it along with --get-wal or --partial-wal`];
+    : [`the last commits may be in ${left} only, which is left out: include it with --get-wal or --partial-wal`];
 }
 
 function lookAlong(

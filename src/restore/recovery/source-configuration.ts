@@ -74,9 +74,9 @@ export async function includedFromElsewhere(
     if (found.kind === 'file') continue;
     const isThere = isAbsolute(path) && (await restoreHost.find(path)) !== undefined;
     if (isThere || found.kind === 'link')
-      told.push(`${by} takes in ${path}, which lies outside of the backup and is not reviewed`);
+      told.push(`${by} includes ${path}, which lies outside of the backup and is not reviewed`);
     else if (isRequired)
-      told.push(`${by} takes in ${path}, which is not part of the backup: PostgreSQL does not start without it`);
+      told.push(`${by} includes ${path}, which is not part of the backup: PostgreSQL does not start without it`);
   }
   return told;
 }

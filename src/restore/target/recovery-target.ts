@@ -100,13 +100,13 @@ export function describeTarget(target: Exclude<RecoveryTarget, { kind: 'none' }>
 
 function parseXid(text: string): RecoveryTarget {
   const xid = text.trim();
-  if (!/^\d{1,20}$/.test(xid)) throw invalid(`'${text}' is no transaction id: it is a whole number`);
+  if (!/^\d{1,20}$/.test(xid)) throw invalid(`'${text}' is not a transaction id, which is a whole number`);
   return { kind: 'xid', xid };
 }
 
 function parseLsnTarget(text: string): RecoveryTarget {
   const lsn = parseLsn(text);
-  if (lsn === undefined) throw invalid(`'${text}' is no LSN: it is written as 16/B374D848`);
+  if (lsn === undefined) throw invalid(`'${text}' is not an LSN, which is written as 16/B374D848`);
   return { kind: 'lsn', lsn };
 }
 

@@ -78,7 +78,7 @@ export function readZoneWord(word: string, wallMs: number, server: PostgresZone 
   if (listed === undefined) {
     const isShort = /^[A-Za-z]{2,5}$/.test(word);
     const reason = isShort
-      ? `'${word}' is no abbreviation that PostgreSQL reads in one way only`
+      ? `'${word}' is an abbreviation with several meanings in PostgreSQL`
       : `no time zone is named '${word}'`;
     return { kind: 'refused', reason, candidates: [] };
   }

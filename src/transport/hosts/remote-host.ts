@@ -97,7 +97,7 @@ class RemoteHost implements Host {
     const end = bytes.indexOf('\n');
     const [, mode = '', seconds = ''] = /^([0-7]{1,4}) (-?\d{1,11})$/.exec(bytes.toString('latin1', 0, end)) ?? [];
     if (mode === '')
-      throw this.#refused('file-unreadable', `cannot read ${path}`, { ...result, stderr: 'stat says nothing of use' });
+      throw this.#refused('file-unreadable', `cannot read ${path}`, { ...result, stderr: 'stat gave no usable answer' });
     return {
       content: bytes.subarray(end + 1),
       mode: Number.parseInt(mode, 8),
@@ -165,7 +165,7 @@ mv -f -- "$t" "$1" && sync -- "$(dirname -- "$1")" || { rm -f -- "$t"; exit 1; }
     });
     if (!tooMuch.signal.aborted) return { ...result, bytes: Buffer.concat(chunks) };
     throw new OperatorError('command-failed', `${what} on ${this.label} gives more than ${formatSize(most)}`, {
-      hint: 'see what that is: nothing that is asked for is as long',
+      hint: 'examine it: no file that pgcellar needs is that long',
     });
   }
 

@@ -127,7 +127,7 @@ test.each<{ title: string; members: Member[]; message: string }>([
       { name: two, content: 'a' },
       { name: 'SHA256SUMS', content: `${digest('b')} *${two}` },
     ],
-    message: `the checksum of '${two}' does not match: it was damaged on its way`,
+    message: `the checksum of '${two}' does not match: the file was damaged on its way`,
   },
   {
     title: 'that is listed and not there',
@@ -140,7 +140,7 @@ test.each<{ title: string; members: Member[]; message: string }>([
       { name: two, content: 'a' },
       { name: two, content: 'a' },
     ],
-    message: `'${two}' is twice in the tar stream`,
+    message: `the tar stream contains '${two}' twice`,
   },
   {
     title: 'with a folder in its name',
@@ -171,10 +171,10 @@ test.each<{ title: string; members: Member[]; message: string }>([
   {
     title: 'that is a folder',
     members: [{ name: 'folder', type: 'directory' }],
-    message: "'folder' in the tar stream is no regular file",
+    message: "'folder' in the tar stream is not a regular file",
   },
-  { title: 'that is a link', members: [{ name: two, type: 'symlink' }], message: 'is no regular file' },
-  { title: 'that is a second name', members: [{ name: two, type: 'link' }], message: 'is no regular file' },
+  { title: 'that is a link', members: [{ name: two, type: 'symlink' }], message: 'is not a regular file' },
+  { title: 'that is a second name', members: [{ name: two, type: 'link' }], message: 'is not a regular file' },
   {
     title: 'named as a property of every object',
     members: [{ name: 'constructor' }],
@@ -246,7 +246,7 @@ test('other content under a waiting name goes to the errors folder, which is tol
   const told = await accept(catalog, await transfer('second'));
   const rejected = `${two}.20260102T030405Z.duplicate`;
   expect(told).toEqual([
-    `INFO: \tError: ${two} is already waiting with other content; the new one was moved to ${join(catalog.layout.errors, rejected)}`,
+    `INFO: \tError: ${two} already waits with other content; the new file was moved to ${join(catalog.layout.errors, rejected)}`,
   ]);
   expect(await catalog.read(`errors/${rejected}`)).toBe('second');
   expect(await catalog.read(`incoming/${two}`)).toBe('first');
@@ -278,7 +278,7 @@ test.each([
   await using catalog = await aCatalog();
   await mkdir(catalog.layout.incoming, { recursive: true });
   await make(join(catalog.layout.incoming, two));
-  await expect(accept(catalog, await transfer('wal'))).rejects.toThrow('in the way of one that arrived');
+  await expect(accept(catalog, await transfer('wal'))).rejects.toThrow('is not a file, and blocks a WAL file of this name');
 });
 
 test.each([

@@ -148,7 +148,9 @@ describe('a segment that comes compressed', () => {
   test('is told when it is a history that unpacks to more than any', async () => {
     await using home = await anArchiveServer();
     await home.write({ 'incoming/00000002.history': gzipSync(Buffer.alloc(8 << 20)) });
-    expect((await archive(home)).failure).toMatchObject({ message: expect.stringContaining('unpacks to more') as string });
+    expect((await archive(home)).failure).toMatchObject({
+      message: expect.stringContaining('decompresses to more than') as string,
+    });
   });
 });
 
@@ -277,7 +279,7 @@ test.each([
   await truncate(path, bytes);
   await utimes(path, 1, 1);
   expect((await archive(home)).failure).toMatchObject({
-    message: expect.stringContaining('PostgreSQL makes no such file as large') as string,
+    message: expect.stringContaining('more than any such file of PostgreSQL') as string,
   });
   expect(await home.archived()).toEqual([]);
 });

@@ -19,7 +19,7 @@ test('the ranges at the end of a manifest are read', () => {
 test.each([
   { begin: 0x1_00, end: 0x2_00, message: undefined },
   { begin: 0x1_00, end: 0x2_80, message: undefined },
-  { begin: 0x2_00, end: 0x1_00, message: 'ends at 0/100, before its begin at 0/200' },
+  { begin: 0x2_00, end: 0x1_00, message: 'ends at 0/100, before it begins at 0/200' },
   { begin: 0x1_00, end: 0x1_f0, message: 'ends at 0/1F0, and its manifest says that WAL up to 0/200 is needed' },
   { begin: 0x80, end: 0x2_00, message: 'begins at 0/80, and its manifest says that its WAL begins at 0/100' },
 ])('a backup from $begin to $end: $message', ({ begin, end, message }) => {

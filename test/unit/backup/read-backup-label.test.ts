@@ -60,6 +60,6 @@ describe('the label of a backup', () => {
       archive.entry({ name: 'backup_label' }, label);
     });
     await truncate(path, 50_000);
-    await expect(readBackupLabel(folder.path, surroundings)).rejects.toThrow(/no complete tar file/);
+    await expect(readBackupLabel(folder.path, surroundings)).rejects.toThrow(/not a complete tar file/);
   });
 });

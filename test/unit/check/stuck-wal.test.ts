@@ -28,7 +28,7 @@ test('a segment that was cut off is told with its name, since when, and why; it 
     new RegExp(`^1 file cannot be archived: incoming/${two} since 2026-02-0\\d .*500000 of 1048576`),
   );
   await archive(home);
-  expect(await hint(home)).toContain('and nobody adds to it');
+  expect(await hint(home)).toContain('and does not grow');
   await rm(join(home.layout.incoming, two));
   await archive(home);
   expect(await hint(home)).toBe('none');
@@ -45,7 +45,7 @@ test('a file that is whole waits for nobody as long as it came minutes ago', asy
   await using home = await anArchiveServer();
   await home.write({ [`incoming/${two}`]: aSegment(2) });
   expect(await hint(home)).toBe('none');
-  expect(await hint(home, inAnHour())).toContain('nobody archives it');
+  expect(await hint(home, inAnHour())).toContain('no program archives it');
 });
 
 test('of the folder of the receiver what it still writes is not stuck', async () => {

@@ -171,7 +171,7 @@ describe('included files', () => {
       'main.conf': '[barman]\nbarman_home = /h\nconfiguration_files_directory = FOLDER/conf.d\n',
       'conf.d/x.conf': '[pg]\noops\n',
     });
-    await expect(loading).rejects.toThrow('FOLDER/conf.d/x.conf:2: no "key = value" in: oops');
+    await expect(loading).rejects.toThrow('FOLDER/conf.d/x.conf:2: this line is not "key = value": oops');
   });
 });
 
@@ -180,8 +180,8 @@ test('a folder that depends on where the program is started is warned about', as
     `[a]\n${sound}backup_directory = relative/path\n[b]\n${sound}errors_directory = x\n`,
   );
   expect(warnings).toEqual([
-    "backup_directory of server 'a' is no absolute path: it is another folder in each working directory",
-    "errors_directory of server 'b' is no absolute path: it is another folder in each working directory",
+    "backup_directory of server 'a' is not an absolute path: it means another folder in each working directory",
+    "errors_directory of server 'b' is not an absolute path: it means another folder in each working directory",
   ]);
 });
 

@@ -97,5 +97,5 @@ test.each(['61 1 * * *', '0 0 30 2 *', 'x * * * *'])('%s cannot be kept, and tha
     failure = error;
   }
   expect(failure).toBeInstanceOf(OperatorError);
-  expect((failure as OperatorError).message).toMatch(/^backup_schedule = .* cannot be kept: [^\n]+$/);
+  expect((failure as OperatorError).message).toMatch(/^backup_schedule = .* is not possible: [^\n]+$/);
 });

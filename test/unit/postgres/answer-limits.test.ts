@@ -24,7 +24,7 @@ test.each([
   ['a message that is too long', begun(0x7fff_ffff)],
   ['a message whose length is none', begun(3)],
 ])('%s is refused before any of it came', (_, bytes) => {
-  expect(() => new AnswerLimits().add(bytes)).toThrow(/it tells of a message of/);
+  expect(() => new AnswerLimits().add(bytes)).toThrow(/it announces a message of/);
 });
 
 test('an answer without an end is refused', () => {

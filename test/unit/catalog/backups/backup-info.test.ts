@@ -172,9 +172,9 @@ test('None is null for every field but those that cannot be', () => {
 });
 
 test.each([
-  ['status=DONE\nfuture key=1', '/home/main/meta/x-backup.info:2: no key of a backup record: future key'],
-  ['=1', ':1: no key of a backup record: '],
-  ['\n\nstatus', '/home/main/meta/x-backup.info:3: no "key=value" in a backup record'],
+  ['status=DONE\nfuture key=1', '/home/main/meta/x-backup.info:2: not a key of a backup record: future key'],
+  ['=1', ':1: not a key of a backup record: '],
+  ['\n\nstatus', '/home/main/meta/x-backup.info:3: a line of a backup record must be "key=value"'],
   ['status=FINISHED', '/home/main/meta/x-backup.info:1: status cannot be read: FINISHED'],
   ['size=12 MB', ':1: size cannot be read: 12 MB'],
   ['size=99999999999999999999', ':1: size cannot be read: 99999999999999999999'],

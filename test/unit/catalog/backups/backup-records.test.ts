@@ -70,9 +70,13 @@ test.each<{ what: string; make: (path: string) => Promise<unknown>; reason: stri
     },
     reason: 'is not a backup record: it has 8589934592 bytes',
   },
-  { what: 'that is a pipe', make: async (path) => runProgram(['mkfifo', path]), reason: 'it is no file' },
+  { what: 'that is a pipe', make: async (path) => runProgram(['mkfifo', path]), reason: 'it is not a file' },
   { what: 'that is a link to itself', make: async (path) => symlink(path, path), reason: 'ELOOP' },
-  { what: 'of bytes', make: async (path) => writeFile(path, Buffer.of(0xff, 0xfe, 0, 1)), reason: 'no "key=value"' },
+  {
+    what: 'of bytes',
+    make: async (path) => writeFile(path, Buffer.of(0xff, 0xfe, 0, 1)),
+    reason: 'a line of a backup record must be "key=value"',
+  },
 ])('a record $what hides no other, few or many', async ({ make, reason }) => {
   for (const others of [1, 70]) {
     await using catalog = await aCatalog();
@@ -104,7 +108,7 @@ test.each([
   await using catalog = await aCatalog({ [`meta/${idOf(2)}-backup.info`]: text, [`meta/${idOf(3)}-backup.info`]: record(3) });
   const { backups, broken } = await readBackupRecords(catalog.layout);
   expect(backups.map(({ id }) => id)).toEqual([idOf(3)]);
-  const message = `${join(catalog.layout.root, 'meta', `${idOf(2)}-backup.info`)}: no backup has ${key}=${value}`;
+  const message = `${join(catalog.layout.root, 'meta', `${idOf(2)}-backup.info`)}: no backup can have ${key}=${value}`;
   expect(broken).toMatchObject([{ id: idOf(2), reason: { code: 'backup-info-invalid', message } }]);
   await expect(readBackupRecord(catalog.layout, idOf(2))).rejects.toThrow(message);
 });

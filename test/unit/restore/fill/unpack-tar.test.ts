@@ -88,9 +88,9 @@ test('what a restore needs is there with its mode and time; the control file wai
 
 describe('a member is refused, and nothing is written outside,', () => {
   test.each<[string, Member[], RegExp]>([
-    ['that climbs', [{ name: '../outside', content: 'x' }], /'?"\.\.\/outside" would reach another place/],
-    ['that climbs in the middle', [{ name: 'base/../../outside', content: 'x' }], /would reach another place/],
-    ['that is absolute', [{ name: '/outside', content: 'x' }], /would reach another place/],
+    ['that climbs', [{ name: '../outside', content: 'x' }], /'?"\.\.\/outside" would be written outside the destination/],
+    ['that climbs in the middle', [{ name: 'base/../../outside', content: 'x' }], /would be written outside the destination/],
+    ['that is absolute', [{ name: '/outside', content: 'x' }], /would be written outside the destination/],
     ['that is a link', [{ name: 'base', type: 'symlink', linkname: '..' }], /is a symbolic link/],
     [
       'that links a tablespace nobody knows',

@@ -124,7 +124,7 @@ describe('a tablespace', () => {
   test('on the folder of another cluster is refused, for a delta restore too', async () => {
     await mkdir(at('fast/PG_17_202406281'), { recursive: true });
     expect(messages(await judge())).toMatch(
-      /place of tablespace fast .* is not empty: holds the files of a cluster.*--tablespace/,
+      /location of tablespace fast .* is not empty: holds the files of a cluster.*--tablespace/,
     );
     await aCluster();
     expect(messages(await judge({ isDelta: true }))).toContain(`is not used by the destination ${at('data')}`);

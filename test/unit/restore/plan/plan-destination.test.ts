@@ -108,7 +108,7 @@ test.each<{ why: string; wish: Wish; message: string }>([
     wish: { tablespaces: JSON.parse('{"__proto__": "/x"}') as Record<string, string> },
     message: '__proto__',
   },
-  { why: 'a relative location', wish: { tablespaces: { fast: 'x' } }, message: 'no absolute path' },
+  { why: 'a relative location', wish: { tablespaces: { fast: 'x' } }, message: 'is not an absolute path' },
   { why: 'a shared location', wish: { tablespaces: { fast: '/srv/slow/x' } }, message: 'would share the folder' },
 ])('$why is refused', ({ wish, message }) => {
   expect(() => planFor(wish)).toThrow(message);
@@ -144,7 +144,7 @@ test.each<{ why: string; make: (path: string) => Promise<unknown>; wish?: Wish; 
     why: 'a tablespace in the catalog',
     make: () => Promise.resolve(),
     wish: { tablespaces: { fast: '/../HOME/main/wals/x' } },
-    message: 'the place of tablespace fast',
+    message: 'the location of tablespace fast',
   },
 ])('as destination $why: $message', async ({ make, wish = {}, message }) => {
   await make(join(folder.path, 'restored'));

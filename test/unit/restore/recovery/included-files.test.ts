@@ -36,6 +36,6 @@ test('a thousand files that all take in all others come to an end', async () => 
 });
 
 test('a configuration file that nobody can have written is refused by its size', () => {
-  expect(() => requireShort('postgresql.auto.conf', 3 * 1024 ** 3)).toThrow('no configuration file is as long');
+  expect(() => requireShort('postgresql.auto.conf', 3 * 1024 ** 3)).toThrow('no configuration file is that long');
   expect(() => requireShort('postgresql.auto.conf', 1024 ** 2)).not.toThrow();
 });
