@@ -58,6 +58,14 @@ const refusals: ReadonlyMap<string, string> = new Map([
   ['ENFILE', 'raise the limit of open files of this host (fs.file-max)'],
   ['ENAMETOOLONG', 'choose a shorter path'],
   ['ELOOP', 'the symbolic links of the path form a loop'],
+  ['EEXIST', 'a file lies where a folder is expected: move it away'],
+  ['ERR_FS_EISDIR', 'a folder lies where a file is expected: move it away'],
+  ['ENOTDIR', 'a file lies where a folder is expected: move it away'],
+  ['EISDIR', 'a folder lies where a file is expected: move it away'],
+  ['ENXIO', 'a pipe, a socket or a device lies where a file is expected: move it away'],
+  ['EBUSY', 'another program or a mount uses the path: look with fuser'],
+  ['ENOMEM', 'the host has no memory left'],
+  ['EAGAIN', 'raise the limit of processes of the user (ulimit -u)'],
 ]);
 
 /**
