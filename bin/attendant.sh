@@ -5,7 +5,28 @@
 is_attended() {
 	[ -O "$spool" ] && [ ! -L "$spool" ] && read -r pid since place <"$spool/attendant" && [ -n "$since" ] && read -r stat <"/proc/$pid/stat" || return 1
 	set -- ${stat##*) }
-	[ "$1" != Z ] && [ "${20}" = "$since" ]
+	state=$1
+	[ "$state" != Z ] && [ "${20}" = "$since" ]
+}
+
+# Whether somebody has stopped it (SIGSTOP), so that it answers nobody.
+is_stopped() {
+	is_attended || return 1
+	case $state in [Tt]) ;; *) return 1 ;; esac
+}
+
+# Answers in place of an attendant that is stopped, or has not answered for five minutes: the script then does the work by itself. The
+# attendant gives up a connection in which nothing moves after two.
+answer_in_its_place() {
+	trap 'kill $!; exit' TERM
+	left=300
+	until is_stopped || [ "$left" -eq 0 ]; do
+		sleep 1 &
+		wait $!
+		[ -d "/proc/$$" ] || exit # the script was killed
+		left=$((left - 1))
+	done
+	[ ! -p "$spool/answers" ] || echo "$$ alone" 1<>"$spool/answers"
 }
 
 # ask_attendant SCRIPT REQUEST ARGUMENTS...: sets said and rest to the answer, after starting the attendant with SCRIPT where there is none.
@@ -17,6 +38,7 @@ ask_attendant() {
 	[ -f postmaster.pid ] || return 1 # without a running server nobody asks for what follows
 	[ -d "$spool" ] || mkdir -p -m 700 "$spool" || return 1
 	[ -O "$spool" ] && [ ! -L "$spool" ] || return 1
+	! is_stopped || return 1
 	[ -p "$spool/requests" ] || mkfifo -m 600 "$spool/requests" || return 1
 	[ -p "$spool/answers" ] || mkfifo -m 600 "$spool/answers" || return 1
 	command exec 9>"$spool/asking" && flock -n 9 || return 1 # another one who asks at the same time goes alone
@@ -29,9 +51,14 @@ ask_attendant() {
 		exec 4>&-
 		echo "$$ $request" >&3
 		exec 3>&-
+		answer_in_its_place </dev/null >/dev/null 2>&1 5<&- 9>&- &
+		watcher=$!
 		while read -r id said rest <&5; do
-			[ "$id" != $$ ] || return 0 # another one is that of a script that was killed before it read its answer
+			[ "$id" != $$ ] || break # another one is that of a script that was killed before it read its answer
+			id=
 		done
+		kill $watcher
+		[ -z "$id" ] || return 0
 		[ -z "$started" ] || return 1
 	done
 	return 1

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { systemCodeOf } from './operator-error.ts';
 
-const pieceBytes = 1 << 20;
+const pieceBytes = 128 * 1024;
 
 /**
  * Writes a file to an open file or pipe, without the streams of Node: loading them, and handing each piece through other threads, takes

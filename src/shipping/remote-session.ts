@@ -1,5 +1,5 @@
 import type { Environment } from '../shared/environment.ts';
-import { type RunningProgram, startProgram } from '../transport/programs/run-program.ts';
+import { type RunningProgram, startFlowing } from '../transport/programs/run-program.ts';
 import { sshFailure } from './backup-host.ts';
 
 /** How a session began. */
@@ -37,7 +37,7 @@ const usualSilenceMs = 120_000;
 
 /** A program on the backup host that answers one request after another, with what is the same for all of them. */
 export class RemoteSession {
-  readonly #running: RunningProgram;
+  readonly #running: Omit<RunningProgram, 'stdout'>;
   readonly #silentMs: number;
   readonly #words: string;
   #answers: Answers | undefined;
@@ -46,7 +46,7 @@ export class RemoteSession {
   #isOver = false;
   #silence: NodeJS.Timeout | undefined;
 
-  private constructor(running: RunningProgram, { greeting, silentMs = usualSilenceMs }: SessionOptions) {
+  private constructor(running: Omit<RunningProgram, 'stdout'>, { greeting, silentMs = usualSilenceMs }: SessionOptions) {
     this.#running = running;
     this.#words = greeting;
     this.#silentMs = silentMs;
@@ -54,13 +54,14 @@ export class RemoteSession {
 
   /** Logs in, and waits for the greeting. */
   static async begin(options: SessionOptions): Promise<SessionStart<RemoteSession>> {
-    const running = await startProgram(options.argv, options);
+    let take: (piece: Buffer) => void = () => undefined; // replaced before anything can be read
+    const running = await startFlowing(options.argv, { ...options, onPiece: (piece) => take(piece) });
     const session = new RemoteSession(running, options);
+    take = (piece) => session.#take(piece);
     const greeted = new Promise<string | undefined>((resolve) => {
       session.#greeted = resolve;
     });
     session.watchSilence();
-    running.stdout.on('data', (chunk: Buffer) => session.#take(chunk));
     const ended = running.ended.then(({ exitCode }) => {
       session.#end();
       return exitCode;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../shared/clock.ts';
 import { tryLockFile } from '../shared/file-lock.ts';
 import { type PipedRequest, RequestPipe } from './request-pipe.ts';
-import { announce, emptySpool, removeOldSpools, removeSpool, type Spool } from './spool.ts';
+import { announce, emptySpool, leaveSpool, removeOldSpools, type Spool } from './spool.ts';
 import { SpoolWatch } from './spool-watch.ts';
 
 interface SpoolServed {
@@ -62,8 +62,7 @@ export async function serveRequests(served: SpoolServed, attend: (watch: SpoolWa
       await aborted(watch.signal);
     } finally {
       watch.close();
-      if ((await attendance?.onEnd?.()) === 'keep-folder') await emptySpool(spool);
-      else await removeSpool(spool);
+      await leaveSpool(spool, { isKept: (await attendance?.onEnd?.()) === 'keep-folder' });
     }
   } finally {
     pipe.close();

@@ -65,6 +65,11 @@ export async function announce(spool: Spool, isBesideWal: boolean): Promise<void
   await rename(`${spool.attendant}.new`, spool.attendant);
 }
 
+/** Whether the spool is still ours: somebody may have removed the folder, and another process fills the one in its place. */
+async function isStillOurs({ lock }: Spool): Promise<boolean> {
+  return (await readIfThere(lock)) === `${String(process.pid)}\n`;
+}
+
 /** What was found out about the backup host is looked at anew now and then: it may have got another program. */
 const rememberedSeconds = 3600;
 
@@ -107,9 +112,14 @@ export async function emptySpool(spool: Spool): Promise<void> {
   }
 }
 
-/** Removes what waits, and the folder itself unless somebody is asking: that one finds its pipes there. */
-export async function removeSpool(spool: Spool): Promise<void> {
+/**
+ * Ends the use of a spool that is ours: removes what waits, and, unless it is to be kept, the folder itself where nobody is asking: that one
+ * would find its pipes there.
+ */
+export async function leaveSpool(spool: Spool, { isKept }: { readonly isKept: boolean }): Promise<void> {
+  if (!(await isStillOurs(spool))) return;
   await emptySpool(spool);
+  if (isKept) return;
   await using asking = await tryLockFile(spool.asking);
   if (asking !== undefined) await rm(spool.folder, { recursive: true, force: true });
 }

@@ -143,6 +143,44 @@ describe.each(ways)('restore_command with $title', (way) => {
     for (const name of named(3, 4, 5)) await recovery.expectSegment(name);
   });
 
+  test('fetches by itself when the process that answers is stopped, before or while it is asked, or answers too late', async () => {
+    const recovery = await Recovery.begin(site, 'stopped', way);
+    await recovery.expectSegment(nameOfSegment(1));
+    const attendant = await recovery.attendant();
+    process.kill(attendant, 'SIGSTOP');
+    await recovery.expectSegment(nameOfSegment(10));
+    process.kill(attendant, 'SIGCONT');
+    await recovery.expectSegment(nameOfSegment(20));
+    const farSide = (await site.home.processes()).filter(({ command }) => command.includes('send-wals'));
+    for (const { pid } of farSide) process.kill(pid, 'SIGSTOP');
+    const asked = recovery.expectSegment(nameOfSegment(10));
+    await delay(300);
+    process.kill(attendant, 'SIGSTOP');
+    await asked;
+    process.kill(attendant, 'SIGCONT');
+    const path = await site.home.makeFolder('ssh'); // of the first programs that the script finds
+    await writeFile(join(path, 'sleep'), '#!/bin/sh\n', { mode: 0o755 });
+    await recovery.expectSegment(nameOfSegment(20));
+    await rm(join(path, 'sleep'));
+    for (const { pid } of farSide) process.kill(pid, 'SIGCONT');
+    for (const name of named(1, 2, 3)) await recovery.expectSegment(name);
+    expect(await recovery.attendant()).toBe(attendant);
+  });
+
+  test('leaves a spool alone that another process fills after its folder was removed', async () => {
+    const recovery = await Recovery.begin(site, 'removed', way);
+    await recovery.expectSegment(nameOfSegment(1));
+    const attendant = await recovery.attendant();
+    process.kill(attendant, 'SIGSTOP');
+    await rm(await recovery.place(), { recursive: true });
+    await writeFile(join(recovery.data, 'postmaster.pid'), `3\n${recovery.data}\n1764159999\n`);
+    const [next = ''] = await recovery.fetchAheadFrom(5);
+    process.kill(attendant, 'SIGCONT');
+    await waitFor('it is gone', () => !isAlive(attendant));
+    expect(await recovery.waiting()).toContain(next);
+    await recovery.expectSegment(next);
+  });
+
   test('of two clusters on one host never mixes their segments', async () => {
     const [one, two] = [await Recovery.begin(site, 'one', way), await Recovery.begin(site, 'two', way)];
     for (let number = 1; number <= 6; number++) {

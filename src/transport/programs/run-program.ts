@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 import { killTree } from './kill-tree.ts';
 import type { ProgramResult } from './program-result.ts';
+import { makeSocketPair } from './socket-pair.ts';
 import { startSurvivor } from './start-survivor.ts';
 
 export interface ProgramOptions {
@@ -91,8 +93,14 @@ function hasEndedEarly(error: unknown): boolean {
  */
 export async function startProgram(argv: readonly string[], options: ProgramOptions): Promise<RunningProgram> {
   const { child, ended } = await launch(argv, options, ['pipe', 'pipe']);
-  const { stdin, stdout } = child;
-  if (stdin === null || stdout === null) throw new Error('a program has no pipes although they were asked for');
+  const { stdout } = child;
+  if (stdout === null) throw new Error('a program has no standard output although it was asked for');
+  return { ...servedBy(child), stdout, ended };
+}
+
+function servedBy(child: ChildProcess): Pick<RunningProgram, 'pid' | 'stdin' | 'kill' | 'abandon'> {
+  const { stdin } = child;
+  if (stdin === null) throw new Error('a program has no standard input although it was asked for');
   stdin.on('error', (error) => {
     // a program may end without reading its input: its exit code says what that means
     if (systemCodeOf(error) !== 'EPIPE' && systemCodeOf(error) !== 'ECONNRESET') child.kill('SIGTERM');
@@ -100,13 +108,42 @@ export async function startProgram(argv: readonly string[], options: ProgramOpti
   return {
     pid: child.pid ?? Number.NaN,
     stdin,
-    stdout,
-    ended,
     kill: (signal) => {
       child.kill(signal);
     },
     abandon: () => abandon(child),
   };
+}
+
+/** As {@link startProgram}, for a program that writes gigabytes: `onPiece` takes what it writes in pieces whose memory is used again. */
+export async function startFlowing(
+  argv: readonly string[],
+  { onPiece, ...options }: ProgramOptions & { readonly onPiece: (piece: Buffer) => void },
+): Promise<Omit<RunningProgram, 'stdout'>> {
+  const pair = await makeSocketPair(onPiece).catch(() => undefined); // as on a full disk: then through a usual pipe
+  if (pair === undefined) {
+    const { stdout, ...running } = await startProgram(argv, options);
+    stdout.on('data', onPiece);
+    return running;
+  }
+  const { near, far } = pair;
+  const closed = new Promise((resolve) => near.on('close', resolve));
+  try {
+    const { child, ended } = await launch(argv, options, ['pipe', far]);
+    return {
+      ...servedBy(child),
+      ended: Promise.all([ended, closed]).then(([result]) => result),
+      abandon: () => {
+        abandon(child);
+        near.destroy();
+      },
+    };
+  } catch (error) {
+    near.destroy();
+    throw error;
+  } finally {
+    far.destroy(); // the program has its own
+  }
 }
 
 /** Standard input and output of a program: open files of ours. */
@@ -132,7 +169,7 @@ interface Launched {
 async function launch(
   argv: readonly string[],
   options: ProgramOptions,
-  stdio: readonly ['pipe' | number, 'pipe' | number],
+  stdio: readonly ['pipe' | number, 'pipe' | number | Socket],
 ): Promise<Launched> {
   const environment = definedOf(options.environment);
   const survivor = options.isTreeOurs === true ? await startSurvivor(environment) : undefined;

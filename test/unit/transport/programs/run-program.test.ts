@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { isAlive } from '../../../../src/shared/is-alive.ts';
-import { runProgram, startProgram } from '../../../../src/transport/programs/run-program.ts';
+import { runProgram, startFlowing, startProgram } from '../../../../src/transport/programs/run-program.ts';
 import { createTemporaryFolder } from '../../../helpers/temporary-folder.ts';
 import { waitFor } from '../../../helpers/wait-for.ts';
 import { environment, writeScript } from '../scripts.ts';
@@ -53,6 +54,40 @@ test('nothing of our own environment reaches the program', async () => {
 test('a program runs in the folder that it is given', async () => {
   await using folder = await createTemporaryFolder('run');
   expect((await runProgram(sh('pwd'), { environment, cwd: folder.path })).stdout).toBe(`${folder.path}\n`);
+});
+
+test.each([
+  { title: 'a socket', more: {} },
+  { title: 'a pipe where there is no place for a socket', more: { TMPDIR: '/nowhere' } },
+])('a program that writes much is read through $title, to its end', async ({ more }) => {
+  const usual = process.env['TMPDIR'];
+  Object.assign(process.env, more);
+  try {
+    const hash = createHash('md5');
+    let bytes = 0;
+    const { stdin, ended } = await startFlowing(sh('read word; yes "$word" | head -c 5000000; exit 3'), {
+      environment,
+      onPiece: (piece) => {
+        bytes += piece.length;
+        hash.update(piece);
+      },
+    });
+    stdin.end('word\n');
+    expect(await ended).toMatchObject({ exitCode: 3 });
+    const expected = createHash('md5').update('word\n'.repeat(1_000_000)).digest('hex');
+    expect({ bytes, sum: hash.digest('hex') }).toEqual({ bytes: 5_000_000, sum: expected });
+  } finally {
+    if (usual === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = usual;
+  }
+});
+
+test('a program that writes much can be abandoned, and one that is not there ends with an exit code', async () => {
+  const { ended, abandon } = await startFlowing(sh('exec sleep 60'), { environment, onPiece: () => undefined });
+  abandon();
+  expect(await ended).toMatchObject({ exitCode: undefined });
+  const missing = await startFlowing(['/no/such/program'], { environment, onPiece: () => undefined });
+  expect((await missing.ended).exitCode).toBe(127);
 });
 
 test('input is what it reads; without any it is at its end', async () => {
