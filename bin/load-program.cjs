@@ -1,5 +1,6 @@
 'use strict';
 const { join } = require('node:path');
+const { engines } = require('../package.json');
 
 /** Exit code of a failure that PostgreSQL must not take for a missing file (src/wal/restore-status.ts). */
 const recoveryMustStop = 200;
@@ -8,6 +9,14 @@ const recoveryMustStop = 200;
 module.exports = (run, usualFailure) => {
   const isStrict = process.argv.includes('--strict');
   const failure = isStrict ? recoveryMustStop : usualFailure;
+  if (isTooOld()) {
+    process.stderr.write(
+      `ERROR: pgcellar needs Node.js ${engines.node.replace('>=', '')} or newer, and ${process.execPath} is ${process.versions.node}\n` +
+        'install a newer one before it in PATH, or the packages of pgcellar, which bring their own\n',
+    );
+    process.exitCode = failure;
+    return;
+  }
   const path = join(__dirname, '..', 'dist', 'cli', 'main.cjs');
   let program;
   try {
@@ -37,3 +46,7 @@ module.exports = (run, usualFailure) => {
       process.exitCode = failure;
     });
 };
+
+function isTooOld() {
+  return Number.parseInt(process.versions.node, 10) < Number(/\d+/.exec(engines.node)[0]);
+}

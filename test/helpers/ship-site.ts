@@ -35,12 +35,15 @@ export interface ShipSite extends AsyncDisposable {
   restartSsh(): Promise<void>;
 }
 
-/** A site whose remote `barman` is ours or a real one. */
-export async function openShipSite(remote: WhoseSide, options: IniSection = {}): Promise<ShipSite> {
+/** A site whose remote `barman` is ours or a real one; `node` is the folder of another Node.js than ours, for both sides. */
+export async function openShipSite(remote: WhoseSide, options: IniSection = {}, node?: string): Promise<ShipSite> {
   const main = { conninfo: 'host=127.0.0.1 port=1', archiver: true, backup_method: 'postgres', ...options };
   const home = await createTestHome({ servers: { main } });
   const barman = await barmanOf(remote, home);
-  const sshd = await startSshd({ programs: { barman }, env: { BARMAN_CONFIG_FILE: home.configFile } });
+  const sshd = await startSshd({
+    programs: { barman, ...(node && { node: join(node, 'node') }) },
+    env: { BARMAN_CONFIG_FILE: home.configFile },
+  });
   const programs = await home.makeFolder('ssh');
   const words = `-i ${sshd.identityFile} -o IdentitiesOnly=yes -o UserKnownHostsFile=${sshd.knownHostsFile} -o BatchMode=yes`;
   const addSshOptions = async (more: string): Promise<void> => {
@@ -48,7 +51,7 @@ export async function openShipSite(remote: WhoseSide, options: IniSection = {}):
   };
   await addSshOptions('');
   const argvOf = ([program = '', ...rest]: Words) => [program, '-U', sshd.user, '--port', String(sshd.port), ...rest];
-  const settings = { env: home.env({ path: [programs] }) };
+  const settings = { env: home.env({ path: [programs, ...(node ? [node] : [])] }) };
   const data = await makeDataFolder(home, 'data');
   return {
     home,

@@ -1,10 +1,17 @@
 // One story for each version of PostgreSQL, backed up in every form. Each form is restored to each kind of target, and each of both here and to another host
-// through a real sshd, staged on either side; every restored server is started and holds what was committed there.
+// through a real sshd, staged on either side; every restored server is started and holds what was committed there. The version that is not
+// released yet gets each form once, of backups that are ours.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGpgHome, type GpgHome } from '../helpers/gpg-home.ts';
-import { describeEachPostgres, describeWithOracle, requirePostgres, testedMajors } from '../helpers/installations.ts';
+import {
+  describeEachPostgres,
+  describeWithOracle,
+  majorAhead,
+  requirePostgres,
+  testedMajors,
+} from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import { encryptBackup, packBackup } from '../helpers/pack-backup.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
@@ -21,7 +28,7 @@ import { createTestHome, type IniSection, streamingServer, type TestHome } from 
 import { waitFor } from '../helpers/wait-for.ts';
 import { type Mark, startWriteLoad, type WriteLoad } from '../helpers/write-load.ts';
 
-type Form = 'plain' | 'rsync' | 'gzip' | 'lz4' | 'zstd' | 'encrypted' | 'incremental' | 'packed-chain';
+type Form = 'plain' | 'rsync' | 'local-rsync' | 'gzip' | 'lz4' | 'zstd' | 'encrypted' | 'incremental' | 'packed-chain';
 
 interface Story {
   readonly major: number;
@@ -53,14 +60,17 @@ async function tell(major: number, opened: Opened): Promise<Story> {
   const backups = new Map<Form, string>();
   const take = async (form: Form, { words = [], more = {} }: { words?: readonly string[]; more?: IniSection } = {}) => {
     await home.writeServer('main', { ...serverOf(cluster), ...more });
-    backups.set(form, await backUp(home, words));
+    backups.set(form, await (major === majorAhead ? backUpOurselves(home, words) : backUp(home, words)));
     await commitMore(load);
   };
   await take('plain');
   const overSsh = { backup_method: 'rsync', backup_options: 'concurrent_backup', ssh_command: sshd.sshCommand };
   await home.writeServer('main', { ...serverOf(cluster), ...overSsh });
-  await runWell(['backup', '--wait', 'main'], { home });
-  backups.set('rsync', (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n')[0] ?? '');
+  backups.set('rsync', await backUpOurselves(home, ['--wait']));
+  if (major === majorAhead) {
+    await home.writeServer('main', { ...serverOf(cluster), backup_method: 'local-rsync' });
+    backups.set('local-rsync', await backUpOurselves(home, ['--wait']));
+  }
   const packed = { backup_compression: 'gzip', backup_compression_format: 'tar' };
   await take('gzip', { more: packed });
   await take('encrypted', { more: packed });
@@ -101,6 +111,11 @@ async function backUp(home: TestHome, words: readonly string[]): Promise<string>
   return id;
 }
 
+async function backUpOurselves(home: TestHome, words: readonly string[]): Promise<string> {
+  await runWell(['backup', ...words, 'main'], { home });
+  return (await runWell(['list-backups', '--minimal', 'main'], { home })).split('\n')[0] ?? '';
+}
+
 async function commitMore(load: WriteLoad): Promise<void> {
   const count = load.journal.length + 10;
   await waitFor('more rows are committed', () => load.hasFailed || load.journal.length >= count);
@@ -135,6 +150,7 @@ const forms: readonly Axis[] = [
 
 /** Every form with every target, here and over ssh, spread over the versions; staging there in turn. Gzip and lz4 beside. */
 function cellsOf(major: number): readonly Cell[] {
+  if (major === majorAhead) return cellsAhead();
   const grid = forms.flatMap(({ form, since = 0, isPlain = false, isBeside = false }, row) => {
     const majors = testedMajors.filter((one) => one >= since);
     const possible = places.slice(0, isPlain ? 2 : 3);
@@ -154,6 +170,14 @@ function cellsOf(major: number): readonly Cell[] {
     { form: 'lz4', target: 'none', place: 'on another host, staged there' },
   ];
   return [...grid, ...(major === 18 ? beside : [])];
+}
+
+function cellsAhead(): readonly Cell[] {
+  const released = forms.map(({ form, isPlain = false }, row): Cell => {
+    const possible = places.slice(0, isPlain ? 2 : 3);
+    return { form, target: targets[row] ?? 'none', place: possible[row % possible.length] ?? 'here' };
+  });
+  return [...released, { form: 'local-rsync', target: 'none', place: 'here' }];
 }
 
 describe('among all restores that are tried', () => {
@@ -243,64 +267,71 @@ async function sizeOf(folder: string, form: Form): Promise<{ bytes: number; file
 }
 
 describeWithOracle('a restore', () => {
-  describeEachPostgres((major) => {
-    const opened = new Opened();
-    let story: Story;
+  describeEachPostgres(
+    (major) => {
+      const opened = new Opened();
+      let story: Story;
 
-    beforeAll(async () => {
-      story = await tell(major, opened);
-    });
-    afterAll(() => opened.close());
-
-    describe.each(cellsOf(major))('of a $form backup to $target $place', (cell) => {
-      test('holds what was committed there, keeps what its plan said, and leaves no staging', async () => {
-        await using folder = await createTemporaryFolder('rs', { owner: 'server' });
-        await using staging = await createTemporaryFolder('st');
-        const { home, gpg } = story;
-        const [dataDir, fast] = [join(folder.path, 'data'), join(folder.path, 'fast')];
-        const words = [
-          '-f',
-          'json',
-          'restore',
-          ...wordsFor(cell, story.marks),
-          ...wordsAt(cell, story),
-          `--tablespace=fast:${fast}`,
-          `--staging-path=${staging.path}`,
-          'main',
-          story.backups.get(cell.form) ?? '',
-          dataDir,
-        ];
-        const env = { GNUPGHOME: gpg.path };
-        const dry = cell.place === 'here' ? await runPgcellar([...words, '--dry-run'], { home, env }) : undefined;
-        if (dry !== undefined) expect(dry, dry.stdout).toMatchObject({ exitCode: 0 });
-        const real = await runPgcellar(words, { home, env });
-        expect(real, real.stdout).toMatchObject({ exitCode: 0 });
-        expect(await readdir(staging.path)).toEqual([]);
-        // the head of a run is its plan, too
-        const { plan } = JSON.parse((dry ?? real).stdout) as { plan: Planned };
-        await expectKept(plan, cell.form);
-        await using server = await startRestored({ dataDir, tablespaces: [fast], major, wait: 'promoted' });
-        const found = (await server.query<{ id: string }>('SELECT id FROM load ORDER BY id')).map(({ id }) => Number(id));
-        if (cell.target === 'immediate') expect(found).toEqual(story.ids.slice(0, found.length));
-        else expect(found).toEqual(idsAt(cell, story));
-        expect(found.length).toBeGreaterThan(10);
-        await server.query('SELECT count(*) FROM pg_class, pg_attribute');
+      beforeAll(async () => {
+        story = await tell(major, opened);
       });
-    });
+      afterAll(() => opened.close());
 
-    if (major < 18) return; // pg_combinebackup learned to link then
-    test.each(['link', 'clone', 'copy-file-range'])(
-      'of a chain with --combine-mode %s shares no file with the catalog',
-      async (mode) => {
-        await using folder = await createTemporaryFolder('cm');
-        const [dataDir, fast] = [join(folder.path, 'data'), join(folder.path, 'fast')];
-        const words = ['restore', `--combine-mode=${mode}`, `--tablespace=fast:${fast}`, 'main'];
-        await runWell([...words, story.backups.get('incremental') ?? '', dataDir], { home: story.home });
-        const { stdout } = await runProgram(['find', dataDir, fast, '-type', 'f', '-links', '+1']);
-        expect(stdout).toBe('');
-      },
-    );
-  });
+      test('comes from a server that check finds healthy', async () => {
+        await runWell(['check', 'main'], { home: story.home });
+      });
+
+      describe.each(cellsOf(major))('of a $form backup to $target $place', (cell) => {
+        test('holds what was committed there, keeps what its plan said, and leaves no staging', async () => {
+          await using folder = await createTemporaryFolder('rs', { owner: 'server' });
+          await using staging = await createTemporaryFolder('st');
+          const { home, gpg } = story;
+          const [dataDir, fast] = [join(folder.path, 'data'), join(folder.path, 'fast')];
+          const words = [
+            '-f',
+            'json',
+            'restore',
+            ...wordsFor(cell, story.marks),
+            ...wordsAt(cell, story),
+            `--tablespace=fast:${fast}`,
+            `--staging-path=${staging.path}`,
+            'main',
+            story.backups.get(cell.form) ?? '',
+            dataDir,
+          ];
+          const env = { GNUPGHOME: gpg.path };
+          const dry = cell.place === 'here' ? await runPgcellar([...words, '--dry-run'], { home, env }) : undefined;
+          if (dry !== undefined) expect(dry, dry.stdout).toMatchObject({ exitCode: 0 });
+          const real = await runPgcellar(words, { home, env });
+          expect(real, real.stdout).toMatchObject({ exitCode: 0 });
+          expect(await readdir(staging.path)).toEqual([]);
+          // the head of a run is its plan, too
+          const { plan } = JSON.parse((dry ?? real).stdout) as { plan: Planned };
+          await expectKept(plan, cell.form);
+          await using server = await startRestored({ dataDir, tablespaces: [fast], major, wait: 'promoted' });
+          const found = (await server.query<{ id: string }>('SELECT id FROM load ORDER BY id')).map(({ id }) => Number(id));
+          if (cell.target === 'immediate') expect(found).toEqual(story.ids.slice(0, found.length));
+          else expect(found).toEqual(idsAt(cell, story));
+          expect(found.length).toBeGreaterThan(10);
+          await server.query('SELECT count(*) FROM pg_class, pg_attribute');
+        });
+      });
+
+      if (major < 18) return; // pg_combinebackup learned to link then
+      test.each(['link', 'clone', 'copy-file-range'])(
+        'of a chain with --combine-mode %s shares no file with the catalog',
+        async (mode) => {
+          await using folder = await createTemporaryFolder('cm');
+          const [dataDir, fast] = [join(folder.path, 'data'), join(folder.path, 'fast')];
+          const words = ['restore', `--combine-mode=${mode}`, `--tablespace=fast:${fast}`, 'main'];
+          await runWell([...words, story.backups.get('incremental') ?? '', dataDir], { home: story.home });
+          const { stdout } = await runProgram(['find', dataDir, fast, '-type', 'f', '-links', '+1']);
+          expect(stdout).toBe('');
+        },
+      );
+    },
+    [...testedMajors, majorAhead],
+  );
 });
 
 async function expectKept({ trees }: Planned, form: Form): Promise<void> {

@@ -8,6 +8,12 @@ export interface Installation {
   readonly clientsDir: string;
 }
 
+/** A release of Node.js; `folder` holds the program `node` alone. */
+export interface NodeRelease {
+  readonly version: string;
+  readonly folder: string;
+}
+
 /** A real Barman: `program` is a launcher that speaks as `barman`, beside it lie those of its WAL helpers. */
 export interface Oracle {
   readonly version: string;
@@ -23,11 +29,13 @@ export interface OlderHelpers {
 /** What `node test/machine/prepare.mjs` found or made; `missing` says why a part is not there. */
 export interface Machine {
   readonly postgres: readonly Installation[];
+  readonly nodes: readonly NodeRelease[];
   readonly oracle?: Oracle;
   /** The writer of older homes. */
   readonly olderBarman?: Oracle;
   readonly olderHelpers?: OlderHelpers;
-  readonly missing: readonly { readonly part: string; readonly reason: string }[];
+  /** `isAhead`: of something that is not released yet, which nobody must have. */
+  readonly missing: readonly { readonly part: string; readonly reason: string; readonly isAhead?: boolean }[];
 }
 
 export declare function cacheFolder(env?: NodeJS.ProcessEnv): string;

@@ -9,7 +9,17 @@ import { PreparationError, runCommand, say, timed, tryCommand } from './run-comm
 import { asServerUser } from './server-user.mjs';
 import { ensureSystemPackages, hasCandidate, mayBecomeRoot, missingPackages, runAsRoot } from './system-packages.mjs';
 
-const suiteOf = { 15: 'bookworm', 17: 'trixie', 18: 'forky' };
+const suiteOf = { 15: 'bookworm', 17: 'trixie', 18: 'forky', 19: 'experimental' };
+/** Debian's way of administering clusters, which the suites ahead cannot always install, because of its Perl. */
+const administration = [
+  'postgresql-common',
+  'postgresql-client-common',
+  'ssl-cert',
+  'debconf',
+  'perl-base',
+  'locales',
+  'sensible-utils',
+];
 const majorForDemo = 17;
 /** Grows when the way of unpacking changes: folders of another recipe are made again. */
 const recipe = '1';
@@ -104,7 +114,10 @@ async function unpackServer(major, cache) {
 
 async function fillServer({ major, suite, unfinished, folder }) {
   const download = join(unfinished, 'download');
-  const files = await downloadPackages({ suite, names: [`postgresql-${major}`], folder: download });
+  const server = `postgresql-${major}`;
+  const ahead = suite === 'experimental' ? [server, `postgresql-client-${major}`, 'libpq5'] : [];
+  const absent = suite === 'experimental' ? administration : [];
+  const files = await downloadPackages({ suite, names: [server], folder: download, ahead, absent });
   unpackPackages(files.filter(isNeeded), unfinished);
   const binDir = join('usr/lib/postgresql', String(major), 'bin');
   const programs = readdirSync(join(unfinished, binDir)).map((name) => join(binDir, name));

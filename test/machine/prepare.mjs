@@ -1,4 +1,4 @@
-// Makes this machine ready: npm packages, the build, system packages, PostgreSQL 15, 17 and 18, a real Barman and older ones.
+// Makes this machine ready: npm packages, the build, system packages, PostgreSQL 11 to 19, a real Barman and older ones.
 //   node test/machine/prepare.mjs [--for demo|test]
 // Plain JavaScript that imports nothing but Node: it runs before `npm ci`. Every step is done once and can be repeated at any time.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureBuild } from './build.mjs';
 import { cacheFolder, machineFile } from './cache-folder.mjs';
 import { withMachineLock } from './machine-lock.mjs';
+import { ensureNode, nodeReleases } from './node-releases.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
 import { ensureOlderBarman, ensureOlderHelpers, ensureOracle } from './oracle.mjs';
 import { ensureAnyPostgres, ensurePostgres, ensureServerAlone } from './postgres.mjs';
@@ -47,6 +48,8 @@ const programsForTests = [
 const testedMajors = [15, 17, 18];
 /** Older and between: servers alone, backed up and restored with the clients of a newer one. */
 const serversAlone = [11, 13, 14, 16];
+/** Not released yet; a machine may lack them. */
+const majorsAhead = [19];
 
 /** What `npm run demo` needs; gives the PostgreSQL to use, `{ major, version, binDir }`. Ends the process with 2 when it cannot. */
 export async function prepareForDemo() {
@@ -93,17 +96,29 @@ async function prepareMachine() {
     const found = await orMissing(`PostgreSQL ${major}`, missing, () => ensurePostgres(major, cacheFolder()));
     if (found !== undefined) postgres.push(found);
   }
-  const complete = [...postgres];
+  for (const major of majorsAhead) {
+    const unreleased = [];
+    const found = await orMissing(`PostgreSQL ${major}`, unreleased, () => ensurePostgres(major, cacheFolder()));
+    missing.push(...unreleased.map((part) => ({ ...part, isAhead: true })));
+    if (found !== undefined) postgres.push(found);
+  }
+  const complete = postgres.filter(({ major }) => testedMajors.includes(major));
   for (const major of serversAlone) {
     const found = await orMissing(`PostgreSQL ${major}`, missing, () => ensureServerAlone(major, cacheFolder(), complete));
     if (found !== undefined) postgres.push(found);
   }
   postgres.sort((one, other) => one.major - other.major);
+  const nodes = [];
+  for (const version of nodeReleases) {
+    const found = await orMissing(`Node.js ${version}`, missing, () => ensureNode(version, cacheFolder()));
+    if (found !== undefined) nodes.push(found);
+  }
   const oracle = await orMissing('Barman', missing, () => ensureOracle(cacheFolder()));
   const olderBarman = await orMissing('an older Barman', missing, () => ensureOlderBarman(cacheFolder()));
   const olderHelpers = await orMissing('older helpers of Barman', missing, () => ensureOlderHelpers(cacheFolder()));
   const machine = {
     postgres,
+    nodes,
     ...(oracle && { oracle }),
     ...(olderBarman && { olderBarman }),
     ...(olderHelpers && { olderHelpers }),
@@ -119,7 +134,7 @@ function announce(packages) {
   const lines = [
     'npm test sets this machine up first; the next run finds that:',
     ...(packages.length === 0 ? [] : [`  from apt, as root or through sudo, about 1 GB: ${packages.join(' ')}`]),
-    `  unpacked into ${cacheFolder()}, about 1.2 GB, nothing of it is installed: PostgreSQL 11 to 18 and three releases of Barman`,
+    `  unpacked into ${cacheFolder()}, about 1.7 GB, nothing of it is installed: PostgreSQL 11 to 19, three releases of Barman and of Node.js`,
     `  into node_modules, about 400 MB: what package-lock.json says`,
     'That takes 5 to 15 minutes, the tests about 25 more. npm run test:unit needs node_modules alone, and takes 2.',
   ];
