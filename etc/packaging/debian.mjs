@@ -77,6 +77,7 @@ const packages = {
     architecture: 'all',
     fields: {
       Depends: `pgcellar (>= ${version})`,
+      Suggests: 'python3-barman, python3-boto3',
       Conflicts: 'barman, barman-cli, barman-cli-cloud',
       Replaces: 'barman, barman-cli, barman-cli-cloud',
     },

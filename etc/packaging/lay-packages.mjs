@@ -72,12 +72,36 @@ function layRuntime(root, order) {
   layChangelog(doc, order);
 }
 
-/** The names of Barman for each program of ours. */
+/** What Barman's package for object stores brings. */
+const cloudNames = [
+  'backup',
+  'backup-delete',
+  'backup-keep',
+  'backup-list',
+  'backup-show',
+  'check-wal-archive',
+  'restore',
+  'wal-archive',
+  'wal-restore',
+].map((part) => `barman-cloud-${part}`);
+
+const compat = (name) => new URL(`compat/${name}`, import.meta.url);
+
+/** The names of Barman: for each program of ours, and for those that run Barman's own. */
 function layCompat(root, order) {
   for (const name of programs()) {
     const theirs = name.replace(/^pgcellar/, 'barman');
     link(root, `/usr/bin/${theirs}`, `/usr/lib/pgcellar/bin/${name}`);
     link(root, `/usr/share/man/man1/${theirs}.1.gz`, `/usr/share/man/man1/${name}.1.gz`);
+  }
+  const cloud = '/usr/lib/pgcellar-compat/barman-cloud';
+  write(join(root, cloud), readFileSync(compat('barman-cloud')), 0o755);
+  const manual = '/usr/share/man/man1/barman-cloud.1';
+  write(join(root, manual), readFileSync(compat('barman-cloud.1')));
+  run(['gzip', '-9n', join(root, manual)]);
+  for (const name of cloudNames) {
+    link(root, `/usr/bin/${name}`, cloud);
+    link(root, `/usr/share/man/man1/${name}.1.gz`, `${manual}.gz`);
   }
   layCompletion(root, join(order.scratch, 'roots', 'pgcellar', 'usr', 'lib', 'pgcellar'), order, 'barman');
   const doc = join(root, 'usr/share/doc/pgcellar-compat');
@@ -207,7 +231,8 @@ export const words = {
     summary: 'pgcellar under the names of the programs of Barman',
     description: [
       'The commands barman, barman-wal-archive and barman-wal-restore, which run',
-      'pgcellar: what calls Barman today needs no change.',
+      'pgcellar: what calls Barman today needs no change. The barman-cloud-*',
+      'commands run those of Barman, from the package python3-barman.',
     ],
   },
 };

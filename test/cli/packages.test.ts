@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeWithOracle, requireOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import { type ProgramResult, runProgram } from '../helpers/run-program.ts';
 import { createTemporaryFolder } from '../helpers/temporary-folder.ts';
@@ -82,6 +83,51 @@ test('each program speaks under the names of both packages', async () => {
     expect(existsSync(join(tree, 'usr/bin', name.replace('pgcellar', 'barman')))).toBe(true);
     expect(existsSync(join(tree, 'usr/share/man/man1', `${name}.1.gz`))).toBe(true);
   }
+});
+
+describe('the barman-cloud names', () => {
+  const cloud = async (name: string, words: readonly string[], env: NodeJS.ProcessEnv): Promise<ProgramResult> =>
+    await runProgram([join(tree, 'usr/bin', name), ...words], { env, cwd: folder });
+
+  test('are those of Barman, each with its manual page', async () => {
+    const names = (await readdir(join(tree, 'usr/bin'))).filter((name) => name.startsWith('barman-cloud'));
+    expect(names).toEqual(
+      ['backup', 'backup-delete', 'backup-keep', 'backup-list', 'backup-show', 'check-wal-archive']
+        .concat(['restore', 'wal-archive', 'wal-restore'])
+        .map((part) => `barman-cloud-${part}`),
+    );
+    for (const name of names) expect(existsSync(join(tree, 'usr/share/man/man1', `${name}.1.gz`))).toBe(true);
+  });
+
+  test.each(['barman-cloud-backup', 'barman-cloud-wal-restore'])(
+    "%s says which package is missing, and ends with Barman's code",
+    async (name) => {
+      const { exitCode, stdout, stderr } = await cloud(name, ['s3://bucket', 'main'], { PATH: '/usr/bin:/bin' });
+      expect({ exitCode, stdout }).toEqual({ exitCode: 4, stdout: '' });
+      expect(stderr).toMatch(
+        /^ERROR: barman-cloud-\S+: pgcellar keeps no backups in object stores, .*\nHINT: install python3-barman .*\n$/,
+      );
+    },
+  );
+
+  describeWithOracle('where the package of Barman is installed', () => {
+    test.each([
+      'barman-cloud-backup',
+      'barman-cloud-check-wal-archive',
+      'barman-cloud-wal-archive',
+      'barman-cloud-wal-restore',
+    ])('%s runs its program with all arguments', async (name) => {
+      const there = join(requireOracle().program, '../../usr');
+      const env = { PATH: `${there}/bin:/usr/bin:/bin`, PYTHONPATH: `${there}/lib/python3/dist-packages` };
+      expect(await cloud(name, ['--version'], env)).toMatchObject({
+        exitCode: 0,
+        stdout: `${name} ${requireOracle().version}\n`,
+      });
+      const refused = await cloud(name, ['one', 'two words', 'three', 'four', 'five', '--no-such-option'], env);
+      expect(refused.exitCode).toBe(3);
+      expect(refused.stderr).toMatch(new RegExp(`^usage: ${name} [^]*: error: unrecognized arguments: .*--no-such-option\n$`));
+    });
+  });
 });
 
 test('no script asks for the Node of the operator', async () => {

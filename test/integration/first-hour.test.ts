@@ -105,6 +105,20 @@ describeEachPostgres(
     test('goes on where it was left when it is run again', async () => {
       const { stdout, exitCode } = await init('--yes', 'main', '--conninfo', `${place()} user=first_hour dbname=postgres`);
       expect({ exitCode, stdout }).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Proven: ') as string });
+    });
+
+    test('a backup whose server does not start is not proven, and the reason is told', async () => {
+      await cluster.query("ALTER SYSTEM SET shared_preload_libraries = 'no_such_library'");
+      const { exitCode, stdout, stderr } = await init(
+        '--yes',
+        'main',
+        '--conninfo',
+        `${place()} user=first_hour dbname=postgres`,
+      );
+      await cluster.query('ALTER SYSTEM RESET shared_preload_libraries');
+      expect(exitCode).toBe(1);
+      expect(stdout).not.toContain('Proven');
+      expect(stderr).toMatch(/^ERROR: the restored server did not reach its target: .*could not access file "no_such_library"/);
       await runPgcellar(['terminate-process', 'main', 'receive-wal'], { home, config: false });
     });
 

@@ -46,7 +46,9 @@ export async function proveBackup(server: Server, proving: Proving, context: Con
   const started = readStart(await runOwn(server, words, proving, context, ['-f', 'json']));
   try {
     if (!started.hasReached) {
-      throw new OperatorError('command-failed', `the restored server did not reach its target: ${started.lines.join(' | ')}`);
+      throw new OperatorError('command-failed', `the restored server did not reach its target: ${started.lines.join(' | ')}`, {
+        hint: `to look at it: pgcellar restore --start ${name} latest FOLDER`,
+      });
     }
     return {
       server: name,
@@ -89,8 +91,17 @@ async function runOwn(
     onStderrLine: onLine,
     ...(isRead ? {} : { onStdoutLine: onLine }),
   });
-  if (result.exitCode !== 0) throw failureOf(result, words.join(' '));
+  // a restored server that ended is told in the report
+  if (result.exitCode !== 0 && !(isRead && hasStart(result.stdout))) throw failureOf(result, words.join(' '));
   return result.stdout;
+}
+
+function hasStart(text: string): boolean {
+  try {
+    return findStart(JSON.parse(text)) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 interface Started {
