@@ -12,7 +12,13 @@ export function renderAdoption({ facts, files, commands, toSwitch, toGoBack }: A
     ...listed('Different from Barman on this configuration:', different, 'nothing'),
     ...listed('Missing:', missing, 'nothing'),
     ...listed('--apply writes, and changes nothing else:', [
-      ...files.map(({ path, text }) => `${path}: ${text.trim().split('\n').at(-1) ?? ''}`),
+      ...files.flatMap(({ path, text }) =>
+        text
+          .trim()
+          .split('\n')
+          .filter((line) => !/^[#[]/.test(line))
+          .map((line) => `${path}: ${line}`),
+      ),
       ...commands.map((argv) => `and runs ${argv.join(' ')}`),
     ]),
     ...listed('To switch, as root:', toSwitch),

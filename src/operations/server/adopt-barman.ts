@@ -217,14 +217,15 @@ export function planAdoption(facts: AdoptionFacts): AdoptionPlan {
       ? []
       : [`for s in ${receivers.join(' ')}; do pgcellar terminate-process $s receive-wal; done; pgcellar cron`];
   const crontabs = [...new Set(cronLines.map(({ path }) => path))];
+  const backups = cronLines.filter(isBackup).map((line) => ownLine(line, owner, program));
   const dropIn = { path: unitDropIn, text: `[Service]\nUser=${owner}\n` };
-  const entry = {
-    path: cronEntry,
-    text: `# written by pgcellar adopt-barman: the maintenance of the home of ${owner}\n* * * * * ${owner} ${program} -q cron\n`,
-  };
+  const maintenance = byUnits ? [] : [`* * * * * ${owner} ${program} -q cron`];
+  const head = `# written by pgcellar adopt-barman: the maintenance of the home of ${owner}, and the backups of its crontabs`;
+  const lines = [...maintenance, ...backups];
+  const entry = { path: cronEntry, text: `${[head, ...lines].join('\n')}\n` };
   return {
     facts,
-    files: byUnits ? [dropIn] : [entry],
+    files: [...(byUnits ? [dropIn] : []), ...(lines.length > 0 ? [entry] : [])],
     commands: byUnits
       ? [
           ['systemctl', 'daemon-reload'],
@@ -234,7 +235,8 @@ export function planAdoption(facts: AdoptionFacts): AdoptionPlan {
     toSwitch: [...joined(crontabs.map((path) => silence(path, owner))), 'pgcellar adopt-barman --apply', ...handOver],
     toGoBack: [
       ...joined([
-        byUnits ? `systemctl disable --now pgcellar-cron.timer; rm ${unitDropIn}` : `rm ${cronEntry}`,
+        ...(byUnits ? [`systemctl disable --now pgcellar-cron.timer; rm ${unitDropIn}`] : []),
+        ...(lines.length > 0 ? [`rm ${cronEntry}`] : []),
         ...crontabs.map((path) => wake(path, owner)),
       ]),
       ...(receivers.length === 0
@@ -242,6 +244,22 @@ export function planAdoption(facts: AdoptionFacts): AdoptionPlan {
         : [`for s in ${receivers.join(' ')}; do pgcellar terminate-process $s receive-wal; done; barman cron`]),
     ],
   };
+}
+
+function isBackup({ text }: CronLine): boolean {
+  return callOfBarman('backup').test(text);
+}
+
+/** `barman`, whatever its path, that is called with a verb and perhaps options before it. */
+function callOfBarman(verb: string): RegExp {
+  return new RegExp(`(?<=^|[\\s;&|(])(?:\\S*/)?barman(?=(?:\\s+-\\S+)*(?:\\s+\\S+\\.conf)?(?:\\s+-\\S+)*\\s+${verb}\\b)`, 'g');
+}
+
+/** The line of a crontab that takes a backup, as it stands in cron.d with our program. */
+function ownLine({ path, text }: CronLine, owner: string, program: string): string {
+  const ours = text.replaceAll(callOfBarman('backup'), program);
+  const isOfUser = path.endsWith(`/crontabs/${owner}`);
+  return isOfUser ? ours.replace(/^(@\S+|(?:\S+\s+){4}\S+)\s+/, `$1 ${owner} `) : ours;
 }
 
 const cronEntry = '/etc/cron.d/pgcellar-barman';
