@@ -43,7 +43,7 @@ describe('what runs once per WAL segment loads only what it needs', () => {
     expect(rooms).toMatchObject({
       archive: ['find-wal.ts', 'serve-wal.ts'],
       catalog: ['wal/segment-content.ts', 'wal/wal-archive.ts'],
-      storage: ['folder-store.ts'],
+      storage: ['folder-store.ts', 'open-store.ts'],
     });
     expect(rooms['postgres'] ?? []).not.toContain('connect.ts');
     expect(rooms['transport'] ?? []).not.toContain('ssh-connection.ts');

@@ -152,6 +152,7 @@ describe('a run', () => {
     const words = ['--target-xid', '800', '--tablespace', `fast:${place('fast')}`, 'main', weekly, place('new')];
     const plan = await planOf(words);
     expect(await run(words)).toMatchObject({ exitCode: 0 });
+    expect(plan.trees).toHaveLength(2);
     for (const { destination, bytes, files } of plan.trees) {
       const written = new Set(['postgresql.auto.conf', 'postgresql.conf.origin', '.barman-recover.info', 'recovery.signal']);
       const found = (await readdir(destination, { recursive: true, withFileTypes: true })).filter(

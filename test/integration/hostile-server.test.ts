@@ -136,13 +136,13 @@ describeEachPostgres(
       {
         what: 'is before its begin',
         end: beforeBegin,
-        says: 'the backup ends at 0/1000028, before its begin',
+        says: 'the backup ends at 0/1000028, before it begins',
         method: 'postgres',
       },
       {
         what: 'is before its begin',
         end: beforeBegin,
-        says: 'the backup ends at 0/1000028, before its begin',
+        says: 'the backup ends at 0/1000028, before it begins',
         method: 'local-rsync',
       },
     ])('that tells an end which $what makes a backup FAILED, and its record can be read: $method', async (how) => {

@@ -73,7 +73,7 @@ async function startStreaming(): Promise<void> {
   await runWell(['backup', '--wait', '--wait-timeout', '120', 'main'], { home });
 }
 
-/** The receiver is away while the primary writes; then it dies, and the standby recycles everything at once. @returns the first segment we lack */
+/** The receiver is away while the primary writes; then it dies, and the standby recycles everything immediately. @returns the first segment we lack */
 async function failOverBehindOurBack(): Promise<{ readonly old: PostgresServer; readonly first: string }> {
   const old = three.primary;
   await startStreaming();

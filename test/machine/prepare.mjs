@@ -135,7 +135,7 @@ function announce(packages) {
     'npm test sets this machine up first; the next run finds that:',
     ...(packages.length === 0 ? [] : [`  from apt, as root or through sudo, about 1 GB: ${packages.join(' ')}`]),
     `  unpacked into ${cacheFolder()}, about 1.7 GB, nothing of it is installed: PostgreSQL 11 to 19, three releases of Barman and of Node.js`,
-    `  into node_modules, about 400 MB: what package-lock.json says`,
+    `  into node_modules, about 270 MB: what package-lock.json says`,
     'That takes 5 to 15 minutes, the tests about 25 more. npm run test:unit needs node_modules alone, and takes 2.',
   ];
   for (const line of lines) say(line);

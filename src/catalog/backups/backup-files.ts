@@ -5,7 +5,8 @@ import { makeFolderDurably, syncFile, syncFolder } from '../../shared/durable-fi
 import { nameOf, onDisk } from '../../shared/file-name.ts';
 import { forEachBriefly } from '../../shared/for-each-briefly.ts';
 import { entriesIn } from '../../shared/look.ts';
-import { FolderStore } from '../../storage/folder-store.ts';
+import type { FolderStore } from '../../storage/folder-store.ts';
+import { openStore } from '../../storage/open-store.ts';
 import type { ServerLayout } from '../server-layout.ts';
 import type { Backup, BackupId } from './backup.ts';
 
@@ -109,7 +110,7 @@ export class BackupFiles {
 
 /** The files of one backup of a server. */
 export function backupFilesOf({ base }: Pick<ServerLayout, 'base'>, id: BackupId): BackupFiles {
-  return new BackupFiles(new FolderStore(base), id);
+  return new BackupFiles(openStore(base), id);
 }
 
 /** Where the files of all backups are, for people. */
@@ -122,13 +123,13 @@ const stagingPrefix = '.import-';
 
 /** A new folder beside the backups, on their file system, to put one together in. */
 export async function makeBackupStaging({ base }: Pick<ServerLayout, 'base'>): Promise<string> {
-  await new FolderStore(base).probe();
+  await openStore(base).probe();
   return await mkdtemp(join(base, stagingPrefix));
 }
 
 /** Those that are there now: whoever holds the lock of backups made none of them. */
 export async function backupStagings({ base }: Pick<ServerLayout, 'base'>): Promise<readonly string[]> {
-  const names = await new FolderStore(base).list('');
+  const names = await openStore(base).list('');
   return names.filter((name) => name.startsWith(stagingPrefix)).map((name) => join(base, name));
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { FolderStore } from '../../storage/folder-store.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
+import { openStore } from '../../storage/open-store.ts';
 import { hashFolderOf, parseSegmentName, type SegmentName, type WalName } from '../../wal/wal-name.ts';
 import type { ServerLayout } from '../server-layout.ts';
 
@@ -124,7 +124,7 @@ export interface WalRemovalHooks<Entry> {
 
 /** The archive of a server. */
 export function walArchiveOf({ wals }: Pick<ServerLayout, 'wals'>): WalArchive {
-  return new WalArchive(new FolderStore(wals));
+  return new WalArchive(openStore(wals));
 }
 
 /** Where a WAL file lies below the archive, whatever its compression: the name never changes (docs/reference/catalog.md section 1.4). */
