@@ -206,7 +206,7 @@ interface CheckedFile {
   readonly name: string;
   readonly temporary: string;
   readonly digest: DigestName;
-  /** What its bytes are known to have. */
+  /** The known facts about its bytes. */
   readonly sum: string | undefined;
 }
 

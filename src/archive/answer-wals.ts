@@ -31,7 +31,7 @@ interface Wanted {
   readonly isPlain: boolean;
 }
 
-/** What the reader of the answers finds first, so that nothing else is taken for one. */
+/** The beginning of the answers, so that a reader takes nothing else for one. */
 const greeting = 'pgcellar-wals 1';
 
 /**

@@ -201,7 +201,7 @@ interface ArrivalRules {
 }
 
 /**
- * What to do with the files of a channel (docs/reference/engine.md section 9.3). Of the receiver's folder the newest partial segment stays, because it
+ * The plan for the files of a channel (docs/reference/engine.md section 9.3). Of the receiver's folder the newest partial segment stays, because it
  * is being written; without one the newest segment stays, because the receiver finds there where to go on. Files are told apart before
  * they are counted, so a batch of one always makes progress.
  */
@@ -232,7 +232,7 @@ function newestOfReceiver(wals: readonly WalName[]): WalName | undefined {
   return partial ?? wals.findLast((name) => segmentOf(name) === name);
 }
 
-/** What lies in a channel's folder now; nothing when the folder does not exist yet. */
+/** The entries of a channel's folder now; nothing when the folder does not exist yet. */
 async function listArrivals(layout: ServerLayout, channel: ArrivalChannel): Promise<Arrival[]> {
   const folder = arrivalFolder(layout, channel);
   try {

@@ -19,7 +19,7 @@ export interface PreparedWal {
   readonly entry: WalEntry;
   readonly source: string;
   readonly temporary: string;
-  /** What the source was when it was read; only of what was encrypted here. */
+  /** The identity of the source when it was read; only for files that were encrypted here. */
   readonly sealedFrom: FileIdentity | undefined;
   /** Takes the place of an archived file that cannot be read. */
   readonly replaces?: true;
@@ -60,7 +60,7 @@ export async function prepareWal(server: Server, name: WalName, { source, seen }
   }
 }
 
-/** What was stored of it may be a part. */
+/** The stored file may be incomplete. */
 function changedMeanwhile(source: string): OperatorError {
   return new OperatorError('wal-not-archived', `${source} changed while it was archived: the next run archives it`);
 }
@@ -153,7 +153,7 @@ async function takeModeAndTime(source: string, temporary: string): Promise<void>
   await utimes(temporary, atime, mtime);
 }
 
-/** What tells a file as it is now from every other one, and from itself after a change. */
+/** The identity of a file as it is now: different for every other file, and after a change. */
 export type FileIdentity = string;
 
 /** A file that arrived in clear, and the encrypted copy of it that goes into the archive. */

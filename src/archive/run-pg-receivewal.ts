@@ -90,7 +90,7 @@ export async function runPgReceivewal(options: ReceiverOptions, context: Context
   });
 }
 
-/** What another cluster left in the folder must be neither gone on with nor written over. */
+/** Files that another cluster left in the folder must be neither continued nor overwritten. */
 async function moveForeignAside({ server, systemid }: ReceiverOptions, context: Context): Promise<void> {
   const { layout } = server;
   if (systemid === undefined) return;
@@ -145,7 +145,7 @@ export async function keepPartialCopy({ streaming }: Pick<ServerLayout, 'streami
   await syncFolder(join(streaming, asideFolder));
 }
 
-/** What was kept of a segment goes when all of it is archived. */
+/** The kept part of a segment is removed when the whole segment is archived. */
 async function dropReplacedAside(layout: ServerLayout): Promise<void> {
   const folder = join(layout.streaming, asideFolder);
   for (const name of await namesIn(folder)) {

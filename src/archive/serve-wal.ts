@@ -92,7 +92,7 @@ function unreadableWal(path: string, problem: string): OperatorError {
   });
 }
 
-/** What says that a file is there and cannot be handed out, of the codes that {@link serveWal} ends with. */
+/** The codes of {@link serveWal} for a file that exists but cannot be delivered. */
 const aboutTheFile: readonly ErrorCode[] = [
   'program-missing',
   'command-failed',
@@ -168,7 +168,7 @@ async function send(content: ClearContent, options: SendOptions): Promise<void> 
   }
 }
 
-/** What the reader has to unpack must not fail only there. */
+/** A file that the reader has to decompress must not fail only there. */
 async function sendPacked(content: ClearContent, path: string, options: SendOptions): Promise<void> {
   const segment = wholeSegmentOf(options.name);
   const found = segment === undefined ? undefined : await readSegmentContent(path, options.storage);

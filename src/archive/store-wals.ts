@@ -15,7 +15,7 @@ import { type ArrivalOutcome, isExhausted, isLeft, isPrepared, type Taken, takeA
 export interface StoreOptions {
   readonly server: Server;
   readonly channel: ArrivalChannel;
-  /** What the catalog belongs to, where that is known. */
+  /** The cluster of the catalog, where that is known. */
   readonly cluster: KnownCluster | undefined;
   /** Files that are compressed and encrypted at the same time: one for each core. */
   readonly workers: number;
@@ -31,7 +31,7 @@ export interface LeftWal {
   readonly error: unknown;
 }
 
-/** What became of files; the entries are those of the archived ones. */
+/** The outcome for the files; the entries are those of the archived ones. */
 interface StoredWals {
   readonly outcomes: readonly ArrivalOutcome[];
   readonly left: readonly LeftWal[];
@@ -67,7 +67,7 @@ type Failed = Extract<Taken, { kind: 'failed' }>;
 
 interface Pass {
   readonly stored: StoredWals;
-  /** What every other file would fail for, too; no new one was begun after it. */
+  /** A failure that every other file would have, too; no new file was begun after it. */
   readonly exhausted: Failed | undefined;
   /** Names that are neither stored nor left. */
   readonly rest: readonly WalName[];
@@ -132,7 +132,7 @@ function outcomeOf(taken: Taken): ArrivalOutcome[] {
   return taken.kind === 'prepared' ? [{ kind: 'archived', name: taken.prepared.entry.name }] : [];
 }
 
-/** What is said of a file whose name is taken. */
+/** The message about a file whose name is taken. */
 export function duplicateText(name: string): string {
   return `${name} is already archived with other content`;
 }
@@ -173,7 +173,7 @@ const fewestPerGroup = 16;
 const looksWithinPatience = 10;
 
 /**
- * What is ready at any time, entered in the order of positions. An item that takes longer than the patience loses its turn: those behind
+ * Enters the ready files in the order of positions. An item that takes longer than the patience loses its turn: those behind
  * it are entered, and it follows when it is ready.
  */
 class EnteringLine<T> {

@@ -22,10 +22,10 @@ import { comparePartials, holdSameWal } from './compare-wals.ts';
 import { type FileIdentity, movableIdentityOf, type PreparedWal, prepareWal } from './prepare-wal.ts';
 import { rejectWal } from './reject-wal.ts';
 
-/** What no file can be archived without: going on with the next one would fail, too. */
+/** The conditions without which no file can be archived: the next one would fail, too. */
 const exhaustion = ['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE'];
 
-/** What happened to one file. */
+/** The outcome for one file. */
 export type ArrivalOutcome =
   | { readonly kind: 'archived'; readonly name: string }
   | { readonly kind: 'known-already'; readonly name: string }
@@ -38,7 +38,7 @@ export type ArrivalOutcome =
       readonly problem: string;
     };
 
-/** What became of one file before anything is renamed into the archive. */
+/** The outcome for one file before it is renamed into the archive. */
 export type Taken =
   | { readonly kind: 'prepared'; readonly prepared: PreparedWal }
   | { readonly kind: 'settled'; readonly outcome: ArrivalOutcome }
@@ -52,7 +52,7 @@ export type Taken =
 interface Arrived {
   readonly server: Server;
   readonly channel: ArrivalChannel;
-  /** What the catalog belongs to, where that is known. */
+  /** The cluster of the catalog, where that is known. */
   readonly cluster: KnownCluster | undefined;
 }
 

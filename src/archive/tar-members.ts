@@ -80,7 +80,7 @@ function modificationTime(name: string, { mtime, pax }: Header): number {
   );
 }
 
-/** What the sender's side broke has no system call, or that of reading. */
+/** An error of the sender's side has no system call, or that of reading. */
 function isOfOurDisk(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall !== 'read';
 }

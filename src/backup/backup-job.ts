@@ -79,7 +79,7 @@ export class BackupJob implements AsyncDisposable {
     await this.#revived?.close();
   }
 
-  /** What the method writes into. */
+  /** The files that the method writes. */
   get files(): BackupFiles {
     return backupFilesOf(this.server.layout, this.#backup.id);
   }
@@ -120,7 +120,7 @@ function requireReadable(backup: Backup): void {
   }
 }
 
-/** What the command line of `backup` asks for; undefined leaves it to the configuration. */
+/** The request of the command line of `backup`; undefined leaves the choice to the configuration. */
 export interface BackupRequest {
   readonly name: string | undefined;
   /** The backup to build an incremental one on: id, shortcut or name. */
@@ -146,7 +146,7 @@ export interface BackupRequest {
   readonly waitTimeoutSeconds: number;
 }
 
-/** What the record takes from the facts of the server (docs/reference/engine.md section 3.2). */
+/** The fields of the record that come from the facts of the server (docs/reference/engine.md section 3.2). */
 export function recordedFacts(facts: BackupFacts): Partial<Backup> {
   const { tablespaces } = facts;
   return {

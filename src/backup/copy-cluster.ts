@@ -5,7 +5,7 @@ import type { CopyClusterOptions, CopyItem } from './copy-item.ts';
 import { type PreparedItem, prepareItem } from './prepare-item.ts';
 import { bytesToSend, type ComingItem, type SendingTimes, sendItems } from './send-items.ts';
 
-/** What was done, for statistics, for syncing and for verifying. */
+/** The result of copying, for statistics, syncing and verifying. */
 export interface CopiedItem extends PreparedItem, SendingTimes {
   readonly item: CopyItem;
 }

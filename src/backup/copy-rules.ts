@@ -1,7 +1,7 @@
 /** A path below the root of an item and what lies there decide whether it is copied. */
 export type CopyRule = (path: string) => boolean;
 
-/** What no backup needs: temporary files, and what a starting server makes anew (docs/reference/engine.md section 6.3). */
+/** Files that no backup needs: temporary ones, and those that a starting server creates again (docs/reference/engine.md section 6.3). */
 const commonExclusions = [
   'pgsql_tmp*',
   'postgresql.auto.conf.tmp',

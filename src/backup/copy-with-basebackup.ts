@@ -214,7 +214,7 @@ async function refuseStrange(path: string, files: BackupFiles, oids: ReadonlySet
   });
 }
 
-/** What Landlock of Linux 5.13, the first one, knows of changing a file system; moving into another folder is refused besides. */
+/** The changes of a file system that Landlock of Linux 5.13, the first one, knows; it also refuses moves into another folder. */
 const changes = [
   'write-file',
   'make-reg',

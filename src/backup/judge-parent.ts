@@ -2,7 +2,7 @@ import { type Backup, isCopyDone } from '../catalog/backups/backup.ts';
 import { formatLsn } from '../wal/lsn.ts';
 import type { SummaryGap } from '../wal/summary-gap.ts';
 
-/** What is known before an incremental backup is taken. */
+/** The facts that are known before an incremental backup. */
 export interface ParentFacts {
   readonly serverName: string;
   /** As servers count: 170012. */

@@ -11,7 +11,7 @@ import { epochSeconds } from '../shared/timestamp.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
 import { type FirstPage, type SegmentName, segmentsBetween, timelineOf } from '../wal/wal-name.ts';
 
-/** What is known about the WAL that a backup needs. */
+/** The known facts about the WAL that a backup needs. */
 export type WalVerdict =
   | { readonly kind: 'complete' }
   | { readonly kind: 'waiting'; readonly for: SegmentName | undefined }
@@ -108,7 +108,7 @@ function secondsOf(stamp: string): number {
   return Date.parse(stamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z')) / 1000;
 }
 
-/** What cannot be read says nothing. */
+/** A page that cannot be read proves nothing. */
 async function orNothing<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;

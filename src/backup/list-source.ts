@@ -15,7 +15,7 @@ export interface SourceListing {
   readonly files: FileTable;
   /** Parents first; the root itself is the first, with an empty path. */
   readonly folders: readonly SourceFolder[];
-  /** What is neither a file nor a folder, in words; nothing that the rules leave out. */
+  /** Descriptions of entries that are neither files nor folders, except those that the rules leave out. */
   readonly leftOut: readonly string[];
 }
 
@@ -70,7 +70,7 @@ const script = [
   'LC_ALL=C exec find -L . "$@"',
 ].join('\n');
 
-/** What lies in an excluded folder is not even walked: `pg_wal` and the tablespaces can be large, and may lead back to where we are. */
+/** An excluded folder is not even walked: `pg_wal` and the tablespaces can be large, and may lead back to where we are. */
 function expression(exclude: readonly string[], include: readonly string[] | undefined): string[] {
   const anchored = exclude.filter((pattern) => pattern.startsWith('/'));
   const pruned = anchored.flatMap((pattern) => ['-path', `.${pattern}`, '-prune', '-o']);

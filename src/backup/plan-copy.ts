@@ -1,13 +1,13 @@
 import { FileSelection, type FileTable, type SourceFile } from './file-table.ts';
 
-/** What the backup before has under the same path. */
+/** The file that the previous backup has under the same path. */
 export interface ReferenceFile {
   readonly size: number;
   readonly mode: number;
   readonly modifiedNs: bigint;
 }
 
-/** What becomes of a file. */
+/** The plan for a file. */
 export type Fate =
   /** The same as in the backup before: linked or copied from there, nothing is sent. */
   | 'reused'
@@ -16,7 +16,7 @@ export type Fate =
   /** Looks the same, but may have changed while it was copied the last time: contents are compared. */
   | 'compared';
 
-/** What becomes of the files of an item; every file is in exactly one selection. */
+/** The plan for the files of an item; every file is in exactly one selection. */
 export type CopyPlan = Readonly<Record<Fate, FileSelection>>;
 
 /** A plan that says nothing yet. */

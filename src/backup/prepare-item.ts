@@ -12,7 +12,7 @@ import type { CopyItem } from './copy-item.ts';
 import { listSource, type SourceListing } from './list-source.ts';
 import { type CopyPlan, emptyPlan, fateOf, type ReferenceFile } from './plan-copy.ts';
 
-/** What was found of an item, and what becomes of it. */
+/** The files found for an item, and the plan for them. */
 export interface PreparedItem {
   readonly listing: SourceListing;
   readonly plan: CopyPlan;

@@ -9,7 +9,7 @@ import type { FileSelection, SourceFile } from './file-table.ts';
 const concurrency = 8;
 
 interface SyncOptions {
-  /** What was taken from the backup before is copies, not hard links. */
+  /** Files from the previous backup are copies, not hard links. */
   readonly areReusedCopies: boolean;
   readonly signal: AbortSignal;
 }

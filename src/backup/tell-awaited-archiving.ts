@@ -34,7 +34,7 @@ function unasked(error: unknown, { log, until }: Pick<Context, 'log'> & { readon
   log.debug(`pg_stat_archiver cannot be read: ${messageOf(error)}`);
 }
 
-/** What is waited for, for how long, and what to do. */
+/** A message with the file that is awaited, the time so far, and the remedy. */
 export function awaitedText(seconds: number, statistics: ArchiverStatistics | undefined): string {
   const waits = `PostgreSQL waits until the WAL of the backup is archived, so far for ${formatInterval(seconds)}`;
   if (statistics === undefined || statistics.isArchiving) return waits;

@@ -66,7 +66,7 @@ async function isInBackup(path: string): Promise<boolean> {
   }
 }
 
-/** What a warning is about; a server has one of each. */
+/** The subject of a warning; a server has one warning for each. */
 type Topic = 'configuration outside' | 'left out';
 
 /**

@@ -68,7 +68,7 @@ async function lineOf(root: string, path: string): Promise<string> {
   return `{"Checksum": "${hash.digest('hex')}", "Checksum-Algorithm": "SHA256", "Last-Modified": "${time}", ${pathMember(path)}, "Size": ${String(size)}}`;
 }
 
-/** What is no UTF-8 stands there in hexadecimal digits, as PostgreSQL writes it. */
+/** A path that is not UTF-8 is written in hexadecimal digits, as PostgreSQL does. */
 function pathMember(path: string): string {
   const bytes = bytesOf(path);
   return isUtf8(bytes) ? `"Path": ${formatJson(path)}` : `"Encoded-Path": "${bytes.toString('hex')}"`;

@@ -33,11 +33,11 @@ export async function readIdentity(layout: ServerLayout): Promise<Identity | und
 /** The cluster that a catalog belongs to. */
 export interface KnownCluster {
   readonly systemid: string;
-  /** What says so: a path, a backup or a WAL segment. */
+  /** The source of the statement: a path, a backup or a WAL segment. */
   readonly source: string;
 }
 
-/** What the stored identity says; undefined also where it is broken, which `check` tells. */
+/** The stored identity; undefined also where it is broken, which `check` reports. */
 async function readStoredCluster(layout: ServerLayout): Promise<KnownCluster | undefined> {
   try {
     const stored = await readIdentity(layout);

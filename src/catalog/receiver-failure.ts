@@ -14,7 +14,7 @@ export interface ReceiverFailure {
   readonly reason: string;
 }
 
-/** What the receiver left when it could not go on; undefined when it ended well, and for a note that cannot be read. */
+/** The note of a receiver that could not continue; undefined when it ended well, and for a note that cannot be read. */
 export async function readReceiverFailure(layout: Pick<ServerLayout, 'root'>): Promise<ReceiverFailure | undefined> {
   try {
     const found: unknown = JSON.parse(await readFile(pathIn(layout), 'utf8'));

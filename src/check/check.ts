@@ -19,7 +19,7 @@ export interface CheckResult {
   readonly name: string;
   readonly isOk: boolean;
   readonly hint?: string | undefined;
-  /** What Barman says in place of the hint. */
+  /** Barman's text in place of the hint. */
   readonly asBarman?: string | undefined;
   /** A number behind the line, in bytes: what Nagios draws. */
   readonly perfdata?: number | undefined;
@@ -40,7 +40,7 @@ export interface QueryAccess {
   readonly version: ServerVersion;
 }
 
-/** What a replication connection told. */
+/** The facts from a replication connection. */
 export interface StreamAccess extends StreamIdentity {
   readonly version: ServerVersion;
   /** Where the timeline comes from. */
@@ -49,13 +49,13 @@ export interface StreamAccess extends StreamIdentity {
   readonly differenceFrom: (connection: Connection) => Promise<Difference | undefined>;
 }
 
-/** What the host of the server said when nothing was asked of it. */
+/** The output of the server's host for a command that prints nothing. */
 export interface HostAnswer {
   /** Both streams; a shell that is fit for rsync is silent. */
   readonly output: string;
 }
 
-/** What the checks of one server share, read once. Connections are tried only for active servers that are not passive. */
+/** The facts that the checks of one server share, read once. Connections are tried only for active servers that are not passive. */
 export interface CheckFacts {
   readonly server: Server;
   readonly backups: readonly Backup[];
@@ -78,7 +78,7 @@ export interface CheckFacts {
   readonly clientProgram: (name: ClientProgramName) => Promise<ClientProgram | undefined>;
 }
 
-/** What the cluster of a server, whose primary is followed, is in trouble with. */
+/** The trouble of a server's cluster whose primary is followed. */
 export interface ClusterTrouble {
   /** Why no primary is followed, or which node has to be stopped. */
   readonly reason: string | undefined;
@@ -87,7 +87,7 @@ export interface ClusterTrouble {
   readonly losses: readonly string[];
 }
 
-/** What a check may use beside the facts. */
+/** The tools that a check may use beside the facts. */
 export interface CheckTools {
   /** Its signal also aborts when the time is up. */
   readonly context: Context;
@@ -118,7 +118,7 @@ export interface Check {
   readonly isCritical: boolean;
   /** Heading that it stands under in docs/checks.md. */
   readonly about: string;
-  /** What a failure means. */
+  /** The meaning of a failure. */
   readonly meaning: string;
   /** Every remedy that its failures name. */
   readonly remedies: readonly RemedyKey[];

@@ -7,7 +7,7 @@ import { expectedFailureOf, messageOf, OperatorError, systemCodeOf } from '../sh
 import { mendedBy, type NamedRemedy, type RemedyKey } from './remedies.ts';
 import type { QueryOption } from './remedy.ts';
 
-/** What mends a connection for queries that cannot be made. */
+/** The remedy for a connection for queries that cannot be made. */
 export const queryRemedies: readonly RemedyKey[] = [
   'not-listening',
   'not-let-in',
@@ -20,7 +20,7 @@ export const queryRemedies: readonly RemedyKey[] = [
   'server-too-old',
 ];
 
-/** What mends a replication connection that cannot be made. */
+/** The remedy for a replication connection that cannot be made. */
 export const streamRemedies: readonly RemedyKey[] = [
   'not-listening',
   'stream-not-let-in',
@@ -40,7 +40,7 @@ interface FailedConnection {
   readonly error: unknown;
 }
 
-/** What mends a connection that was not made, by the SQLSTATE or the code of the failure. */
+/** The remedy for a connection that was not made, by the SQLSTATE or the code of the failure. */
 export async function connectionRemedy(failed: FailedConnection): Promise<NamedRemedy> {
   return { ...(await remedyOfState(failed)), over: queriedInstead(failed.key) };
 }

@@ -2,7 +2,7 @@ import type { Server } from '../config/server.ts';
 import type { OperatorError } from '../shared/operator-error.ts';
 import { mendedBy, type NamedRemedy } from './remedies.ts';
 
-/** What mends a check that could not be made at all, by the code of the failure. */
+/** The remedy for a check that could not be made at all, by the code of the failure. */
 export function failureRemedy({ code, message, hint }: OperatorError, { config }: Server): NamedRemedy {
   switch (code) {
     case 'lock-failed':

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { pathExists } from '../shared/look.ts';
 import { mendedBy, type NamedRemedy } from './remedies.ts';
 
-/** What mends a folder that could not be made, by the code of the operating system. */
+/** The remedy for a folder that could not be made, by the code of the operating system. */
 export async function folderRemedy(folder: string, code: string): Promise<NamedRemedy> {
   const existing = await nearestExisting(folder);
   if (code === 'ENOTDIR' || code === 'EEXIST') return mendedBy('folder-blocked', { folder, blocker: existing });

@@ -9,7 +9,7 @@ interface Age {
   /** Seconds. */
   readonly most: number;
   readonly now: Date;
-  /** What is that old. */
+  /** The name of the thing that is that old. */
   readonly what: string;
   readonly remedy: NamedRemedy;
 }

@@ -7,7 +7,7 @@ import { findStuckReceiver, stuckRemedies } from './receiver-remedy.ts';
 import { mendedBy, type RemedyKey } from './remedies.ts';
 import { failed, passed } from './verdict.ts';
 
-/** What mends the receiver's slot. */
+/** The remedy for the receiver's slot. */
 export const slotRemedies: readonly RemedyKey[] = [
   'slot-unknown',
   'slot-missing',

@@ -58,7 +58,7 @@ async function judgeByContent(server: Server, found: string): Promise<Verdict> {
   );
 }
 
-/** What mends strings that reach two servers: the replication connection as the other one has it, same host and port, its own role. */
+/** The remedy for strings that reach two servers: the replication connection as the other one has it, same host and port, its own role. */
 export function differingStrings({ config: { options }, environment }: Server): NamedRemedy {
   const isOther = options.wal_conninfo !== undefined || options.wal_streaming_conninfo !== undefined;
   const [key, other] = isOther

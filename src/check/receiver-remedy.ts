@@ -12,7 +12,7 @@ import { accessible } from './accessible.ts';
 import type { CheckFacts } from './check.ts';
 import { mendedBy, type NamedRemedy, type RemedyKey } from './remedies.ts';
 
-/** What mends a receiver that cannot go on. */
+/** The remedy for a receiver that cannot go on. */
 export const stuckRemedies: readonly RemedyKey[] = ['receiver-stuck', 'receiver-ahead', 'slot-lost'];
 
 /** A receiver that cannot go on: why, and what mends it. */

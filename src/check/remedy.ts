@@ -39,7 +39,7 @@ export interface FilledRemedy extends Remedy {
   readonly steps: readonly FilledStep[];
 }
 
-/** What fills the `{placeholders}` of a remedy; a list makes one step for each of its members, and what is unknown is shown as `…`. */
+/** The values for the `{placeholders}` of a remedy; a list makes one step for each of its members, and what is unknown is shown as `…`. */
 export type RemedyValues = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**

@@ -19,7 +19,7 @@ interface CheckingOptions {
   readonly tools: CheckTools;
 }
 
-/** What the checks of one server came to. */
+/** The results of the checks of one server. */
 export interface Checking {
   readonly results: readonly CheckResult[];
   /** Lines below `configuration: FAILED`. */

@@ -6,7 +6,7 @@ import { filesOf } from '../transport/ssh/ssh-files.ts';
 import { settingOf } from '../transport/ssh/ssh-settings.ts';
 import { mendedBy, type NamedRemedy } from './remedies.ts';
 
-/** What mends an `ssh_command` that leads nowhere, by the code of the failure. */
+/** The remedy for an `ssh_command` that leads nowhere, by the code of the failure. */
 export async function sshRemedy({ config, environment }: Server, error: OperatorError): Promise<NamedRemedy> {
   const { ssh_command: command = '' } = config.options;
   const settings = await readSshSettings(parseSshCommand(command), environment);

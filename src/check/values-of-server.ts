@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import type { Server } from '../config/server.ts';
 import type { RemedyValues } from './remedy.ts';
 
-/** What a remedy may say of every server. */
+/** The values that a remedy may use for every server. */
 export function valuesOfServer({ config, configurationPath, layout }: Server): RemedyValues {
   return {
     server: config.name,

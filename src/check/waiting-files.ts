@@ -4,7 +4,7 @@ import type { Verdict } from './check.ts';
 import { mendedBy } from './remedies.ts';
 import { failed } from './verdict.ts';
 
-/** What lies in a channel's folder and is neither hidden nor half written; 0 when the folder is missing. */
+/** The entries of a channel's folder and is neither hidden nor half written; 0 when the folder is missing. */
 async function countWaiting(folder: string): Promise<number> {
   try {
     const names = await readdir(folder);

@@ -8,7 +8,7 @@ import { walArchiveOf } from '../catalog/wal/wal-archive.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { newestBackup } from './newest-backup.ts';
 
-/** What the checks want to know of the WAL index. */
+/** The facts from the WAL index that checks need. */
 export interface WalSummary {
   readonly isEmpty: boolean;
   /** Time of the newest segment that belongs to the newest backup, seconds since the epoch. */

@@ -65,7 +65,7 @@ interface AssembleOptions {
   readonly listensToHangup: boolean;
   /** Errors and warnings count and are logged, and are not shown. */
   readonly isSilent: boolean;
-  /** What is of no server is only logged. */
+  /** A message that belongs to no server is only logged. */
   readonly isForPostgres: boolean;
 }
 

@@ -92,7 +92,7 @@ const optionsOf: Readonly<Record<string, readonly string[]>> = {
   'switch-wal': ['[--force]', '[--archive]', '[--archive-timeout TIMEOUT]'],
 };
 
-/** What stands before the verb. */
+/** The options before the verb. */
 const globalOptions = [
   '[-h]',
   '[-v]',
@@ -122,7 +122,7 @@ export function barmanGlobalUsage(programName: string): string | undefined {
   return layOutUsage(programName, globalOptions, [`{${verbs.toSorted().join(',')}} ...`]);
 }
 
-/** What Barman says of a verb that it does not know. */
+/** Barman's text about a verb that it does not know. */
 export function barmanUnknownVerb(verb: string): string {
   return `argument command: invalid choice: '${verb}' (choose from ${verbs.map((known) => `'${known}'`).join(', ')})`;
 }

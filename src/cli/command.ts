@@ -2,7 +2,7 @@ import type { ConfigurationRequest } from '../config/find-configuration-file.ts'
 import type { Server } from '../config/server.ts';
 import type { Application } from './assemble.ts';
 
-/** What a command does with a server in a special state (docs/reference/cli.md section 2, docs/reference/since-3.17.md section 4). */
+/** The way a command treats a server in a special state (docs/reference/cli.md section 2, docs/reference/since-3.17.md section 4). */
 export type ServerStateRule = 'run' | 'skip' | 'error';
 
 export interface OptionDeclaration {
@@ -15,9 +15,9 @@ export interface OptionDeclaration {
   readonly kind: 'flag' | 'text' | 'count' | 'positive' | 'choice' | 'choice-or-bare';
   /** For the choices. */
   readonly choices?: readonly string[];
-  /** What Barman says of another word, where it has words of its own for that. */
+  /** Barman's text about another word, where it has words of its own for that. */
   readonly wrongChoiceAsBarman?: (text: string) => string;
-  /** What a `choice-or-bare` option means without a value; the first choice unless it says otherwise. */
+  /** The value of a `choice-or-bare` option without one; the first choice unless it says otherwise. */
   readonly bareValue?: string;
   readonly metavar?: string;
   /** Every value counts, in order; otherwise the last one. */

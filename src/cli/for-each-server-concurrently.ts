@@ -30,7 +30,7 @@ export async function forEachServerConcurrently<T>(
 
 interface Turn<T> {
   readonly server: Server;
-  /** What the work came to, once it was begun and has ended. */
+  /** The result of the work, when it has ended. */
   readonly outcome: Promise<T>;
   readonly settle: (work: Promise<T>) => void;
 }

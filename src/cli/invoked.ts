@@ -1,4 +1,4 @@
-/** What the program is started with. */
+/** The arguments and surroundings of the program. */
 export interface Invoked {
   /** Name it was called by: a link may give it Barman's. */
   readonly programName: string;

@@ -195,7 +195,7 @@ function notPositive(text: string): string {
   return `'${text}' is not a valid positive integer`;
 }
 
-/** What Barman says of a text that is no number at all. */
+/** Barman's text about a text that is no number at all. */
 function asBarmanOf(text: string, name: string): string | undefined {
   return /^[+-]?\d+$/.test(text) ? undefined : `${name}: '${text}' is not a valid input`;
 }

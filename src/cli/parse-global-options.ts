@@ -1,7 +1,7 @@
 import { OperatorError } from '../shared/operator-error.ts';
 import { barmanGlobalUsage } from './barman-usage.ts';
 
-/** What stands before the verb (docs/reference/cli.md section 1.1). */
+/** The options before the verb (docs/reference/cli.md section 1.1). */
 export interface GlobalArguments {
   readonly configPath: string | undefined;
   readonly colour: 'never' | 'always' | 'auto';
@@ -12,7 +12,7 @@ export interface GlobalArguments {
   readonly asksFor: 'help' | 'version' | undefined;
   /** Undefined when no verb was given. */
   readonly verb: string | undefined;
-  /** What follows the verb. */
+  /** The words after the verb. */
   readonly words: readonly string[];
 }
 

@@ -9,7 +9,7 @@ export type ClusterSource = 'conninfo' | 'repmgr' | 'patroni' | 'off';
 /** A node of a cluster as its source names it. */
 export interface ClusterNode {
   readonly entry: HostEntry;
-  /** What repmgr or Patroni call it; else host and port. */
+  /** Its name in repmgr or Patroni; else host and port. */
   readonly name: string;
 }
 
@@ -24,7 +24,7 @@ export interface NodeSlot {
   readonly safeWalSize: bigint | undefined;
 }
 
-/** What a node said of itself. */
+/** The facts that a node reported about itself. */
 export interface ReachedNode extends ClusterNode {
   readonly kind: 'reached';
   readonly isInRecovery: boolean;

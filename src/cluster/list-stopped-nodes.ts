@@ -13,7 +13,7 @@ const listingMs = 10_000;
 
 interface Known {
   readonly nodes: readonly ObservedNode[];
-  /** What was remembered of them. */
+  /** The remembered facts about them. */
   readonly before: Pick<RememberedCluster, 'nodes'>;
 }
 

@@ -18,9 +18,9 @@ export interface ClusterView {
   /** Why the source of the nodes did not answer. */
   readonly problem: string | undefined;
   readonly nodes: readonly ObservedNode[];
-  /** What was remembered before this look. */
+  /** The facts remembered before this look. */
   readonly before: RememberedCluster;
-  /** What is to be remembered after it. */
+  /** The facts to remember after it. */
   readonly after: RememberedCluster;
   readonly held: HeldWal | undefined;
   readonly plan: FollowingPlan;

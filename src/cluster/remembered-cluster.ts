@@ -17,7 +17,7 @@ interface RememberedNode extends ClusterNode {
   readonly seenAt: Date | undefined;
 }
 
-/** What was known of a cluster after the last look at it. */
+/** The facts known about a cluster after the last look. */
 export interface RememberedCluster {
   readonly nodes: readonly RememberedNode[];
   /** The node that WAL was streamed from last, and since when. */
@@ -42,7 +42,7 @@ const nothing: RememberedCluster = {
   urls: [],
 };
 
-/** What is remembered; nothing when the file is missing or cannot be read: everything in it can be seen again. */
+/** The remembered facts; none when the file is missing or cannot be read, because they can be observed again. */
 export function readRememberedCluster({ root }: Pick<ServerLayout, 'root'>): RememberedCluster {
   try {
     const found: unknown = JSON.parse(readFileSync(pathIn(root), 'utf8'));

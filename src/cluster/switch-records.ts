@@ -10,7 +10,7 @@ import { parseSegmentName, type SegmentName } from '../wal/wal-name.ts';
 import { type ClusterNode, isSameNode } from './cluster-node.ts';
 import { dateFrom, type RememberedCluster } from './remembered-cluster.ts';
 
-/** What is repeated behind a switch: the file that we held and the one that came anew have to agree so far. */
+/** The WAL that is repeated after a switch: the archived file and the one that came again must agree so far. */
 export interface RepeatedWal {
   /** Of the file that we held, which is archived, or kept aside in the receiver's folder. */
   readonly held: string;
@@ -138,7 +138,7 @@ interface LeftTimeline {
   readonly held: Lsn | undefined;
 }
 
-/** What is known of the timeline that was left past its fork: what we hold, and what the node had when it was last seen. */
+/** The known WAL of the abandoned timeline after its fork: in the catalog, and on the node when it was last seen. */
 export function lostBytesOf(
   { nodes, followed }: Pick<RememberedCluster, 'nodes' | 'followed'>,
   { fork, held, node }: LeftTimeline,

@@ -16,7 +16,7 @@ interface Tidying {
   readonly primary: ReachedNode;
 }
 
-/** What is to be done with the slot of a standby. */
+/** The plan for the slot of a standby. */
 type SlotStep = { readonly kind: 'drop' | 'create' | 'remake' } | { readonly kind: 'advance'; readonly to: Lsn };
 
 const notAllowed = '42501';
@@ -52,7 +52,7 @@ interface SlotFacts {
   readonly wasStreamedFrom: boolean;
 }
 
-/** What is to be done with the slot of a standby; undefined where nothing is. */
+/** The plan for the slot of a standby; undefined where nothing has to be done. */
 export function slotStep(
   { slots, segmentSize }: Pick<ReachedNode, 'slots' | 'segmentSize'>,
   { name, wanted, position, wasStreamedFrom }: SlotFacts,

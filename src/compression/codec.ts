@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { messageOf, OperatorError } from '../shared/operator-error.ts';
 import type { CodecName } from './codec-names.ts';
 
-/** What is found in a file: the family of a codec, since `pigz` cannot be told from `gzip`. */
+/** The compression found in a file: the family of a codec, since `pigz` cannot be told from `gzip`. */
 export type DetectedCompression = CodecName | 'custom';
 
 export type CompressionLevel = 'low' | 'medium' | 'high' | number;
@@ -39,7 +39,7 @@ export interface PackedContent {
 /** One family of compressed files. */
 export interface Codec {
   readonly name: DetectedCompression;
-  /** What its files are recognised as, and the name that the WAL index gets. */
+  /** The family that its files are recognised as, which is also the name in the WAL index. */
   readonly family: DetectedCompression;
   readonly magic: Buffer;
   /** The program that does the work on this host, and the package that brings it; undefined for what is done in process. */
@@ -75,7 +75,7 @@ export function contentOf(path: string): PackedContent {
   return { name: path, open: () => createReadStream(path, { highWaterMark: 1 << 20 }) };
 }
 
-/** What is the cause of an error when compressed bytes make no sense. */
+/** The cause of an error about compressed bytes that make no sense. */
 class DamagedContent extends Error {}
 
 /** The error for compressed bytes that make no sense; see {@link isDamage}. */

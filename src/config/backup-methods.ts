@@ -1,4 +1,4 @@
-/** What a backup method has to do with the rest of the program: checks, problems of a configuration and verbs ask this, never for a name. */
+/** The properties of a backup method: checks, problems of a configuration and verbs ask for these, never for a name. */
 interface MethodTraits {
   /** PostgreSQL sends the files, through `pg_basebackup` and a replication connection. */
   readonly streams: boolean;
@@ -69,7 +69,7 @@ export type BackupMethodName = keyof typeof backupMethods;
 /** In the order in which they are told. */
 export const backupMethodNames = Object.keys(backupMethods) as readonly BackupMethodName[]; // the keys of that very object
 
-/** What the method of a server is like. */
+/** The properties of a server's method. */
 export function methodOf({
   backup_method: name,
 }: {

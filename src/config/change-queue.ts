@@ -22,7 +22,7 @@ export interface QueuedSet {
   readonly set: ChangeSet | undefined;
 }
 
-/** What waits, in its order. */
+/** The waiting changes, in their order. */
 interface ChangeQueue {
   readonly sets: readonly QueuedSet[];
   /** The file does not hold a list. */

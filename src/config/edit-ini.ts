@@ -6,7 +6,7 @@ interface Edit {
   readonly value: string;
 }
 
-/** What a line is to the reader of the file (`parse-ini.ts` has the same rules). */
+/** The kind of a line for the reader of the file (`parse-ini.ts` has the same rules). */
 interface Line {
   readonly text: string;
   readonly kind: 'header' | 'option' | 'continuation' | 'comment' | 'blank';

@@ -25,7 +25,7 @@ export type { ConfigurationRequest } from './find-configuration-file.ts';
 export interface MainConfiguration {
   readonly path: string;
   readonly text: string;
-  /** What stands in it, so that the user that we become need not be able to read it. */
+  /** Its content, so that the user that we become need not be able to read it. */
   readonly file: IniFile;
   /** From the main file's global section alone. */
   readonly global: GlobalOptions;

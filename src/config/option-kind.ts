@@ -1,4 +1,4 @@
-/** What `key =` (or `None`) means for a kind of option (docs/reference/config-checks-hooks.md section 4.3). */
+/** The meaning of `key =` (or `None`) for a kind of option (docs/reference/config-checks-hooks.md section 4.3). */
 type EmptyRule =
   /** Explicitly unset: hides what `[barman]` says. */
   | 'unsets'

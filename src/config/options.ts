@@ -45,7 +45,7 @@ export interface LaterFeature {
   readonly values?: readonly string[];
 }
 
-/** What a default is derived from; each is known by the time it is asked for. */
+/** The values that a default is derived from; each is known when it is needed. */
 export interface KnownValues {
   readonly name: string;
   readonly home: string;

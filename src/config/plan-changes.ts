@@ -16,7 +16,7 @@ interface Change {
   readonly options: ReadonlyMap<string, string>;
 }
 
-/** What is configured, as far as changes must agree with it. */
+/** The configuration, as far as changes must agree with it. */
 interface Surroundings {
   readonly files: ConfigurationFiles;
   readonly serverNames: readonly string[];
@@ -148,7 +148,7 @@ function fileOf(name: string, key: string, { sections, automatic }: Configuratio
   return (own ?? global)?.file ?? automatic;
 }
 
-/** What Barman says of an object; it shows all values, of which only those that say what is to be changed are never a secret. */
+/** Barman's text about an object; it shows all values, of which only those that say what is to be changed are never a secret. */
 function sectionRefused(change: object, problem: string): readonly string[] {
   const shown = new Map<string, PythonValue>();
   for (const [key, value] of Object.entries(change)) {

@@ -6,7 +6,7 @@ import { parseIni } from './parse-ini.ts';
 import type { Notes } from './read-setting.ts';
 import { type Section, sectionsOf } from './sections.ts';
 
-/** What stands in one file. @throws OperatorError `file-unreadable` */
+/** The content of one file. @throws OperatorError `file-unreadable` */
 export function readConfigurationText(path: string): string {
   try {
     return readFileSync(path, 'utf8');

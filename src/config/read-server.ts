@@ -20,7 +20,7 @@ import { assumptionsAbout, problemsOf } from './server-problems.ts';
 import { foldersOf, relativeFolders, repeatedFolders } from './shared-folders.ts';
 import { withoutSecret } from './without-secret.ts';
 
-/** What a server is laid over. */
+/** The layers below the section of a server. */
 export interface ServerSurroundings {
   readonly home: string;
   readonly defaults: ServerDefaults;

@@ -5,19 +5,19 @@ import { absolutePath, type OptionKind, path, pathOrUrl } from './option-kind.ts
 import type { Section, Setting } from './sections.ts';
 import { withoutSecret } from './without-secret.ts';
 
-/** What an option of a section says; a value of undefined unsets it. Missing: as if the line were not there. */
+/** The reading of an option in a section; a value of undefined unsets it. Missing: as if the line were not there. */
 export interface Given {
   readonly value: unknown;
   readonly file: string;
 }
 
-/** What reading collects for the user and for the log. */
+/** The messages that reading collects for the user and for the log. */
 export interface Notes {
   readonly warnings: string[];
   readonly logWarnings: string[];
 }
 
-/** What is the same for all settings of one reading. */
+/** The surroundings that all settings of one reading share. */
 export interface ReadingContext {
   readonly notes: Notes;
   /** For `~` in paths. */

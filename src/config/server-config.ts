@@ -5,7 +5,7 @@ declare const serverNameBrand: unique symbol;
 /** Name of a configured server: a section of the configuration. */
 export type ServerName = string & { readonly [serverNameBrand]: true };
 
-/** What `retention_policy` came to: an unreadable policy is never enforced and fails its check. */
+/** The result of reading `retention_policy`: an unreadable policy is never enforced and fails its check. */
 export type RetentionSetting =
   | { readonly kind: 'not-enforced' }
   | { readonly kind: 'invalid'; readonly text: string }

@@ -30,9 +30,9 @@ export function settingsAgainstProblems(options: ServerOptions): readonly string
 
 interface Problem {
   readonly text: string;
-  /** What Barman says. */
+  /** Barman's text. */
   readonly asBarman?: (name: ServerName) => string;
-  /** What mends it: `slot_name = pgcellar`. */
+  /** The remedy for it: `slot_name = pgcellar`. */
   readonly setting?: string;
 }
 
@@ -132,7 +132,7 @@ function methodProblems(options: ServerOptions): readonly Problem[] {
   ];
 }
 
-/** What no version of PostgreSQL can do; `check` knows the versions and says the rest. */
+/** Combinations that no version of PostgreSQL supports; `check` knows the versions and says the rest. */
 function backupCompressionProblems(options: ServerOptions): readonly Problem[] {
   const compression = backupCompressionOf(options);
   return compression === undefined ? [] : compressionProblems(compression).map((text) => ({ text }));
@@ -158,7 +158,7 @@ function snapshotLockProblems(options: ServerOptions): readonly string[] {
   return problems;
 }
 
-/** What switches an option off, where an empty value does not. */
+/** The line that switches an option off, where an empty value does not. */
 const offSettings: Readonly<Record<string, string>> = {
   reuse_backup: 'reuse_backup = off',
   network_compression: 'network_compression = off',

@@ -70,7 +70,7 @@ function grouped<F extends Folder>(folders: readonly F[]): Map<string, F[]> {
 }
 
 /**
- * What does not exist yet counts by the part of its path that does. Synchronous: every command asks for each folder of each server, and a
+ * A folder that does not exist yet counts by the part of its path that does. Synchronous: every command asks for each folder of each server, and a
  * round through the thread pool takes ten times as long as the answer.
  */
 function realPathOf(path: string): string {

@@ -6,7 +6,7 @@ import type { ServerConfig } from './server-config.ts';
 export interface UnavailableOption {
   /** `KEY = VALUE` as it takes effect; a value that can hold a secret is not shown. */
   readonly setting: string;
-  /** What the work that the option belongs to has to do: go on and say so, or refuse. */
+  /** The reaction of the work that the option belongs to: continue with a warning, or refuse. */
   readonly ignoring: LaterFeature['ignoring'];
   /** One line for the user. */
   readonly message: string;

@@ -66,7 +66,7 @@ export function arrivalsOf(storage: WalStorage): WalStorage {
   return { ...storage, custom: storage.custom === undefined ? undefined : { ...storage.custom, isAssumed: false } };
 }
 
-/** What can be seen of a file from its first bytes. */
+/** The form of a file, as its first bytes show it. */
 export async function formOf(path: string, { custom }: Pick<WalStorage, 'custom'>): Promise<StoredForm> {
   return formOfHead(await readHead(path, formHeadLength(custom)), custom);
 }

@@ -6,7 +6,7 @@ import { type ProgramOptions, runProgram } from '../transport/programs/run-progr
 
 export type HookEvent = 'backup' | 'archive' | 'delete' | 'recovery' | 'wal_delete';
 
-/** What a script is told beside the variables of every hook (docs/reference/config-checks-hooks.md section 12). */
+/** The variables of a script beside those of every hook (docs/reference/config-checks-hooks.md section 12). */
 export type HookVariables = Readonly<Record<string, string>>;
 
 interface HookRun {
@@ -141,7 +141,7 @@ function argvOf(script: string, timeoutSeconds: number): string[] {
 
 type ScriptEnd = Pick<ScriptRun, 'phase' | 'context'> & { readonly timeoutSeconds: number };
 
-/** What else ends a script: our own end before the event, and a while later, or after its timeout, what it left with its output open. */
+/** Other reasons that end a script: our own end before the event, and a while later, or after its timeout, what it left with its output open. */
 function stopsOf({ phase, context: { signal }, timeoutSeconds }: ScriptEnd): Pick<ProgramOptions, 'signal' | 'abandonSignal'> {
   const timedOut = timeoutSeconds > 0 ? [AbortSignal.timeout((timeoutSeconds + secondsToEnd + 2) * 1000)] : [];
   if (phase === 'post') return timedOut.length === 0 ? {} : { abandonSignal: AbortSignal.any(timedOut) };

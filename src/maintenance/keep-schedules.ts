@@ -49,7 +49,7 @@ const longestSleepMs = 60_000;
 
 interface Plan {
   readonly server: ScheduledServer;
-  /** What is kept next. */
+  /** The next schedule. */
   planned: Date;
   /** Not before; later than `planned` when something was in the way. */
   notBefore: Date;
@@ -140,7 +140,7 @@ export class ScheduleKeeper {
     }
   }
 
-  /** Who waits longest comes first. */
+  /** The server that waits longest comes first. */
   #inOrder(): Plan[] {
     return [...this.#plans.values()].toSorted((a, b) => a.notBefore.getTime() - b.notBefore.getTime());
   }

@@ -33,7 +33,7 @@ export function topRows({ backup, serverName }: BackupDetails): string[] {
   return withValue(rows).map(([label, value]) => row(label, value));
 }
 
-/** What the server said about itself; nothing when it said nothing. */
+/** The facts that the server reported about itself; nothing when there are none. */
 export function serverSection({ backup }: BackupDetails): string[] {
   return section('Server information', [
     ['Checksums', backup.dataChecksums],

@@ -13,7 +13,7 @@ export function copyStatistic({ copyStats }: Backup, key: string): number {
   return typeof value === 'number' ? value : 0;
 }
 
-/** What the copy cost less than the data is big (docs/reference/cli.md section 6.3, "Resources saved"); undefined where nothing can be saved. */
+/** The bytes that copying saved (docs/reference/cli.md section 6.3, "Resources saved"); undefined where nothing can be saved. */
 export function resourcesSaved({
   backup,
   type,

@@ -1,6 +1,6 @@
 import { shownLine } from '../shared/shown-text.ts';
 
-/** What is coloured in the text of a report (docs/reference/cli.md section 1.4). */
+/** The colours in the text of a report (docs/reference/cli.md section 1.4). */
 export interface Colours {
   readonly ok: (text: string) => string;
   readonly failed: (text: string) => string;

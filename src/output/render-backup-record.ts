@@ -5,7 +5,7 @@ import { formatCTime, formatIsoTime, type Timestamp } from '../shared/timestamp.
 import { formatLsn } from '../wal/lsn.ts';
 import { jsonOfPython } from './python-json.ts';
 
-/** Who reads the record: `sync-info` has every time twice, `backup` in C time, `diagnose` as ISO 8601. */
+/** The reader of the record: `sync-info` has every time twice, `backup` in C time, `diagnose` as ISO 8601. */
 export type RecordReader = 'backup' | 'sync-info' | 'diagnose';
 
 type RecordField = Exclude<keyof Backup, 'id' | 'otherKeys'>;

@@ -21,7 +21,7 @@ export function renderDoctorStep(step: FilledStep, program: readonly string[]): 
   return renderStep(step, program).map((line) => `  ${line}`);
 }
 
-/** What is left: the number of failed checks, and as JSON each of them with its remedy. */
+/** The rest: the number of failed checks, and as JSON each of them with its remedy. */
 export function renderDoctorSummary({ name, results }: CheckReport, program: readonly string[]): Report {
   const failed = results.filter(({ isOk }) => !isOk);
   const line =

@@ -8,7 +8,7 @@ import type { Report } from './report.ts';
 
 const shownOthers = 5;
 
-/** What a restore will do, or would: the head of a run, and all that a dry run prints. Reasons against it are told as errors. */
+/** The plan of a restore: the head of a run, and all that a dry run prints. Reasons against it are told as errors. */
 export function renderRestorePlan(plan: RestorePlan): Report {
   const { planned } = plan;
   return {

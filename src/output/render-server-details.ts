@@ -31,7 +31,7 @@ function lineOf([key, { text }]: readonly [string, ShownValue]): string {
   return `\t${key}: ${text}`;
 }
 
-/** What JSON can say stays; anything else becomes its text. */
+/** A value that JSON can express stays; anything else becomes its text. */
 export function jsonOfShown({ json, text }: ShownValue): Json {
   return isJson(json) ? json : text;
 }

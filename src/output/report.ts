@@ -5,6 +5,6 @@ export interface Report {
   /** Console lines, without newlines. */
   readonly lines: readonly string[];
   readonly json: JsonObject;
-  /** What is ours, after the lines and under the one key `pgcellar`: Barman's voice leaves it out. */
+  /** Our own part, after the lines and under the one key `pgcellar`: Barman's voice leaves it out. */
   readonly own?: { readonly lines: readonly string[]; readonly json: JsonObject } | undefined;
 }

@@ -5,7 +5,7 @@ type AuthMethod = 'password' | 'md5' | 'gss' | 'sspi' | 'scram-sha-256' | 'oauth
 
 const methods: readonly AuthMethod[] = ['password', 'md5', 'gss', 'sspi', 'scram-sha-256', 'oauth', 'none'];
 
-/** What a connection string asks of the login. */
+/** The requirements of a connection string for the login. */
 export interface AuthRequirement {
   /** Value of `require_auth`, for messages. */
   readonly text: string;
@@ -53,7 +53,7 @@ export type AuthRequest =
       /** The server has proved that it knows the password, too. */
       readonly hasScramEnded: boolean;
       readonly isChannelBound: boolean;
-      /** What it has asked for before, as far as it was answered. */
+      /** The requests before, as far as they were answered. */
       readonly asked: readonly ('password' | 'md5' | 'sasl')[];
     };
 

@@ -9,7 +9,7 @@ import {
   readTablespaces,
 } from './server-queries.ts';
 
-/** What a backup record says about its server (docs/reference/engine.md section 3.2). */
+/** The facts about the server in a backup record (docs/reference/engine.md section 3.2). */
 export interface BackupFacts {
   readonly version: number;
   readonly pgdata: string | undefined;

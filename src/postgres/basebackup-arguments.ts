@@ -37,7 +37,7 @@ export function basebackupArguments(options: BasebackupOptions): string[] {
   ];
 }
 
-/** What `pg_basebackup` takes for `--max-rate` (PostgreSQL manual, pg_basebackup). */
+/** The range of `--max-rate` of `pg_basebackup` (PostgreSQL manual, pg_basebackup). */
 const rates = { least: 32, most: 1_048_576 };
 
 /** Why its copy cannot be limited so, for who is to decide before anything is copied. @param kilobytesPerSecond 0 for no limit */

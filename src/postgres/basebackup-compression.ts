@@ -1,7 +1,7 @@
 /** How `pg_basebackup` is to compress a backup: the options `backup_compression*` of a server. */
 export interface BackupCompression {
   readonly type: 'gzip' | 'lz4' | 'zstd' | 'none';
-  /** What is stored: tar unless it says otherwise. */
+  /** The format of the stored files: tar unless it says otherwise. */
   readonly format: 'tar' | 'plain';
   readonly level: number | undefined;
   readonly location: 'client' | 'server' | undefined;
@@ -38,7 +38,7 @@ export function backupCompressionOf(options: CompressionOptions): BackupCompress
   };
 }
 
-/** What a record says about it (docs/reference/catalog.md section 5.3): null for files that are stored as they are. */
+/** The compression in a record (docs/reference/catalog.md section 5.3): null for files that are stored as they are. */
 export function recordedCompression(compression: BackupCompression | undefined): string | null {
   return compression === undefined || compression.format === 'plain' ? null : compression.type;
 }

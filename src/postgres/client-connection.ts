@@ -6,7 +6,7 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { type Conninfo, clientConninfo, formatConninfo, withKeepalives } from './conninfo.ts';
 import { type ConninfoKey, type ConninfoKeyword, conninfoKeywords, isConninfoKey } from './conninfo-keywords.ts';
 
-/** What a client program is started with: a connection string without secrets, and ways for these that no list of processes shows. */
+/** The connection of a client program: a connection string without secrets, and ways for these that no list of processes shows. */
 export interface ClientConnection extends AsyncDisposable {
   readonly connection: string;
   /** For the environment of the program. */

@@ -147,7 +147,7 @@ function hasReached(error: unknown): boolean {
   return !unreachable.has(systemCodeOf(error) ?? '');
 }
 
-/** What the network says of an address where nobody listens, TLS or not. */
+/** The errors of the network for an address without a listener, with TLS or without. */
 const unreachable: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'EHOSTUNREACH',

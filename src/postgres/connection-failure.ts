@@ -41,10 +41,10 @@ export function sqlStateOf(error: unknown): string | undefined {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
-/** What a server says ends somewhere: it goes into the log, records and the environment of hooks. */
+/** The longest message of a server that is kept: it goes into the log, records and the environment of hooks. */
 const longestMessage = 2000;
 
-/** What went wrong, in the words of the server or the network. */
+/** The reason of the failure, in the words of the server or the network. */
 export function textOf(error: unknown): string {
   const text = messageOf(error) === '' ? (systemCodeOf(error) ?? 'no connection') : messageOf(error);
   return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text;

@@ -32,7 +32,7 @@ export type SessionAttributes = 'any' | 'read-write' | 'read-only' | 'primary' |
 
 type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
 
-/** What a connection string, its service and the environment ask for, checked. */
+/** The parameters of a connection string, its service and the environment, checked. */
 export interface ConnectionParameters {
   /** Value of a keyword; undefined when none of the three says anything and it has no default. */
   readonly get: (key: ConninfoKey) => string | undefined;
@@ -44,7 +44,7 @@ export interface ConnectionParameters {
   readonly user: string;
   /** For `.pgpass` and `.postgresql` below it. */
   readonly homeFolder: string;
-  /** What SSL_CERT_FILE names for OpenSSL: the certificates that this host trusts. */
+  /** The file that SSL_CERT_FILE names for OpenSSL: the certificates that this host trusts. */
   readonly trustedFile: string | undefined;
 }
 
@@ -155,7 +155,7 @@ export function isSocket({ host, hostaddr }: HostEntry): boolean {
   return hostaddr === '' && /^[/@]/.test(host);
 }
 
-/** What a host is called: here, in messages and in the password file. */
+/** The name of a host: here, in messages and in the password file. */
 export function nameOfEntry({ host, hostaddr }: HostEntry): string {
   return host === '' ? hostaddr : host;
 }

@@ -80,7 +80,7 @@ function quoteValue(value: string): string {
   return `'${value.replaceAll(/['\\]/g, '\\$&')}'`;
 }
 
-/** What follows `postgresql://`, in the order in which libpq looks at it. */
+/** The part after `postgresql://`, in the order in which libpq looks at it. */
 function parseUri(text: string): Conninfo {
   const parameters = new Map<string, string>();
   const [, user, password, rest = ''] = /^(?:([^:@/]*)(?::([^@/]*))?@)?(.*)$/s.exec(text) ?? [];

@@ -1,7 +1,7 @@
 import { type Lsn, parseLsn } from '../wal/lsn.ts';
 import type { Connection } from './connect.ts';
 
-/** What a server says of its role, its WAL and its physical slots. */
+/** The role, the WAL and the physical slots of a server, as it reports them. */
 export interface NodeState {
   readonly isInRecovery: boolean;
   readonly version: number;

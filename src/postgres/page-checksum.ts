@@ -75,7 +75,7 @@ function finished(sum: number): number {
   return mixed(mixed(sum, 0), 0);
 }
 
-/** What the header of a page says; `isNew` when nothing was ever put into it. */
+/** The header of a page; `isNew` when nothing was ever put into the page. */
 export function pageHeader(page: Buffer): { readonly lsn: bigint; readonly checksum: number; readonly isNew: boolean } {
   return {
     lsn: (BigInt(page.readUInt32LE(0)) << 32n) | BigInt(page.readUInt32LE(4)),

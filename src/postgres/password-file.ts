@@ -4,7 +4,7 @@ import { OperatorError, systemCodeOf } from '../shared/operator-error.ts';
 /** The server asks for a password, and there is none for it. */
 export class PasswordMissing extends OperatorError {}
 
-/** What a line of the file is compared with. */
+/** The connection that a line of the file is compared with. */
 export interface PasswordKey {
   readonly host: string;
   readonly port: string;

@@ -66,7 +66,7 @@ export class ServerNodes {
     return await this.#choosing(connectForReplication(conninfo, this.#environment, applicationName, signal));
   }
 
-  /** What a client program is started with. @throws OperatorError `configuration-invalid` */
+  /** The connection of a client program. @throws OperatorError `configuration-invalid` */
   async program(applicationName: string, signal?: AbortSignal): Promise<ClientConnection> {
     return await clientConnection(await this.#streaming(signal), applicationName);
   }

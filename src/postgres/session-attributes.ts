@@ -1,6 +1,6 @@
 import type { SessionAttributes } from './connection-parameters.ts';
 
-/** What a connection is asked with. */
+/** The questions for a connection. */
 interface Session {
   query(sql: string): Promise<readonly Readonly<Record<string, string | null>>[]>;
 }

@@ -97,7 +97,7 @@ function clientCertificate(parameters: ConnectionParameters): Pick<ConnectionOpt
   return { cert, key, ...(passphrase === undefined ? {} : { passphrase }) };
 }
 
-/** Who may read a private key: its owner, or the group of one that belongs to root. */
+/** A private key may be read by its owner, or by the group of one that belongs to root. */
 function readPrivateKey(path: string, certificate: string): string {
   try {
     const found = statSync(path);

@@ -48,7 +48,7 @@ interface Standing {
   readonly status: RetentionStatus;
   readonly reason: string;
   readonly outlook: Outlook;
-  /** What its incremental backups are. */
+  /** The kind of its incremental backups. */
   readonly children: RetentionStatus;
 }
 

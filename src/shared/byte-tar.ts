@@ -3,7 +3,7 @@ import { bytesOf, nameOf } from './file-name.ts';
 
 const blockBytes = 512;
 
-/** What `tar-stream` does with the extended headers of POSIX (pax), which are text to it. */
+/** The way `tar-stream` treats the extended headers of POSIX (pax), which are text to it. */
 interface PaxReading {
   _header: Header;
   _pax: Record<string, string> | null;

@@ -3,7 +3,7 @@ import type { Log } from './log.ts';
 import type { Messages } from './messages.ts';
 import type { Progress } from './progress.ts';
 
-/** What every piece of work is handed; a function declares the part that it uses (`Pick<Context, 'log'>`). */
+/** The context of every piece of work; a function declares the part that it uses (`Pick<Context, 'log'>`). */
 export interface Context {
   readonly clock: Clock;
   readonly log: Log;

@@ -17,8 +17,8 @@ interface WaitOptions {
 }
 
 /**
- * Who only asks whether a lock is held has to take it for an instant, Barman's commands exclusively: a lock that is held by nobody who
- * can be seen is asked for again, after these pauses; a holder that can be seen is waited for once.
+ * A question whether a lock is held takes the lock for an instant, in Barman's commands exclusively. So a lock without a visible
+ * holder is tried again after these pauses; a visible holder is awaited once.
  */
 const pausesMs = [10, 40, 100, 200] as const;
 

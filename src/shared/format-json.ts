@@ -1,6 +1,6 @@
 import { formatPythonFloat } from './python-literal.ts';
 
-/** What JSON can hold. */
+/** A value that JSON can express. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
@@ -30,7 +30,7 @@ export function* jsonPieces(value: Json, layout: JsonLayout = {}, depth = 0): Ge
   else yield* bracketed('{}', membersOf(value, layout), layout, depth);
 }
 
-/** What stands before a value, and the value. */
+/** The text before a value, and the value. */
 type Item = readonly [head: string, value: Json];
 
 function* itemsOf(list: readonly Json[]): Generator<Item> {

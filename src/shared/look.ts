@@ -15,7 +15,7 @@ export async function pathExists(path: string): Promise<boolean> {
 }
 
 /**
- * What lies where somebody else puts files: only a regular file may be opened. A link may lead to any file of ours, and whoever opens a named pipe waits for
+ * The kind of an entry where other programs put files: only a regular file may be opened. A link may lead to any file of ours, and whoever opens a named pipe waits for
  * ever. Synchronous.
  * @throws what the file system says, unless there is nothing
  */
@@ -28,13 +28,13 @@ export function kindOfArrival(path: string): 'file' | 'other' | 'missing' {
   }
 }
 
-/** What lies in a folder. */
+/** The entries of a folder. */
 interface FolderEntry extends Pick<Dirent, 'isFile' | 'isDirectory' | 'isSymbolicLink'> {
   /** As `nameOf` gives it. */
   readonly name: string;
 }
 
-/** What lies in a folder, whatever bytes the names are. Rejects as `readdir` does. */
+/** The entries of a folder, whatever bytes the names are. Rejects as `readdir` does. */
 export async function entriesIn(folder: string): Promise<FolderEntry[]> {
   const entries = await readdir(onDisk(folder), { withFileTypes: true, encoding: 'buffer' });
   return entries.map(namedEntry);
@@ -97,7 +97,7 @@ export function unreadable(path: string, error: unknown): OperatorError {
   });
 }
 
-/** What the file system says of a file; when two are equal, nothing was done to the file in between, unless it was within a clock tick. */
+/** The identity that the file system gives a file; when two are equal, nothing was done to the file in between, unless it was within a clock tick. */
 export interface FileState {
   readonly dev: number;
   readonly ino: number;

@@ -1,7 +1,7 @@
 import type { Messages } from './messages.ts';
 
 /**
- * What several workers tell at the same time, told in the order of the workers: the first one's words as they come, the others' when all
+ * Messages of several concurrent workers, in the order of the workers: the first one's words as they come, the others' when all
  * before them are done.
  */
 export class MessagesInTurn {

@@ -9,7 +9,7 @@ interface MessageOptions extends Worded {
 export type Text = string | readonly string[];
 
 /**
- * What a command tells its user while it works; `output` decides where it goes (console streams or the JSON arrays of
+ * Messages of a command to its user while it works; `output` decides where they go (console streams or the JSON arrays of
  * docs/reference/cli.md section 12). Telling an error makes the command end with exit code 1.
  */
 export interface Messages {

@@ -14,7 +14,7 @@ export class OperatorError extends Error {
   readonly hint: string | undefined;
   /** The message line by line, whatever was in the parts that it was made of. */
   readonly lines: readonly string[];
-  /** What Barman says in place of the message. */
+  /** Barman's text in place of the message. */
   readonly asBarman: Wording | null | undefined;
 
   /** @param message one line, or lines of our own */
@@ -44,7 +44,7 @@ export async function reworded<T>(work: Promise<T>, { asBarman }: Worded): Promi
   }
 }
 
-/** What the operating system may refuse at any time, with what to do about it. */
+/** Errors of the operating system that may occur at any time, each with a remedy. */
 const refusals: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'compare owner and permissions with the user that runs the program'],
   ['EPERM', 'compare owner and permissions with the user that runs the program'],

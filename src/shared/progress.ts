@@ -1,4 +1,4 @@
-/** What a long step reports; `output` draws it on a terminal or drops it, workers never know which. */
+/** Reports of a long step; `output` draws them on a terminal or drops them, and workers never know which. */
 export interface Progress {
   /** Begins a stage; `totalBytes` undefined when nobody knows. A stage that is still open ends first. */
   begin(stage: { readonly label: string; readonly totalBytes?: number | undefined }): void;

@@ -16,7 +16,7 @@ export class PythonTuple {
 
 export type PythonDict = ReadonlyMap<string, PythonValue>;
 
-/** What a Python literal may hold (docs/reference/catalog.md section 2.1): an array is a list, a map a dict with text keys. */
+/** A value that a Python literal may express (docs/reference/catalog.md section 2.1): an array is a list, a map a dict with text keys. */
 export type PythonValue =
   | string
   | number

@@ -3,7 +3,7 @@ import { onDisk } from './file-name.ts';
 import { pathExists } from './look.ts';
 import { systemCodeOf } from './operator-error.ts';
 
-/** What is said where a second name is not possible: for a folder, or by a file system that has none. */
+/** The errors where a second name is not possible: for a folder, or by a file system that has none. */
 const noLinks = ['EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'EMLINK', 'ENOSYS'];
 
 /**

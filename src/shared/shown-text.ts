@@ -1,5 +1,5 @@
 /**
- * What a terminal, a log or a monitoring system could take for something else than text: control characters (C0 but for the tab, DEL, C1), line and
+ * Characters that a terminal, a log or a monitoring system could take for something else than text: control characters (C0 but for the tab, DEL, C1), line and
  * paragraph separators, marks that turn the direction of writing, and bytes of a name that are no UTF-8.
  */
 const unsafe = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/u;

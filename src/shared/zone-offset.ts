@@ -25,7 +25,7 @@ function isKnown(name: string): boolean {
   }
 }
 
-/** What a wall clock of a zone that shows a time is ahead of UTC. */
+/** The offset from UTC of a zone whose wall clock shows a time. */
 export interface ZoneOffset {
   readonly minutes: number;
   /** The clock showed that time twice, or never, because it was set back or forth; the other offset that it could have meant. */

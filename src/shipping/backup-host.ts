@@ -17,7 +17,7 @@ export interface BackupHost {
   readonly configPath: string | undefined;
   /** `barman`, by which name pgcellar can be called too. */
   readonly program: string;
-  /** What ssh is to offer, where that is not left to it. */
+  /** The ciphers that ssh offers, where that is not left to it. */
   readonly ciphers?: string | undefined;
   /** How long ssh may take until both sides have agreed on keys; undefined when the operator has set that. */
   readonly connectSeconds?: number | undefined;

@@ -105,7 +105,7 @@ async function ask(words: readonly string[], options: FetchOptions): Promise<Rem
   return { exitCode, stderr, stdout: Buffer.concat(chunks).toString('utf8') };
 }
 
-/** What the backup host said of a failure. */
+/** The backup host's words about a failure. */
 export function lastLineOf(stderr: string): string {
   return stderr.trim().split('\n').at(-1) || 'nothing answered in time';
 }

@@ -20,7 +20,7 @@ interface SessionOptions {
   readonly silentMs?: number | undefined;
 }
 
-/** What a session does with answers. */
+/** The way a session treats answers. */
 interface Answers {
   /** Takes a line, which ends in front of `rest`; gives what it leaves of that. */
   onLine(line: string): void;

@@ -21,7 +21,7 @@ export interface RestoreOptions {
   readonly clock: Clock;
 }
 
-/** What a restore_command came to. */
+/** The outcome of a restore_command. */
 export type RestoreOutcome =
   | { readonly kind: 'fetched' }
   | { readonly kind: 'failed'; readonly exitCode: number; readonly message: string };
@@ -58,7 +58,7 @@ async function fetchWithRetries(options: RestoreOptions): Promise<RemoteOutcome>
   }
 }
 
-/** What does not begin as it must counts as damaged on its way; a partial segment that is still empty, as not there. */
+/** A file with a wrong beginning counts as damaged on its way; an empty partial segment counts as missing. */
 async function fetchChecked({ walName, walDest, fetch, dataFolder }: RestoreOptions): Promise<RemoteOutcome> {
   const segment = parseSegmentName(walName);
   return await fetchWal(walName, walDest, fetch, async (path) => {
@@ -96,7 +96,7 @@ function outcomeOf(
   return failed(otherwise(exitCode), `${host} ended with ${String(exitCode)} for ${walName}: ${said}`);
 }
 
-/** What is said of a file that the backup host does not have. */
+/** The message about a file that the backup host does not have. */
 export function missingText(walName: string, { serverName, remote }: FetchOptions, said: string): string {
   return `WAL file ${walName} of server ${serverName} is not on ${remote.host}: ${said}`;
 }

@@ -27,7 +27,7 @@ export interface SendOptions {
   readonly silentMs?: number;
 }
 
-/** What the sending came to: exit code of the helper, and what to say about it. */
+/** The outcome of sending: exit code of the helper, and what to say about it. */
 export interface SendOutcome {
   readonly exitCode: number;
   readonly message: string | undefined;

@@ -20,7 +20,7 @@ interface SentRun {
   readonly files: readonly SentFile[];
 }
 
-/** What is sent where. */
+/** The file and its destination. */
 interface Sending {
   readonly remote: BackupHost;
   readonly serverName: string;

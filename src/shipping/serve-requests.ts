@@ -13,7 +13,7 @@ interface SpoolServed {
   readonly clock: Clock;
 }
 
-/** What an attendant does. */
+/** The work of an attendant. */
 interface Attendance {
   /** Answers one request after another; one that fails is left to a call of its own. */
   answer(words: readonly string[]): Promise<string>;

@@ -17,7 +17,7 @@ export class SilenceWatch extends StallWatch {
     this.#silentMs = silentMs;
   }
 
-  /** What is said of a call that was given up. */
+  /** The message about a call that was given up. */
   get text(): string {
     return `the connection to the backup host carried no byte for ${String(this.#silentMs / 1000)} s`;
   }

@@ -129,7 +129,7 @@ class Pulse {
   }
 }
 
-/** What tells one run of a server from the next: process id, folder and start time, the first lines of `postmaster.pid`. */
+/** The identity of one run of a server: process id, folder and start time, the first lines of `postmaster.pid`. */
 async function readServerRun(dataFolder: string): Promise<string | undefined> {
   try {
     return (await readFile(join(dataFolder, 'postmaster.pid'), 'utf8')).split('\n', 3).join('\n');

@@ -13,7 +13,7 @@ export interface Spool {
   readonly ready: string;
   /** A file that was asked for and has come, under its name. */
   readonly asked: string;
-  /** What is still being written. */
+  /** The files that are still being written. */
   readonly work: string;
   readonly lock: string;
   /** Locked by a script that asks. */
@@ -27,7 +27,7 @@ export interface Spool {
 /** Names of spools begin so: of those for restore_command and for archive_command. */
 const prefixes = 'pgcellar-(?:wal|put)-';
 
-/** What lies where in a spool. */
+/** The layout of a spool. */
 export function spoolAt(folder: string): Spool {
   return {
     folder,
@@ -70,7 +70,7 @@ async function isStillOurs({ lock }: Spool): Promise<boolean> {
   return (await readIfThere(lock)) === `${String(process.pid)}\n`;
 }
 
-/** What was found out about the backup host is looked at anew now and then: it may have got another program. */
+/** The facts about the backup host are examined again now and then, because its program may have changed. */
 const rememberedSeconds = 3600;
 
 /** Remembers that the backup host knows no sessions. */

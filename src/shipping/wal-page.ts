@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { firstPageBytes, misplacement, parseFirstPage, type SegmentName } from '../wal/wal-name.ts';
 
-/** What is known of the cluster that a segment has to belong to. */
+/** The known facts about the cluster that a segment must belong to. */
 interface KnownCluster {
   readonly systemid: bigint | undefined;
   readonly segmentSize?: number;

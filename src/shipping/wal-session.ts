@@ -5,7 +5,7 @@ import { systemCodeOf } from '../shared/operator-error.ts';
 import { type FetchOptions, quoted, remoteCall } from './fetch-wal.ts';
 import { RemoteSession, type SessionStart } from './remote-session.ts';
 
-/** What became of a request: `failed` is for what only a call of its own can tell, `unwritable` for a file that this host could not write. */
+/** The outcome of a request: `failed` is for what only a call of its own can tell, `unwritable` for a file that this host could not write. */
 export type SessionAnswer = 'there' | 'none' | 'failed' | 'broken' | 'unwritable';
 
 interface Request {

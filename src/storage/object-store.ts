@@ -1,4 +1,4 @@
-/** What is known of an object without reading it. */
+/** The facts about an object that are known without reading it. */
 export interface ObjectFacts {
   readonly size: number;
   /** When its content was last changed, in seconds since the epoch, as Python computes them. */
@@ -11,7 +11,7 @@ export interface AdoptedFile {
   readonly key: string;
 }
 
-/** What happens around the removal of each key, which is told by its position among those that were given. */
+/** Callbacks around the removal of each key, which is given by its position in the list. */
 export interface RemovalWatch {
   before(at: number): Promise<void>;
   after(at: number): Promise<void>;

@@ -2,7 +2,7 @@ import { formatLsn, type Lsn, lsnFromBytes } from './lsn.ts';
 import type { TimelineSwitch } from './timeline-history.ts';
 import { nextSegment, type SegmentName, segmentAtIndex, segmentIndex, segmentStart, timelineOf } from './wal-name.ts';
 
-/** What decides whether `pg_receivewal` can go on with what it has streamed. */
+/** The facts that decide whether `pg_receivewal` can continue the streamed WAL. */
 export interface ReceiverFacts {
   readonly segmentSize: number;
   /** The file that it goes on from; undefined when it has none, and begins at its slot or where the server is. */
@@ -35,7 +35,7 @@ export interface StuckReceiver {
   readonly timeline: number;
   /** The oldest segment that is needed and still to be had: where `receive-wal --reset` begins. */
   readonly restart: SegmentName;
-  /** What neither the server nor the archive has of the WAL before that. */
+  /** The earlier WAL that neither the server nor the archive has. */
   readonly lost: Gap | undefined;
 }
 
@@ -84,7 +84,7 @@ export function describeStuckReceiver({ why, timeline, restart }: StuckReceiver)
   }
 }
 
-/** What is lost when it begins again, in a clause. */
+/** The loss when it begins again, as a clause. */
 export function describeLoss({ why, lost }: StuckReceiver): string {
   if (lost !== undefined) {
     return `lost is the WAL from ${lost.first} to ${lost.last}: no backup from before can be restored past it, so take a new one`;

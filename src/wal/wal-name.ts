@@ -137,7 +137,7 @@ export function segmentStart(name: SegmentName, segmentSize: number): Lsn {
 const mostBytesOf: Readonly<Record<string, number>> = { history: 1024 ** 2, 'backup-label': 1024 ** 2 };
 const mostSegmentBytes = 1024 ** 3 + 1024 ** 2; // compressed it may be a little larger
 
-/** What no file of that name has more bytes than, stored in whatever form. */
+/** The largest size of a file of that name, in any form. */
 export function mostArrivingBytes(name: string): number {
   return mostBytesOf[walKindOf(name) ?? ''] ?? mostSegmentBytes;
 }
@@ -154,7 +154,7 @@ function hex8(value: number): string {
   return value.toString(16).toUpperCase().padStart(8, '0');
 }
 
-/** What the first page of a segment says (PostgreSQL source, `access/xlog_internal.h`: XLogLongPageHeaderData). */
+/** The content of the first page of a segment (PostgreSQL source, `access/xlog_internal.h`: XLogLongPageHeaderData). */
 export interface FirstPage {
   readonly timeline: number;
   readonly position: bigint;

@@ -8,7 +8,7 @@ import { metaFolder, type ServerLayout } from '../server-layout.ts';
 import { type BackupId, parseBackupId } from './backup.ts';
 import { backupFilesOf } from './backup-files.ts';
 
-/** What a keep annotation protects; any other word in the file counts as `full` (docs/reference/catalog.md section 4). */
+/** The WAL that a keep annotation protects; any other word in the file counts as `full` (docs/reference/catalog.md section 4). */
 export type KeepTarget = 'full' | 'standalone';
 
 type AnnotationKey = 'keep' | 'delete_this';

@@ -63,7 +63,7 @@ export interface Backup {
   readonly timeline: number | null;
   readonly version: number | null;
   readonly xlogSegmentSize: number;
-  /** What another release wrote beside these, by key, as it stands in the record: kept when the record is written again, and shown. */
+  /** Fields that another release wrote, by key, as they are in the record: kept when the record is written again, and shown. */
   readonly otherKeys?: ReadonlyMap<string, string>;
 }
 

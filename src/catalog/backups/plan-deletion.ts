@@ -49,7 +49,7 @@ export class WalDeletionPlanner {
   readonly #newer: number[];
   /** How many live on each timeline. */
   readonly #living = new Map<number, number>();
-  /** What is there and may need WAL, by the timeline that its begin WAL names, in the order of these names. */
+  /** Backups that exist and may need WAL, by the timeline that its begin WAL names, in the order of these names. */
   readonly #begins = new Map<number, Backup[]>();
   readonly #gone = new Set<BackupId>();
 
@@ -147,7 +147,7 @@ function mayNeedWal(backup: Backup): boolean {
   return isCopyDone(backup) || ((backup.status === 'STARTED' || backup.status === 'SYNCING') && backup.beginWal !== null);
 }
 
-/** What the first backup of a server makes useless: everything before its begin WAL (docs/reference/catalog.md section 16.5). */
+/** The WAL that the first backup of a server makes useless: all before its begin WAL (docs/reference/catalog.md section 16.5). */
 export function planFirstBackupPurge(backups: readonly Backup[], first: Backup): WalDeletion {
   if (first.beginWal === null) return { kind: 'none', reason: 'the backup has no begin WAL' };
   const others = backups.filter((backup) => backup.id !== first.id);

@@ -18,7 +18,7 @@ const chunkBytes = 1 << 20;
 const nothing: StoredLedger = { ledger: new WalLedger(), end: 0, checksum: 0 };
 
 /**
- * What the WAL index names, from the ledger and the lines that were added since; without the lock, because the file's state says before
+ * The entries of the WAL index, from the ledger and the lines that were added since; without the lock, because the file's state says before
  * and after that nobody wrote.
  * @returns undefined when that does not tell for certain: then it is to be read under the lock
  */
@@ -46,7 +46,7 @@ async function withLinesSince(stored: StoredLedger, path: string, state: FileSta
 }
 
 /**
- * What the WAL index names, for who holds its lock; the ledger is written anew where it does not fit or much was added.
+ * The entries of the WAL index, for the holder of its lock; the ledger is written anew where it does not fit or much was added.
  * @throws OperatorError `wal-index-invalid` naming the line
  */
 export async function readLedgerUnderLock(layout: ServerLayout, log?: Context['log']): Promise<WalLedger> {

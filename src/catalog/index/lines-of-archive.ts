@@ -13,7 +13,7 @@ import type { WalLedger } from './wal-ledger.ts';
 const flags = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
- * What the index has to say of an archived file; undefined when no file is at `path`, or one that cannot be a whole one (a crash or a full
+ * The index line of an archived file; undefined when no file is at `path`, or one that cannot be a whole one (a crash or a full
  * disk empties a file or cuts it short). Synchronous: a rebuild does it a million times, and four turns through the thread pool cost more than
  * what they wait for.
  */
@@ -51,7 +51,7 @@ interface KindCounts {
 
 interface Reading {
   readonly custom: CustomCompression | undefined;
-  /** What the index said until now. */
+  /** The entry that the index had until now. */
   readonly known: WalLedger | undefined;
 }
 
@@ -89,7 +89,7 @@ function lineOf(
   return { text: formatWalEntry(asKnown(entry, known, join(folder, fileName))), kind: walKindOf(name) };
 }
 
-/** What the bytes do not show, the index may know: a magic of the server's own can have been changed since. */
+/** The index may know a form that the bytes do not show: a magic of the server's own can have been changed since. */
 function asKnown(entry: WalEntry, known: WalLedger | undefined, path: string): WalEntry {
   if (entry.compression !== null || entry.encryption !== null || walKindOf(entry.name) !== 'segment') return entry;
   const before = known?.entryOf(entry.name);

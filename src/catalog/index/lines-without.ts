@@ -84,7 +84,7 @@ class NamesInLines {
   }
 }
 
-/** What stands before the first tab. */
+/** The text before the first tab. */
 function wordOf(piece: Buffer, start: number, end: number): string {
   const at = piece.indexOf(tab, start);
   return at === -1 || at >= end ? '' : piece.toString('latin1', start, at);

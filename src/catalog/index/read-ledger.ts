@@ -4,7 +4,7 @@ import { readKnownLedger } from './ledger-of-index.ts';
 import type { WalLedger } from './wal-ledger.ts';
 
 /**
- * What the WAL index names. In the common case that is read from the ledger, and from the index only the lines that were added since.
+ * The entries of the WAL index. In the common case they are read from the ledger, and from the index only the lines that were added since.
  * Where something does not fit, the index is compared, and if need be read, under its lock.
  * @throws OperatorError `wal-index-invalid`, `lock-failed`, `interrupted` or `file-unreadable`
  */

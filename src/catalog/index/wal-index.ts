@@ -111,7 +111,7 @@ export class WalIndex implements AsyncDisposable {
     await this.#lock?.release();
   }
 
-  /** What was known of the file is so still; where that was not certain, the next reader compares. */
+  /** The known facts about the file still hold; where that is not certain, the next reader compares. */
   async #markAppended(before: FileState, after: FileState): Promise<void> {
     const store = new LedgerStore(this.#layout);
     const known = store.ledgerFor(before);

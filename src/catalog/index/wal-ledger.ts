@@ -15,7 +15,7 @@ export interface WalSpan {
   readonly lastTime: number | undefined;
 }
 
-/** What a {@link WalLedger} is made of. */
+/** The parts of a {@link WalLedger}. */
 export interface LedgerParts {
   readonly timelines: ReadonlyMap<number, TimelineWal>;
   /** Labels, partial segments and histories by name. */

@@ -15,7 +15,7 @@ export interface WalHole {
   readonly unusable: readonly BackupId[];
 }
 
-/** What the backups of one timeline can be recovered to. Between its ends holes may lie, with newer backups behind them. */
+/** The range of positions to which the backups of one timeline can be recovered. Between its ends holes may lie, with newer backups behind them. */
 export interface RecoverableWindow {
   /** Timeline that the backups were taken on. */
   readonly timeline: number;

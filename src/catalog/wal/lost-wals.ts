@@ -86,7 +86,7 @@ function missingOf({ timeline, log, spans }: FolderNames, names: readonly string
 
 const isSegment = /^[0-9A-F]{24}$/;
 
-/** What each folder of the archive has to hold, from a segment on. */
+/** The segments that each folder of the archive must contain, from one on. */
 function foldersFrom(ledger: WalLedger, first: SegmentName): Map<string, FolderNames> {
   const folders = new Map<string, FolderNames>();
   const from = segmentParts(first);

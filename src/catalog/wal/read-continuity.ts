@@ -96,7 +96,7 @@ async function timeOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** What the archive holds, as far as its continuity goes. */
+/** The content of the archive, as far as its continuity is concerned. */
 interface ArchivedWal extends Histories {
   readonly runs: WalRuns;
 }

@@ -22,7 +22,7 @@ export interface Histories {
   readonly unreadable: readonly { readonly name: WalName; readonly reason: string }[];
 }
 
-/** What a history file in this state says, as timelines with positions. */
+/** The content of a history file in this state, as timelines with positions. */
 interface KnownHistory {
   readonly state: FileState;
   readonly switches: readonly (readonly [number, string])[];
@@ -61,7 +61,7 @@ export async function readHistories(
 }
 
 /**
- * What a history file at `path` says, wherever it lies.
+ * The content of a history file at `path`, in any folder.
  * @throws OperatorError `wal-index-invalid` when it is none, or longer than any; what the file system says
  */
 export async function readHistoryFile(path: string, name: WalName, storage: WalStorage): Promise<TimelineSwitch[]> {

@@ -15,7 +15,7 @@ import {
   type WalName,
 } from '../../wal/wal-name.ts';
 
-/** What a file under the name of a segment holds, as far as it can be seen without a secret. */
+/** The content of a file with the name of a segment, as far as it can be seen without a secret. */
 export type SegmentContent =
   | { readonly kind: 'whole'; readonly page: FirstPage }
   /** Another number of bytes than its first page says. */
@@ -196,14 +196,14 @@ function counting(most = mostSegmentBytes): Counted {
 /** A file of which a part is there. */
 export interface UnfinishedCopy {
   readonly bytes: number;
-  /** What the whole segment has; undefined as long as nothing of the file is there. */
+  /** The size of the whole segment; undefined as long as the file is empty. */
   readonly wholeBytes: number | undefined;
   /** When the last of them came, in milliseconds since the epoch. */
   readonly changedAtMs: number;
 }
 
 /**
- * What is there of a file of which more has to come: of a plain segment less than its first page tells, of any other file nothing. An
+ * Detects an unfinished copy: a plain segment that is shorter than its first page says, or any other file that is empty. An
  * `archive_command` like `cp` writes under the final name, and what is taken from it half-way is lost although PostgreSQL is then told
  * that it was archived. Undefined for what is whole, as far as can be seen. Synchronous: there can be thousands.
  */

@@ -22,7 +22,7 @@ export interface StuckArrival {
   readonly reason: string;
 }
 
-/** What the archiver could not archive. */
+/** The files that the archiver could not archive. */
 export interface HeldArrival {
   readonly name: string;
   readonly reason: string;
@@ -87,7 +87,7 @@ export async function findStuckArrivals(
   return stuck.toSorted((a, b) => a.since.getTime() - b.since.getTime());
 }
 
-/** What the archiver would take: of the receiver's folder all but what it still writes. */
+/** The files that the archiver would take: in the receiver's folder all but the one that is still being written. */
 async function waitingIn(layout: ServerLayout, folder: ArrivalFolder): Promise<string[]> {
   const names = (await namesIn(layout[folder])).filter((name) => !name.startsWith('.') && !name.endsWith('.tmp')).toSorted();
   if (folder === 'incoming') return names;

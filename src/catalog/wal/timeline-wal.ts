@@ -1,7 +1,7 @@
 import { type SegmentName, segmentName, segmentParts } from '../../wal/wal-name.ts';
 import type { SegmentRun } from '../index/wal-runs.ts';
 
-/** What the ledger knows of one segment. */
+/** The ledger's entry of one segment. */
 interface SegmentFacts {
   readonly name: SegmentName;
   /** Bytes of the stored file. */
@@ -146,7 +146,7 @@ export class TimelineBuilder {
   #times = new Float64Array(256);
   #forms = new Uint16Array(256);
   #count = 0;
-  /** What came out of order, by name; of several lines with one name the last counts. */
+  /** Entries that came out of order, by name; of several lines with one name the last counts. */
   readonly #late = new Map<string, SegmentFacts>();
   /** Sizes that a later line changed, by ascending number. */
   readonly #corrections: { readonly number: number; readonly bytes: number }[] = [];

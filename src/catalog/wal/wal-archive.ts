@@ -116,7 +116,7 @@ export class WalArchive {
   }
 }
 
-/** What happens around the removal of each file: the wal_delete hooks. */
+/** Callbacks around the removal of each file: the wal_delete hooks. */
 export interface WalRemovalHooks<Entry> {
   before(entry: Entry, path: string): Promise<void>;
   after(entry: Entry, path: string): Promise<void>;
@@ -137,7 +137,7 @@ function isWalFolder(name: string): boolean {
   return /^[0-9A-F]{16}$/.test(name);
 }
 
-/** What the folders of a timeline begin with. */
+/** The prefix of the folders of a timeline. */
 function walFolderPrefix(timeline: number): string {
   return timeline.toString(16).toUpperCase().padStart(8, '0');
 }

@@ -12,7 +12,7 @@ interface PathPart {
   readonly last: number;
 }
 
-/** What replay reads, from the first segment of the oldest ancestor to the newest segment of one timeline. */
+/** The WAL that replay reads, from the first segment of the oldest ancestor to the newest segment of one timeline. */
 export interface WalPath {
   /** Where it ends. */
   readonly timeline: number;
@@ -47,7 +47,7 @@ export function pathTo(
   return { timeline, parts: [...parts, { timeline, first, last: end }], end };
 }
 
-/** What a path lacks, in its order; at its start that includes what was removed with old backups. */
+/** The missing segments of a path, in its order; at its start they include those that were removed with old backups. */
 export function gapsOf({ parts }: WalPath, runs: WalRuns): readonly PathGap[] {
   const gaps: PathGap[] = [];
   for (const { timeline, first, last } of parts) {

@@ -40,7 +40,7 @@ function settingsFor(missing: readonly string[]): string {
   return missing.map((setting) => example[setting] ?? setting).join('\n');
 }
 
-/** What encryption works with only (docs/reference/catalog.md section 9). */
+/** The settings that encryption requires (docs/reference/catalog.md section 9). */
 function missingSettings({ config: { options } }: Server): readonly string[] {
   return [
     ...(options.encryption_key_id === undefined ? ['encryption_key_id'] : []),

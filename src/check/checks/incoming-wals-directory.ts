@@ -1,7 +1,7 @@
 import type { Check } from '../check.ts';
 import { shortQueue } from '../waiting-files.ts';
 
-/** What `archive_command` brings is archived as fast as it comes. */
+/** WAL from `archive_command` is archived as fast as it arrives. */
 export const incomingWalsDirectory: Check = {
   name: 'incoming WALs directory',
   appliesTo: 'every',

@@ -1,7 +1,7 @@
 import type { Check } from '../check.ts';
 import { shortQueue } from '../waiting-files.ts';
 
-/** What the receiver brings is archived as fast as it comes. */
+/** WAL from the receiver is archived as fast as it arrives. */
 export const streamingWalsDirectory: Check = {
   name: 'streaming WALs directory',
   appliesTo: 'every',

@@ -3,7 +3,7 @@ import { mendedBy } from '../remedies.ts';
 import { describeStuckWal, findStuckWal } from '../stuck-wal.ts';
 import { failed } from '../verdict.ts';
 
-/** What arrives is archived within minutes. */
+/** WAL that arrives is archived within minutes. */
 export const walArrivals: Check = {
   name: 'WAL arrivals',
   appliesTo: 'every',

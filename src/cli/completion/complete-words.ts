@@ -7,7 +7,7 @@ export interface Candidate {
   readonly summary: string;
 }
 
-/** What only the configuration and the catalog know. */
+/** Names that only the configuration and the catalog know. */
 export interface LiveNames {
   readonly servers: () => Promise<readonly Candidate[]>;
   /** Backups of a server, newest first. */
@@ -26,7 +26,7 @@ const backupShortcuts: readonly Candidate[] = [
 ];
 
 /**
- * What the last word may become, from the tables that the parser works with; none where the shell should offer files.
+ * The completions of the last word, from the tables that the parser works with; none where the shell should offer files.
  * @param words after the program's name; the last one is being typed, and may be empty
  */
 export async function completeWords(

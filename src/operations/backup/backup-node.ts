@@ -44,7 +44,7 @@ export async function atBackupNode(server: Server, context: Context): Promise<Se
 }
 
 /**
- * What became of the node that a backup was taken from; undefined where nothing did, or nobody knows.
+ * The change of the node that a backup was taken from; undefined where there was none, or none is known.
  * @param wasInRecovery when the backup began
  */
 export async function describeNodeChange(

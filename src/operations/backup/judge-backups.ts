@@ -7,7 +7,7 @@ import type { RetentionPolicy } from '../../retention/retention-policy.ts';
 import type { Context } from '../../shared/context.ts';
 
 /**
- * What the retention policy of a server says about its backups, newest first; undefined when no policy is enforced.
+ * The verdicts of a server's retention policy on its backups, newest first; undefined when no policy is enforced.
  * @param backups oldest first
  */
 export async function judgeBackups(
@@ -19,7 +19,7 @@ export async function judgeBackups(
   return retention.kind === 'enforced' ? await judgeBackupsBy(retention.policy, server, backups, context) : undefined;
 }
 
-/** What a policy would say about the backups of a server, newest first. @param backups oldest first */
+/** The verdicts of a policy on the backups of a server, newest first. @param backups oldest first */
 export async function judgeBackupsBy(
   policy: RetentionPolicy,
   server: Server,

@@ -112,7 +112,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   return await runBackupJob(job, method);
 }
 
-/** What is in the catalog says which cluster it is of, also when `identity.json` was removed. */
+/** The content of the catalog shows its cluster, also when `identity.json` was removed. */
 async function refuseOtherCluster(server: Server, systemid: string): Promise<void> {
   const known = await readKnownCluster(server);
   if (known === undefined || known.systemid === systemid) return;

@@ -40,7 +40,7 @@ export async function applyChanges(
 
 interface Application {
   readonly files: ConfigurationFiles;
-  /** What this run has written, by section and option. */
+  /** The values that this run has written, by section and option. */
   readonly values: Map<string, string>;
   readonly context: Context;
 }

@@ -98,7 +98,7 @@ export class DeletionPass implements AsyncDisposable {
     }
   }
 
-  /** What could not be ended because another command works on a parent; the mark is left for the next pass. */
+  /** Deletions that could not be finished because another command works on a parent; the mark is left for the next pass. */
   get held(): readonly OperatorError[] {
     return this.#held;
   }

@@ -12,7 +12,7 @@ import { WalExplainer } from '../wal/explain-wals.ts';
 import { type PlannedDeletion, planEnforcement } from './plan-enforcement.ts';
 
 /**
- * What retention keeps and deletes, and why, without deleting anything: the very plan that `cron` applies.
+ * The backups and WAL that retention keeps and deletes, with the reasons, without deleting anything: the very plan that `cron` applies.
  * @param trial judges instead of the configured policy
  * @throws OperatorError `backup-info-invalid` when a record cannot be read: then retention deletes nothing
  */

@@ -18,7 +18,7 @@ interface EnforcementFacts {
 }
 
 /**
- * What retention deletes, in its order: the oldest tree first, in it children before their parents, so that an interruption at any
+ * The backups that retention deletes, in their order: the oldest tree first, in it children before their parents, so that an interruption at any
  * place leaves no incremental backup without what it is built on. What a running backup is built on stays until that has ended.
  */
 export function planEnforcement({ backups, keeps, verdicts }: EnforcementFacts): readonly PlannedDeletion[] {

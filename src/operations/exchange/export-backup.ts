@@ -182,7 +182,7 @@ async function missingOf(
   return undefined;
 }
 
-/** What killed exports of this backup left: their lock is ours now. */
+/** The files that killed exports of this backup left: their lock is ours now. */
 async function removeLeftovers(folder: string, { config }: Server, { id }: Backup): Promise<void> {
   const prefix = `backup-export-${config.name}-${id}-`;
   for (const name of await namesIn(folder)) {

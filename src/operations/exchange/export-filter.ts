@@ -7,7 +7,7 @@ import { failureOf } from '../../transport/programs/program-result.ts';
 import { startProgram } from '../../transport/programs/run-program.ts';
 import type { ExportCompression } from './export-name.ts';
 
-/** What goes in comes out changed. */
+/** A stream that changes the bytes that pass through it. */
 export interface Filter {
   readonly input: NodeJS.WritableStream;
   readonly output: NodeJS.ReadableStream;

@@ -78,7 +78,7 @@ export class MemberWriter {
     });
   }
 
-  /** What the member itself is to be called: an extended header before it takes the place of a name that it cannot have. */
+  /** The name of the member itself: an extended header before it takes the place of a name that it cannot have. */
   #tellOddNames(names: Parameters<typeof oddNames>[0]): string {
     const header = oddNames(names);
     if (header === undefined) return names.path;

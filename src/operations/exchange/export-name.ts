@@ -5,7 +5,7 @@ const exportEndings = { gzip: 'tar.gz', bzip2: 'tar.bz2', xz: 'tar.xz' } as cons
 
 export type ExportCompression = keyof typeof exportEndings;
 
-/** What the name of an exported backup says. */
+/** The parts of the name of an exported backup. */
 export interface ExportName {
   readonly backupId: BackupId;
   /** First 8 digits of the SHA-256 of the file. */

@@ -18,7 +18,7 @@ import type { ExportName } from './export-name.ts';
 /** One member of a tar stream. */
 type Entry = AsyncIterable<Buffer> & { readonly header: Header; resume(): void };
 
-/** What was left out of the staging folder. */
+/** The parts that were left out of the staging folder. */
 export interface Unpacked {
   /** Names of the links below `backup/data/pg_tblspc`, which are made anew from the record. */
   readonly tablespaceLinks: readonly string[];

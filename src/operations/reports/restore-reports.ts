@@ -10,14 +10,14 @@ export interface ConfigurationLine {
   readonly value: string | null;
 }
 
-/** What a restore did and what the operator has to look at before starting the server. */
+/** The result of a restore, and the settings that the operator has to review before starting the server. */
 export interface RestoreReport {
   readonly changes: readonly ConfigurationLine[];
   readonly warnings: readonly ConfigurationLine[];
   readonly missingFiles: readonly string[];
   /** The restored server fetches WAL with `get-wal`. */
   readonly fetchesWal: boolean;
-  /** What each stage took, in their order. */
+  /** The duration of each stage, in their order. */
   readonly stages: readonly StageOutcome[];
   readonly startedAt: Timestamp;
   readonly elapsedSeconds: number;

@@ -41,7 +41,7 @@ export interface StatusItem {
 export interface ServerStatus {
   readonly name: string;
   readonly items: readonly StatusItem[];
-  /** What is known beyond Barman. */
+  /** Facts that Barman does not show. */
   readonly own: readonly StatusItem[];
 }
 

@@ -56,7 +56,7 @@ async function sendWalsTo(host: Host, { run, ...where }: WalSending, context: Co
   await copyWalsToHost({ ...request, ...where, server, wal: planned.wal, host, spool: spool.path, compresses }, context);
 }
 
-/** What an earlier restore of the same cluster left there. */
+/** Removes the files that an earlier restore of the same cluster left there. */
 async function emptyFolder(restoreHost: RestoreHost, folder: string): Promise<void> {
   for (const name of (await restoreHost.namesIn(folder)) ?? []) await restoreHost.remove(join(folder, name));
 }

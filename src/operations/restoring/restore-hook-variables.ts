@@ -6,7 +6,7 @@ import { backupHookVariables, recoveryHookVariables } from '../../hooks/hook-var
 import type { HookVariables } from '../../hooks/run-hooks.ts';
 import type { RestoreRun } from './restore-run.ts';
 
-/** What hook scripts are told of a restore. */
+/** The variables of hook scripts of a restore. */
 export async function restoreHookVariables({ server, plan, planned: { backup, places } }: RestoreRun): Promise<HookVariables> {
   const { request, target } = plan;
   const { backups } = await readBackupRecords(server.layout);

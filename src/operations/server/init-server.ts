@@ -32,7 +32,7 @@ export interface InitReport {
   readonly check: CheckReport;
   /** File that was written. */
   readonly path: string;
-  /** What is missing on the PostgreSQL side, each once: SQL, lines of `pg_hba.conf`, commands on its host. */
+  /** The missing settings on the PostgreSQL side, each once: SQL, lines of `pg_hba.conf`, commands on its host. */
   readonly onServer: readonly FilledStep[];
 }
 

@@ -11,7 +11,7 @@ import { runProgram } from '../../transport/programs/run-program.ts';
 import type { CheckReport } from '../reports/server-reports.ts';
 import { checkServer } from './check-server.ts';
 
-/** What the operator says to a step: `yes` runs it, or says that it was done by hand; `no` leaves it; `quit` ends everything. */
+/** The operator's answer to a step: `yes` runs it, or says that it was done by hand; `no` leaves it; `quit` ends everything. */
 type Answer = 'yes' | 'no' | 'quit';
 
 export interface Mending {
@@ -31,7 +31,7 @@ export interface Mending {
   readonly onOutcome: (name: string, isMended: boolean) => void;
 }
 
-/** What was started in the background needs a moment before a check sees it. */
+/** A program that was started in the background needs a moment before a check sees it. */
 const looksForMs = 15_000;
 const betweenChecksMs = 500;
 /** A program that starts well may end immediately: a check that passes counts when it still does after so long. */
@@ -96,7 +96,7 @@ async function takeSteps(
   return isAnythingDone ? 'done' : 'nothing-done';
 }
 
-/** What we can run: commands of this host as the user that we are, and SQL over a connection whose role the server may refuse. */
+/** The steps that we can run: commands of this host as the user that we are, and SQL over a connection whose role the server may refuse. */
 function ours(step: FilledStep): RunnableStep | undefined {
   if (step.use === 'advice') return undefined;
   return step.kind === 'root' && process.getuid?.() !== 0 ? undefined : step;

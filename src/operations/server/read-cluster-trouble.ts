@@ -15,7 +15,7 @@ interface LookedAt {
   readonly trouble: ClusterTrouble;
 }
 
-/** What a check says of the cluster of a server; undefined where none is followed. @throws OperatorError `interrupted` */
+/** The trouble of a server's cluster for a check; undefined where none is followed. @throws OperatorError `interrupted` */
 export async function readClusterTrouble(server: Server, context: Context): Promise<LookedAt | undefined> {
   if (clusterSourceOf(server) === 'off') return undefined;
   try {

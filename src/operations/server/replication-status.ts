@@ -28,7 +28,7 @@ async function connected<T>({ config }: Server, connect: () => Promise<T>): Prom
 }
 
 /**
- * Who streams from a server (docs/reference/cli.md section 6.6).
+ * The clients that stream from a server (docs/reference/cli.md section 6.6).
  * @throws OperatorError `connection-failed`
  */
 export async function readReplicationStatus(

@@ -2,7 +2,7 @@ import type { Clock } from '../../shared/clock.ts';
 import { formatIsoTime, localTimestamp } from '../../shared/timestamp.ts';
 import type { Host } from '../../transport/hosts/host.ts';
 
-/** What a host runs, in the words of its own programs; empty where a program is missing. */
+/** The versions of a host's software, in the words of its own programs; empty where a program is missing. */
 export interface SystemFacts {
   readonly kernel_ver: string;
   readonly python_ver: string;
@@ -11,7 +11,7 @@ export interface SystemFacts {
   readonly ssh_ver: string;
 }
 
-/** What tells the backup host apart in `diagnose` and in exported backups (docs/reference/cli.md section 11.5, docs/reference/since-3.17.md section 2.2). */
+/** The facts that identify the backup host in `diagnose` and in exported backups (docs/reference/cli.md section 11.5, docs/reference/since-3.17.md section 2.2). */
 export interface BackupHostFacts extends SystemFacts {
   readonly barman_ver: string;
   readonly python_executable: string;

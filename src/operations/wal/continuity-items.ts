@@ -14,7 +14,7 @@ import { type SegmentName, segmentIndex, timelineOf } from '../../wal/wal-name.t
 import type { StatusItem } from '../reports/server-reports.ts';
 
 /**
- * What can be recovered, and the holes in it: `status` ends with these, once a backup is copy done. The keys without a timeline are about
+ * The recoverable windows, and the holes in them: `status` ends with these, once a backup is copy done. The keys without a timeline are about
  * the whole server; where backups of several timelines are there, each has its own, too.
  */
 export async function continuityItems(

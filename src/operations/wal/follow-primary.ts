@@ -258,7 +258,7 @@ class PrimaryFollower {
     }
   }
 
-  /** What came again behind a switch has to be what we held. */
+  /** WAL that came again after a switch must equal the WAL in the catalog. */
   async #compare(segmentSize: number): Promise<void> {
     const records = await readSwitches(this.#server.layout);
     const open = records.findLast(({ repeated, continuity }) => repeated !== undefined && continuity === undefined);

@@ -33,7 +33,7 @@ import type { TimelineSwitch } from '../../wal/timeline-history.ts';
 import type { SegmentName } from '../../wal/wal-name.ts';
 import { archiveWal } from './archive-wal.ts';
 
-/** What a server says before WAL is received from it. */
+/** The facts of a server before WAL is received from it. */
 export interface Preflight {
   readonly serverVersion: number;
   readonly segmentSize: number;
@@ -108,7 +108,7 @@ async function diagnose(server: Server, facts: Preflight): Promise<ReceiverDiagn
   return diagnoseReceiver({ segmentSize, newest, timeline, position, history, kept, isArchived, slot: judgedSlot });
 }
 
-/** What gets a stuck receiver going again. */
+/** The commands that make a stuck receiver continue. */
 function stepsOf({ why }: StuckReceiver, { config: { name } }: Server): string {
   const verbs = why.kind === 'slot-lost' ? ['--drop-slot', '--create-slot', '--reset'] : ['--reset'];
   return `run ${verbs.map((verb) => `receive-wal ${verb} ${name}`).join(', ')}`;
@@ -253,7 +253,7 @@ export function missingSlot({ config }: Server, slot: string): OperatorError {
   });
 }
 
-/** What Barman says when a slot cannot be managed because its server is out of reach. */
+/** Barman's text when a slot cannot be managed because its server is out of reach. */
 export function cannotConnect({ config: { name } }: Server): Worded {
   return { asBarman: `Cannot connect to server '${name}'` };
 }

@@ -32,7 +32,7 @@ async function isBooted(): Promise<boolean> {
   return await pathExists(bootedMark);
 }
 
-/** Whoever runs us may not be allowed to, and there may be no such unit: that is no failure. */
+/** The user may not be allowed to, and there may be no such unit: that is not a failure. */
 async function tellSystemd(verb: 'start' | 'stop', unit: string, environment: Server['environment']): Promise<boolean> {
   const { exitCode } = await runProgram(['systemctl', '--no-ask-password', verb, unit], { environment });
   return exitCode === 0;

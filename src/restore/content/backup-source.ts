@@ -11,7 +11,7 @@ export interface SourceMember {
   readonly isEncrypted: boolean;
 }
 
-/** What has to be read to restore a backup: itself, and for an incremental one all that it builds on, the full backup first. */
+/** The backups that have to be read to restore one: itself, and for an incremental one all that it builds on, the full backup first. */
 export interface BackupSource {
   readonly members: readonly SourceMember[];
   /** The backup that was asked for: the last member. */

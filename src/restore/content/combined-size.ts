@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { incrementalSize, incrementalSizeOf, wholeName } from './incremental-size.ts';
 
-/** What `pg_combinebackup` makes of a file of the newest backup; it writes a manifest of its own. */
+/** The size of a file of the newest backup after `pg_combinebackup`; it writes a manifest of its own. */
 export async function combinedSize(path: string, size: number): Promise<number | undefined> {
   if (path.endsWith('/data/backup_manifest')) return undefined;
   if (path.endsWith('/data/backup_label')) return combinedLabel(await readFile(path, 'latin1')).length;

@@ -111,7 +111,7 @@ const ownFolders = /^(?:base|global|log|pg_(?!conf)[a-z_]+)\//;
 const largestConfiguration = 2 ** 20;
 const mostConfigurations = 1000;
 
-/** What the configuration of a tar file may take in: small files that lie elsewhere than PostgreSQL's own, and the folders. */
+/** The files that the configuration of a tar file may include: small files that lie elsewhere than PostgreSQL's own, and the folders. */
 class SmallFiles {
   readonly #files = new Map<string, FoundFile>();
   readonly #folders = new Set<string>();
@@ -151,17 +151,17 @@ class SmallFiles {
   }
 }
 
-/** What is in a tar file, and whether the label of the backup is. */
+/** The content of a tar file, and whether the label of the backup is part of it. */
 interface PackedFacts extends Omit<SourceContent, 'losses'> {
   readonly hasLabel: boolean;
 }
 
-/** What a pass over a tar file collects; undefined is not looked for. */
+/** The parts that a pass over a tar file collects; those that are undefined are not looked for. */
 interface Looking {
   readonly configuration: Map<string, FoundFile> | undefined;
-  /** What else the configuration may take in. */
+  /** Other files that the configuration may include. */
   readonly others: SmallFiles | undefined;
-  /** What files come to that `pg_combinebackup` changes, by their paths in the manifest. */
+  /** The sizes of files that `pg_combinebackup` changes, by their paths in the manifest. */
   readonly combined: Map<string, number> | undefined;
 }
 
@@ -174,7 +174,7 @@ async function isQuicklyRead({ data, tablespaces }: TarFiles): Promise<boolean> 
 }
 
 /**
- * What each file of the newest manifest comes to. Of an incremental one that was not looked into it is said that it is as large as the newest whole one before
+ * The size of each file of the newest manifest. An incremental one that was not looked into counts as large as the newest whole one before
  * it, more or less.
  */
 function restoredSizes(

@@ -16,7 +16,7 @@ export interface TarMember {
   readonly modifiedAt: Date;
 }
 
-/** What a visitor may say: that it has seen enough. */
+/** The answer of a visitor: that it has seen enough. */
 export type Visit = (member: TarMember, content: Readable) => Promise<'stop' | undefined>;
 
 /**

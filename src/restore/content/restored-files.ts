@@ -8,8 +8,8 @@ export const emptiedFolders: ReadonlySet<string> = new Set(['pg_log', 'log', 'pg
 export const walFolders: ReadonlySet<string> = new Set(['pg_wal', 'pg_xlog']);
 
 /**
- * What would bring the restored server up in another way than was asked for: beside Barman's three the signal files, which are what
- * `recovery.conf` became in PostgreSQL 12 and come with the backup of a standby.
+ * Files that would start the restored server in another way than requested: Barman's three, and the signal files, which replaced
+ * `recovery.conf` in PostgreSQL 12 and come with the backup of a standby.
  */
 export const leftOutFiles: ReadonlySet<string> = new Set([
   'postmaster.pid',

@@ -2,7 +2,7 @@ import type { Loss } from '../guards/find-losses.ts';
 import type { IncludedFile } from '../recovery/included-files.ts';
 import type { FoundFile } from '../recovery/mangle-configuration.ts';
 
-/** What a tree comes to in the restored server. */
+/** The size of a tree in the restored server. */
 export interface TreeSize {
   readonly bytes: number;
   readonly files: number;
@@ -12,20 +12,20 @@ export interface TreeSize {
   readonly sizes?: ReadonlyMap<string, number>;
 }
 
-/** What is in a backup, read without writing anything. */
+/** The content of a backup, read without writing anything. */
 export interface SourceContent {
   readonly data: TreeSize;
   /** By oid. */
   readonly tablespaces: ReadonlyMap<number, TreeSize>;
   /** Configuration files that were asked for. */
   readonly configuration: ReadonlyMap<string, FoundFile>;
-  /** What `postgresql.conf` takes in, in the order of PostgreSQL. */
+  /** The files that `postgresql.conf` includes, in the order of PostgreSQL. */
   readonly included: readonly IncludedFile[];
-  /** What it has lost since it was taken, as far as names and sizes tell. */
+  /** The losses since it was taken, as far as names and sizes show them. */
   readonly losses: readonly Loss[];
 }
 
-/** What is wanted beyond bytes and numbers of files. */
+/** The facts that are needed beside bytes and numbers of files. */
 export interface WantedContent {
   /** Configuration files. */
   readonly names: readonly string[];

@@ -21,7 +21,7 @@ export interface TreeEntry {
 }
 
 /**
- * What a restore copies of a tree, each folder before what lies in it, one folder of names in memory at a time. The control file is left out: it comes last
+ * The entries of a tree that a restore copies, each folder before its entries, one folder of names in memory at a time. The control file is left out: it comes last
  * and by itself.
  * @throws OperatorError `file-unreadable` or `backup-not-usable`
  */

@@ -30,7 +30,7 @@ import { unpackTar } from './unpack-tar.ts';
 export interface Building {
   readonly source: BackupSource;
   readonly places: Pick<DestinationPlan, 'source' | 'destination' | 'tablespaces'>;
-  /** What is expected, for the progress line and the rates. */
+  /** The expected number of bytes, for the progress line and the rates. */
   readonly totalBytes: number;
   readonly jobs: number;
   readonly kilobytesPerSecond: number;

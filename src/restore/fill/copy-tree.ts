@@ -16,7 +16,7 @@ type CopyContext = Pick<Context, 'clock' | 'progress' | 'signal' | 'messages'>;
 
 interface CopyOptions {
   readonly plan: Pick<DestinationPlan, 'source' | 'destination' | 'tablespaces'>;
-  /** What is expected, for the progress line only. */
+  /** The expected number of bytes, for the progress line only. */
   readonly totalBytes: number | undefined;
   readonly jobs: number;
   /** 0 for no limit. */

@@ -178,7 +178,7 @@ class Sender {
   }
 }
 
-/** What all jobs of one restore have in common. */
+/** The settings that all jobs of one restore share. */
 export function baseJob({ login, compresses, kilobytesPerSecond }: Sending): Omit<RsyncTask, 'source' | 'destination'> {
   return {
     remote: login === undefined ? undefined : { side: 'destination', login },

@@ -34,7 +34,7 @@ export interface PackedWork {
 interface MemberPlaces extends Pick<Sending['places'], 'destination' | 'tablespaces'> {
   /** The member is only read by `pg_combinebackup`. */
   readonly isForReading: boolean;
-  /** What is expected when it is unpacked. */
+  /** The expected number of bytes when it is unpacked. */
   readonly totalBytes: number;
 }
 

@@ -92,7 +92,7 @@ export async function checkTar(
   });
 }
 
-/** What an attempt before left, each removed once: a second member of the same name still finds the first. */
+/** The files that an earlier attempt left, each removed once: a second member of the same name still finds the first. */
 class StaleFiles {
   readonly #replaced = new Set<string>();
 

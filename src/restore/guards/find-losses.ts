@@ -10,10 +10,10 @@ import { type ManifestFile, manifestFiles, manifestState } from '../content/read
 import { controlFile, emptiedFolders, isOfTablespace, leftOutFiles } from '../content/restored-files.ts';
 import type { Allowance } from './refusals.ts';
 
-/** What a backup has lost since it was taken. */
+/** The losses of a backup since it was taken. */
 export interface Loss {
   readonly error: OperatorError;
-  /** What an operator may restore nevertheless; never a backup without its label. */
+  /** Losses with which an operator may restore nevertheless; never the label. */
   readonly allowance: Allowance | undefined;
   /** Nothing is known to be lost, but nobody can say: it is told only. */
   readonly isDoubt?: true;
@@ -48,7 +48,7 @@ async function lossesOf(member: SourceMember): Promise<readonly Loss[]> {
   return [...(await lossesOfLabel(member)), ...losses, ...lossesOfFolders(member)];
 }
 
-/** What lies in a tablespace that is not PostgreSQL's: a restore leaves it out. */
+/** The entries of a tablespace that are not PostgreSQL's: a restore leaves them out. */
 async function strangersOf(member: SourceMember): Promise<readonly Loss[]> {
   if (member.form === 'tar') return [];
   const found: string[] = [];
@@ -74,7 +74,7 @@ export function labelLoss({ backup }: SourceMember): Loss {
 }
 
 /**
- * What differs from a manifest, in words, the first ones by their names; undefined when nothing does, or when there is no manifest.
+ * The differences from a manifest, in words, the first ones by their names; undefined when there are none, or no manifest.
  * @param isExpected leaves out what is not looked for
  */
 export async function differencesFrom(
@@ -173,7 +173,7 @@ async function lossesOfLabel(member: SourceMember): Promise<readonly Loss[]> {
   }
 }
 
-/** What is known without a manifest, and of packed files, is how much they came to. */
+/** Without a manifest, and for packed files, only their total size is known. */
 async function lossesBySize(member: SourceMember): Promise<readonly Loss[]> {
   const { backup, files } = member;
   if (backup.size === null || !(await isMeasured(member, backup.size))) return [];

@@ -7,7 +7,7 @@ import type { TimelineChoice } from '../plan/restore-options.ts';
 import type { RecoveryTarget } from '../target/recovery-target.ts';
 import type { WalCoverage } from '../wal/wal-coverage.ts';
 
-/** What the operator wants to reach, and how. */
+/** The operator's target, and the way to it. */
 export interface RestoreWish {
   readonly target: RecoveryTarget;
   readonly timeline: TimelineChoice | undefined;
@@ -19,7 +19,7 @@ export interface RestoreWish {
   readonly acceptsMissingWal?: boolean;
 }
 
-/** What is known about the archive. */
+/** The known facts about the archive. */
 export interface ArchiveFacts {
   readonly histories: TimelineHistories;
   readonly coverageFor: (segmentSize: number) => WalCoverage;
@@ -101,7 +101,7 @@ function judgeWal(backup: Backup, question: WalQuestion): WalAnswer {
   return 'reason' in answer ? answer : { warnings: [text, ...answer.warnings] };
 }
 
-/** What lies behind the end of the backup. @param end number of its last segment */
+/** The WAL after the end of the backup. @param end number of its last segment */
 function judgeBeyond(question: WalQuestion, end: number): WalAnswer {
   const { wish, timelines, coverage } = question;
   const last = coverage.lastIndex(timelines.lineage) ?? end;

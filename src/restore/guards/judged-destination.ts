@@ -5,7 +5,7 @@ import type { Wording } from '../../shared/voice.ts';
 import type { RestoreHost } from '../host/restore-host.ts';
 import type { DestinationPlan } from '../plan/plan-destination.ts';
 
-/** What is looked at before a restore writes anything. */
+/** The facts that are judged before a restore writes anything. */
 export interface Judging {
   readonly plan: DestinationPlan;
   readonly restoreHost: RestoreHost;

@@ -1,6 +1,6 @@
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
 
-/** What an operator may take upon himself with `--allow`. */
+/** The checks that an operator may override with `--allow`. */
 export const allowances = ['space', 'other-cluster', 'missing-wal', 'incomplete-backup', 'shared-tablespace'] as const;
 export type Allowance = (typeof allowances)[number];
 
@@ -26,7 +26,7 @@ export class Refusals {
     return this.#errors;
   }
 
-  /** What would have been refused and is allowed. */
+  /** The overridden refusals. */
   get warnings(): readonly string[] {
     return this.#warnings;
   }

@@ -4,7 +4,7 @@ import type { RestoreHost } from '../host/restore-host.ts';
 import { type FullFolder, type Judging, unusable } from './judged-destination.ts';
 import type { Refuse } from './refusals.ts';
 
-/** What lies at the top of a data folder, and what a restore adds there. */
+/** The entries at the top of a data folder, and those that a restore adds. */
 const clusterNames =
   /^(?:global|base|log|pg_[a-z]+|PG_VERSION|backup_(?:label|manifest)(?:\..*)?|postgresql(?:\.auto)?\.conf(?:\.origin)?|current_logfiles|barman_wal|\.barman-recover\.info|\.pgcellar-(?:combined|restoring))$/;
 

@@ -4,7 +4,7 @@ import type { RestoreRequest } from '../plan/restore-options.ts';
 import type { RecoveryTarget } from '../target/recovery-target.ts';
 import type { Refuse } from './refusals.ts';
 
-/** What the version of the backup does not know of what is asked for. */
+/** Refuses options that the version of the backup does not support. */
 export function refuseOldVersion(
   { id, version }: Pick<Backup, 'id' | 'version'>,
   { request, target }: { readonly request: Pick<RestoreRequest, 'action'>; readonly target: RecoveryTarget },

@@ -69,7 +69,7 @@ export async function refuseForeignTablespace(
   );
 }
 
-/** What `PG_VERSION` holds: `17`, and `9.6` before PostgreSQL 10. */
+/** The content of `PG_VERSION`: `17`, and `9.6` before PostgreSQL 10. */
 function majorText(version: number): string {
   if (version >= 100_000) return String(Math.floor(version / 10_000));
   return `${String(Math.floor(version / 10_000))}.${String(Math.floor(version / 100) % 100)}`;

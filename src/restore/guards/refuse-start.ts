@@ -13,7 +13,7 @@ interface Start {
   readonly destination: string;
 }
 
-/** What stands against starting the server afterwards. */
+/** The reasons against starting the server afterwards. */
 export async function refuseStart({ server, request, backup, destination }: Start, refusals: Refusals): Promise<void> {
   if (request.remoteSshCommand !== undefined) {
     refusals.add(

@@ -8,7 +8,7 @@ import { watched, writtenReader } from '../fill/watched-program.ts';
 import { watchedSync } from '../fill/watched-sync.ts';
 import type { FoundEntry, RestoreHost } from './restore-host.ts';
 
-/** What a script of ours ends with for a path that is not there. */
+/** The exit code of our scripts for a path that does not exist. */
 const missing = 44;
 /** `/proc/net/unix`: a listening socket has the flag `__SO_ACCEPTCON`, 00010000; its path, blanks and all, ends the line. */
 const listeningScript = `wanted=" $1" awk '

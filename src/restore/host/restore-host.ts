@@ -2,7 +2,7 @@ import type { ClientProgramName } from '../../postgres/client-programs.ts';
 import type { ProgramResult } from '../../transport/programs/program-result.ts';
 import type { SharedLogin } from '../../transport/ssh/shared-login.ts';
 
-/** What lies at a path of the host that is restored to. */
+/** The entry at a path of the host that is restored to. */
 export interface FoundEntry {
   readonly kind: 'file' | 'folder' | 'link' | 'other';
   /** Permission bits. */
@@ -44,7 +44,7 @@ export interface RestoreHost {
   linkTarget(path: string): Promise<string | undefined>;
   /** Removes a file or a folder with all in it; nothing happens when it is missing. */
   remove(path: string): Promise<void>;
-  /** What each symbolic link below a folder says, by its path below it. */
+  /** The target of each symbolic link below a folder, by its path below it. */
   linksBelow(path: string): Promise<ReadonlyMap<string, string>>;
   /** Whether we may write to a folder, or to the one that it will be made in. */
   isWritable(path: string): Promise<boolean>;

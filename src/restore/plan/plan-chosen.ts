@@ -157,7 +157,7 @@ function settingsOf(
   });
 }
 
-/** What is moved, and where to. */
+/** The trees to copy, with their destinations. */
 interface Moved {
   readonly source: BackupSource;
   readonly places: DestinationPlan;

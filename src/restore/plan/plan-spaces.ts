@@ -11,7 +11,7 @@ interface SpaceQuestion {
   /** This host, where the catalog is. */
   readonly here: Pick<RestoreHost, 'spaceAt'>;
   readonly restoreHost: Pick<RestoreHost, 'kind' | 'spaceAt' | 'sizesBelow'>;
-  /** What the host that is restored to is called. */
+  /** The name of the host that is restored to. */
   readonly hostName: string;
   readonly source: BackupSource;
   readonly places: DestinationPlan;
@@ -33,7 +33,7 @@ interface Demand {
   readonly clonedFrom?: string;
 }
 
-/** What is needed and free on each file system that a restore writes to, on both hosts. */
+/** The space that is needed and free on each file system that a restore writes to, on both hosts. */
 export async function planSpaces(question: SpaceQuestion): Promise<readonly PlannedSpace[]> {
   const { here, restoreHost, hostName, canClone } = question;
   const byFileSystem = new Map<string, PlannedSpace>();
@@ -83,7 +83,7 @@ async function growthOf({ destination, bytes, sizes }: PlannedTree, { restoreHos
   return growth;
 }
 
-/** What is said against a file system that has too little room. */
+/** The refusal for a file system with too little space. */
 export function tooSmall({ host, path, neededBytes, freeBytes }: PlannedSpace): OperatorError {
   const where = host === 'local' ? path : `${path} on ${host}`;
   const short = `${String(neededBytes)} bytes are needed and ${String(freeBytes)} are free`;

@@ -14,7 +14,7 @@ export interface MemberSize {
   readonly unpackedBytes: number;
 }
 
-/** What lies in staging folders for a while. */
+/** The contents of staging folders. */
 export interface StagingPlan {
   /** Bytes on this host, at most; undefined where no folder is made. */
   readonly here: number | undefined;

@@ -19,7 +19,7 @@ export interface TimelinePlan {
   readonly timeline: number;
   /** The backup's own timeline first, the chosen one last. */
   readonly lineage: readonly LineagePart[];
-  /** What `recovery_target_timeline` has to say; undefined leaves the line out. */
+  /** The value of `recovery_target_timeline`; undefined leaves the line out. */
   readonly setting: TimelineChoice | undefined;
   /**
    * Timelines of history files that the restored server must not see as long as nothing newer is there: it follows `latest`, and the latest of them does not

@@ -24,7 +24,7 @@ interface WalHole {
   readonly segments: number;
 }
 
-/** What is known about the WAL of a restore, and what is copied of it. */
+/** The facts about the WAL of a restore, and the files that are copied. */
 export interface WalPlan {
   /** Nothing with `get-wal`. */
   readonly copies: readonly WalToCopy[];
@@ -35,7 +35,7 @@ export interface WalPlan {
   readonly holes: readonly WalHole[];
   /** Plain bytes that are written. */
   readonly bytes: number;
-  /** What the operator has to know of what is not copied. */
+  /** Notes for the operator about WAL that is not copied. */
   readonly warnings: readonly string[];
 }
 
@@ -58,9 +58,9 @@ export interface WalQuestion {
   readonly facts: ArchiveFacts;
   /** Whether the WAL reaches a target time; undefined when that is not known. */
   readonly reachesTarget: boolean | undefined;
-  /** What will be archived before the restore. */
+  /** The files that will be archived before the restore. */
   readonly waiting: readonly WaitingWal[];
-  /** What waits and stays where it is. */
+  /** The files that wait and stay in their folder. */
   readonly leftWaiting: readonly WaitingWal[];
 }
 
@@ -159,7 +159,7 @@ interface LeftOut {
   readonly next: WalPlan['streamingPartial'];
 }
 
-/** What may hold the last commits before the target and is not restored. */
+/** WAL that may contain the last commits before the target and is not restored. */
 function leftOutWarnings(
   copies: readonly WalToCopy[],
   { entries, wish, next }: LeftOut,

@@ -4,7 +4,7 @@ import { readSettings } from '../recovery/review-configuration.ts';
 /** Before this version a standby learns its primary from `recovery.conf`, which a restore writes anew. */
 const configuredSince = 120_000;
 
-/** What the operator of a restored standby has to know: which primary it streams from, and as whom, nobody else can say. */
+/** Advice for the operator of a restored standby: only the operator knows its primary and its role. */
 export function primaryAdvice(
   { configuration, included }: Pick<SourceContent, 'configuration' | 'included'>,
   version: number,

@@ -64,7 +64,7 @@ export interface WaitingWal {
 }
 
 /**
- * What the archiver would archive now: everything that waits, but for the partial segment that is being received.
+ * The files that the archiver would archive now: everything that waits, but for the partial segment that is being received.
  */
 export async function readWaitingWals(layout: ServerLayout): Promise<readonly WaitingWal[]> {
   const waiting: WaitingWal[] = [];

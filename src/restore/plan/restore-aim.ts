@@ -6,7 +6,7 @@ import type { RestoreHost } from '../host/restore-host.ts';
 import type { RecoveryTarget } from '../target/recovery-target.ts';
 import type { RestoreRequest } from './restore-options.ts';
 
-/** What is asked for, and by what it is looked at. */
+/** The request of a restore, and the means to examine it. */
 export interface RestorePlanning {
   readonly server: Server;
   readonly request: RestoreRequest;
@@ -29,7 +29,7 @@ export interface RestoreAim extends RestorePlanning {
   readonly isPitr: boolean;
 }
 
-/** What the steps of planning collect for the operator. */
+/** The messages that planning collects for the operator. */
 export interface Told {
   readonly refusals: Refusals;
   readonly warnings: string[];

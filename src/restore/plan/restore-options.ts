@@ -3,7 +3,7 @@ import type { ServerConfig } from '../../config/server-config.ts';
 import { type CombineMode, combineModes } from '../fill/combine-chain.ts';
 import type { Allowance } from '../guards/refusals.ts';
 
-/** What `--target-tli` may say. */
+/** The values of `--target-tli`. */
 export type TimelineChoice = number | 'current' | 'latest';
 type TargetAction = 'pause' | 'shutdown' | 'promote';
 
@@ -57,7 +57,7 @@ export interface RestoreRequest {
   readonly startsServer: boolean;
   /** Guard rails that the operator has lifted. */
   readonly allowed: ReadonlySet<Allowance>;
-  /** What is not built yet; only what was said on the command line, the configuration is looked at apart. */
+  /** Options that are not built yet; only those of the command line, the configuration is looked at apart. */
   readonly notBuilt?: NotBuiltOptions | undefined;
 }
 
@@ -70,13 +70,13 @@ export interface NotBuiltOptions {
   readonly awsRegion?: string | undefined;
 }
 
-/** What an option comes to that is not built: the restore cannot be done so, or goes on without it. */
+/** The consequence of an option that is not built: the restore cannot be done so, or goes on without it. */
 export interface UnavailableChoice {
   readonly ignoring: 'refuse' | 'warn';
   readonly message: string;
 }
 
-/** What the configuration says where the command line says nothing. */
+/** The settings of the configuration, for options that the command line leaves out. */
 export type RestoreDefaults = Pick<
   RestoreRequest,
   | 'fetchesWal'
@@ -101,7 +101,7 @@ const notBuiltOptions: readonly (readonly [keyof NotBuiltOptions, string, Unavai
   ['awsRegion', '--aws-region', 'refuse'],
 ];
 
-/** What the options of the command line ask for that is not built. */
+/** The options of the command line that are not built. */
 export function unavailableChoices({ notBuilt = {} }: Pick<RestoreRequest, 'notBuilt'>): readonly UnavailableChoice[] {
   return notBuiltOptions.flatMap(([key, option, usual]): UnavailableChoice[] => {
     const value = notBuilt[key];
@@ -140,7 +140,7 @@ export interface NamedStaging {
   readonly localPath: string | undefined;
 }
 
-/** What a server's configuration names. */
+/** The programs that a server's configuration names. */
 export function configuredStaging({ options }: ServerConfig): NamedStaging {
   const { staging_path: path, recovery_staging_path: recoveryPath, local_staging_path: localPath } = options;
   return { path, recoveryPath, localPath };

@@ -56,7 +56,7 @@ export interface PlannedStage {
   readonly basis: 'earlier restores' | 'the copy of the backup' | 'nothing measured';
 }
 
-/** What is decided once a backup is chosen. */
+/** The decisions after a backup was chosen. */
 export interface PlannedRestore {
   readonly backup: Backup;
   /** Why this backup. */

@@ -24,7 +24,7 @@ const judgedRates = 9;
 /** Smaller ones say more about starting programs than about copying. */
 const leastBytes = 4 * 1024 * 1024;
 
-/** What earlier restores of a server took; additional data, which may be removed at any time. */
+/** The durations of earlier restores of a server; additional data, which may be removed at any time. */
 export async function readRates(layout: ServerLayout): Promise<readonly MeasuredRate[]> {
   try {
     const parsed: unknown = JSON.parse(await readFile(ratesPath(layout), 'utf8'));

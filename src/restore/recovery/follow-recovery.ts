@@ -23,7 +23,7 @@ interface Following {
 /** How far a recovery came. */
 export interface RecoveryOutcome {
   readonly hasReachedTarget: boolean;
-  /** What the server does now. */
+  /** The state of the server. */
   readonly state: 'paused' | 'open' | 'standby' | 'stopped';
   readonly replayedTo: string | undefined;
   /** Time of the last commit that was replayed, as the server shows it. */

@@ -19,7 +19,7 @@ export interface MangledConfiguration {
   readonly linkedFiles: readonly string[];
 }
 
-/** What a restore does to the configuration, with every file as it has to be written. */
+/** The changes that a restore makes to the configuration, with every file as it has to be written. */
 interface ConfigurationPlan extends MangledConfiguration {
   readonly rewritten: readonly { readonly file: string; readonly text: string; readonly mode: number }[];
 }

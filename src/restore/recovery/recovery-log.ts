@@ -1,10 +1,10 @@
 import type { RecoveryTarget } from '../target/recovery-target.ts';
 
-/** What the log of a server says about its recovery. */
+/** The recovery in the log of a server. */
 export interface RecoveryLog {
   /** It stopped at the target that it was given, or at the end of the WAL when it was given none. */
   readonly hasReachedTarget: boolean;
-  /** What an operator would look for, in the order of the log. */
+  /** The lines that an operator would look for, in the order of the log. */
   readonly lines: readonly string[];
 }
 

@@ -6,7 +6,7 @@ import type { WalPlace } from '../plan/plan-destination.ts';
 import type { RestoreRequest, TimelineChoice } from '../plan/restore-options.ts';
 import { type RecoveryTarget, takesExclusive } from '../target/recovery-target.ts';
 
-/** What is written so that the restored server recovers as it was asked for. */
+/** The settings with which the restored server recovers to its target. */
 export interface RecoverySettings {
   /** File in the data folder, and whether it is one of the backup's that gets lines at its end. */
   readonly fileName: string;
@@ -54,7 +54,7 @@ interface NeutralSetting {
   readonly value: string;
   /** The first version that does not know it any more. */
   readonly until?: number;
-  /** What a standby needs of its configuration: whom it follows, and how. */
+  /** The settings of a standby: whom it follows, and how. */
   readonly isKeptByStandby?: true;
 }
 
@@ -181,7 +181,7 @@ function remoteFetchingLines({ serverName, backupHost, hiddenTimelines, request 
 }
 
 /**
- * What stands before a command that fetches WAL so that a server which follows the latest timeline passes over some that it does not descend from: it counts up
+ * The text before a command that fetches WAL, so that a server which follows the latest timeline passes over some that it does not descend from: it counts up
  * and would refuse to start on the last of them, but has to see them when a newer one follows.
  */
 function hiding(timelines: readonly number[] = [], fetching: (name: string) => string): string {

@@ -97,7 +97,7 @@ export function spellingsOf(text: string, keys: readonly string[]): readonly str
     .flatMap(({ key, name }) => (keys.includes(key) ? [name] : []));
 }
 
-/** What PostgreSQL takes a value for that is written so: quotes are taken off, a comment behind it is left out. */
+/** The value that PostgreSQL reads from a text: quotes are taken off, a comment behind it is left out. */
 export function settingValue(written: string): string {
   const [, quoted] = /^'((?:[^'\\]|''|\\.)*)'/s.exec(written) ?? [];
   if (quoted === undefined) return decode(written.replace(/\s*#.*$/, ''));

@@ -14,7 +14,7 @@ interface IncludedLine extends ReviewedLine {
   readonly hasEffect: boolean;
 }
 
-/** What becomes of the configuration of a backup, with what stands in files that a restore leaves as they are. */
+/** The fate of the configuration of a backup, with what stands in files that a restore leaves as they are. */
 export interface PlannedConfiguration extends MangledConfiguration {
   readonly included: readonly IncludedLine[];
   /** Recovery targets that such files set, as they are spelled there. */
@@ -36,7 +36,7 @@ interface Deciding {
   readonly recovers: boolean;
 }
 
-/** What becomes of the configuration of a backup in the restored server. */
+/** The fate of the configuration of a backup in the restored server. */
 export async function sourceConfiguration(question: ConfigurationQuestion): Promise<PlannedConfiguration> {
   const { content, backup, recoveryFile, standbyMode } = question;
   if (content === undefined)

@@ -54,7 +54,7 @@ function* stepsOf(file: string, content: Configuration): Generator<Step> {
   }
 }
 
-/** What is not there sets nothing, whether the server needs it or not. */
+/** A missing file sets nothing, whether the server needs it or not. */
 function* includedSteps({ path, found }: IncludedFile, content: Configuration): Generator<Step> {
   if (found.kind === 'file') yield* stepsOf(path, content);
   else if (found.kind !== 'missing') yield { kind: 'unread', file: path };

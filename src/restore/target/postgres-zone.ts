@@ -1,13 +1,13 @@
 import { isZoneName, type ZoneOffset, zoneOffset } from '../../shared/zone-offset.ts';
 
-/** What the setting `timezone` of PostgreSQL means. */
+/** The meaning of PostgreSQL's setting `timezone`. */
 export type PostgresZone =
   | { readonly kind: 'named'; readonly name: string }
   /** Minutes east of UTC, at any time of the year. */
   | {
       readonly kind: 'fixed';
       readonly minutes: number;
-      /** What its clock calls itself; from 18 on PostgreSQL reads that word as this zone, even `UTC`. */
+      /** The abbreviation that its clock shows; from 18 on PostgreSQL reads that word as this zone, even `UTC`. */
       readonly abbreviation?: string;
     };
 

@@ -5,7 +5,7 @@ import { offsetIn, type PostgresZone, readPostgresZone } from './postgres-zone.t
 import { type ClockTime, readClockTime } from './read-clock-time.ts';
 import { readZoneWord } from './zone-word.ts';
 
-/** What is known of the zone that the PostgreSQL server of a backup reads times in. */
+/** The known facts about the zone that the PostgreSQL server of a backup reads times in. */
 export type ServerZone =
   | {
       readonly kind: 'known';

@@ -104,7 +104,7 @@ function isOutOfSeason(server: PostgresZone, wallMs: number, minutes: number): b
   return [wallMs - halfYearMs, wallMs + halfYearMs].some((other) => offsetIn(server, other).minutes === minutes);
 }
 
-/** What PostgreSQL's own list says of an abbreviation. */
+/** The entry of PostgreSQL's own list for an abbreviation. */
 function listedOffset(upper: string): number | undefined {
   return universal.has(upper) ? 0 : (own(abbreviations, upper) ?? own(ambiguousAbbreviations, upper));
 }

@@ -20,7 +20,7 @@ interface RemoteHostOptions {
 /** Configuration files and the control file are far smaller. */
 const mostFileBytes = 64 * 1024 ** 2;
 const mostOutputBytes = 256 * 1024 ** 2;
-/** What a script of ours ends with for a path that is not there. */
+/** The exit code of our scripts for a path that does not exist. */
 const missing = 44;
 
 /**

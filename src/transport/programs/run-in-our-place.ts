@@ -7,9 +7,9 @@ import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
 interface InOurPlace {
   /** Whole environment of the program. */
   readonly environment: Environment;
-  /** What to install when the program is not there. */
+  /** The package to install when the program is missing. */
   readonly package: string;
-  /** What it finds to read on file descriptor 3. */
+  /** The text that it can read on file descriptor 3. */
   readonly handedOver: string;
 }
 

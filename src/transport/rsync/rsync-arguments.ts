@@ -8,7 +8,7 @@ interface RsyncFilters {
   readonly protect?: readonly string[];
 }
 
-/** What one run of rsync copies: the content of a folder to a folder, both absolute. */
+/** The copy of one run of rsync: the content of a folder to a folder, both absolute. */
 export interface RsyncJob {
   readonly source: string;
   readonly destination: string;

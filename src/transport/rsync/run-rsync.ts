@@ -8,7 +8,7 @@ import { runProgram } from '../programs/run-program.ts';
 import type { SharedLogin } from '../ssh/shared-login.ts';
 import { type RsyncJob, rsyncArguments } from './rsync-arguments.ts';
 
-/** What to copy, to or from which host. */
+/** The copy, and the host at its other end. */
 export interface RsyncTask extends Omit<RsyncJob, 'remote'> {
   /** The side that is not here; undefined when both are. */
   readonly remote?: { readonly side: 'source' | 'destination'; readonly login: SharedLogin } | undefined;

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
-/** What the known_hosts files say about a host's key. `needs-program`: only a certificate authority is known for it. */
+/** The verdict of the known_hosts files on a host's key. `needs-program`: only a certificate authority is known for it. */
 export type HostKeyVerdict = 'known' | 'unknown' | 'changed' | 'revoked' | 'needs-program';
 
 interface KnownHost {
@@ -22,7 +22,7 @@ function parseKnownHosts(text: string): KnownHost[] {
   return found;
 }
 
-/** What a host is called in known_hosts: its name, with a port in brackets unless it is 22. */
+/** The name of a host in known_hosts: its name, with a port in brackets unless it is 22. */
 export function knownHostName(host: string, port: number): string {
   const name = host.toLowerCase();
   return port === 22 ? name : `[${name}]:${String(port)}`;

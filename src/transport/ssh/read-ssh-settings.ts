@@ -3,7 +3,7 @@ import { runProgram } from '../programs/run-program.ts';
 import type { SshCommand } from './ssh-command.ts';
 import { parseSshSettings, type SshSettings } from './ssh-settings.ts';
 
-/** What OpenSSH would do for a command (`ssh -G`); undefined when it is not plain, or `ssh` refuses it. */
+/** The settings of OpenSSH for a command (`ssh -G`); undefined when it is not plain, or `ssh` refuses it. */
 export async function readSshSettings(command: SshCommand, environment: Environment): Promise<SshSettings | undefined> {
   if (!command.isPlain) return undefined;
   const [ssh = 'ssh', ...words] = command.words;

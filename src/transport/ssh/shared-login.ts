@@ -13,7 +13,7 @@ interface SharedLoginOptions {
   /** As `ssh_command` has it. */
   readonly text: string;
   readonly environment: Environment;
-  /** What `ssh -G` says of the command; undefined when it says nothing. */
+  /** The output of `ssh -G` for the command; undefined when there is none. */
   readonly settings: () => Promise<SshSettings | undefined>;
 }
 

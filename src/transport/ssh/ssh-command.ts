@@ -40,7 +40,7 @@ export function sshArgv({ words, isPlain }: SshCommand): readonly string[] {
   return isPlain ? [...words, '-o', 'BatchMode=yes'] : words; // ssh takes options behind the host too, and the first of a name counts
 }
 
-/** What `rsync -e` is given: rsync splits it into words by itself and knows the same quotes. */
+/** The argument of `rsync -e`: rsync splits it into words by itself and knows the same quotes. */
 export function rsyncShell(text: string): string {
   return parseSshCommand(text).isPlain ? `${text} -o BatchMode=yes` : text;
 }

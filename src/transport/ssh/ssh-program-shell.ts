@@ -5,7 +5,7 @@ import { startProgram } from '../programs/run-program.ts';
 import type { RemoteShell } from './remote-shell.ts';
 import { type SshCommand, sshArgv } from './ssh-command.ts';
 
-/** What `ssh` ends with for its own failures. */
+/** The exit code of `ssh` for its own failures. */
 const sshFailure = 255;
 
 /** A shell through the operator's own command, a new connection for each remote command. */

@@ -1,4 +1,4 @@
-/** What OpenSSH would do for a command: the lines of `ssh -G`, by lower-case keyword; a keyword may come several times. */
+/** The settings of OpenSSH for a command: the lines of `ssh -G`, by lower-case keyword; a keyword may come several times. */
 export type SshSettings = ReadonlyMap<string, readonly string[]>;
 
 /** Reads what `ssh -G` prints. */
