@@ -54,6 +54,8 @@ export async function lookAtCluster(server: Server, context: Context, { isBrief 
   const first = planFollowing(facts);
   const stopped = lacksWal(first) ? await listStoppedNodes(server, { nodes, before }, context) : [];
   const plan = stopped.length === 0 ? first : planFollowing({ ...facts, stopped });
-  const after = withObserved({ ...before, urls: listed.urls }, nodes, context.clock.now());
+  const isSetBack = plan.kind === 'refuse' && plan.name === 'past-fork'; // only what it was before tells that, also the next time
+  const remembered = { ...before, urls: listed.urls };
+  const after = isSetBack ? remembered : withObserved(remembered, nodes, context.clock.now());
   return { source: clusterSourceOf(server), problem: listed.problem, nodes, before, after, held, plan };
 }

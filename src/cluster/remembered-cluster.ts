@@ -6,7 +6,7 @@ import { writeFileDurably } from '../shared/durable-file.ts';
 import { isRecord } from '../shared/is-record.ts';
 import { systemCodeOf } from '../shared/operator-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../wal/lsn.ts';
-import { type ClusterNode, isSameNode, type ObservedNode, positionOf } from './cluster-node.ts';
+import { type ClusterNode, isSameNode, type ObservedNode, positionOf, type ReachedNode } from './cluster-node.ts';
 
 /** A node as it was seen when it last answered. */
 interface RememberedNode extends ClusterNode {
@@ -65,15 +65,26 @@ export function withObserved(
 ): RememberedCluster {
   const nodes = observed.map((node): RememberedNode => {
     const { entry, name } = node;
+    const known = before.find((each) => isSameNode(each, node));
     if (node.kind === 'reached') {
       const { timeline, dataDirectory } = node;
-      return { entry, name, wasPrimary: !node.isInRecovery, timeline, position: positionOf(node), dataDirectory, seenAt: now };
+      const position = furthestOf(node, known);
+      return { entry, name, wasPrimary: !node.isInRecovery, timeline, position, dataDirectory, seenAt: now };
     }
-    const known = before.find((each) => isSameNode(each, node));
     return known ?? { entry, name, wasPrimary: false, ...neverSeen };
   });
   const segmentSize = observed.find((node) => node.kind === 'reached')?.segmentSize ?? rest.segmentSize;
   return { ...rest, nodes, segmentSize };
+}
+
+/**
+ * How far a node has come on its timeline. One that is set back does not make us forget that, and what a standby has received may end within a
+ * record, which its promotion leaves out.
+ */
+function furthestOf(node: ReachedNode, known: RememberedNode | undefined): Lsn | undefined {
+  const now = node.isInRecovery ? (node.replayed ?? node.flushed) : positionOf(node);
+  const before = known?.timeline === node.timeline ? known.position : undefined;
+  return before !== undefined && (now === undefined || before > now) ? before : now;
 }
 
 function pathIn(root: string): string {

@@ -118,6 +118,27 @@ export class ThreeNodes implements AsyncDisposable {
     await old.start();
   }
 
+  /** The old primary comes back as a standby whose files are copied anew from the primary. */
+  async reclone(old: PostgresServer): Promise<void> {
+    await rm(old.dataDir, { recursive: true });
+    const source = this.#primary.conninfo({ user: 'streaming_barman' });
+    const argv = [join(old.clientsDir, 'pg_basebackup'), '-d', source, '-D', old.dataDir, '-X', 'stream', '-c', 'fast'];
+    const result = await runProgram(asServerUser(argv), { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' }, cwd: '/' });
+    if (result.exitCode !== 0) throw new Error(`pg_basebackup failed:\n${result.stdout}${result.stderr}`);
+    await this.#attach(old);
+    await old.start();
+  }
+
+  /** Waits until every running standby has replayed what the primary has by now. */
+  async settle(): Promise<void> {
+    const end = await this.#primary.value('SELECT pg_current_wal_flush_lsn()');
+    for (const standby of this.standbys.filter(({ isRunning }) => isRunning)) {
+      await waitFor('a standby has replayed all of it', async () => {
+        return (await standby.value(`SELECT pg_last_wal_replay_lsn() >= '${end}'::pg_lsn`)) === 'true';
+      });
+    }
+  }
+
   /** A standby receives nothing any more. */
   async detach(standby: PostgresServer): Promise<void> {
     await appendFile(join(standby.dataDir, 'postgresql.auto.conf'), "primary_conninfo = ''\n");
