@@ -157,7 +157,12 @@ test.each([
       const some = [...new Set([usable[0], usable[Math.floor(usable.length / 2)], usable.at(-1)])];
       for (const point of some)
         if (point !== undefined)
-          await expectRestored(home, ids[at] ?? '', ['--target-name', point.name, '--target-tli', timeline], point.rows);
+          await expectRestored(
+            home,
+            ids[at] ?? '',
+            ['--target-name', point.name, '--target-tli', timeline, '--target-action', 'promote'],
+            point.rows,
+          );
       await expectRestored(home, ids[at] ?? '', ['--target-tli', timeline], rows);
     }
     await runWell(['show-cluster', '--acknowledge', 'main'], { home });

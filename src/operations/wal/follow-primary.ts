@@ -107,18 +107,20 @@ class PrimaryFollower {
     const ended = new AbortController();
     const startedMs = context.clock.elapsedMs();
     const watching = this.#watch(plan.node, leave, AbortSignal.any([context.signal, ended.signal]));
+    let failure: unknown;
     try {
       await receiveOnce(pinned, walNodesOf(pinned), {
         ...context,
         signal: AbortSignal.any([context.signal, leave.signal]),
       });
     } catch (error) {
-      if (!leave.signal.aborted) await this.#afterEnd(error, context.clock.elapsedMs() - startedMs);
-    } finally {
-      ended.abort();
-      await watching;
-      if (context.clock.elapsedMs() - startedMs > firstRefusalMs) await this.#noteStreamed();
+      failure = error;
     }
+    const ranMs = context.clock.elapsedMs() - startedMs;
+    ended.abort();
+    await watching;
+    if (ranMs > firstRefusalMs) await this.#noteStreamed();
+    if (failure !== undefined && !leave.signal.aborted) await this.#afterEnd(failure, ranMs);
   }
 
   get context(): Context {
@@ -142,6 +144,8 @@ class PrimaryFollower {
     const { before, after, held } = view;
     const isSwitch = plan.kind === 'follow' && before.followed !== undefined;
     const words = `${plan.node.name}, from ${formatLsn(plan.from)} on timeline ${String(plan.timeline)}`;
+    const isNew = before.followed === undefined || !isSameNode(before.followed, plan.node);
+    if (isNew) this.#quickEnds = 0; // that it ended sooner on another node says nothing of this one
     if (isSwitch) messages.info(`The primary has changed: WAL of server ${pinned.config.name} comes from ${words}`);
     else log.info(`WAL of server ${pinned.config.name} comes from ${words}`);
     for (const { name } of plan.stale) {
