@@ -85,7 +85,7 @@ describeWithOracle('generate-manifest', () => {
     const { exitCode, stderr } = await runPgcellar(words, { home });
     expect({ exitCode, stderr }).toEqual({
       exitCode: 1,
-      stderr: `ERROR: backup ${failed} has status FAILED: a manifest of its files would say that they are complete\nHINT: show-backup main ${failed} tells why\n`,
+      stderr: `ERROR: backup ${failed} has status FAILED: a manifest of its files would say that they are complete\nHINT: show-backup main ${failed} gives the reason\n`,
     });
     const verify = async () => await runPgcellar(['verify-backup', 'main', failed], { home, postgres: 15 });
     expect((await verify()).stderr).toContain(`HINT: backup ${failed} has status FAILED: its files are not complete`);

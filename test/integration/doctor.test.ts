@@ -54,8 +54,8 @@ test('init refuses what it cannot write down safely, and leaves nothing behind',
 
 test.each([
   { title: 'a name for all servers', name: 'all', more: [], says: /'all'/ },
-  { title: 'the name of a global section', name: 'pgcellar', more: [], says: /no section of a server/ },
-  { title: 'the name of the defaults', name: 'DEFAULT', more: [], says: /no section of a server/ },
+  { title: 'the name of a global section', name: 'pgcellar', more: [], says: /not the section of a server/ },
+  { title: 'the name of the defaults', name: 'DEFAULT', more: [], says: /not the section of a server/ },
   { title: 'a name that ends a section', name: 'a]b', more: [], says: /cannot be a section/ },
   { title: 'a slot name with a dash', name: 'main', more: ['--slot-name', 'a-b'], says: /--slot-name a-b: .*letters/ },
   { title: 'no connection at all', name: 'main', more: ['--conninfo', ' '], says: /--conninfo is empty/ },
