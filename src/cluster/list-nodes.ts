@@ -1,6 +1,5 @@
 import type { Server } from '../config/server.ts';
 import type { Row } from '../postgres/connect.ts';
-import { sqlStateOf } from '../postgres/connection-failure.ts';
 import { readParameters } from '../postgres/connection-parameters.ts';
 import { formatConninfo, parseConninfo } from '../postgres/conninfo.ts';
 import { hostsOfConninfo } from '../postgres/conninfo-at-node.ts';
@@ -23,6 +22,8 @@ export interface ListedNodes {
 
 /** For the source to name the nodes. */
 const sourceMs = 5000;
+/** For one node to answer: one that hangs must not use up the time of all. */
+const nodeMs = 3000;
 
 /**
  * The nodes of a server's cluster. A source that does not answer blinds nobody: the nodes that were seen last, and the hosts of the connection
@@ -71,20 +72,23 @@ async function askPatroni({ config: { options } }: Pick<Server, 'config'>, { url
   );
 }
 
-/** All known nodes concurrently: the table is the same on each that replicates, and the first answer in their order counts. */
+/**
+ * All known nodes concurrently. A node that was left behind still has the table of that time, so the nodes of all answers count; in their
+ * order, the first says what a node is called.
+ */
 async function askRepmgr(
   server: Pick<Server, 'config' | 'environment'>,
   known: readonly ClusterNode[],
   signal: AbortSignal,
 ): Promise<Pick<ListedNodes, 'nodes' | 'urls'>> {
-  const answers = await Promise.allSettled(known.map(async (node) => await repmgrNodes(server, node, signal)));
-  const answer = answers.find((each) => each.status === 'fulfilled');
-  if (answer !== undefined) return { nodes: answer.value, urls: [] };
+  const answers = await Promise.allSettled(
+    known.map(async (node) => await withinLimit(nodeMs, signal, async (limited) => await repmgrNodes(server, node, limited))),
+  );
+  const nodes = uniqueNodes(answers.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
+  if (nodes.length > 0 || answers.some(({ status }) => status === 'fulfilled')) return { nodes, urls: [] };
   const reasons = answers.flatMap((each) => (each.status === 'rejected' ? [messageOf(each.reason)] : []));
   throw new OperatorError('connection-failed', `no node answers the query for the table of repmgr: ${reasons.join('; ')}`);
 }
-
-const missingTable = '42P01';
 
 async function repmgrNodes(
   { config, environment }: Pick<Server, 'config' | 'environment'>,
@@ -92,21 +96,30 @@ async function repmgrNodes(
   signal: AbortSignal,
 ): Promise<readonly ClusterNode[]> {
   const conninfo = clusterConninfo({ config, environment });
-  const ask = async (dbname: string | undefined): Promise<readonly Row[]> => {
+  const ask = async (dbname: string | undefined): Promise<readonly Row[] | undefined> => {
     const text = formatConninfo(dbname === undefined ? conninfo : new Map(conninfo).set('dbname', dbname));
     const nodes = new ServerNodes(
       { conninfo: text, streamingConninfo: undefined, wanted: { entry, isOnly: true } },
       environment,
     );
-    await using connection = await nodes.queries(signal, sourceMs);
+    await using connection = await nodes.queries(signal, nodeMs);
+    // a query for a table that is missing would leave an error in the log of the server every few seconds
+    const [found] = await connection.query("SELECT to_regclass('repmgr.nodes') IS NOT NULL AS is_there");
+    if (found?.['is_there'] !== 't') return undefined;
     return await connection.query(
       "SELECT node_name, conninfo FROM repmgr.nodes WHERE type IN ('primary', 'standby') ORDER BY node_id",
     );
   };
-  const rows = await ask(undefined).catch(async (error: unknown) => {
-    if (sqlStateOf(error) !== missingTable) throw error;
-    return await ask('repmgr'); // the database that repmgr's manual makes for it
-  });
+  const rows = (await ask(undefined)) ?? (await ask('repmgr')); // the database that repmgr's manual makes for it
+  if (rows === undefined) {
+    throw new OperatorError(
+      'connection-failed',
+      'neither the database of conninfo nor the database repmgr has the table repmgr.nodes',
+      {
+        hint: 'register the primary with repmgr, or name the database of its extension in conninfo',
+      },
+    );
+  }
   return rows.flatMap((row): ClusterNode[] => {
     const [host] = readParameters(parseConninfo(row['conninfo'] ?? ''), {}).hosts;
     return host === undefined ? [] : [{ entry: host, name: row['node_name'] ?? addressText(host) }];

@@ -2,7 +2,8 @@ import { OperatorError } from '../shared/operator-error.ts';
 import { untilAborted } from '../shared/until-aborted.ts';
 
 /**
- * Does work that ends when its time is up, whatever it then still waits for.
+ * Does work that ends when its time is up, whatever it then still waits for. What the work leaves under way ends with it, so that an address
+ * that hangs keeps no process alive.
  * @throws OperatorError `connection-failed` when it is; `interrupted` when `outer` aborts
  */
 export async function withinLimit<T>(
@@ -23,5 +24,6 @@ export async function withinLimit<T>(
   } finally {
     clearTimeout(timer);
     outer.removeEventListener('abort', stop);
+    limit.abort(tooLate);
   }
 }

@@ -9,6 +9,7 @@ import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runPgcellar } from '../helpers/run-pgcellar.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
+import { startSilentPort } from '../helpers/start-silent.ts';
 import { createTestHome, type IniSection, streamingServer, type TestHome } from '../helpers/test-home.ts';
 
 const opened = new Opened();
@@ -109,4 +110,27 @@ test('the primaries and standbys of repmgr.nodes, in the database of that name',
   );
   const answer = await cluster({ cluster_nodes: 'repmgr' });
   expect([answer.source_problem, ...names(answer)]).toEqual([null, 'first running', 'second unreachable']);
+});
+
+test('an address that hangs keeps neither another one from answering nor the command from ending', async () => {
+  await rm(home.server('main', '.pgcellar'), { recursive: true, force: true });
+  await using silent = await startSilentPort();
+  const first = await cluster({ cluster_nodes: 'patroni', cluster_url: `http://127.0.0.1:${String(silent.port)} ${urlOf()}` });
+  expect([first.source_problem, ...names(first)]).toEqual([null, 'one running', 'two unreachable']);
+  const both = `host=127.0.0.1,127.0.0.1 port=${String(silent.port)},${String(primary.port)}`;
+  const strings = { conninfo: `${both} user=barman dbname=postgres`, streaming_conninfo: `${both} user=streaming_barman` };
+  const second = await cluster({ ...strings, cluster_nodes: 'repmgr' });
+  expect([second.source_problem, ...names(second)]).toEqual([null, 'first running', 'second unreachable']);
+});
+
+test('a node that was left behind with an older table hides no newer node', async () => {
+  await rm(home.server('main', '.pgcellar'), { recursive: true, force: true });
+  await using newer = await startCluster({ major: 17, uniqueSystemId: true });
+  await newer.query('CREATE SCHEMA repmgr');
+  await newer.query('CREATE TABLE repmgr.nodes (node_id int, node_name text, type text, conninfo text)');
+  await newer.query(`INSERT INTO repmgr.nodes VALUES (4, 'fourth', 'primary', '${newer.conninfo({ user: 'repmgr' })}')`);
+  const both = `host=127.0.0.1,127.0.0.1 port=${String(primary.port)},${String(newer.port)}`;
+  const strings = { conninfo: `${both} user=barman dbname=postgres`, streaming_conninfo: `${both} user=streaming_barman` };
+  const answer = await cluster({ ...strings, cluster_nodes: 'repmgr' });
+  expect(names(answer)).toEqual(['first running', 'second unreachable', 'fourth running']);
 });
