@@ -1,7 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { type Installation, type Machine, machineFile, type OlderHelpers, type Oracle } from '../machine/cache-folder.mjs';
+import {
+  type ClusterManagers,
+  type Installation,
+  type Machine,
+  machineFile,
+  type OlderHelpers,
+  type Oracle,
+} from '../machine/cache-folder.mjs';
 
 /** The PostgreSQL versions that every end-to-end test runs on. */
 export const testedMajors = [15, 17, 18] as const;
@@ -48,6 +55,13 @@ export function requireOlderHelpers(): OlderHelpers {
   return olderHelpers;
 }
 
+/** @throws Error that says how to get them when repmgr and Patroni are not on this machine */
+export function requireManagers(): ClusterManagers {
+  const { managers } = readMachine();
+  if (managers === undefined) throw new Error(`repmgr and Patroni are not here: ${reasonFor('repmgr and Patroni')}`);
+  return managers;
+}
+
 /**
  * One `describe` for each PostgreSQL version. A version that is not on this machine is skipped, loudly: `npm test` lists it at its
  * end, and with CI=true the tests run, and fail; those of the version ahead never do.
@@ -70,6 +84,11 @@ export function describeWithOracle(title: string, work: () => void): void {
 /** The same for tests with the WAL helpers of an older Barman. */
 export function describeWithOlderHelpers(title: string, work: () => void): void {
   describe.skipIf(readMachine().olderHelpers === undefined && !isCi())(title, work);
+}
+
+/** The same for tests with real managers of clusters. */
+export function describeWithManagers(title: string, work: () => void): void {
+  describe.skipIf(readMachine().managers === undefined && !isCi())(title, work);
 }
 
 /** Whether one of the programs is not on this machine; the tests of pure code that compare with one are then skipped, and fail with CI=true. */

@@ -26,6 +26,15 @@ export interface OlderHelpers {
   readonly folder: string;
 }
 
+/** Programs that manage clusters, and the PostgreSQL that they came with; each is a path. */
+export interface ClusterManagers {
+  readonly postgres: Installation;
+  readonly repmgr: string;
+  readonly repmgrd: string;
+  readonly patroni: string;
+  readonly etcd: string;
+}
+
 /** What `node test/machine/prepare.mjs` found or made; `missing` says why a part is not there. */
 export interface Machine {
   readonly postgres: readonly Installation[];
@@ -34,6 +43,7 @@ export interface Machine {
   /** The writer of older homes. */
   readonly olderBarman?: Oracle;
   readonly olderHelpers?: OlderHelpers;
+  readonly managers?: ClusterManagers;
   /** `isAhead`: of something that is not released yet, which nobody must have. */
   readonly missing: readonly { readonly part: string; readonly reason: string; readonly isAhead?: boolean }[];
 }

@@ -10,5 +10,5 @@ export function cacheFolder(env = process.env) {
 
 /** The description that `prepareForTest` leaves; its shape is in cache-folder.d.mts, and its name changes with that. */
 export function machineFile(env = process.env) {
-  return join(cacheFolder(env), 'machine-4.json');
+  return join(cacheFolder(env), 'machine-5.json');
 }

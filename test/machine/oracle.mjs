@@ -1,13 +1,13 @@
 // A real Barman to compare with. It is run, never read: Barman is GPL-3.0 and nothing of its source may enter this project.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { downloadPackages, fillFolder, unpackPackages } from './debian-suite.mjs';
-import { ensurePatchelf, pointAtOwnLibraries } from './own-libraries.mjs';
+import { ensurePatchelf } from './own-libraries.mjs';
+import { finishOwnPython } from './own-python.mjs';
 import { PreparationError, runCommand, say, timed } from './run-command.mjs';
 
 /** Grows when the way of unpacking changes: folders of another recipe are made again. */
 const recipe = '1';
-const modules = 'usr/lib/python3/dist-packages';
 /** Program name to the module whose `main` it runs. */
 const programs = {
   barman: 'barman.cli',
@@ -71,45 +71,15 @@ async function ensureBarman(suite, cache) {
   return folder;
 }
 
-/** With a Python, libraries and a loader of its own, which start as any program does, and are no concern of Barman's children. */
 async function fillBarman({ unfinished, suite, folder }) {
   const download = join(unfinished, 'download');
   const files = await downloadPackages({ suite, names: packagesOf[suite], folder: download });
   unpackPackages(files.filter(isNeeded), unfinished);
   runCommand(['rm', '-rf', download, ...['usr/share', 'etc', 'var'].map((name) => join(unfinished, name))]);
-  const python = readdirSync(join(unfinished, 'usr/bin')).find((name) => /^python3\.\d+$/.test(name));
-  if (python === undefined) throw new PreparationError(`the packages of ${suite} came without a Python`);
-  const programs = [join('usr/bin', python)];
-  pointAtOwnLibraries({ root: unfinished, folder: unfinished, programs }); // so that it runs where it is for now
-  compile({ python: join(unfinished, 'usr/bin', python), unfinished, folder, libraries: [join('usr/lib', python), modules] });
-  pointAtOwnLibraries({ root: unfinished, folder, programs });
-  writeLaunchers({ python: join(folder, 'usr/bin', python), unfinished, folder });
+  finishOwnPython({ root: unfinished, folder, launchers: programs });
 }
 
 /** Libraries, Python and Barman itself; what only a whole system needs stays away. */
 function isNeeded(file) {
   return /^(lib|zlib|python3|barman|openssl|tzdata)/.test(basename(file)) && !/^libsystemd-shared/.test(basename(file));
-}
-
-/** For whoever starts it: he may not write beside the modules, and without compiled ones a start takes several times as long. */
-function compile({ python, unfinished, folder, libraries }) {
-  const paths = libraries.map((name) => join(unfinished, name));
-  runCommand([python, '-m', 'compileall', '-q', '-s', unfinished, '-p', folder, ...paths]);
-}
-
-function writeLaunchers({ python, unfinished, folder }) {
-  mkdirSync(join(unfinished, 'bin'), { mode: 0o755 });
-  for (const [name, module] of Object.entries(programs)) {
-    const path = join(unfinished, 'bin', name);
-    const lines = [
-      `#!${python}`,
-      'import sys',
-      `sys.path.insert(0, '${join(folder, modules)}')`,
-      `from ${module} import main`,
-      "if __name__ == '__main__':", // newer Pythons read this file once more in each worker of a backup or a restore
-      '    sys.exit(main())',
-    ];
-    writeFileSync(path, `${lines.join('\n')}\n`);
-    chmodSync(path, 0o755);
-  }
 }

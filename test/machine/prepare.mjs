@@ -1,10 +1,12 @@
-// Makes this machine ready: npm packages, the build, system packages, PostgreSQL 11 to 19, a real Barman and older ones.
+// Makes this machine ready: npm packages, the build, system packages, PostgreSQL 11 to 19, a real Barman and older ones,
+// repmgr and Patroni.
 //   node test/machine/prepare.mjs [--for demo|test]
 // Plain JavaScript that imports nothing but Node: it runs before `npm ci`. Every step is done once and can be repeated at any time.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ensureBuild } from './build.mjs';
 import { cacheFolder, machineFile } from './cache-folder.mjs';
+import { ensureClusterManagers } from './cluster-managers.mjs';
 import { withMachineLock } from './machine-lock.mjs';
 import { ensureNode, nodeReleases } from './node-releases.mjs';
 import { ensureNpmPackages } from './npm-packages.mjs';
@@ -116,12 +118,14 @@ async function prepareMachine() {
   const oracle = await orMissing('Barman', missing, () => ensureOracle(cacheFolder()));
   const olderBarman = await orMissing('an older Barman', missing, () => ensureOlderBarman(cacheFolder()));
   const olderHelpers = await orMissing('older helpers of Barman', missing, () => ensureOlderHelpers(cacheFolder()));
+  const managers = await orMissing('repmgr and Patroni', missing, () => ensureClusterManagers(cacheFolder()));
   const machine = {
     postgres,
     nodes,
     ...(oracle && { oracle }),
     ...(olderBarman && { olderBarman }),
     ...(olderHelpers && { olderHelpers }),
+    ...(managers && { managers }),
     missing,
   };
   writeMachineFile(machine);
@@ -134,7 +138,7 @@ function announce(packages) {
   const lines = [
     'npm test sets this machine up first; the next run finds that:',
     ...(packages.length === 0 ? [] : [`  from apt, as root or through sudo, about 1 GB: ${packages.join(' ')}`]),
-    `  unpacked into ${cacheFolder()}, about 1.7 GB, nothing of it is installed: PostgreSQL 11 to 19, three releases of Barman and of Node.js`,
+    `  unpacked into ${cacheFolder()}, about 1.9 GB, nothing of it is installed: PostgreSQL 11 to 19, three releases of Barman and of Node.js, repmgr, Patroni`,
     `  into node_modules, about 270 MB: what package-lock.json says`,
     'That takes 5 to 15 minutes, the tests about 25 more. npm run test:unit needs node_modules alone, and takes 2.',
   ];
