@@ -85,7 +85,7 @@ async function refuseBombs({ files }: Transfer, surroundings: CodecSurroundings)
     try {
       await new BoundedSink(longestHistoryBytes, tooMuch).filledBy((sink) => writePlainContent(temporary, sink, surroundings));
     } catch (error) {
-      if (error === tooMuch) throw error; // what cannot be unpacked is not unpacked by others either
+      if (error === tooMuch) throw error; // other programs could not decompress it either
     }
   }
 }

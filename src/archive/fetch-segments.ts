@@ -120,7 +120,7 @@ function targetFolder({ layout, config }: Server): string {
 
 async function emptyFolder(server: Server): Promise<string> {
   const folder = join(targetFolder(server), fetchFolder);
-  await rm(folder, { recursive: true, force: true }); // what an earlier run left can be had again
+  await rm(folder, { recursive: true, force: true }); // the files of an earlier run can be fetched again
   await makeFolderDurably(folder);
   return folder;
 }

@@ -60,7 +60,7 @@ async function sendOne(row: Row, name: WalName): Promise<boolean> {
   try {
     const { compression, encryption } = await formOf(path, row.storage);
     if (encryption === undefined && compression !== 'custom') {
-      if (isOtherSegment(path, name)) return false; // whoever asks for it by itself is told why
+      if (isOtherSegment(path, name)) return false; // a request for this file alone gets the reason
       await sendFile(row, name, path);
       return true;
     }

@@ -29,7 +29,7 @@ export async function copyItems(job: BackupJob, host: Host, beginning: Promise<B
     tellCopy(job, host);
     startedMs = context.clock.elapsedMs();
   });
-  begun.catch(() => undefined); // whoever waits for it meets the failure
+  begun.catch(() => undefined); // the failure reaches the caller that awaits it
   if (!isCheckpointFast(job)) await begun;
   const before = reuseOf(job) === undefined ? undefined : await backupBefore(job);
   const jobs = jobsOf(job);

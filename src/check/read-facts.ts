@@ -28,7 +28,7 @@ export async function readFacts(server: Server, connections: OpenConnections, op
   const { config, environment, layout, programPath: path } = server;
   const isAsked = config.isActive && !config.isPassive;
   const host = isAsked ? readHost(server, open) : undefined; // a login takes longest of all: the others wait beside it
-  host?.catch(() => undefined); // who asks hears why
+  host?.catch(() => undefined); // the check that asks gets the reason
   const [records, accesses] = await Promise.all([
     readRecords(server),
     isAsked ? tryConnections(server, connections) : noAccess,

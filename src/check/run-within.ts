@@ -21,7 +21,7 @@ export async function runWithin(
       ? new Promise<never>(() => undefined)
       : clock.sleep(seconds * 1000, pause.signal).then(() => 'time is up' as const);
   const running = work(stop.signal).then(() => 'done' as const);
-  // whoever loses the race may still fail
+  // the loser of the race may still fail
   for (const loser of [timeIsUp, running]) loser.catch(() => undefined);
   try {
     const outcome = await Promise.race([running, timeIsUp, interrupted]);

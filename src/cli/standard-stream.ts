@@ -44,7 +44,7 @@ export class StandardStream {
   #open(): NodeJS.WriteStream {
     const stream = this.#descriptor === 1 ? process.stdout : process.stderr;
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // whoever pipes into a stream listens to it as well, and tells that failure with more words
+      // a writer into the stream listens to it as well, and reports that failure with more words
       if (stream.listenerCount('error') === 1) this.#endWith(error.code ?? error.message);
     });
     return stream;

@@ -35,7 +35,7 @@ function namesSeveral(server: Asked): boolean {
     const { hosts, sessionAttributes } = readParameters(clusterConninfo(server), server.environment);
     return hosts.length > 1 && ['any', 'read-write', 'primary'].includes(sessionAttributes);
   } catch (error) {
-    if (error instanceof OperatorError) return false; // whoever connects tells what is wrong with it
+    if (error instanceof OperatorError) return false; // connecting reports the mistake
     throw error;
   }
 }

@@ -31,7 +31,7 @@ export class StallWatch implements Disposable {
   }
 
   async #look(): Promise<void> {
-    // what cannot be looked at has just ended: its files are closed
+    // a process that cannot be examined has just ended: its files are closed
     const now = await this.#options.progress().catch(() => undefined);
     const isSame = now !== undefined && now === this.#last;
     this.#last = now;

@@ -136,9 +136,9 @@ async function useDecrypted<T>(
   const open = (): Readable => Readable.from(joined(head, awaited), { objectMode: false });
   const [outcome] = await Promise.allSettled([use({ name: path, compression: detectCompression(head, storage.custom), open })]);
   const wasTakenWhole = stdout.readableEnded;
-  stdout.destroy(); // whoever gave up half-way must not leave the program waiting
+  stdout.destroy(); // a reader that gave up half-way must not leave the program waiting
   const failure = await failureNow();
-  if (failure !== undefined && (wasTakenWhole || watch.hasStalled)) throw failure; // what the user of half a file said does not matter
+  if (failure !== undefined && (wasTakenWhole || watch.hasStalled)) throw failure; // the reader's words about half a file do not matter
   if (outcome.status === 'rejected') throw outcome.reason;
   if (failure !== undefined) throw failure;
   return outcome.value;

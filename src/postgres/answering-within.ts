@@ -46,6 +46,6 @@ async function within<T>(limitMs: number, { answer, sql, connection }: Asked<T>)
     return await Promise.race([answer, timeIsUp]);
   } finally {
     clearTimeout(timer);
-    answer.catch(() => undefined); // what it says after the time was up is of no interest
+    answer.catch(() => undefined); // an answer after the time limit is of no interest
   }
 }

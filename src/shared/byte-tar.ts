@@ -68,7 +68,7 @@ function paxBlocks(content: Buffer): Buffer {
     [116, octal(0, 7)],
     [124, size],
     [136, octal(0, 11)],
-    [148, ' '.repeat(8)], // what stands for the sum while it is made
+    [148, ' '.repeat(8)], // the placeholder of the sum while it is computed
     [156, 'x'],
     [257, 'ustar\0' + '00'],
   ] as const)

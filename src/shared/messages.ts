@@ -35,5 +35,5 @@ export function linesOf(text: Text): readonly string[] {
 export const silentMessages: Messages = { info: drop, warning: drop, error: drop, exception: drop, debug: drop };
 
 function drop(): void {
-  // what failed goes to the log, or to who asked for the work
+  // failures go to the log, or to the caller
 }

@@ -19,6 +19,6 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Pr
     return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener('abort', listener);
-    work.catch(() => undefined); // what it says after the abort is of no interest
+    work.catch(() => undefined); // an answer after the abort is of no interest
   }
 }

@@ -63,7 +63,7 @@ describe.skipIf(process.getuid?.() !== 0)('root', () => {
     expect(again.stdout === plain.stdout).toBe(true);
   });
 
-  test('what is read from standard input arrives whole, and everything made belongs to the user', async () => {
+  test('standard input arrives whole, and every new file belongs to the user', async () => {
     const content = Buffer.alloc(3_000_000, 'wal');
     const input = await walTar(new Map([['000000010000000000000009', content]]));
     expect(await run(['put-wal', 'main'], true, { input })).toMatchObject({ exitCode: 0, stderr: '' });

@@ -129,7 +129,7 @@ describe('config-update', () => {
   });
 
   test.each([
-    { fact: 'what is no JSON', changes: 'password=geheim', error: 'the changes are not a JSON array' },
+    { fact: 'a text that is not JSON', changes: 'password=geheim', error: 'the changes are not a JSON array' },
     { fact: 'an object alone', changes: {}, error: 'the changes are not a JSON array' },
     { fact: 'a number', changes: [1], error: 'change 1 is not a JSON object' },
     { fact: 'no scope', changes: [{ server_name: 'main', parallel_jobs: '1' }], error: 'change 1: scope is missing' },
@@ -255,7 +255,7 @@ describe('the queue of changes', () => {
   });
 });
 
-test("what is told of a mistake in Barman's words has no value that may be a secret", async () => {
+test("a mistake in Barman's words shows no value that may be a secret", async () => {
   await using home = await aHome();
   const changes = JSON.stringify([{ scope: 'server', conninfo: 'password=geheim', server_name: '' }]);
   const { exitCode, stdout, stderr } = await runPgcellar(['config-update', changes], { home, as: 'barman' });

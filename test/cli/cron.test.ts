@@ -42,7 +42,7 @@ test('where nothing waits nothing is started, and a disabled server is told', as
   expect(result).toMatchObject({ exitCode: 0, stdout: "Skipping temporarily disabled server 's03'\n", stderr: '' });
 });
 
-test('what waits is archived, and servers are told of in the order of their names', async () => {
+test('waiting WAL is archived, and servers are reported in the order of their names', async () => {
   const waiting = ['s01', 's05', 's07', 's11'];
   for (const name of waiting) {
     await writeFile(home.server(name, 'incoming', arrived), 'content of a segment');
@@ -76,7 +76,7 @@ test('a check of them all says on standard error only what there is to say', asy
   expect(stdout).toMatch(/^PGCELLAR CRITICAL - 13 server out of 13 have issues /);
 });
 
-describe('what cron does is what the verbs do', () => {
+describe('cron does the same as the verbs', () => {
   const settings = { ...server, retention_policy: 'REDUNDANCY 1' };
   const waiting = '20240305T020000';
 

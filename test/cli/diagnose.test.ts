@@ -30,7 +30,7 @@ async function diagnosed(home: TestHome, ...words: string[]): Promise<Diagnosed>
   return JSON.parse(stdout) as Diagnosed;
 }
 
-test('what is broken is part of the answer', async () => {
+test('broken parts are in the answer', async () => {
   await using home = await createTestHome({
     servers: {
       main: server,

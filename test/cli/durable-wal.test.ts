@@ -49,7 +49,7 @@ function isDurable(path: string, changes: readonly Change[]): boolean {
   return last('sync', names) > last('write', names) && last('sync', [dirname(path)]) > namedAt;
 }
 
-test('what put-wal acknowledges is on disk under its name', async () => {
+test('a file that put-wal acknowledges is on disk under its name', async () => {
   await using home = await aHome();
   const changes = await changesOf(
     ['put-wal', 'main'],

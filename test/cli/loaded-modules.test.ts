@@ -22,7 +22,7 @@ const heavyRooms = ['backup', 'check', 'hooks', 'maintenance', 'operations', 're
 /** Loading these takes a tenth of a start of Node each, or more. */
 const slowBuiltins = ['child_process', 'crypto', 'net', 'stream', 'zlib'];
 
-describe('what runs once per WAL segment loads only what it needs', () => {
+describe('a command that runs once per WAL segment loads only the modules that it needs', () => {
   let home: TestHome;
   beforeAll(async () => {
     home = await createTestHome({

@@ -319,7 +319,7 @@ describe('JSON', () => {
     });
   });
 
-  test('what comes before the configuration is read is told as text', async () => {
+  test('messages before the configuration is read are text', async () => {
     const missing = await runPgcellar(['-f', 'json', '-c', '/none', 'list-servers'], { home, config: false });
     expect(missing).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringMatching(/^ERROR: /) as string });
     expect(await run(['-f', 'json', 'backup'])).toMatchObject({

@@ -286,7 +286,7 @@ test('a history file that only the index names does not wait to be archived', as
   expect(stderr).not.toContain('waits to be archived');
 });
 
-test("what lies in a tablespace of a backup and is not PostgreSQL's is left out, and told", async () => {
+test('foreign files in a tablespace of a backup are left out, and reported', async () => {
   await writeFile(home.server('main', 'base', weekly, '16400', 'README'), 'x');
   const moved = ['--tablespace', `fast:${place('fast')}`, 'main', weekly, place('new')];
   const { stderr } = await runPgcellar(['restore', '--dry-run', ...moved], { home });

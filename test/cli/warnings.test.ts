@@ -45,7 +45,7 @@ test.each([
   }
 });
 
-test('what get-wal does not tell stands in the log', async () => {
+test('the log has the warnings that get-wal does not print', async () => {
   const before = (await home.log()).length;
   await runPgcellar(['get-wal', 'calm', '000000010000000000000002'], { home });
   const logged = (await home.log()).slice(before);

@@ -66,7 +66,7 @@ describe.each([...allCodecs, customCodec(custom)])('$name', (codec) => {
     expect((await readFile(from)).equals(content)).toBe(true);
   });
 
-  test('what it writes is recognised by its first bytes', async () => {
+  test('its files are recognised by their first bytes', async () => {
     await using folder = await createTemporaryFolder('codec');
     await writeFile(join(folder.path, 'from'), 'plain');
     await codec.compress(join(folder.path, 'from'), join(folder.path, 'to'), medium, surroundings);

@@ -172,7 +172,7 @@ test('a program that is told to end while the host is silent ends, and the login
   expect(await leftFolders()).toEqual([]);
 });
 
-test('what a proxy command leaves running keeps nobody waiting at the end', async () => {
+test('a process that a proxy command leaves running delays nothing at the end', async () => {
   const proxy = await writeScript(
     folder.path,
     'proxy',

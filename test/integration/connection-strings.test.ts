@@ -237,7 +237,7 @@ test('the table has every keyword of libpq 18, and no other', async () => {
   expect(differing).toEqual([]);
 });
 
-test('what libpq takes and we cannot do is refused with the keyword, before a connection is made', async () => {
+test('a setting of libpq that we do not support is refused with its keyword, before a connection is made', async () => {
   for (const wish of [
     'sslcertmode=require',
     'min_protocol_version=3.2',

@@ -117,7 +117,7 @@ describeEachPostgres(
       await configure();
     });
 
-    test('what a kill left clear is gone after the next cron, and the record says FAILED', async () => {
+    test('clear files that a kill left are gone after the next cron, and the record says FAILED', async () => {
       const folder = await home.makeFolder('hanging');
       const started = join(folder, 'started');
       const script = `case "$(readlink /proc/$$/fd/0)" in *base.tar*) touch ${started}; exec sleep 1000;; esac\nexec /usr/bin/gpg "$@"`;

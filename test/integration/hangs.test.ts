@@ -54,7 +54,7 @@ describe('a server that hangs after the login', () => {
     await home.removeServer('deaf');
   });
 
-  test('what asks all servers tells of the others, and what asks this one says that it does not answer', async () => {
+  test('a command for all servers reports the others, and one for this server says that it does not answer', async () => {
     const run = async (...words: string[]) => await runPgcellar(words, { home });
     const [status, details, diagnosis, ...refused] = await Promise.all([
       run('status', 'all'),

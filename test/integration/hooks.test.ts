@@ -44,7 +44,7 @@ interface Day {
   readonly run: (words: readonly string[]) => Promise<ProgramResult>;
 }
 
-describeWithOracle('what hook scripts are told', () => {
+describeWithOracle('the variables of hook scripts', () => {
   const opened = new Opened();
   let theirs: Noted;
   let ours: Noted;

@@ -170,7 +170,7 @@ describeEachPostgres(
       expect(stdout).toContain('History of timeline 2: cannot be read');
     });
 
-    test('what status calls recoverable is what a restore gets to', async () => {
+    test('a restore reaches the point that status calls recoverable', async () => {
       const [, shown = ''] = /Recoverable to: (\S+ \S+) /.exec(await run(['status', 'plain'])) ?? [];
       const justBefore = new Date(Date.parse(shown) - 1).toISOString();
       const data = join(home.folder, 'restored');

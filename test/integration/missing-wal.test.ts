@@ -137,7 +137,7 @@ test('WAL that an old primary has which runs again and does not stream it is rea
   expect(stdout).toMatch(/cluster followed: FAILED \(.* still runs as a primary of timeline 1/);
 });
 
-test('what nobody has is one hole, and the next backup comes by itself', async () => {
+test('WAL that no node has is one hole, and the next backup comes by itself', async () => {
   await configure({ cluster_ssh: 'ssh -p 1 127.0.0.1', backup_after_switch: 'on' });
   const { first } = await failOverBehindOurBack();
   await follow();

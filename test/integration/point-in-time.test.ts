@@ -354,7 +354,7 @@ describeEachPostgres((major) => {
     expect(await server.value('SELECT pg_is_in_recovery()')).toBe('true');
   });
 
-  test('what was restored passes pg_verifybackup before its first start, but for the files that a restore edits and adds', async () => {
+  test('a restored cluster passes pg_verifybackup before its first start, but for the files that a restore edits and adds', async () => {
     await using place = await newPlace();
     await restore(story, place, { backup: story.second });
     const manifest = join(place.dataDir, `backup_manifest.${story.second}`);

@@ -246,7 +246,7 @@ describeEachPostgres(
       }
     });
 
-    test('what is left of a backup can be restored on request', async () => {
+    test('the rest of a backup can be restored on request', async () => {
       const giveBack = await away(fileOf(plain, 'data', relation));
       try {
         await runWell([...wordsFor(plain, 'rest'), '--allow', 'incomplete-backup'], { home });

@@ -205,7 +205,7 @@ describeEachPostgres(
         await expectWayOut(all, place, keys);
       });
 
-      test('what another program of this host stages there is left alone, what a killed one has left goes', async () => {
+      test('the staging folder of another running program stays, that of a killed one is removed', async () => {
         const { home, packed } = story;
         const place = await newPlace();
         const all = [...place.words, ...staged, '--remote-ssh-command', sshd.sshCommand, 'main', packed, place.dataDir];

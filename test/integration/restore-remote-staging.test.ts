@@ -91,7 +91,7 @@ test('a packed backup is unpacked there, and the restore ends with its control f
   expect(await readdir(join(there, 'staging'))).toEqual([]);
 });
 
-describe('what cannot be done there', () => {
+describe('work that is impossible on the other host', () => {
   test('a compression that only this host can unpack', async () => {
     await pack(secondTwin, { compression: 'snappy' });
     await expectRefused(

@@ -142,7 +142,7 @@ describeWithOracle('beside the real Barman', () => {
       return { id: (await readdir(stage.home.server('main', 'base'))).toSorted().at(-1) ?? '', told: stdout };
     }
 
-    test('what is told from begin to end is what they tell', () => {
+    test('the messages from begin to end are the same', () => {
       const lines = ({ id, told }: Backup) =>
         told
           .slice(0, told.indexOf('\n', told.indexOf('Backup completed')))

@@ -213,7 +213,7 @@ describeEachPostgres(
       });
 
     if (major === 13) {
-      test('what these versions cannot do disables the server: check says why, and backup refuses', async () => {
+      test('a setting that these versions do not support disables the server: check gives the reason, and backup refuses', async () => {
         await configure({ backup_compression: 'gzip', backup_compression_location: 'server' });
         const check = await runPgcellar(['check', 'main'], { home });
         expect(check.exitCode).toBe(1);

@@ -106,6 +106,6 @@ export async function removeWals(
   await walArchiveOf(layout).remove(going, hooks);
   const gone = new Set(going.map(({ name }) => name));
   await using index = await WalIndex.open(layout);
-  await index.remove(gone); // what was archived meanwhile has a file, whatever the plan says of it
+  await index.remove(gone); // a segment that was archived meanwhile has a file, whatever the plan says
   return going;
 }

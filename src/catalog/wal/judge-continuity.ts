@@ -178,7 +178,7 @@ function holesOf(
   segmentSize: number,
 ): readonly WalHole[] {
   const holes = found.map(({ gap: { timeline, first, last }, cutOff, unusable }): WalHole => {
-    // what lies before the oldest backup that needs it was removed on purpose
+    // WAL before the oldest backup that needs it was removed on purpose
     const from = [...cutOff, ...unusable].reduce((least, { begin }) => Math.min(least, begin), Infinity);
     const needed = Math.max(first, from);
     const lost = new Set(unusable.map(({ backup: { id } }) => id));

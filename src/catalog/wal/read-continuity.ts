@@ -54,7 +54,7 @@ export async function readContinuity(
   );
   const standalone = new Set([...keeps].filter(([, target]) => target === 'standalone').map(([id]) => id));
   const waiting = await waitingSegments(layout);
-  const again = await readArchivedWal(server, newest.xlogSegmentSize, context); // what no longer waited was archived meanwhile
+  const again = await readArchivedWal(server, newest.xlogSegmentSize, context); // files that no longer wait were archived meanwhile
   const present = again.runs.copy();
   for (const { name, time } of waiting) present.add(name, time);
   const facts = { ...always, standalone, archived: again.runs, histories: again.histories };

@@ -90,7 +90,7 @@ export async function noteHistory(
     await storeDerivedEntries(server.layout, store, { entries, log });
   } catch (error) {
     if (!(error instanceof OperatorError) && systemCodeOf(error) === undefined) throw error;
-    log.debug(`the history ${name} is not noted: ${messageOf(error)}`); // whoever has the passphrase reads it from the archive
+    log.debug(`the history ${name} is not noted: ${messageOf(error)}`); // a process with the passphrase reads it from the archive
   }
 }
 

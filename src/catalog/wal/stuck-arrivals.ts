@@ -82,7 +82,7 @@ export async function findStuckArrivals(
       if (found !== undefined) (found.isIdle ? idle : stuck).push({ folder, name, since: found.since, reason: found.reason });
     }
   }
-  // what a running archiver has not come to yet is not stuck
+  // files that a running archiver has not reached yet are not stuck
   if (idle.length > 0 && !(await isLockHeld(serverLockPath(layout, 'archive-wal')))) stuck.push(...idle);
   return stuck.toSorted((a, b) => a.since.getTime() - b.since.getTime());
 }

@@ -193,7 +193,7 @@ export const restoreCommand = declareCommand({
     };
     await using hosts = openRestoreHosts(server, request, context);
     const plan = await prepareRestore({ server, request, hosts, isDryRun, archivePending }, context);
-    // whoever calls it Barman parses what Barman prints
+    // scripts that call it by Barman's name parse Barman's output
     const isRefused = plan.refusals.length > 0;
     if (isDryRun || (programName !== 'barman' && !isRefused)) application.writer.print(renderRestorePlan(plan));
     // a run that is refused says why, and nothing else

@@ -40,7 +40,7 @@ export async function runBackupJob(job: BackupJob, method: BackupMethod): Promis
   try {
     if (request.waits) await waitForWals(job);
   } finally {
-    // what goes wrong now says nothing about the files: the record stays what check-backup made of it
+    // an error now says nothing about the files: the record stays as check-backup left it
     await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
   }
   const writesManifest = request.writesManifest ?? server.config.options.autogenerate_manifest;

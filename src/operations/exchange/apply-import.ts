@@ -97,7 +97,7 @@ async function recover(server: Server, { id, wals }: Begun, { isMoved }: { reado
     return;
   }
   if (isMoved) await backupFilesOf(layout, id).remove();
-  // what the index lists stays: the archiver may meanwhile have dropped the same segment as known already
+  // a listed file stays: the archiver may meanwhile have dropped the same segment as known already
   await using index = await WalIndex.open(layout);
   const ledger = await index.ledger();
   const unlisted = wals.filter((name) => !ledger.has(name)).map((name) => ({ name }));

@@ -44,7 +44,7 @@ export async function readServerStatus(server: Server, context: Context): Promis
   if (config.options.primary_ssh_command !== undefined)
     add('primary_ssh_command', 'SSH command to primary server', config.options.primary_ssh_command);
   const stuck = await findStuckWal(server, context.clock.now());
-  // what is wrong is shown under every name
+  // a mistake is shown under every name
   if (stuck.length > 0) add('stuck_wal_arrivals', 'WAL that waits to be archived', describeStuckWal(stuck));
   const own = [...(await continuityItems(server, backups, context)), ...(await clusterItems(server))];
   return { name: config.name, items, own };

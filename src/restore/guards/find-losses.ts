@@ -178,7 +178,7 @@ async function lossesBySize(member: SourceMember): Promise<readonly Loss[]> {
   const { backup, files } = member;
   if (backup.size === null || !(await isMeasured(member, backup.size))) return [];
   const { size, links } = await measureBackup(files.folder);
-  if (links > 0 || size >= backup.size) return []; // what a link points to may have been counted
+  if (links > 0 || size >= backup.size) return []; // the target of a link may have been counted
   return [incomplete(member, `its files have ${String(size)} bytes in all, its record says ${String(backup.size)}`)];
 }
 

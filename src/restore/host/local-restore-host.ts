@@ -203,7 +203,7 @@ async function takesConnections(where: NetConnectOpts): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', (error) => {
-      // whoever may not connect has at least found somebody's socket
+      // a refused connection shows at least that there is a socket
       resolve(systemCodeOf(error) === 'EACCES');
     });
   });

@@ -61,6 +61,6 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // whoever has written something else to it has nothing to say here
+    return undefined; // a note with other content is not ours
   }
 }

@@ -54,7 +54,7 @@ export async function makeStagingThere(
     try {
       await restoreHost.remove(path);
     } catch (error) {
-      messages.warning(`${messageOf(error)}; the next restore to that host removes it`); // what failed before matters more
+      messages.warning(`${messageOf(error)}; the next restore to that host removes it`); // the earlier failure matters more
     }
   };
   return { path, [Symbol.asyncDispose]: remove };

@@ -75,7 +75,7 @@ export async function planConfiguration(
     const found = await read(file);
     if (found.kind === 'missing' && file !== recoveryFile) missingFiles.push(file);
     if (found.kind === 'link') linkedFiles.push(file);
-    // what stands in a link, or in a file of another folder, is not reviewed either
+    // settings in a link, or in a file of another folder, are not reviewed either
     if (found.kind !== 'file' && file === 'postgresql.conf') isArchivingElsewhere = true;
     const isMade = found.kind === 'missing' && file === autoConf && isArchivingElsewhere;
     if (found.kind !== 'file' && !isMade) continue;

@@ -44,7 +44,7 @@ export function remoteHost({ sshCommand, environment }: RemoteHostOptions): Host
     return opened.isOpen ? opened : await (opening = openShell());
   };
   return new RemoteHost({ label: command.label, login, shell }, async () => {
-    const opened = await opening?.catch(() => undefined); // who needed it has heard why there is none
+    const opened = await opening?.catch(() => undefined); // its users have got the failure
     opened?.close();
     await login[Symbol.asyncDispose]();
   });
@@ -184,5 +184,5 @@ function octal(mode: number): string {
 }
 
 function ignore(): void {
-  // what the command prints is of no interest
+  // the output of the command is of no interest
 }

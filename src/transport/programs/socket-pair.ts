@@ -31,7 +31,7 @@ export async function makeSocketPair(onPiece: (piece: Buffer) => void): Promise<
       return true;
     };
     const near = connect({ path, onread: { buffer, callback } });
-    near.on('error', () => near.destroy()); // whoever waits for it sees it close
+    near.on('error', () => near.destroy()); // a waiting reader sees it close
     await once(near, 'connect'); // rejects with what the system says
     const [far] = (await connection) as [Socket]; // documented argument
     return { near, far };

@@ -31,7 +31,7 @@ export async function fastCiphers(
   const [isFaster, wanted, usual] = await Promise.all([
     hasAesInstructions(processorFile), // some kernels ask each processor for that, which takes as long as the programs
     ciphersOf(words, environment),
-    ciphersOf([ssh, '-F', 'none', 'host'], environment), // what ssh offers when nobody chose anything
+    ciphersOf([ssh, '-F', 'none', 'host'], environment), // the ciphers that ssh offers by default
   ]);
   if (!isFaster) return undefined;
   const reordered = fastestFirst(wanted ?? '');

@@ -55,7 +55,7 @@ export class SharedLogin implements AsyncDisposable {
   /** Logs in now, for the first program that will ask. */
   begin(): void {
     this.#opening ??= this.#open();
-    this.#opening.catch(() => undefined); // whoever waits for it meets the failure
+    this.#opening.catch(() => undefined); // the failure reaches the caller that awaits it
   }
 
   /**
@@ -83,7 +83,7 @@ export class SharedLogin implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await close(await this.#opening?.catch(() => undefined)); // who needed it has heard why there is none
+    await close(await this.#opening?.catch(() => undefined)); // its users have got the failure
   }
 
   /** Lends it from the first moment on, so that whoever comes meanwhile does not wait; not when there is nothing to lend. */

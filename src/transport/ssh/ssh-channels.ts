@@ -17,7 +17,7 @@ export function shellOver(client: NodeSSH, label: string): RemoteShell {
   const turns = new Turns(concurrentSessions);
   let end = 'the connection was closed';
   client.connection?.on('error', (error: Error) => {
-    end = error.message; // what runs over it ends now; nothing may: then nobody else listens
+    end = error.message; // commands that run over it end now; there may be none, and then no other listener
   });
   return {
     get isOpen() {
@@ -68,7 +68,7 @@ async function executeOver(
   const end = endedBy(signal);
   const command = client.execCommand(line, {
     stdin: Readable.from(input === undefined ? [] : [Buffer.from(input)]),
-    encoding: 'latin1', // what it collects by itself is not looked at
+    encoding: 'latin1', // its own collection is not used
     onStdout,
     onStderr,
     onChannel: (channel) => {

@@ -252,7 +252,7 @@ test('other content under a waiting name goes to the errors folder, which is tol
   expect(await catalog.read(`incoming/${two}`)).toBe('first');
 });
 
-test('what a killed sender left goes, what a running one writes stays', async () => {
+test('the file of a killed sender is removed, that of a running one stays', async () => {
   await using catalog = await aCatalog({ 'incoming/.999999999-a': '', 'incoming/.1-b': '', 'incoming/.hidden': '' });
   await accept(catalog, await transfer('wal'));
   expect(await catalog.files('incoming')).toEqual(['.1-b', '.hidden', two]);

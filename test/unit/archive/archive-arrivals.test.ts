@@ -123,7 +123,7 @@ test.skipIf(lacksPrograms('pigz', 'bzip2', 'xz', 'zstd', 'lz4')).each([
   expect(size).toBeLessThan(content.length);
 });
 
-test('what comes compressed is stored as it is', async () => {
+test('a compressed arrival is stored as it is', async () => {
   await using home = await anArchiveServer('compression = zstd');
   const gzipped = gzipSync(aSegment(2));
   await home.write({ [`incoming/${two}`]: gzipped });
@@ -333,7 +333,7 @@ test('a crash in the middle of a line of the index is made good by the same file
   ]);
 });
 
-test('what a crash left beside the archive is overwritten', async () => {
+test('a file that a crash left beside the archive is overwritten', async () => {
   await using home = await anArchiveServer('compression = gzip');
   await home.write({ [`wals/${folder}/${two}.compressed`]: 'half', [`incoming/${two}`]: 'segment' });
   await archive(home);
@@ -360,7 +360,7 @@ test.skipIf(lacksPrograms('zstd')).each([
   expect((await home.read(`wals/${folder}/${two}`)).toString()).toBe('first');
 });
 
-test('what is no WAL goes to the errors folder, folders too', async () => {
+test('a file that is not WAL goes to the errors folder, a folder too', async () => {
   await using home = await anArchiveServer();
   await home.write({ 'incoming/notes.txt': 'x', 'incoming/folder/file': 'x' });
   const { outcomes, count } = await archive(home);

@@ -13,7 +13,7 @@ test('nothing waits in folders that are empty or not there', async () => {
 
 test.each([
   { title: 'a segment of archive_command', files: { [`incoming/${first}`]: '' }, waits: true },
-  { title: 'what is no WAL', files: { 'incoming/README': '' }, waits: true },
+  { title: 'a file that is not WAL', files: { 'incoming/README': '' }, waits: true },
   { title: 'a file on its way', files: { 'incoming/.1-x': '', [`incoming/${first}.tmp`]: '' }, waits: false },
   { title: 'the segment that is being received', files: { [`streaming/${first}.partial`]: '' }, waits: false },
   { title: 'one that is complete', files: { [`streaming/${first}`]: '', [`streaming/${second}.partial`]: '' }, waits: true },

@@ -167,7 +167,7 @@ test.each<{ title: string; stored: Buffer }>([
   expect(await home.names('incoming')).toEqual([]);
 });
 
-test('what cannot be read only here does not give way', async () => {
+test('a file that only this host cannot read is not replaced', async () => {
   await using home = await anArchiveServer();
   await home.write({ [`wals/${folder}/${two}`]: programs['bzip2']?.(segment) ?? '', [`incoming/${two}`]: segment });
   const server = { ...home.server, programPath: home.folder };
@@ -175,7 +175,7 @@ test('what cannot be read only here does not give way', async () => {
   expect(await home.names('incoming')).toEqual([two]);
 });
 
-describe('what nobody can look into', () => {
+describe('files with unknown content', () => {
   const sealed = Buffer.concat([Buffer.from('Salted__'), segment.subarray(100_000)]);
 
   test('waits while somebody may still be writing it, and is archived when it has stood still', async () => {

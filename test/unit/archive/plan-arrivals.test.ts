@@ -111,7 +111,7 @@ test.each<Sketch>([
   },
   { title: 'an empty folder gives nothing to do', channel: 'streaming', found: [], archive: [] },
   {
-    title: 'what is still being copied waits, and a batch goes on behind it',
+    title: 'a file that is still being copied waits, and a batch continues after it',
     channel: 'file',
     found: ['1:2', '1:3', '1:4', '1:5'],
     batchSize: 1,

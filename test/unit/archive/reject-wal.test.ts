@@ -6,7 +6,7 @@ import { aCatalog } from '../catalog/a-catalog.ts';
 
 const now = new Date('2026-01-02T03:04:05.678Z');
 
-test('what is rejected at the same second under the same name gets a number and overwrites nothing', async () => {
+test('a second rejected file of one name in one second gets a number and overwrites nothing', async () => {
   await using catalog = await aCatalog();
   const reject = async (content: string) => {
     await catalog.write({ 'incoming/file': content });

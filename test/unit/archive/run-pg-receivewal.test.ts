@@ -61,7 +61,7 @@ test('a folder that is ahead of the server is left alone', async () => {
   expect(await catalog.files('streaming')).toEqual([walOf('1:6'), walOf('1:7.partial')]);
 });
 
-test('what reaches further on a timeline that was left is kept aside, and never replaced there', async () => {
+test('WAL further on an abandoned timeline is kept aside, and never replaced there', async () => {
   const found = ['1:6', '1:7.partial', '.aside/1:7.partial'];
   await using catalog = await aCatalog(
     Object.fromEntries(
@@ -141,7 +141,7 @@ test.each([
   expect((await home.read(`streaming/${walOf('1:2.partial')}`)).length).toBe(3);
 });
 
-test('what another cluster left in the folder of the receiver is kept aside before it starts', async () => {
+test('WAL of another cluster in the folder of the receiver is kept aside before it starts', async () => {
   await using home = await withReceiver('exit 1');
   const other = aSegment(3, { systemid: systemid + 1n });
   await home.write({ [`streaming/${walOf('1:2')}`]: aSegment(2), [`streaming/${walOf('1:3.partial')}`]: other });

@@ -127,7 +127,7 @@ test.skipIf(lacksPrograms('bzip2'))('a segment goes out in another compression t
 });
 
 test.each([
-  { title: 'what is nowhere is not found, and no output is opened', files: {} },
+  { title: 'a missing file is not found, and no output is opened', files: {} },
   { title: 'a partial segment is not found unless it was asked for', files: { [`streaming/${two}.partial`]: 'piece' } },
   { title: 'a segment that is still being copied is not found', files: { [`incoming/${two}`]: aSegment(2).subarray(0, 8192) } },
 ])('$title', async ({ files }) => {
@@ -202,7 +202,7 @@ test.each<{ title: string; lines?: string; files: Record<string, string | Uint8A
   });
 });
 
-test('what is compressed with a program that this host does not have is not called missing', async () => {
+test('a file compressed with a program that this host lacks is not reported as missing', async () => {
   await using home = await anArchiveServer();
   await home.write({ [archived]: execFileSync('bzip2', ['-c'], { input: segmentTwo, maxBuffer: 1 << 22 }) });
   const server = { ...home.server, programPath: home.folder };

@@ -16,7 +16,7 @@ test('every remedy has a step', () => {
   expect(allRemedies.filter(({ steps }) => steps.length === 0)).toEqual([]);
 });
 
-describe('what may be run of any remedy', () => {
+describe('the runnable steps of every remedy', () => {
   const textOf = (step: RemedyStep): string => ('words' in step ? step.words.join(' ') : step.text);
   const placeholdersOf = ({ steps }: Remedy): string[] =>
     steps.flatMap((step) => [...textOf(step).matchAll(/\{([a-zA-Z]+)\}/g)].map(([, key = '']) => key));

@@ -27,7 +27,7 @@ test('without a limit nothing sleeps', async () => {
   expect(await runWithin(0, { clock, signal }, () => Promise.resolve())).toBe(true);
 });
 
-test('what the work throws is passed on', async () => {
+test('an error of the work is passed on', async () => {
   const work = (): Promise<void> => Promise.reject(new TypeError('a bug'));
   await expect(runWithin(30, { clock: stoppedClock(now), signal }, work)).rejects.toThrow(new TypeError('a bug'));
 });

@@ -34,7 +34,7 @@ test('a segment that was cut off is told with its name, since when, and why; it 
   expect(await hint(home)).toBe('none');
 });
 
-test('what only the archiver sees is told when it has run', async () => {
+test('a problem that only the archiver sees is reported when it has run', async () => {
   await using home = await anArchiveServer();
   await home.write({ [`incoming/${two}`]: gzipSync(aSegment(2)).subarray(0, 4000), [`incoming/${three}`]: aSegment(3) });
   await archive(home);

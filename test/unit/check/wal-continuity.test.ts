@@ -56,7 +56,7 @@ test('many holes are told shortly', async () => {
   expect(hint).toMatch(/; and 3 more$/);
 });
 
-test('what waits to be archived is no hole', async () => {
+test('a segment that waits to be archived is not a hole', async () => {
   await using home = await lonelyServer(inactive);
   await storeTwoBackups(home.server);
   await indexWals(home.server, ...wals('1:2', '1:3', '1:5'));

@@ -90,7 +90,7 @@ test('options and positionals may be mixed', () => {
   expect([values.text('name'), values.flag('wait'), values.number('jobs')]).toEqual(['x', true, 2]);
 });
 
-test('what follows two dashes is no option', () => {
+test('a word after two dashes is not an option', () => {
   expect(parse(['main', '--', '--nag']).positionals).toEqual(['main', '--nag']);
 });
 

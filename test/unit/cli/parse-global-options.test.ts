@@ -36,7 +36,7 @@ test.each([
   expect(parse(...words)).toMatchObject({ ...found, verb: 'cron', words: [] });
 });
 
-test('what follows the verb is the verb’s own', () => {
+test('options after the verb belong to the verb', () => {
   expect(parse('-q', 'backup', '-q', '--help', 'main')).toMatchObject({
     isQuiet: true,
     verb: 'backup',

@@ -259,7 +259,7 @@ test.each<{ title: string; facts: Short; gives: Record<string, unknown> }>([
     },
   },
   {
-    title: 'what nobody has is named, and the stream begins behind it',
+    title: 'WAL that no node has is named, and the stream begins after it',
     facts: {
       nodes: [
         { ...promoted, kept: ['2:7'] },
@@ -296,7 +296,7 @@ test.each<{ title: string; facts: Short; gives: Record<string, unknown> }>([
     },
   },
   {
-    title: 'what no node that runs has is read from the files of one that is down',
+    title: 'WAL that no running node has is read from the files of one that is down',
     facts: {
       nodes: [
         { name: 'a', role: 'down' },
@@ -339,7 +339,7 @@ test.each<{ title: string; facts: Short; gives: Record<string, unknown> }>([
     gives: { kind: 'stay', from: 6, restart: named('1:6'), missing: [[named('1:5'), undefined]] },
   },
   {
-    title: 'what archive_command has brought meanwhile is not missing',
+    title: 'WAL that archive_command has brought meanwhile is not missing',
     facts: {
       nodes: [{ ...promoted, kept: ['2:6', '2:7'] }],
       followed: 'a',

@@ -44,7 +44,7 @@ describe('frames', () => {
     expect((await read(written)).toString()).toBe(pythonText);
   });
 
-  test('what does not compress is framed as it is', async () => {
+  test('incompressible data is framed as it is', async () => {
     const written = await collect(writeSnappyFrames(Readable.from([Buffer.from('abcdefgh')])));
     expect(written.subarray(10, 14)).toEqual(bytesOf('010c0000'));
     expect(written.subarray(18).toString()).toBe('abcdefgh');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { StallWatch } from '../../../src/compression/stall-watch.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 
-test('what cannot be looked at has not stalled, and ends nothing', async () => {
+test('a process that cannot be examined has not stalled, and nothing is killed', async () => {
   let looks = 0;
   let stalls = 0;
   const progress = async (): Promise<string> => {

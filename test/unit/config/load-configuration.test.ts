@@ -547,7 +547,7 @@ describe('folders of several servers', () => {
   });
 });
 
-describe('what is assumed', () => {
+describe('assumed settings', () => {
   test('an archiver is on', async () => {
     const { server, warnings } = await loadTestConfiguration('[pg]\nbackup_method = postgres\nconninfo = host=pg\n');
     expect(server('pg').options.archiver).toBe(true);

@@ -108,7 +108,7 @@ test('gpg opens what was stored', async () => {
   expect(await ring.gpg(['--decrypt', join(home.layout.wals, folder, two)])).toBe(content);
 });
 
-test('what arrives encrypted is stored as it is', async () => {
+test('an encrypted arrival is stored as it is', async () => {
   await using home = await encrypting({ more: 'compression = gzip' });
   await home.write({ clear: content });
   await ring.gpg([

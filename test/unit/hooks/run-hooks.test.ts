@@ -93,7 +93,7 @@ test('a script finds programs in path_prefix first and has nothing to read', asy
   expect(await linesOf(home)).toEqual([`${home.folder}/bin:/usr/bin:/bin`]);
 });
 
-test('what a script says goes to the log, and its exit code changes nothing', async () => {
+test('the output of a script goes to the log, and its exit code changes nothing', async () => {
   await using home = await lonelyServer('pre_backup_script = echo out; echo err >&2; exit 63');
   const context = aHookContext();
   expect(await runPreHooks(run(home.server), context)).toBe('go-on');
@@ -206,7 +206,7 @@ test('a signal ends what a script before the event started, too', async () => {
   await waitFor('what it started is gone', () => !isAlive(Number(readFileSync(child, 'utf8'))));
 });
 
-test('what a script leaves behind on purpose goes on when it has ended', async () => {
+test('a process that a script leaves behind on purpose continues when the script has ended', async () => {
   await using home = await lonelyServer('post_backup_script = sleep 300 > /dev/null 2>&1 & echo $! > FOLDER/child');
   await runPostHooks(run(home.server), aHookContext());
   const child = Number(await readFile(join(home.folder, 'child'), 'utf8'));

@@ -66,7 +66,7 @@ describe('a daily time across the change of clocks', () => {
   );
 });
 
-describe('what was missed', () => {
+describe('missed backups', () => {
   const schedule = parseBackupSchedule('0 1 * * * UTC');
 
   test('a backup that should have been begun since the newest one is due immediately, and is one', () => {

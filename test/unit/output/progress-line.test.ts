@@ -77,7 +77,7 @@ test('a new stage ends the one that is open', () => {
   expect(stream.writes).toEqual(['\rone  0 B\u001B[K', '\r\u001B[K', '\rtwo  0 B\u001B[K']);
 });
 
-test('what was hidden for a message is drawn again by the next step', () => {
+test('a line that was hidden for a message is drawn again by the next step', () => {
   const { progress, stream, clock } = lineOf();
   progress.begin({ label: 'one' });
   progress.hide();

@@ -192,7 +192,7 @@ describe.each([
     expect(writer.hasFailed).toBe(hasFailed);
   });
 
-  test('what is not to be logged is not', () => {
+  test('a message that must not be logged is not logged', () => {
     const { writer, log } = writerOf();
     writer.info('i', { logged: false });
     writer.warning('w', { logged: false });

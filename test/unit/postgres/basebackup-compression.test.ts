@@ -14,7 +14,7 @@ function compression(type: BackupCompression['type'], more: Partial<BackupCompre
 const v14 = { client: 140_023, server: 140_023 };
 const v15 = { client: 150_018, server: 150_018 };
 
-describe('what pg_basebackup is asked for', () => {
+describe('the arguments of pg_basebackup', () => {
   test.each([
     { title: '15 names the type', asked: compression('gzip'), client: 150_018, words: ['--format=tar', '--compress=gzip'] },
     {
@@ -76,7 +76,7 @@ describe('what pg_basebackup is asked for', () => {
   });
 });
 
-describe('what is not possible', () => {
+describe('impossible combinations', () => {
   test.each([
     { asked: compression('gzip', { format: 'plain' }), problem: /format = plain needs .*location = server/ },
     { asked: compression('gzip', { format: 'plain', location: 'client' }), problem: /format = plain needs/ },

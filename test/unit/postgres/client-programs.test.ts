@@ -38,7 +38,7 @@ test('the first program of the path that is new enough serves', async () => {
   expect(await find(150_009)).toMatchObject({ path: programs.at(1) });
 });
 
-test('what does not run, or says no version, is passed over', async () => {
+test('a program that does not run, or prints no version, is passed over', async () => {
   await using programs = await withPrograms('exit 1', 'something else', 'x (PostgreSQL) 15.1');
   const found = await findClientProgram('pg_basebackup', { ...programs.where, serverVersion: 150_001 });
   expect(found?.path).toBe(programs.at(2));

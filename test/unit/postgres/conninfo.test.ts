@@ -62,7 +62,7 @@ test.each([
   expect(formatConninfo(new Map(Object.entries(parameters)))).toBe(text);
 });
 
-test('what is written reads back', () => {
+test('a written connection string reads back', () => {
   const keys = fc.constantFrom('host', 'user', 'password', 'options', 'application_name', 'target_session_attrs');
   const values = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom("'", '\\', ' ', '=', '\t', '\n', 'a') }));
   fc.assert(
@@ -87,7 +87,7 @@ test('client programs connect under a name, with a safe search path and without 
   );
 });
 
-test('what the configuration says of name, database and options stays', () => {
+test('the configured name, database and options stay', () => {
   const text = 'application_name=own options=-cwork_mem=1 dbname=db';
   expect(Object.fromEntries(clientConninfo(parseConninfo(text), 'x'))).toEqual(read(text));
 });

@@ -86,7 +86,7 @@ describe('with a redundancy', () => {
       plan: '3 VALID, 2 OBSOLETE, 1 OBSOLETE',
     },
     {
-      fact: 'what is built on the last good one is held back with it',
+      fact: 'a backup that is built on the last good one is held back with it',
       rules: { policy: 'REDUNDANCY 0' },
       backups: [{ day: 1 }, { day: 2 }, { day: 3, parent: 2 }],
       plan: '3 OBSOLETE*, 2 OBSOLETE*, 1 OBSOLETE',

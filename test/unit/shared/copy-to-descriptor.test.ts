@@ -34,7 +34,7 @@ test('a pipe that does not wait takes what it holds, and the number says how muc
   expect(taken.equals(content.subarray(0, copied))).toBe(true);
 });
 
-test('what cannot be written is an error', async () => {
+test('a failed write is an error', async () => {
   await using folder = await createTemporaryFolder('copy');
   const from = join(folder.path, 'from');
   await writeFile(from, 'x');

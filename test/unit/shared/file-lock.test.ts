@@ -84,7 +84,7 @@ test('a missing lock folder is told in one line', async () => {
   await expect(tryLockFile(join(folder, 'missing', 'x.lock'))).rejects.toMatchObject({ code: 'lock-failed' });
 });
 
-test('who takes a lock never fails because others ask about it', async () => {
+test('taking a lock never fails because others ask about it', async () => {
   await (await tryLockFile(path))?.release();
   let isOver = false;
   const ask = async (): Promise<void> => {

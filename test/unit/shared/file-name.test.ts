@@ -26,7 +26,7 @@ test('bytes that are no character stand alone, as in the strings of Python', () 
   expect(onDisk('/a/\udce9')).toEqual(Buffer.from([0x2f, 0x61, 0x2f, 0xe9]));
 });
 
-test('what lies in a folder is found under its own name', async () => {
+test('a file of a folder is found under its own name', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'names-'));
   try {
     const names = ['caf\udce9.txt', '\udcff\udcfe', 'a\nb', '-rf', 'back\\slash', ' ', 'ä'];

@@ -31,7 +31,7 @@ test('it ends soon after it is told to', async () => {
   expect(done.length).toBeLessThan(400);
 });
 
-test('what the work throws ends it', async () => {
+test('an error of the work ends it', async () => {
   const done: number[] = [];
   const work = (item: number): void => {
     if (item === 5) throw new Error('no');

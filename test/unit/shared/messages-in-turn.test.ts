@@ -31,7 +31,7 @@ test('the first speaks immediately, the others when all before them are done', (
   expect(told).toEqual(['error a', 'warning b', 'debug b again', 'info c']);
 });
 
-test('who is done before its turn still has its words', () => {
+test('a worker that ends before its turn still has its messages', () => {
   const { told, messages } = kept();
   const turns = new MessagesInTurn(messages);
   const [first, second] = [turns.turn(), turns.turn()];

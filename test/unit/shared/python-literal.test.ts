@@ -114,7 +114,7 @@ const values: fc.Arbitrary<PythonValue> = fc.letrec<{ value: PythonValue }>((tie
   ),
 })).value;
 
-test('what is written reads back as the same value', () => {
+test('a written value reads back as the same value', () => {
   fc.assert(
     fc.property(values, (value) => {
       expect(parsePythonLiteral(formatPythonLiteral(value))).toEqual(value);

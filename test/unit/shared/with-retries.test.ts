@@ -19,7 +19,7 @@ function aStage(failures: readonly OperatorError[]) {
   return { slept, attempts, context, work };
 }
 
-test('what fails for a moment is done again after a pause, and is told that something may be left', async () => {
+test('work that fails for a moment is repeated after a pause, and is told that something may be left', async () => {
   const { slept, attempts, context, work } = aStage([new OperatorError('file-unwritable', 'cannot write /x: EIO')]);
   expect(await withRetries(how, context, work)).toBe('done');
   expect({ slept, attempts }).toEqual({ slept: [30_000], attempts: [false, true] });

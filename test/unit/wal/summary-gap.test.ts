@@ -8,7 +8,7 @@ const summary = (start: number, end: number) => ({ start: lsn(start), end: lsn(e
 test.each([
   { title: 'nothing is missing between summaries that touch', summaries: [summary(0, 10), summary(10, 30)], gap: undefined },
   { title: 'their order does not matter', summaries: [summary(20, 30), summary(0, 12), summary(12, 20)], gap: undefined },
-  { title: 'what the summarizer has not come to is no gap', summaries: [summary(0, 12)], gap: undefined },
+  { title: 'WAL that the summarizer has not reached is not a gap', summaries: [summary(0, 12)], gap: undefined },
   { title: 'a hole between two is one', summaries: [summary(0, 12), summary(20, 30)], gap: { from: lsn(12), to: lsn(20) } },
   { title: 'the beginning can be gone', summaries: [summary(20, 30)], gap: { from: lsn(5), to: lsn(20) } },
   { title: 'all can be gone', summaries: [], gap: { from: lsn(5), to: lsn(30) } },

@@ -23,6 +23,6 @@ test('a record of an earlier use of the file is not taken for the next one', () 
   expect(validEnd(segment)).toBe(40 + 100);
 });
 
-test('what is no segment has no end', () => {
+test('a file that is not a segment has no end', () => {
   expect(validEnd(Buffer.alloc(8192))).toBeUndefined();
 });

@@ -26,7 +26,7 @@ test.each(['', 'forever', 'STANDALONE', 'standalone too'])('a keep of "%s" count
   expect((await readAnnotations(catalog.layout, [])).keeps.get(idOf(1))).toBe('full');
 });
 
-test('what older releases left below base counts, and meta wins', async () => {
+test('annotations that older releases left below base count, and meta wins', async () => {
   await using catalog = await aCatalog({
     [`base/${idOf(1)}/annotations/keep`]: 'standalone',
     [`base/${idOf(2)}/annotations/keep`]: 'standalone',

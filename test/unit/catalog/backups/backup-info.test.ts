@@ -131,7 +131,7 @@ test('keys are in alphabetical order, each on its line, and null is None', () =>
   expect(linesOf(backup)).toMatchObject({ begin_wal: '000000010000000000000002', error: 'None', status: 'DONE' });
 });
 
-test('what an older Barman dies of is left out when it is null', () => {
+test('a field that an older Barman dies of is left out when it is null', () => {
   const keys = Object.keys(linesOf({ ...aBackup(), mode: null }));
   for (const key of ['backup_name', 'encryption', 'snapshots_info', 'mode']) expect(keys).not.toContain(key);
 });

@@ -73,7 +73,7 @@ test.each<{ fact: string; oldestFirst: Sketch[] }>([
     ],
   },
   {
-    fact: 'what has no position has its place by its time, between those that have one',
+    fact: 'a backup without a position is ordered by its time, between those that have one',
     oldestFirst: [
       { id: '20261001T000000', time: '2026-10-01 00:00:00+00:00', lsn: '0/3000028' },
       { id: '20261002T000000', time: '2026-10-02 00:00:00+00:00' },

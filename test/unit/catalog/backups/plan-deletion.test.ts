@@ -210,7 +210,7 @@ test('a second backup, or one without begin WAL, makes nothing useless', () => {
   expect(planFirstBackupPurge([], { ...second, beginWal: null }).kind).toBe('none');
 });
 
-test('what is built on a backup goes before it', () => {
+test('the children of a backup are deleted before it', () => {
   const backups = [
     aBackup({ day: 1 }),
     aBackup({ day: 2, parentBackupId: idOf(1) }),
@@ -276,7 +276,7 @@ test('no deletion takes a segment at or after the limit, or one that another usa
   );
 });
 
-test('what follows a usable backup that is not kept standalone stays, on its timeline, until the end', () => {
+test('WAL after a usable backup that is not kept standalone stays, on its timeline, until the end', () => {
   fc.assert(
     fc.property(servers, fc.nat(), ({ backups, keeps }, choice) => {
       const going = backups[choice % backups.length]!;
@@ -321,7 +321,7 @@ const disordered = fc
     return { backups, keeps };
   });
 
-test('whatever the ids say, what a backup that stays needs stays: from its begin on, on its timeline and any that may follow', () => {
+test('the WAL that a remaining backup needs stays, whatever the ids say: from its begin on, on its timeline and any that may follow', () => {
   fc.assert(
     fc.property(disordered, fc.array(fc.nat(), { minLength: 1, maxLength: 4 }), ({ backups, keeps }, choices) => {
       const planner = new WalDeletionPlanner(facts({ backups, keeps, looksPastStandalone: true }));

@@ -8,7 +8,7 @@ import { aCatalog } from '../a-catalog.ts';
 
 const pathOf = (short: string) => `wals/${walOf(short).slice(0, 16)}/${walOf(short)}`;
 
-test('what lies in the newest folders and is not in the index is added to it', async () => {
+test('files of the newest folders that are not in the index are added to it', async () => {
   await using catalog = await aCatalog(Object.fromEntries(['1:FE', '1:FF'].map((short) => [pathOf(short), short])));
   await catalog.indexed();
   const next = '000000010000000100000000';

@@ -49,7 +49,7 @@ async function settle(layout: ServerLayout): Promise<void> {
   await readLedger(layout);
 }
 
-describe('what is known', () => {
+describe('the known facts', () => {
   test('is not read again, and what was added is', async () => {
     await using catalog = await aCatalog({ 'wals/main-xlog.db': lines('1:2', '1:3') });
     expect(await known(catalog.layout)).toBe('1:2-3');

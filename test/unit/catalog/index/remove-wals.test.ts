@@ -57,7 +57,7 @@ test('nothing is removed by a plan that removes nothing', async () => {
   expect(await catalog.indexed()).toEqual([walOf('1:2')]);
 });
 
-test('what is to be removed is listed oldest first, in whichever order it was archived', async () => {
+test('files to remove are listed oldest first, in whichever order they were archived', async () => {
   await using catalog = await aCatalog({ 'wals/main-xlog.db': '' });
   {
     await using index = await WalIndex.open(catalog.layout);

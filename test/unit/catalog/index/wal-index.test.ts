@@ -68,7 +68,7 @@ test('an index of more than one read buffer is read whole', async () => {
   expect(await catalog.indexed()).toEqual(lines.map((text) => text.slice(0, 24)));
 });
 
-test('what is not removed replaces the file, each line as it was', async () => {
+test('the remaining lines replace the file, each as it was', async () => {
   const old = `${walOf('1:3')} 16777216 1770000000.5\n`;
   const encrypted = `${walOf('1:5')}\t1\t1.0\tgzip\tgpg\n`;
   await using catalog = await aCatalog({
@@ -155,7 +155,7 @@ test('the index of an archive without folder is empty, and is made', async () =>
   expect(await indexText(catalog.layout)).toBe('');
 });
 
-test('what a crash left while the index was replaced disturbs nobody', async () => {
+test('a file that a crash left while the index was replaced is harmless', async () => {
   await using catalog = await aCatalog({ 'wals/main-xlog.db': line('1:3') + line('1:4') });
   await writeFile(`${xlogdbPath(catalog.layout)}.tmp`, 'half of a l');
   await using index = await WalIndex.open(catalog.layout);

@@ -37,7 +37,7 @@ test('a backup needs what lies between its begin and its end, and is followed by
   });
 });
 
-test('what follows ends with the end of the next usable backup', () => {
+test('the WAL after a backup ends with the end of the next usable backup', () => {
   const backup = aBackup({ day: 1, begin: '1:2' });
   const failed = aBackup({ day: 2, begin: '1:3', status: 'FAILED' });
   const next = aBackup({ day: 3, begin: '1:5', end: '1:6' });

@@ -73,7 +73,7 @@ describe('one timeline', () => {
   test.each([
     { title: 'no hole', backups: [early], wal: '1:1-9', holes: [], windows: ['1: day 2 to 1:9@109'] },
     {
-      title: 'what was removed before the oldest backup is no hole',
+      title: 'WAL that was removed before the oldest backup is not a hole',
       backups: [early],
       wal: '1:0 1:2-9',
       holes: [],
@@ -160,7 +160,7 @@ describe('one timeline', () => {
       windows: ['1: day 2 to 1:5@105'],
     },
     {
-      title: 'what lies behind a backup that is kept alone was removed on purpose',
+      title: 'WAL after a backup that is kept standalone was removed on purpose',
       backups: [early, late],
       wal: '1:2-3 1:8-9',
       standalone: [2],

@@ -35,7 +35,7 @@ test('a file, and then a folder, that go after the last look are missed', async 
   expect(await look(catalog)).toBeUndefined();
 });
 
-test('what lies before all backups may be missing, and everything where there is no backup', async () => {
+test('WAL before all backups may be missing, and all WAL where there is no backup', async () => {
   await using catalog = await anArchive();
   await rm(join(catalog.layout.root, pathOf(walOf('1:2'))));
   expect(await look(catalog)).toBeUndefined();

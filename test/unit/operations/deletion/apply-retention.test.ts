@@ -47,7 +47,7 @@ test('a tree that is obsolete goes, children first', async () => {
   );
 });
 
-test('what another command works on stays, with all that it is built on', async () => {
+test('a backup that another command works on stays, with all that it is built on', async () => {
   await using home = await lonelyServer('retention_policy = REDUNDANCY 1');
   await store(home.server, family);
   await using busy = await tryLockFile(backupLockPath(home.server.layout, idOf(2)));
@@ -58,7 +58,7 @@ test('what another command works on stays, with all that it is built on', async 
   expect(told).toContain(`another process works on backup ${idOf(2)} of server main: it is left for the next run`);
 });
 
-test('what is kept while retention runs stays', async () => {
+test('a backup that is kept while retention runs stays', async () => {
   const script = `[ $BARMAN_BACKUP_ID != ${idOf(1)} ] || printf full > FOLDER/home/main/meta/${idOf(2)}-keep`;
   await using home = await lonelyServer(`retention_policy = REDUNDANCY 1\npre_delete_script = ${script}`);
   await store(

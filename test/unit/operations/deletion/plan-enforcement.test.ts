@@ -145,7 +145,7 @@ describe('whatever the policy and the catalog', () => {
     });
   });
 
-  test('what is told of each WAL file is what happens to it', () => {
+  test('each WAL file has the fate that was reported', () => {
     const wals = Array.from({ length: 12 }, (_, number) => anEntry(`1:${number.toString(16)}`));
     holds(10_000, ({ backups, keeps, deletions }) => {
       const standalone = new Set([...keeps].filter(([, target]) => target === 'standalone').map(([id]) => id));

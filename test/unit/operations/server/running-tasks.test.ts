@@ -10,7 +10,7 @@ import { readRunningTasks, stopTask } from '../../../../src/operations/server/ru
 import { lockFile, tryLockFile } from '../../../../src/shared/file-lock.ts';
 import { lonelyServer, quietContext } from '../../check/check-setup.ts';
 
-test('who lists what runs keeps nobody from beginning', async () => {
+test('listing the running work lets other work begin', async () => {
   await using home = await lonelyServer('');
   const { server } = home;
   await mkdir(server.layout.locks, { recursive: true });

@@ -35,7 +35,7 @@ test.each([
   expect(await incrementalSize(path)).toBe(pages * 8192);
 });
 
-test('what is cut off or something else has no size', async () => {
+test('a truncated or foreign file has no size', async () => {
   expect(
     await incrementalSizeOf(inPieces(anIncrement({ truncatedTo: 1, blocks: [1, 2] }).subarray(0, 18), 4), 'stop'),
   ).toBeUndefined();

@@ -117,7 +117,7 @@ test('puts tablespaces into their places and links them', async () => {
   expect(await readFile(join(destination, 'pg_tblspc', '16400', 'PG_15/5/6'), 'utf8')).toBe('row');
 });
 
-describe("what lies in a tablespace and is not PostgreSQL's stays where it is", () => {
+describe('foreign files in a tablespace stay where they are', () => {
   const strangers = ['lost+found/x', 'README', 'P', 'PG', 'PG_', 'PG_VERSION', 'PHP/x', 'PGx', 'cron.d/x'];
   const tablespace = () => join(folder.path, '16400');
   beforeEach(async () => {

@@ -60,7 +60,7 @@ async function unpack(archive: string, { isDataFolder = true, isRepeated = false
   return bytes;
 }
 
-test('what a restore needs is there with its mode and time; the control file waits under another name', async () => {
+test('the files that a restore needs have their mode and time; the control file waits under another name', async () => {
   const archive = await write([
     { name: 'backup_label', content: 'label' },
     { name: 'pg_wal', type: 'directory' },

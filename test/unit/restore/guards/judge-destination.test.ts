@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ServerLayout } from '../../../../src/catalog/server-layout.ts';
 import { judgeDestination } from '../../../../src/restore/guards/judge-destination.ts';
 import { Refusals } from '../../../../src/restore/guards/refusals.ts';
+import { findFreePort } from '../../../helpers/free-port.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../../../helpers/temporary-folder.ts';
 import { aRestoreHost } from '../restore-context.ts';
 
@@ -64,8 +65,9 @@ describe('a destination', () => {
   });
 
   test('on which a server runs is refused, for a delta restore too', async () => {
+    const port = String(await findFreePort());
     await aCluster();
-    await writeFile(at('data/postmaster.pid'), `${String(process.pid)}\n${at('data')}\n1\n5432\n${folder.path}\n*\n`);
+    await writeFile(at('data/postmaster.pid'), `${String(process.pid)}\n${at('data')}\n1\n${port}\n${folder.path}\n*\n`);
     // a process of that id works in another folder: the id was given to somebody else
     expect(messages(await judge({ isDelta: true }))).toBe('');
     const before = process.cwd();
@@ -79,12 +81,13 @@ describe('a destination', () => {
   });
 
   test('whose port is taken is refused, although the process cannot be seen', async () => {
+    const port = String(await findFreePort());
     await aCluster();
-    await writeFile(at('data/postmaster.pid'), `999999999\n${at('data')}\n1\n5432\n${folder.path}\n*\n`);
+    await writeFile(at('data/postmaster.pid'), `999999999\n${at('data')}\n1\n${port}\n${folder.path}\n*\n`);
     expect(messages(await judge({ isDelta: true }))).toBe('');
-    const server = createServer().listen(at('.s.PGSQL.5432'));
+    const server = createServer().listen(at(`.s.PGSQL.${port}`));
     try {
-      expect(messages(await judge({ isDelta: true }))).toContain('takes connections on port 5432');
+      expect(messages(await judge({ isDelta: true }))).toContain(`takes connections on port ${port}`);
     } finally {
       server.close();
     }

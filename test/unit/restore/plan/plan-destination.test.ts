@@ -181,7 +181,7 @@ test('links that somebody has prepared are nothing that a restore has left', asy
   });
 });
 
-test('what a restore left that was cut short is named', async () => {
+test('the folders of an unfinished restore are named', async () => {
   await mkdir(join(folder.path, 'restored/base'), { recursive: true });
   await expect(judge(planFor({}))).rejects.toMatchObject({
     hint: `an earlier restore to it did not finish: remove its files in ${join(folder.path, 'restored')}, and try again`,

@@ -29,7 +29,7 @@ test.each<[string, RecoveryTarget, string[], boolean]>([
   expect(log.lines).toEqual(lines.filter((text) => !text.includes('is shut down')).map(line));
 });
 
-test('what every recovery says is left out', () => {
+test('lines that every recovery prints are left out', () => {
   const noise = [
     'LOG:  restored log file "000000010000000000000003" from archive',
     'FATAL:  the database system is starting up',

@@ -180,7 +180,7 @@ test.each([
   expect(settings?.lines[1]).toBe(`restore_command = '${command}'`);
 });
 
-test('what a restore does not use is written at its default, before what it uses; a standby keeps whom it follows', () => {
+test('unused settings are written at their defaults, before the used ones; a standby keeps whom it follows', () => {
   const wish = { target: { kind: 'name', name: 'x' } as const };
   expect(settingsOf(wish)?.neutralised).toEqual([
     "archive_cleanup_command = ''",

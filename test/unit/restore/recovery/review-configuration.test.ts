@@ -39,7 +39,7 @@ test.each<{ fact: string; before: string; after: string; changes: string[] }>([
   expect(review.changes.map(({ line, key, value }) => `${String(line)} ${key} = ${value ?? 'None'}`)).toEqual(changes);
 });
 
-test('what leads out of the data folder is reported by its line in the new file', () => {
+test('a setting that leads out of the data folder is reported by its line in the new file', () => {
   const { warnings } = reviewConfiguration(
     "archive_command = 'x'\nhba_file = '/etc/x'   # c\nident_file=/etc/y\nssl_key_file 'a b'\n",
   );

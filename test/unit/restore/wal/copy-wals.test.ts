@@ -79,7 +79,7 @@ test('a file that only the index knows is named', async () => {
   await expect(copy({}, { wals: ['1:2'] })).rejects.toMatchObject({ code: 'wal-not-found' });
 });
 
-describe('what a plan wants to know of WAL before anything is written', () => {
+describe('the judgement on WAL before anything is written', () => {
   const require = async (archived: Record<string, Buffer>, wals: readonly Parameters<typeof anEntry>[]): Promise<void> => {
     const server = aServer();
     await archive(server, archived);
@@ -115,7 +115,7 @@ describe('what a plan wants to know of WAL before anything is written', () => {
     });
   });
 
-  test('what is readable is not refused', async () => {
+  test('readable WAL is not refused', async () => {
     await require({ '1:2': content, '1:3': gzipSync(content) }, [
       ['1:2', {}],
       ['1:3', { compression: 'gzip' }],

@@ -23,7 +23,7 @@ function aRange(range: Partial<WalRange> = {}): WalRange {
 
 const label = '1:2.00000028.backup';
 test.each<{ fact: string; entries: string[]; range?: Partial<WalRange>; selected: string[] }>([
-  { fact: 'what lies before the backup stays', entries: ['1:1', '1:2', '1:3'], selected: ['1:2', '1:3'] },
+  { fact: 'WAL before the backup stays', entries: ['1:1', '1:2', '1:3'], selected: ['1:2', '1:3'] },
   { fact: 'backup labels go along', entries: ['1:2', label, '1:3'], selected: ['1:2', label, '1:3'] },
   { fact: 'newer timelines stay', entries: ['1:2', '2:3'], selected: ['1:2'] },
   {
