@@ -32,6 +32,8 @@ export interface Application extends Omit<Installation, 'log'> {
   /** The beginning of a command line of ours as the operator would type it. */
   readonly typed: readonly string[];
   readonly format: 'console' | 'json';
+  /** Width of the terminal that text goes to. */
+  readonly columns: number | undefined;
   /** Text goes to a terminal, and not as JSON. */
   readonly isInteractive: boolean;
   readonly stdout: NodeJS.WritableStream;
@@ -119,6 +121,7 @@ export async function assemble({
     self: [process.execPath, script, '-c', configurationPath, '-q'],
     typed: globals.configPath === undefined ? [programName] : [programName, '-c', globals.configPath],
     format: globals.format,
+    columns: standardOutput.isTerminal ? standardOutput.stream.columns : undefined,
     isInteractive: standardOutput.isTerminal && globals.format === 'console',
     script,
     get stdout() {

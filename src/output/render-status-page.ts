@@ -2,16 +2,27 @@ import type { CheckReport, ServerStatus } from '../operations/reports/server-rep
 import { quoteWords } from '../shared/shell-words.ts';
 import { hintText } from './render-check.ts';
 
+interface Page {
+  /** Beginning of a command line of ours. */
+  readonly program: readonly string[];
+  /** Width of the terminal; lines are not folded where there is none. */
+  readonly columns: number | undefined;
+}
+
 /** `status --page`: the four questions of whoever looks after a server. */
 export function renderStatusPage(
   { name, items, own }: ServerStatus,
-  { results }: CheckReport,
-  program: readonly string[],
+  { results, problems }: CheckReport,
+  { program, columns }: Page,
 ): readonly string[] {
   const said = (key: string): string | undefined => [...items, ...own].find((item) => item.key === key)?.message;
   const count = Number(said('backups_number') ?? '0');
   const failed = results.filter(({ isOk }) => !isOk);
-  const wrong = failed.map((result) => `${result.name}${hintText(result.hint)}`);
+  const wrong = failed.flatMap((result) => [
+    `${result.name}${hintText(result.hint)}`,
+    ...(result.name === 'configuration' ? problems.map((problem) => `- ${problem}`) : []),
+  ]);
+  const answer = (question: string, lines: readonly string[]) => answerLines(question, lines, columns);
   const next = count === 0 && failed.length === 0 ? ['backup', name] : failed.length > 0 ? ['doctor', name] : undefined;
   return [
     name,
@@ -20,10 +31,25 @@ export function renderStatusPage(
     ]),
     ...(count === 0 ? [] : answer('To when?', [said('recoverable_to') ?? 'to the end of the newest backup'])),
     ...answer('What is wrong?', wrong.length === 0 ? ['nothing'] : wrong),
-    ...answer('What to do?', [next === undefined ? 'nothing' : quoteWords([...program, ...next])]),
+    ...answerLines('What to do?', [next === undefined ? 'nothing' : quoteWords([...program, ...next])]), // to be copied
   ];
 }
 
-function answer(question: string, lines: readonly string[]): readonly string[] {
-  return lines.map((line, index) => `  ${(index === 0 ? question : '').padEnd(16)}${line}`);
+const indent = 18;
+
+function answerLines(question: string, lines: readonly string[], columns = Number.POSITIVE_INFINITY): readonly string[] {
+  const folded = lines.flatMap((line) => fold(line, Math.max(columns - indent, 30)));
+  return folded.map((line, index) => `  ${(index === 0 ? question : '').padEnd(indent - 2)}${line}`);
+}
+
+/** The lines of a text between blanks; what continues stands two further to the right, and a long word is left whole. */
+function fold(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined) lines.push(word);
+    else if (last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(`  ${word}`);
+  }
+  return lines;
 }

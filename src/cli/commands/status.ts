@@ -30,9 +30,9 @@ export const statusCommand = declareCommand({
 });
 
 /** Checks a server, for a page of its status. */
-async function pageOf(server: Server, { context, typed }: Application) {
+async function pageOf(server: Server, { context, typed, columns }: Application) {
   const { checkServer } = await import('../../operations/server/check-server.ts');
   const { renderStatusPage } = await import('../../output/render-status-page.ts');
   const check = await checkServer(server, undefined, context);
-  return (status: ServerStatus): readonly string[] => renderStatusPage(status, check, typed);
+  return (status: ServerStatus): readonly string[] => renderStatusPage(status, check, { program: typed, columns });
 }

@@ -77,7 +77,9 @@ test.each([
   { title: 'a check fails', count: 2, results: [result], lines: ['receive-wal running (See', 'pgcellar doctor main'] },
   { title: 'there is no backup', count: 0, results: [], lines: ['no: there is no backup', 'pgcellar backup main'] },
 ])('the page of a server answers what to do when $title', ({ count, results, lines }) => {
-  const page = renderStatusPage(status(count), { name: 'main', results } as never, ['pgcellar']).join('\n');
+  const page = renderStatusPage(status(count), { name: 'main', results } as never, { program: ['pgcellar'], columns: 80 }).join(
+    '\n',
+  );
   for (const line of lines) expect(page).toContain(line);
   expect(page.includes('To when?')).toBe(count > 0);
 });
