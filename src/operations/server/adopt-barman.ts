@@ -232,7 +232,8 @@ export function planAdoption(facts: AdoptionFacts): AdoptionPlan {
           ['systemctl', 'enable', '--now', 'pgcellar-cron.timer'],
         ]
       : [],
-    toSwitch: [...joined(crontabs.map((path) => silence(path, owner))), 'pgcellar adopt-barman --apply', ...handOver],
+    // the crontabs say which backups to take along, so they are read before they are turned off; locks exclude both programs meanwhile
+    toSwitch: ['pgcellar adopt-barman --apply', ...joined(crontabs.map((path) => silence(path, owner))), ...handOver],
     toGoBack: [
       ...joined([
         ...(byUnits ? [`systemctl disable --now pgcellar-cron.timer; rm ${unitDropIn}`] : []),

@@ -33,8 +33,8 @@ const facts: AdoptionFacts = {
 test('three commands switch and two go back, where Barman runs from cron.d and a receiver streams', () => {
   const { toSwitch, toGoBack, files } = planAdoption(facts);
   expect(toSwitch).toEqual([
-    'mv /etc/cron.d/barman /etc/cron.d/barman.off',
     'pgcellar adopt-barman --apply',
+    'mv /etc/cron.d/barman /etc/cron.d/barman.off',
     'for s in main; do pgcellar terminate-process $s receive-wal; done; pgcellar cron',
   ]);
   expect(toGoBack).toEqual([
