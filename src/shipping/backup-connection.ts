@@ -62,8 +62,7 @@ export class BackupConnection {
 
   /** Makes one more connection where the way is long: replay waits for segments. Nobody waits for it. */
   widen(): void {
-    const roundTripMs = this.#session?.roundTripMs ?? 0;
-    if (roundTripMs < longWayMs || this.#isWidening || this.#sessions.length >= mostSessions) return;
+    if (!this.#isLongWay || this.#isWidening || this.#sessions.length >= mostSessions) return;
     this.#isWidening = true;
     this.#begin()
       .catch(() => undefined)
@@ -104,6 +103,12 @@ export class BackupConnection {
   close(): void {
     this.#isClosed = true;
     for (const session of this.#sessions) session.close();
+  }
+
+  /** As far as one of the connections has seen it: those that were made later are seldom asked for one thing at a time. */
+  get #isLongWay(): boolean {
+    const seen = this.#sessions.map(({ roundTripMs }) => roundTripMs).filter((ms) => ms !== undefined);
+    return seen.length > 0 && Math.min(...seen) >= longWayMs;
   }
 
   /** The one with the fewest requests. */

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { namesIn } from '../helpers/archived-wals.ts';
-import { requireOracle } from '../helpers/installations.ts';
+import { requireOlderBarman, requireOracle } from '../helpers/installations.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { programPath, settingsOf } from '../helpers/run-pgcellar.ts';
@@ -15,7 +15,7 @@ import { type Bench, type BenchTable, type Contender, measureInTurn } from './me
 const tables = 12;
 const rowsOfTable = 1_000_000;
 
-/** Backups by rsync over ssh, beside the real Barman: a full one, and one that links what a small change left alone. */
+/** Backups by rsync over ssh, beside both real Barmans: a full one, and one that links what a small change left alone. */
 export const backupRsyncBench: Bench = {
   name: 'backup-rsync',
   run: async ({ runs }) => {
@@ -26,7 +26,8 @@ export const backupRsyncBench: Bench = {
       const sshd = await opened.add(startSshd());
       const ours = await opened.add(homeFor(cluster, sshd, 'ours'));
       const theirs = await opened.add(homeFor(cluster, sshd, 'theirs'));
-      const stage = { cluster, ours, theirs };
+      const older = await opened.add(homeFor(cluster, sshd, 'older'));
+      const stage = { cluster, ours, theirs, older };
       return [await benchFull(stage, runs), await benchLinked(stage, runs)];
     } finally {
       await opened.close();
@@ -38,6 +39,8 @@ interface BenchStage {
   readonly cluster: PostgresServer;
   readonly ours: TestHome;
   readonly theirs: TestHome;
+  /** Of the older Barman. */
+  readonly older: TestHome;
 }
 
 /** About 1.6 GB. */
@@ -70,7 +73,7 @@ async function homeFor(cluster: PostgresServer, sshd: Sshd, slot: string): Promi
 }
 
 async function contenders(
-  { ours, theirs }: BenchStage,
+  { ours, theirs, older }: BenchStage,
   words: readonly string[],
   prepare: (home: TestHome) => Promise<void>,
   atMost: number,
@@ -85,6 +88,7 @@ async function contenders(
   return {
     pgcellar: { ...backup(ours, await programPath(ours)), target: { atMost, timesThatOf: 'Barman' } },
     Barman: backup(theirs, requireOracle().program),
+    [`Barman ${requireOlderBarman().version}`]: backup(older, requireOlderBarman().program),
   };
 }
 

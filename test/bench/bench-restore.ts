@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { requireOracle } from '../helpers/installations.ts';
+import { requireOlderBarman, requireOracle } from '../helpers/installations.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { programPath, settingsOf } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
@@ -46,6 +46,7 @@ async function measureLocalRestore({ runs }: Pick<BenchOptions, 'runs'>): Promis
   await using cluster = await startCluster({ major: 15 });
   const pgBackRest = await backUpWithPgBackRest(cluster, home.folder);
   const words = ['-c', home.configFile, 'restore', '--target-immediate', 'main', writtenBackups.secondTwin, destination];
+  const older = requireOlderBarman();
   const size = largeFiles * largeBytes + smallFiles * smallBytes;
   return await measureInTurn(
     { title: `local restore of ${(size / 1e9).toFixed(2)} GB, plain`, opponent: 'cp -a', runs },
@@ -56,6 +57,7 @@ async function measureLocalRestore({ runs }: Pick<BenchOptions, 'runs'>): Promis
         target: { atMost: 1.1, timesThatOf: 'cp -a, synced' },
       }),
       Barman: contender([requireOracle().program, ...words]),
+      [`Barman ${older.version}`]: contender([older.program, ...words]),
       ...(pgBackRest === undefined
         ? {}
         : {

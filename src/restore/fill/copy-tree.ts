@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { chmod, copyFile, lstat, mkdir, open, readlink, rm, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../../shared/context.ts';
+import { syncFile } from '../../shared/durable-file.ts';
 import { onDisk } from '../../shared/file-name.ts';
 import { forEachConcurrently } from '../../shared/for-each-concurrently.ts';
 import { OperatorError, systemCodeOf } from '../../shared/operator-error.ts';
@@ -27,6 +28,8 @@ interface CopyOptions {
 
 const concurrentFiles = 8;
 const chunkBytes = 256 * 1024;
+/** A file of this size and more is written to the disk while others are still copied. */
+const largeBytes = 8 * 1024 * 1024;
 /**
  * Copies the files of a backup to their places, all but the control file, and links the tablespaces. Modes and times are kept, symbolic
  * links are copied as links and never followed, existing files are never overwritten. A failed attempt is repeated as often as asked for.
@@ -69,7 +72,9 @@ async function copyOnce(
     await copier.copyFolder({ source: plan.source, destination: plan.destination, isDataFolder: true, knownOids });
     await linkTablespaces(plan, isRepeated);
     await copier.finishFolders();
+    await copier.finishWriting();
   } finally {
+    copier.writeNoMore();
     context.progress.end();
   }
 }
@@ -87,6 +92,7 @@ class Copier {
   readonly #context: CopyContext;
   readonly #folders: { readonly path: string; readonly stats: Stats; readonly isRoot: boolean }[] = [];
   readonly #throttle: Throttle;
+  readonly #written = new EarlyWriting();
   #doneBytes = 0;
 
   constructor(
@@ -112,6 +118,15 @@ class Copier {
         await utimes(onDisk(path), stats.atime, stats.mtime);
       });
     }
+  }
+
+  /** @throws OperatorError `file-unwritable` when a file could not be written to the disk */
+  async finishWriting(): Promise<void> {
+    await this.#written.finish();
+  }
+
+  writeNoMore(): void {
+    this.#written.stop();
   }
 
   /** Files and links of a tree; folders are made on the way. */
@@ -148,6 +163,7 @@ class Copier {
       this.#advance(stats.size);
     }
     await utimes(onDisk(to), stats.atime, stats.mtime);
+    if (stats.size >= largeBytes) this.#written.add(to);
   }
 
   async #copySlowly(from: string, to: string, stats: Stats): Promise<void> {
@@ -189,6 +205,31 @@ class Copier {
   #advance(bytes: number): void {
     this.#doneBytes += bytes;
     this.#context.progress.advance(this.#doneBytes);
+  }
+}
+
+/**
+ * Writes files to the disk, one after the other, while more are copied: the kernel would begin only when all are synced at the end, and the
+ * disk would have nothing to do until then. What is left of them at the end is left to that.
+ */
+class EarlyWriting {
+  #last: Promise<void> = Promise.resolve();
+  #isOver = false;
+
+  add(path: string): void {
+    this.#last = this.#last.then(async () => {
+      if (!this.#isOver) await doing(`write ${path} to the disk`, () => syncFile(path));
+    });
+    this.#last.catch(() => undefined); // told at the end
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  async finish(): Promise<void> {
+    this.stop();
+    await this.#last;
   }
 }
 

@@ -166,6 +166,24 @@ test.each(['global', 'pg_tblspc'])('a link in place of %s is refused: we write t
   await expect(copy()).rejects.toMatchObject({ code: 'backup-not-usable' });
 });
 
+test('keeps content, mode and times of large files, which are written to the disk while others are copied', async () => {
+  const names = ['base/1/1', 'base/1/2', 'base/1/3', 'base/1/4'];
+  const time = new Date('2024-05-06T07:08:09Z');
+  for (const [index, name] of names.entries()) {
+    await write({ [name]: '' });
+    await writeFile(join(source, name), Buffer.alloc((8 << 20) + index, index + 1));
+    await chmod(join(source, name), 0o400 | index);
+    await utimes(join(source, name), time, time);
+  }
+  await copy();
+  for (const [index, name] of names.entries()) {
+    const { mode, mtime, size } = await stat(join(destination, name));
+    expect({ mode: mode & 0o777, mtime, size }).toEqual({ mode: 0o400 | index, mtime: time, size: (8 << 20) + index });
+    await chmod(join(destination, name), 0o600);
+    expect((await readFile(join(destination, name))).every((byte) => byte === index + 1)).toBe(true);
+  }
+});
+
 test('never overwrites a file', async () => {
   await write({ PG_VERSION: '15' });
   await write({ PG_VERSION: 'precious' }, destination);
