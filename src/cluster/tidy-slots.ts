@@ -36,6 +36,7 @@ export async function tidySlots(server: Server, { nodes, primary }: Tidying, con
     const step = slotStep(node, { name, wanted, position, wasStreamedFrom });
     try {
       if (step !== undefined) await carryOut(step, { server, node, name }, context);
+      if (wanted === 'all' && !wasStreamedFrom) await noteOurs(server, node);
       if (wasStreamedFrom && wanted === 'primary') await forget(server, node);
     } catch (error) {
       if (!(error instanceof OperatorError) || context.signal.aborted) throw error;
@@ -94,6 +95,12 @@ async function carryOut(step: SlotStep, { server, node, name }: SlotPlace, { log
   }
   await createSlot(connection, name, { reservesWal: true });
   log.info(`the replication slot '${name}' of ${node.name} begins anew`);
+}
+
+/** A slot that was made here goes when `cluster_slots` is `primary` again. */
+async function noteOurs({ layout }: Server, { entry, name }: ReachedNode): Promise<void> {
+  const remembered = readRememberedCluster(layout);
+  await rememberCluster(layout, { ...remembered, left: [...remembered.left, { entry, name }] });
 }
 
 async function forget({ layout }: Server, node: ReachedNode): Promise<void> {
