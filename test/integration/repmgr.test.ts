@@ -1,5 +1,5 @@
-// Real repmgr with the configuration that docs/high-availability.md prints: clones from the catalog, a switchover, a failover by repmgrd with a
-// witness, and a new clone behind it.
+// Real repmgr with the configuration that docs/high-availability.md prints: clones from the catalog, a switchover, a failover by repmgrd, and a
+// new clone behind it.
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
