@@ -78,7 +78,7 @@ function refuseImpossible({ compression, serverVersion, kilobytesPerSecond }: Co
   const versions = { client: program.version, server: serverVersion };
   const [problem] = [
     ...rateProblems(kilobytesPerSecond),
-    ...(compression === undefined ? [] : compressionProblems(compression, versions)),
+    ...(compression === undefined ? [] : compressionProblems(compression, versions).map(({ text }) => text)),
   ];
   if (problem !== undefined) throw new OperatorError('configuration-invalid', problem);
 }

@@ -8,11 +8,14 @@ import type { CheckFacts } from './check.ts';
  * reached or `pg_basebackup` is missing, which other checks tell.
  */
 export async function versionProblems(facts: CheckFacts): Promise<readonly string[]> {
-  const { problems, options } = facts.server.config;
+  const { options } = facts.server.config;
   const compression = backupCompressionOf(options);
   if (!methodOf(options).streams || compression === undefined) return [];
   const server = accessible(facts.streaming)?.version.number;
   const client = (await facts.clientProgram('pg_basebackup'))?.version;
   if (server === undefined || client === undefined) return [];
-  return compressionProblems(compression, { client, server }).filter((problem) => !problems.includes(problem));
+  const known = compressionProblems(compression).map(({ text }) => text); // told already as problems of the configuration
+  return compressionProblems(compression, { client, server })
+    .map(({ text }) => text)
+    .filter((text) => !known.includes(text));
 }

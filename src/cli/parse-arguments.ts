@@ -39,7 +39,9 @@ export function parseArguments(
     });
   }
   try {
-    command.parse(expandOptions(words, declared), { from: 'user' });
+    const expanded = expandOptions(words, declared);
+    refuseMissingValue(expanded, declared);
+    command.parse(expanded, { from: 'user' });
   } catch (error) {
     const verb = `${programName} ${declaration.name}`;
     if (error instanceof CommanderError) {
@@ -80,7 +82,7 @@ function mistakeAsBarman(error: CommanderError, { words, declaration, programNam
     );
   }
   const unknown = error.code === 'commander.unknownOption' ? unknownOptions(words, declared) : [];
-  let excess = command.args.slice(command.registeredArguments.length);
+  let excess = excessOf(command, words);
   if (unknown.length > 0) {
     const known = commandOf(declaration, programName);
     try {
@@ -92,7 +94,7 @@ function mistakeAsBarman(error: CommanderError, { words, declaration, programNam
       if (!(other instanceof CommanderError)) throw other;
       if (other.code === 'commander.missingArgument') return usageError(declaration, programName, missingArguments(known));
     }
-    excess = known.args.slice(known.registeredArguments.length);
+    excess = excessOf(known, words);
   }
   const leftOver = expandOptions(words, declared).filter((word) => unknown.includes(word) || excess.includes(word));
   const usage = barmanGlobalUsage(programName) ?? '';
@@ -100,6 +102,27 @@ function mistakeAsBarman(error: CommanderError, { words, declaration, programNam
     ...usage.split('\n'),
     `${programName}: error: unrecognized arguments: ${leftOver.join(' ')}`,
   ]);
+}
+
+/** Arguments that nothing takes; to Barman's parser names of servers stand side by side, and an option ends them. */
+function excessOf({ args, registeredArguments }: Command, words: readonly string[]): readonly string[] {
+  if (registeredArguments.at(-1)?.variadic !== true) return args.slice(registeredArguments.length);
+  const start = words.indexOf(args[0] ?? '');
+  const sideBySide = args.filter((arg, index) => words[start + index] === arg).length;
+  return args.slice(Math.max(registeredArguments.length, sideBySide));
+}
+
+/** An option where the value of another one should stand; a value that begins with a dash is written behind `=`. */
+function refuseMissingValue(words: readonly string[], declared: readonly OptionDeclaration[]): void {
+  for (const [index, word] of words.entries()) {
+    if (word === '--') return;
+    const option = declared.find(({ name, short }) => word === `--${name}` || word === `-${short ?? name}`);
+    const next = words[index + 1];
+    if (option === undefined || option.kind === 'flag' || option.kind === 'choice-or-bare' || next === undefined) continue;
+    if (!/^-[^\s]+$/.test(next) || /^-\d*\.?\d+$/.test(next)) continue;
+    const own = `--${option.name} has no value; write --${option.name}=${next} for one that begins with a dash`;
+    throw wrong(own, `${nameInMistakes(option)}: expected one argument`);
+  }
 }
 
 function unknownOptions(words: readonly string[], declared: readonly OptionDeclaration[]): readonly string[] {

@@ -150,19 +150,25 @@ async function run(
   }
   declaration.judgeOptions?.(options);
   const count = declaration.servers === 'none' ? 0 : declaration.servers === 'one' ? 1 : positionals.length;
-  const known = globalProblems.length > 0 ? [] : application.servers;
-  const servers =
-    count === 0 || globalProblems.length > 0
-      ? []
-      : selectServers(positionals.slice(0, count), known, declaration, application.context.messages);
+  const names = positionals.slice(0, count);
   // a command without servers is about all of them
-  for (const { config } of count === 0 ? application.servers : servers) tellWarnings(config, application.context);
+  const concerned = count === 0 || names.includes('all') ? application.servers : application.servers.filter(isNamedIn(names));
+  tellWarnings(concerned, application.context);
+  const hasServers = count > 0 && globalProblems.length === 0;
+  const servers = hasServers ? selectServers(names, application.servers, declaration, application.context.messages) : [];
   await declaration.run?.({ application, servers, positionals: positionals.slice(count), options });
 }
 
-function tellWarnings({ warnings, logWarnings }: Server['config'], { messages, log }: Context): void {
-  for (const warning of warnings) messages.warning(warning);
-  for (const warning of logWarnings) log.warning(warning);
+function isNamedIn(names: readonly string[]): (server: Server) => boolean {
+  return ({ config }) => names.includes(config.name);
+}
+
+function tellWarnings(servers: readonly Server[], { messages, log }: Context): void {
+  for (const { config } of servers) {
+    for (const warning of config.warnings) messages.warning(warning);
+    for (const warning of config.logWarnings) log.warning(warning);
+  }
+  for (const { config } of servers) for (const warning of config.assumptions) messages.warning(warning);
 }
 
 function say(text: string): number {

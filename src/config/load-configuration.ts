@@ -67,7 +67,7 @@ export function loadConfiguration(main: MainConfiguration, homeFolder: string, v
   const servers = byName(others.filter((other) => !modelSections.includes(other))).map((section) =>
     readServer(section, { home: global.barman_home, defaults, models }, context),
   );
-  const globalProblems = sharedFolders(servers);
+  const globalProblems = sharedFolders(servers, voice);
   const { warnings: globalWarnings, logWarnings: globalLogWarnings } = context.notes;
   return {
     path: main.path,
@@ -77,7 +77,11 @@ export function loadConfiguration(main: MainConfiguration, homeFolder: string, v
     globalProblems,
     globalWarnings,
     globalLogWarnings,
-    warnings: [...globalWarnings, ...servers.flatMap(({ warnings }) => warnings)],
+    warnings: [
+      ...globalWarnings,
+      ...servers.flatMap(({ warnings }) => warnings),
+      ...servers.flatMap(({ assumptions }) => assumptions),
+    ],
     logWarnings: [...globalLogWarnings, ...servers.flatMap(({ logWarnings }) => logWarnings)],
   };
 }

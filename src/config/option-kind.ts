@@ -1,3 +1,5 @@
+import { formatPythonLiteral } from '../shared/python-literal.ts';
+
 /** The meaning of `key =` (or `None`) for a kind of option (docs/reference/config-checks-hooks.md section 4.3). */
 type EmptyRule =
   /** Explicitly unset: hides what `[barman]` says. */
@@ -7,8 +9,11 @@ type EmptyRule =
   /** A mistake, told as any other invalid value. */
   | 'is-invalid';
 
+/** What Barman says of a text that it cannot read; `place` is `key KEY in [SECTION] section`. Missing where it says nothing. */
+type BarmansProblem = (text: string, place: string) => string;
+
 /** The value, or why the text has none and what would be accepted. */
-type Reading<T> = { readonly value: T } | { readonly problem: string };
+type Reading<T> = { readonly value: T } | { readonly problem: string; readonly asBarman?: string | BarmansProblem | undefined };
 
 /** How one kind of option is read from its text. */
 export interface OptionKind<T> {
@@ -53,8 +58,9 @@ export const absolutePath: OptionKind<string> = {
   label: 'absolute path',
   empty: 'is-invalid',
   read(value) {
-    if (!value.startsWith('/')) return { problem: 'use an absolute path, one that begins with /' };
-    return { value };
+    if (value.startsWith('/')) return { value };
+    const asBarman = `Invalid value : '${value}' (must be an absolute path)`;
+    return { problem: 'use an absolute path, one that begins with /', asBarman };
   },
 };
 
@@ -78,7 +84,8 @@ export const flag: OptionKind<boolean> = {
     const word = value.toLowerCase();
     if (trueWords.includes(word)) return { value: true };
     if (falseWords.includes(word)) return { value: false };
-    return { problem: `use one of ${trueWords.join(', ')} or one of ${falseWords.join(', ')}` };
+    const asBarman = `Invalid boolean representation (must be one in: ${trueWords.join('|')} | ${falseWords.join('|')})`;
+    return { problem: `use one of ${trueWords.join(', ')} or one of ${falseWords.join(', ')}`, asBarman };
   },
 };
 
@@ -87,7 +94,10 @@ export const integer: OptionKind<number> = {
   label: 'integer',
   empty: 'is-invalid',
   read(value) {
-    if (!/^[+-]?\d+$/.test(value)) return { problem: 'use a whole number' };
+    if (!/^[+-]?\d+$/.test(value)) {
+      const asBarman = `invalid literal for int() with base 10: ${formatPythonLiteral(value)}`;
+      return { problem: 'use a whole number', asBarman };
+    }
     const number = Number(value);
     if (!Number.isSafeInteger(number)) return { problem: 'the number is too large' };
     return { value: number };
@@ -116,7 +126,8 @@ export const size: OptionKind<number> = {
     const [, count, unit = ''] = /^\s*(\d+)\s*(k|Ki|M|Mi|G|Gi|T|Ti)?\s*$/.exec(value) ?? [];
     const factor = sizeUnits[unit];
     if (count === undefined || factor === undefined) {
-      return { problem: 'use a number of bytes, or one with the unit k, Ki, M, Mi, G, Gi, T or Ti, as in 100Mi' };
+      const problem = 'use a number of bytes, or one with the unit k, Ki, M, Mi, G, Gi, T or Ti, as in 100Mi';
+      return { problem, asBarman: `Invalid value for a number ${value}` };
     }
     return { value: Number(count) * factor };
   },
@@ -130,20 +141,21 @@ export const interval: OptionKind<number> = {
     const [, count, unit = ''] = /^\s*(\d+)\s+(hour|day|week|month)s?\s*$/i.exec(value) ?? [];
     const seconds = intervalUnits[unit.toLowerCase()];
     if (count === undefined || seconds === undefined) {
-      return { problem: 'use a number and a unit, as in 2 HOURS, 1 DAY, 3 WEEKS or 1 MONTH' };
+      const problem = 'use a number and a unit, as in 2 HOURS, 1 DAY, 3 WEEKS or 1 MONTH';
+      return { problem, asBarman: `Invalid value for a time interval ${value}` };
     }
     return { value: Number(count) * seconds };
   },
 };
 
-/** One of some words, in any case. */
-export function oneOf<const W extends string>(words: readonly W[]): OptionKind<NoInfer<W>> {
+/** One of some words, in any case. @param asBarman what Barman says of another one */
+export function oneOf<const W extends string>(words: readonly W[], asBarman?: BarmansProblem): OptionKind<NoInfer<W>> {
   return {
     label: `one of ${words.map((word) => `\`${word}\``).join(', ')}`,
     empty: 'is-invalid',
     read(value) {
       const found = words.find((word) => word.toLowerCase() === value.toLowerCase());
-      if (found === undefined) return { problem: `use one of ${words.join(', ')}` };
+      if (found === undefined) return { problem: `use one of ${words.join(', ')}`, asBarman };
       return { value: found };
     },
   };
@@ -159,19 +171,26 @@ export function setOf<const W extends string>(
     label: `comma separated set of ${words.map((word) => `\`${word}\``).join(', ')}`,
     empty: 'unsets',
     read(value) {
-      const readings = value.split(',').map((word) => single.read(word.trim()));
       const named: W[] = [];
-      for (const reading of readings) {
-        if ('problem' in reading) return reading;
+      for (const word of value.split(',').map((part) => part.trim())) {
+        const reading = single.read(word);
+        if ('problem' in reading) return { ...reading, asBarman: problemInSet(word, 'Unknown option') };
         named.push(reading.value);
       }
       const chosen = words.filter((word) => named.includes(word));
       if (exclusive.every((word) => chosen.includes(word)) && exclusive.length > 1) {
-        return { problem: `${exclusive.join(' and ')} exclude each other` };
+        const both = exclusive.toReversed().map((word) => `'${word}'`);
+        const asBarman = `cannot contain both ${both.join(' and ')}.Configuration directive ignored.`;
+        return { problem: `${exclusive.join(' and ')} exclude each other`, asBarman: problemInSet(named[0] ?? '', asBarman) };
       }
       return { value: chosen };
     },
   };
+}
+
+/** Barman says of one word what it says of a whole value. */
+function problemInSet(word: string, problem: string): BarmansProblem {
+  return (_, place) => `Invalid configuration value '${word}' for ${place}: ${problem}`;
 }
 
 /** Comma separated names, none of them empty. */
@@ -180,7 +199,7 @@ export const nameList: OptionKind<readonly string[]> = {
   empty: 'unsets',
   read(value) {
     const names = value.split(',').map((name) => name.trim());
-    if (names.includes('')) return { problem: 'a name is missing beside a comma' };
+    if (names.includes('')) return { problem: 'a name is missing beside a comma', asBarman: formatPythonLiteral(names) };
     return { value: names };
   },
 };
@@ -191,8 +210,9 @@ export const slotName: OptionKind<string> = {
   empty: 'is-invalid',
   read(value) {
     const name = value.toLowerCase();
-    if (!/^[0-9a-z_]+$/.test(name)) return { problem: 'a slot name has only letters, digits and underscores' };
-    return { value: name };
+    if (/^[0-9a-z_]+$/.test(name)) return { value: name };
+    const asBarman = 'Replication slot names may only contain lower case letters, numbers, and the underscore character.';
+    return { problem: 'a slot name has only letters, digits and underscores', asBarman };
   },
 };
 
@@ -214,7 +234,8 @@ export const compressionLevel: OptionKind<'low' | 'medium' | 'high' | number> = 
     const word = value.toLowerCase();
     if (word === 'low' || word === 'medium' || word === 'high') return { value: word };
     if (/^[+-]?\d+$/.test(word)) return { value: Number(word) };
-    return { problem: 'use low, medium, high or a whole number' };
+    const asBarman = `Invalid value: '${value}' (must be one in [low, medium, high] or an acceptable integer)`;
+    return { problem: 'use low, medium, high or a whole number', asBarman };
   },
 };
 
@@ -272,7 +293,8 @@ export const encryptionKind: OptionKind<'gpg' | undefined> = {
   read(value) {
     const word = value.toLowerCase();
     if (word === 'none') return { value: undefined };
-    return word === 'gpg' ? { value: 'gpg' } : { problem: 'use one of none, gpg' };
+    if (word === 'gpg') return { value: 'gpg' };
+    return { problem: 'use one of none, gpg', asBarman: `Invalid encryption value '${value}'. Allowed values are: none, gpg.` };
   },
 };
 

@@ -70,7 +70,9 @@ export interface OptionDeclaration {
 }
 
 const gibibyte = 1024 ** 3;
-const walCompression = unsettable(oneOf(compressionNames));
+const walCompression = unsettable(
+  oneOf(compressionNames, (value) => `Invalid value: '${value}' (must be one in: ${compressionNames.join(', ')})`),
+);
 
 /**
  * Every option of a server, by the names of Barman 3.20.1 (docs/reference/config-checks-hooks.md section 3, docs/reference/since-3.17.md section 16). This table is
@@ -195,12 +197,15 @@ const serverOptions = {
     summary: 'Azure subscription of the instance and its disks.',
   },
   backup_compression: {
-    kind: oneOf(['gzip', 'lz4', 'zstd', 'none']),
+    kind: oneOf(
+      ['gzip', 'lz4', 'zstd', 'none'],
+      (value) => `Invalid value '${value}'(must be one in: ['gzip', 'lz4', 'zstd', 'none'])`,
+    ),
     scope: 'GSM',
     summary: 'Let `pg_basebackup` write compressed tar files; `none` is an uncompressed tar.',
   },
   backup_compression_format: {
-    kind: oneOf(['tar', 'plain']),
+    kind: oneOf(['tar', 'plain'], () => 'Invalid value (must be either `plain` or `tar`)'),
     scope: 'GSM',
     summary: 'Stored form of a compressed backup: tar files, or plain files after a server-side compressed transfer.',
   },
@@ -210,7 +215,7 @@ const serverOptions = {
     summary: 'Level for `backup_compression`.',
   },
   backup_compression_location: {
-    kind: oneOf(['client', 'server']),
+    kind: oneOf(['client', 'server'], () => 'Invalid value (must be either `client` or `server`)'),
     scope: 'GSM',
     summary: 'Host on which a backup is compressed.',
   },
@@ -243,7 +248,10 @@ const serverOptions = {
       'Not in Barman: the node of a cluster that backups are taken from; `prefer-standby` takes the primary when no standby is suitable. It has no effect without a cluster.',
   },
   backup_method: {
-    kind: oneOf(backupMethodNames),
+    kind: oneOf(
+      backupMethodNames,
+      () => `Invalid value (must be one in: ${backupMethodNames.map((name) => `'${name}'`).join(', ')})`,
+    ),
     scope: 'GSM',
     default: 'rsync',
     later: { work: ['backup'], ignoring: 'refuse', values: ['snapshot', 'local-to-cloud'] },
@@ -397,7 +405,10 @@ const serverOptions = {
       'Not in Barman: address of the REST interface of Patroni, or of several nodes with blanks between them, as `https://user:password@host:8008`.',
   },
   combine_mode: {
-    kind: oneOf(['copy', 'link', 'clone', 'copy-file-range']),
+    kind: oneOf(
+      ['copy', 'link', 'clone', 'copy-file-range'],
+      (value) => `Invalid value: ${value} (options are: copy, link, clone, copy-file-range)`,
+    ),
     scope: 'GSM',
     default: 'copy',
     summary: 'How `pg_combinebackup` transfers files when a chain of incremental backups is restored.',
@@ -421,7 +432,7 @@ const serverOptions = {
       'Connection to PostgreSQL for queries, as blank separated `key=value` pairs; required unless the server is passive.',
   },
   create_slot: {
-    kind: oneOf(['manual', 'auto']),
+    kind: oneOf(['manual', 'auto'], () => "Invalid value (use 'manual' or 'auto')"),
     scope: 'GSM',
     default: 'manual',
     summary: 'With `auto`, `receive-wal` creates the missing replication slot.',
@@ -662,7 +673,7 @@ const serverOptions = {
   },
   retention_policy_mode: { kind: text, scope: 'GSM', default: 'auto', summary: 'Only `auto`.' },
   reuse_backup: {
-    kind: oneOf(['copy', 'link', 'off']),
+    kind: oneOf(['copy', 'link', 'off'], () => "Invalid value (use 'copy', 'link' or 'off')"),
     scope: 'GSM',
     summary: 'Take unchanged files of an `rsync` backup from the previous one.',
   },
@@ -703,7 +714,7 @@ const serverOptions = {
     summary: 'SSH command to the PostgreSQL host, for `rsync` backups.',
   },
   staging_location: {
-    kind: oneOf(['local', 'remote']),
+    kind: oneOf(['local', 'remote'], (value) => `Invalid value: ${value} (options are: local, remote)`),
     scope: 'GSM',
     default: 'local',
     summary: 'Host on which a restore stages compressed, encrypted or incremental backups.',

@@ -48,6 +48,7 @@ function changesOf(json: string): readonly unknown[] {
   try {
     const value: unknown = JSON.parse(json);
     if (Array.isArray(value)) return value;
+    if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) return []; // as Barman takes it
   } catch {
     // told below, without the text: it can hold a password
   }
@@ -79,7 +80,10 @@ function readChange(value: unknown, place: string): Change {
   const texts = new Map<string, string>();
   for (const [key, wanted] of Object.entries(options)) {
     const found = valueText(wanted);
-    if (found === undefined) throw invalid(`${place}: the value of ${key} is not a text`, 'write each value as a JSON string');
+    if (found === undefined) {
+      const asBarman = ['Unable to process a set of changes. Exiting.'];
+      throw invalid(`${place}: the value of ${key} is not a text`, 'write each value as a JSON string', asBarman);
+    }
     texts.set(key, found.trim());
   }
   return { scope, section, options: texts };
@@ -90,10 +94,8 @@ function completed(change: Change, { serverNames, modelNames }: Surroundings, pl
   const { scope, section, options } = change;
   const [own, others] = scope === 'server' ? [serverNames, modelNames] : [modelNames, serverNames];
   if (others.includes(section)) {
-    throw invalid(
-      `${place}: '${section}' is a ${scope === 'server' ? 'model' : 'server'}, not a ${scope}`,
-      'correct its scope',
-    );
+    const problem = `'${section}' is a ${scope === 'server' ? 'model' : 'server'}, not a ${scope}`;
+    throw invalid(`${place}: ${problem}`, 'correct its scope', sectionRefused(asAsked(change), `${problem}.`));
   }
   if (own.includes(section)) return change;
   const named: Section = { name: section, file: 'config-update', line: 1, settings: new Map() };
@@ -103,13 +105,15 @@ function completed(change: Change, { serverNames, modelNames }: Surroundings, pl
   refuseUnusableName(named);
   if (scope === 'server') return change;
   if (!options.has('cluster')) {
-    const asBarman = sectionRefused(
-      { scope, model_name: section, ...Object.fromEntries(options) },
-      "new model but 'cluster' is missing.",
-    );
+    const asBarman = sectionRefused(asAsked(change), "new model but 'cluster' is missing.");
     throw invalid(`${place}: the new model '${section}' has no cluster`, 'add "cluster": "NAME"', asBarman);
   }
-  return { ...change, options: new Map([['model', 'on'], ...options]) };
+  return { ...change, options: new Map([...options, ['model', 'on']]) };
+}
+
+/** The object as it was written. */
+function asAsked({ scope, section, options }: Change): object {
+  return { scope, [`${scope}_name`]: section, ...Object.fromEntries(options) };
 }
 
 interface Wanted {
@@ -118,10 +122,13 @@ interface Wanted {
   readonly place: string;
 }
 
-function refuseUnreadable({ scope, section }: Change, { key, wanted, place }: Wanted): void {
+function refuseUnreadable(change: Change, { key, wanted, place }: Wanted): void {
+  const { scope, section } = change;
   const kind = kindOf(scope, key);
   if (kind === undefined) {
-    throw invalid(`${place}: '${key.slice(0, 60)}' is not an option of a ${scope}`, 'docs/configuration.md lists them');
+    const problem = `'${key.slice(0, 60)}' is not an option of a ${scope}`;
+    const asBarman = [`Invalid option '${key}' for ${scope} '${section}'`, sectionRefused(asAsked(change), '').at(-1) ?? ''];
+    throw invalid(`${place}: ${problem}`, 'docs/configuration.md lists them', asBarman);
   }
   if (hasControlCharacter(wanted) || /[\u2028\u2029]/.test(wanted)) {
     throw invalid(`${place}: the value of ${key} has a line break or a control character`, 'write it on one line');
@@ -148,7 +155,7 @@ function fileOf(name: string, key: string, { sections, automatic }: Configuratio
   return (own ?? global)?.file ?? automatic;
 }
 
-/** Barman's text about an object; it shows all values, of which only those that say what is to be changed are never a secret. */
+/** Barman's two lines about an object; it shows all values, of which only those that say what is to be changed are never a secret. */
 function sectionRefused(change: object, problem: string): readonly string[] {
   const shown = new Map<string, PythonValue>();
   for (const [key, value] of Object.entries(change)) {

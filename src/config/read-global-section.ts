@@ -10,7 +10,7 @@ import {
   type ServerOptionName,
   serverOptionNames,
 } from './options.ts';
-import { type Given, type Notes, placeOf, type ReadingContext, readSetting } from './read-setting.ts';
+import { type Given, type Notes, placeOf, type ReadingContext, readSetting, unknownOption } from './read-setting.ts';
 import { invalid, type Section } from './sections.ts';
 
 /** Values of `[barman]` that servers fall back on. */
@@ -58,15 +58,15 @@ export function readServerDefaults(section: Section, context: ReadingContext): S
     const given = readSetting(key, kind, section, context);
     if (given !== undefined) defaults.set(key, given);
   }
-  tellUselessKeys(section, context.notes);
+  tellUselessKeys(section, context);
   return defaults;
 }
 
-function tellUselessKeys(section: Section, notes: Notes): void {
+function tellUselessKeys(section: Section, { notes, voice }: ReadingContext): void {
   for (const [key, setting] of section.settings) {
     if (isGlobalOption(key)) continue;
     if (!isServerOption(key)) {
-      notes.warnings.push(`Invalid configuration option "${key}" in ${placeOf(setting, section)}`);
+      notes.warnings.push(unknownOption(key, { setting, section }, voice));
     } else if (!declarationOf(key).scope.startsWith('G') && !setting.isDefault) {
       notes.logWarnings.push(`${key} in ${placeOf(setting, section)} has no effect: each server sets it for itself`);
     }

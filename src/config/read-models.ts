@@ -1,6 +1,6 @@
 import { flag } from './option-kind.ts';
 import { declarationOf, isServerOption, type ServerOptionName, serverOptionNames } from './options.ts';
-import { placeOf, type ReadingContext, readSetting } from './read-setting.ts';
+import { type ReadingContext, readSetting, unknownOption } from './read-setting.ts';
 import { invalid, type Section } from './sections.ts';
 import type { ModelConfig } from './server-config.ts';
 
@@ -37,10 +37,10 @@ export function readModel(section: Section, context: ReadingContext): ModelConfi
   return { name: section.name, cluster, options: Object.fromEntries(options), sources };
 }
 
-function tellUnknownKeys(section: Section, { notes }: ReadingContext): void {
+function tellUnknownKeys(section: Section, { notes, voice }: ReadingContext): void {
   for (const [key, setting] of section.settings) {
     if (key === 'model' || (isServerOption(key) && isModelOption(key)) || key === 'disabled') continue;
-    notes.warnings.push(`Invalid configuration option "${key}" in ${placeOf(setting, section)}`);
+    notes.warnings.push(unknownOption(key, { setting, section }, voice));
   }
 }
 

@@ -13,7 +13,7 @@ import {
   serverOptionNames,
 } from './options.ts';
 import type { ServerDefaults } from './read-global-section.ts';
-import { type Given, placeOf, type ReadingContext, readSetting } from './read-setting.ts';
+import { type Given, type ReadingContext, readSetting, unknownOption } from './read-setting.ts';
 import type { Section } from './sections.ts';
 import type { ModelConfig, RetentionSetting, ServerConfig, ServerName } from './server-config.ts';
 import { assumptionsAbout, problemsOf } from './server-problems.ts';
@@ -45,7 +45,7 @@ export function readServer(section: Section, around: ServerSurroundings, { homeF
   const layers = active.model === undefined ? [own, around.defaults] : [modelLayer(active.model), own, around.defaults];
   const resolved = resolve(name, layers, around.home);
   const assumed = assumptionsAbout(name, optionsOf(resolved), voice);
-  context.notes.warnings.push(...assumed.warnings, ...relativeFolders(name, assumed.options));
+  context.notes.warnings.push(...relativeFolders(name, assumed.options));
   const problems = [
     ...repeatedFolders(name, foldersOf(assumed.options), voice),
     ...(active.problem === undefined ? [] : [active.problem]),
@@ -61,6 +61,7 @@ export function readServer(section: Section, around: ServerSurroundings, { homeF
     retention: retentionOf(name, assumed.options.retention_policy, context),
     problems,
     ...context.notes,
+    assumptions: assumed.warnings,
   };
 }
 
@@ -74,9 +75,9 @@ function readOwn(section: Section, context: ReadingContext): ServerDefaults {
   return own;
 }
 
-function tellUnknownKeys(section: Section, { notes }: ReadingContext): void {
+function tellUnknownKeys(section: Section, { notes, voice }: ReadingContext): void {
   for (const [key, setting] of section.settings) {
-    if (!isServerOption(key)) notes.warnings.push(`Invalid configuration option "${key}" in ${placeOf(setting, section)}`);
+    if (!isServerOption(key)) notes.warnings.push(unknownOption(key, { setting, section }, voice));
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Voice } from '../shared/voice.ts';
+import { spoken, type Voice } from '../shared/voice.ts';
 import { interpolate } from './interpolate.ts';
 import { absolutePath, type OptionKind, path, pathOrUrl } from './option-kind.ts';
 import type { Section, Setting } from './sections.ts';
@@ -50,12 +50,29 @@ export function readSetting(
   if (text === '' && kind.empty === 'unsets') return { value: undefined, file: setting.file };
   const reading = kind.read(isPath(kind) ? withHome(text, context.homeFolder) : text);
   if ('problem' in reading) {
-    context.notes.warnings.push(
-      `Ignoring invalid configuration value '${withoutSecret(text)}' for key ${key} in ${placeOf(setting, section)}: ${reading.problem}`,
-    );
+    const { problem, asBarman } = reading;
+    const place = `key ${key} in [${section.name}] section`;
+    const barmans = typeof asBarman === 'function' ? asBarman(text, place) : asBarman;
+    const ignoring = `Ignoring invalid configuration value '${withoutSecret(text)}' for`;
+    const own = `${ignoring} key ${key} in ${placeOf(setting, section)}: ${problem}`;
+    const isSecret = withoutSecret(text) !== text; // Barman repeats the value
+    const words = isSecret ? {} : { asBarman: barmans && `${ignoring} ${place}: ${barmans}` };
+    context.notes.warnings.push(spoken(own, words, context.voice) ?? own);
     return undefined;
   }
   return { value: repaired(key, reading.value, placeOf(setting, section), context.notes), file: setting.file };
+}
+
+/** The warning about an option that nobody knows. */
+export function unknownOption(
+  key: string,
+  place: { readonly setting: Setting; readonly section: Section },
+  voice: Voice,
+): string {
+  const { setting, section } = place;
+  const words = `Invalid configuration option "${key}" in`;
+  const own = `${words} ${placeOf(setting, section)}`;
+  return spoken(own, { asBarman: `${words} [${section.name}] section.` }, voice) ?? own;
 }
 
 /** Where a setting stands, for messages. */

@@ -26,6 +26,8 @@ export interface ServerConfig {
   readonly problems: readonly string[];
   /** Told on stderr by the commands that work on the server. */
   readonly warnings: readonly string[];
+  /** Warnings about settings that are assumed, told after the warnings of all servers. */
+  readonly assumptions: readonly string[];
   /** As {@link Configuration.logWarnings}. */
   readonly logWarnings: readonly string[];
 }

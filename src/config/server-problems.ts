@@ -60,14 +60,6 @@ export function assumptionsAbout(name: ServerName, options: ServerOptions, voice
   const warn = (text: string, asBarman: string): void => {
     warnings.push(spoken(text, { asBarman }, voice) ?? text);
   };
-  const hasArchiver = options.archiver || options.streaming_archiver;
-  if (!hasArchiver) {
-    warn(
-      `No archiver is on for server '${name}': set archiver or streaming_archiver, or both`,
-      `No archiver enabled for server '${name}'. Please turn on 'archiver', 'streaming_archiver' or both`,
-    );
-    warn(`archiver = on is assumed for server '${name}'`, "Forcing 'archiver = on'");
-  }
   const { streams, hasBackupMode } = methodOf(options);
   const isExclusive = options.backup_options.includes('exclusive_backup');
   const isConcurrent = options.backup_options.includes('concurrent_backup');
@@ -76,17 +68,32 @@ export function assumptionsAbout(name: ServerName, options: ServerOptions, voice
       `exclusive_backup is impossible with backup_method = ${options.backup_method} for server '${name}'`,
       `'exclusive_backup' is not a valid backup_option using ${options.backup_method} backup_method. Overriding with 'concurrent_backup'.`,
     );
-  if (hasBackupMode && !isExclusive && !isConcurrent) {
+  // a server whose files cannot be reached is disabled for that, and Barman settles nothing about its backups
+  const isSettled = isExclusive || isConcurrent || !reachesFiles(options);
+  if (hasBackupMode && !isSettled) {
     warn(
       `backup_options of server '${name}' names neither concurrent_backup nor exclusive_backup; concurrent_backup is assumed`,
       `No backup strategy set for server '${name}' (using default 'concurrent_backup').`,
     );
   }
+  const hasArchiver = options.archiver || options.streaming_archiver;
+  if (!hasArchiver) {
+    warn(
+      `No archiver is on for server '${name}': set archiver or streaming_archiver, or both`,
+      `No archiver enabled for server '${name}'. Please turn on 'archiver', 'streaming_archiver' or both`,
+    );
+    warn(`archiver = on is assumed for server '${name}'`, "Forcing 'archiver = on'");
+  }
   const backupOptions =
-    isExclusive && !streams
+    !streams && (isExclusive || (hasBackupMode && !reachesFiles(options)))
       ? options.backup_options
       : (['concurrent_backup', ...options.backup_options.filter((word) => word === 'external_configuration')] as const);
   return { options: { ...options, archiver: options.archiver || !hasArchiver, backup_options: backupOptions }, warnings };
+}
+
+function reachesFiles({ ssh_command: sshCommand, ...options }: ServerOptions): boolean {
+  const { usesSsh, readsLocalFiles } = methodOf(options);
+  return usesSsh ? sshCommand !== undefined : !readsLocalFiles || sshCommand === undefined;
 }
 
 function takesPart(options: ServerOptions): boolean {
@@ -135,7 +142,12 @@ function methodProblems(options: ServerOptions): readonly Problem[] {
 /** Combinations that no version of PostgreSQL supports; `check` knows the versions and says the rest. */
 function backupCompressionProblems(options: ServerOptions): readonly Problem[] {
   const compression = backupCompressionOf(options);
-  return compression === undefined ? [] : compressionProblems(compression).map((text) => ({ text }));
+  return compression === undefined
+    ? []
+    : compressionProblems(compression).map(({ text, asBarman }) => ({
+        text,
+        ...(asBarman === undefined ? {} : { asBarman: () => asBarman }),
+      }));
 }
 
 function snapshotLockProblems(options: ServerOptions): readonly string[] {

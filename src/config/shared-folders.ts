@@ -47,16 +47,23 @@ export function repeatedFolders(name: ServerName, folders: readonly Folder[], vo
   );
 }
 
-/** One problem for each folder that several servers use. */
-export function sharedFolders(servers: readonly ServerConfig[]): readonly string[] {
+/** One problem for each folder that several servers use; as Barman, one for each server but the first. */
+export function sharedFolders(servers: readonly ServerConfig[], voice: Voice): readonly string[] {
   if (servers.length < 2) return [];
   const all = servers.flatMap(({ name, options }) => foldersOf(options).map((folder) => ({ ...folder, server: name })));
-  return [...grouped(all).entries()]
-    .filter(([, users]) => new Set(users.map(({ server }) => server)).size > 1)
-    .map(
+  const shared = [...grouped(all).entries()].filter(([, users]) => new Set(users.map(({ server }) => server)).size > 1);
+  if (voice === 'own') {
+    return shared.map(
       ([path, users]) =>
         `${users.map(({ key, server }) => `${key} of server '${server}'`).join(' and ')} are the same folder, ${path}`,
     );
+  }
+  return shared.flatMap(([path, [first, ...others]]) =>
+    others.map(
+      ({ key, server }) =>
+        `Conflicting path: ${key}=${path} for server '${server}' conflicts with '${first?.key ?? ''}' for server '${first?.server ?? ''}'`,
+    ),
+  );
 }
 
 function grouped<F extends Folder>(folders: readonly F[]): Map<string, F[]> {

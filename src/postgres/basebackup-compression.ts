@@ -23,6 +23,12 @@ export interface CompressingVersions {
   readonly server: number;
 }
 
+/** Why a backup cannot be compressed so, and what Barman says of it. */
+interface CompressionProblem {
+  readonly text: string;
+  readonly asBarman?: string;
+}
+
 /** From this version on compression is asked for by name, and the server can do it. */
 const namedSince = 150_000;
 
@@ -65,7 +71,10 @@ export function compressionArguments(compression: BackupCompression | undefined,
  * Why backups cannot be compressed so; each reason disables the server (docs/reference/engine.md section 5.3).
  * @param versions undefined while nobody was asked: then only what no version can do
  */
-export function compressionProblems(compression: BackupCompression, versions?: CompressingVersions): readonly string[] {
+export function compressionProblems(
+  compression: BackupCompression,
+  versions?: CompressingVersions,
+): readonly CompressionProblem[] {
   return [
     ...locationProblems(compression, versions),
     ...formatProblems(compression),
@@ -75,51 +84,97 @@ export function compressionProblems(compression: BackupCompression, versions?: C
   ];
 }
 
-function locationProblems({ location }: BackupCompression, versions: CompressingVersions | undefined): readonly string[] {
+function locationProblems(
+  { location }: BackupCompression,
+  versions: CompressingVersions | undefined,
+): readonly CompressionProblem[] {
   if (location !== 'server' || versions === undefined) return [];
   const needs = 'backup_compression_location = server needs';
-  return [
+  const older = [
     ...(versions.server < namedSince
       ? [`${needs} PostgreSQL 15 or newer: the server is version ${majorOf(versions.server)}`]
       : []),
     ...(versions.client < namedSince ? [`${needs} pg_basebackup 15 or newer: it is version ${majorOf(versions.client)}`] : []),
   ];
+  return older.map((text) => ({ text }));
 }
 
-function formatProblems({ format, location }: BackupCompression): readonly string[] {
+function formatProblems({ format, location }: BackupCompression): readonly CompressionProblem[] {
   if (format !== 'plain' || location === 'server') return [];
-  return ['backup_compression_format = plain needs backup_compression_location = server'];
+  const asBarman = `backup_compression_format plain is not compatible with backup_compression_location ${location ?? 'None'}`;
+  return [{ text: 'backup_compression_format = plain needs backup_compression_location = server', asBarman }];
 }
 
-function versionProblems({ type }: BackupCompression, versions: CompressingVersions | undefined): readonly string[] {
+function versionProblems(
+  { type }: BackupCompression,
+  versions: CompressingVersions | undefined,
+): readonly CompressionProblem[] {
   if (versions === undefined || versions.client >= namedSince || type === 'gzip' || type === 'none') return [];
-  return [`backup_compression = ${type} needs pg_basebackup 15 or newer: it is version ${majorOf(versions.client)}`];
+  return [{ text: `backup_compression = ${type} needs pg_basebackup 15 or newer: it is version ${majorOf(versions.client)}` }];
 }
 
 const levels: Readonly<
-  Record<BackupCompression['type'], { readonly least: number; readonly most: number; readonly words: string }>
+  Record<
+    BackupCompression['type'],
+    { readonly least: number; readonly most: number; readonly words: string; readonly asBarman: string }
+  >
 > = {
-  gzip: { least: 1, most: 9, words: 'between 1 and 9, or -1 for its default' },
-  lz4: { least: 0, most: 12, words: 'between 0 and 12 (0 is its default)' },
-  zstd: { least: -131_072, most: 22, words: 'between -131072 and 22 (3 is its default)' },
-  none: { least: 0, most: 0, words: 'of 0 only' },
+  gzip: {
+    least: 1,
+    most: 9,
+    words: 'between 1 and 9, or -1 for its default',
+    asBarman: 'gzip expects a compression level between 1 and 9 (-1 will use default compression level).',
+  },
+  lz4: {
+    least: 0,
+    most: 12,
+    words: 'between 0 and 12 (0 is its default)',
+    asBarman: 'lz4 expects a compression level between 1 and 12 (0 will use default compression level).',
+  },
+  zstd: {
+    least: -131_072,
+    most: 22,
+    words: 'between -131072 and 22 (3 is its default)',
+    asBarman: "'zstd' expects a compression level between -131072 and 22 (3 will use default compression level).",
+  },
+  none: {
+    least: 0,
+    most: 0,
+    words: 'of 0 only',
+    asBarman: 'backup_compression none only supports backup_compression_level 0.',
+  },
 };
 
-function levelProblems({ type, level }: BackupCompression, versions: CompressingVersions | undefined): readonly string[] {
+function levelProblems(
+  { type, level }: BackupCompression,
+  versions: CompressingVersions | undefined,
+): readonly CompressionProblem[] {
   if (level === undefined) return [];
-  const { least, most, words } = levels[type];
+  const { least, most, words, asBarman } = levels[type];
   if (level >= least && level <= most) return [];
   if (type === 'gzip' && level === -1) return [];
   if (type === 'gzip' && level === 0 && (versions === undefined || versions.client < namedSince)) return [];
   const hint = type === 'gzip' && level === 0 ? '; use backup_compression = none for an archive without compression' : '';
-  return [`backup_compression_level = ${String(level)} is not possible: ${type} takes a level ${words}${hint}`];
+  const unsupported = `backup_compression_level ${String(level)} unsupported by compression algorithm. `;
+  return [
+    {
+      text: `backup_compression_level = ${String(level)} is not possible: ${type} takes a level ${words}${hint}`,
+      asBarman: `${type === 'none' ? '' : unsupported}${asBarman}`,
+    },
+  ];
 }
 
-function workerProblems({ type, workers }: BackupCompression): readonly string[] {
+function workerProblems({ type, workers }: BackupCompression): readonly CompressionProblem[] {
   if (workers === undefined) return [];
-  if (type !== 'zstd')
-    return [`backup_compression_workers cannot be used with backup_compression = ${type}: only zstd has workers`];
-  return workers < 0 ? [`backup_compression_workers = ${String(workers)} is not possible: it is 0 or more`] : [];
+  if (type !== 'zstd') {
+    const text = `backup_compression_workers cannot be used with backup_compression = ${type}: only zstd has workers`;
+    return [
+      { text, asBarman: `backup_compression_workers is not compatible with compression ${type}${type === 'lz4' ? '.' : ''}` },
+    ];
+  }
+  const text = `backup_compression_workers = ${String(workers)} is not possible: it is 0 or more`;
+  const asBarman = `backup_compression_workers should be a positive integer: '${String(workers)}' is invalid.`;
+  return workers < 0 ? [{ text, asBarman }] : [];
 }
 
 function majorOf(version: number): string {

@@ -96,7 +96,7 @@ describe('config-update', () => {
     expect(await readFile(join(home.folder, 'barman.d', 'main.conf'), 'utf8')).toContain('\nminimum_redundancy = 3\n');
     expect(await readFile(join(home.folder, 'barman.d', 'fast.conf'), 'utf8')).toContain('\nparallel_jobs = 8\n');
     expect(await readFile(join(home.path, '.barman.auto.conf'), 'utf8')).toBe(
-      '[main]\nparallel_jobs = 2\n[new]\nconninfo = host=n\narchiver = on\nbackup_method = postgres\n[newer]\nmodel = on\ncluster = new\nparallel_jobs = 3\n',
+      '[main]\nparallel_jobs = 2\n[new]\nconninfo = host=n\narchiver = on\nbackup_method = postgres\n[newer]\ncluster = new\nparallel_jobs = 3\nmodel = on\n',
     );
     expect(await readFile(join(home.path, 'cfg_changes.queue'), 'utf8')).toBe('[]');
     expect((await stat(join(home.path, 'cfg_changes.queue'))).mode & 0o777).toBe(0o600);
@@ -130,7 +130,7 @@ describe('config-update', () => {
 
   test.each([
     { fact: 'a text that is not JSON', changes: 'password=geheim', error: 'the changes are not a JSON array' },
-    { fact: 'an object alone', changes: {}, error: 'the changes are not a JSON array' },
+    { fact: 'an object alone', changes: { scope: 'server' }, error: 'the changes are not a JSON array' },
     { fact: 'a number', changes: [1], error: 'change 1 is not a JSON object' },
     { fact: 'no scope', changes: [{ server_name: 'main', parallel_jobs: '1' }], error: 'change 1: scope is missing' },
     { fact: 'another scope', changes: [{ scope: 'x', server_name: 'main' }], error: 'change 1: scope is invalid' },

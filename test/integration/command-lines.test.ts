@@ -64,6 +64,62 @@ const alike: readonly string[] = [
   ...['main weekly', '--status main weekly', '--status main nightly', '--target full main nobody'].map(
     (words) => `keep ${words}`,
   ),
+  ...['show-servers', 'check', '-f json check'].flatMap((verb) =>
+    ['bare', 'scarce'].map((name) => `-c SCARCE ${verb} ${name}`),
+  ),
+  ...['backup bare', 'replication-status bare', 'check --nagios bare', 'backup level', 'check level', 'check cipher'].map(
+    (words) => `-c SCARCE ${words}`,
+  ),
+  ...['list-servers', '-f json list-servers'].map((words) => `-c ODD ${words}`),
+  ...[
+    '--name -x down',
+    '--compression gzip down',
+    '--incremental broken main',
+    '--name first down',
+    '--retry-times x down',
+  ].map((words) => `backup ${words}`),
+  ...['--target-time nonsense', '--target-lsn x', '--target-lsn FFFFFFFF/FFFFFFFF', "--target-name ''", '--bwlimit x'].map(
+    (words) => `restore ${words} main latest DEST`,
+  ),
+  ...['--staging-path /tmp --staging-location remote', '--tablespace far:relative', '--jobs -1', '--retry-sleep x'].map(
+    (words) => `restore ${words} main weekly DEST`,
+  ),
+  ...['--bzip2 --keep-compression', '-P', '-z -j', '--peek 0', '--peek -1'].map(
+    (words) => `get-wal ${words} main 0000000100000000000000FF`,
+  ),
+  ...['copy 0000000100000000000000FF', 'all 0000000100000000000000FF', 'main 00000002.history', 'main ../../etc/passwd'].map(
+    (words) => `get-wal ${words}`,
+  ),
+  ...['--stop --reset main', '--create-slot --drop-slot main', '--if-not-exists main', 'all'].map(
+    (words) => `receive-wal ${words}`,
+  ),
+  ...['-t main', '-t hurt', '-t copy', '', 'all'].map((words) => `put-wal ${words}`),
+  ...['show-backup main WEEKLY', 'show-backup main week', 'show-backup judged waits', 'show-backups main latest'],
+  ...['verify-backup main waits', 'verify-backup main broken', 'verify main weekly', 'generate-manifest main broken'],
+  ...['keep -r -s main nightly', 'keep --release --target full main weekly', 'keep --target standalone main waits'],
+  ...[
+    'check-wal-archive --timeline 0 main',
+    'check-wal-archive --timeline -1 main',
+    'rebuild-xlogdb all',
+    'switch-wal --force',
+  ],
+  ...['config-switch all x', 'config-switch judged judged:other --reset', 'terminate-process main cron', 'list-processes all'],
+  ...[
+    'replication-status --source backup-host main',
+    'check nobody zzz',
+    'list-backups zzz hurt nobody',
+    'status hurt nobody copy',
+  ],
+  ...[
+    'show-backup judged nightly',
+    'list-files --target full main increment',
+    'keep --status main broken',
+    'keep main weekly',
+  ].map(inJson),
+  ...['show-servers main hurt', 'status hurt', 'status copy', 'check idle', 'delete main nothing', 'put-wal nobody'].map(
+    inJson,
+  ),
+  ...['list-servers', 'check all', 'check --nagios all'].map((words) => `-c TWINS ${words}`),
   ...['', 'main', 'nobody weekly', '--release main weekly', '--status main broken', '--target full --status main weekly'].map(
     (words) => `keep ${words}`,
   ),
@@ -186,6 +242,31 @@ const alike: readonly string[] = [
   ...[`check-archived-wal-range main ${segments('3 6')}`, `check-archived-wal-range main ${segments('1 4')}`].map(inJson),
 ].map((line) => line.trim());
 
+/** A value that cannot be read in each kind of option, and sections that leave most of them out. */
+const oddSections: readonly Readonly<Record<string, string>>[] = [
+  ...['compression', 'backup_method', 'backup_options', 'recovery_options', 'reuse_backup', 'create_slot'],
+  ...['backup_compression', 'backup_compression_format', 'backup_compression_location', 'backup_compression_level'],
+  ...['last_backup_maximum_age', 'last_backup_minimum_size', 'last_wal_maximum_age', 'check_timeout', 'parallel_jobs'],
+  ...['recovery_staging_path', 'staging_location', 'compression_level', 'encryption', 'combine_mode', 'network_compression'],
+  ...['max_incoming_wals_queue', 'forward_config_path', 'misspelt', 'basebackup_retry_sleep', 'primary_checkpoint_timeout'],
+]
+  .map((key): Readonly<Record<string, string>> => ({ archiver: 'on', conninfo: 'host=x', ssh_command: 'ssh x', [key]: 'foo' }))
+  .concat([
+    ...['slot-name', ''].map((name) => ({ archiver: 'on', slot_name: name })),
+    { archiver: 'on', snapshot_disks: ',' },
+    {
+      archiver: 'on',
+      backup_method: 'postgres',
+      backup_options: 'external_configuration, concurrent_backup, exclusive_backup',
+    },
+    { archiver: 'on', backup_method: 'postgres', backup_options: 'exclusive_backup' },
+    { archiver: 'on', backup_method: 'local-rsync', ssh_command: 'ssh x' },
+    { archiver: 'on', backup_method: 'local-rsync' },
+    { archiver: 'on', backup_method: 'rsync', backup_options: 'external_configuration' },
+  ]);
+
+const odd = Object.fromEntries(oddSections.map((settings, index) => [`odd${String(index).padStart(2, '0')}`, settings]));
+
 /** Lines that change something: each is given to both with the same state before it. */
 const changing: readonly string[] = [
   'keep --target full main weekly',
@@ -200,6 +281,12 @@ const changing: readonly string[] = [
   'delete main first',
   'delete main oldest',
   'delete main increment',
+  ...['{}', '[{}]', '[{"scope":"server","server_name":"judged:other"}]', '[{"scope":"model","model_name":"main"}]'].map(
+    (changes) => `config-update '${changes}'`,
+  ),
+  `config-update '[{"scope":"server","server_name":"new","conninfo":"host=x"}]'`,
+  `config-update '[{"scope":"model","model_name":"new","cluster":"main"}]'`,
+  `-f json config-update '[{"scope":"model","model_name":"judged:other"}]'`,
 ];
 
 /** `barman-wal-archive` and `barman-wal-restore`. */
@@ -224,7 +311,25 @@ const different: Readonly<Record<string, ListedDifference>> = {
   '-f json delete main nightly': 'errorTextInJson',
   'check copy': 'notYet',
   'sync-info main': 'notYet',
+  'replication-status all': 'refusedFirst',
+  'generate-manifest main waits': 'errorText',
+  'config-update nonsense': 'errorText',
+  'config-update 5': 'errorText',
+  ...Object.fromEntries(
+    ['server_name":"main', 'model_name":"judged:other'].map((named) => [
+      `config-update '[{"scope":"${named.slice(0, named.indexOf('_'))}","${named}","nonsense":"1","description":"x"}]'`,
+      'hiddenValues',
+    ]),
+  ),
 };
+
+function iniOf(sections: Readonly<Record<string, Readonly<Record<string, string>>>>): string {
+  const lines = (settings: Readonly<Record<string, string>>) =>
+    Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`);
+  return Object.entries(sections)
+    .map(([name, settings]) => `[${name}]\n${lines(settings).join('')}`)
+    .join('');
+}
 
 function inJson(line: string): string {
   return `-f json ${line}`;
@@ -261,12 +366,16 @@ describeWithOracle('on one home that the real Barman made', () => {
     home = await opened.add(createTestHome({ global: { compression: '' } }));
     await writeManyStates({ home, cluster, tablespace: tablespace.path });
     await saveState(home);
+    await writeOddFiles(home, cluster.conninfo({ user: 'barman' }));
   });
   afterAll(() => opened.close());
 
   const wordsOf = (line: string): string[] =>
     (line.match(/'[^']*'|\S+/g) ?? []).map((word) =>
-      word.replaceAll("'", '').replaceAll('DEST', join(home.folder, 'restored')),
+      word
+        .replace(/^'(.*)'$/, '$1')
+        .replaceAll('DEST', join(home.folder, 'restored'))
+        .replace(/^(?:ODD|TWINS|SCARCE)$/, (name) => join(home.folder, `${name}.conf`)),
     );
   const optionsFor = (line: string) => ({ home, config: !line.startsWith('-c ') });
   const mine = async (line: string) => await runPgcellar(wordsOf(line), { ...optionsFor(line), as: 'barman' });
@@ -355,6 +464,15 @@ describeWithOracle('on one home that the real Barman made', () => {
         expect({ ...answer, _ERROR: answer?.['_ERROR']?.length }).toEqual({ ...asked, _ERROR: asked?.['_ERROR']?.length });
         break;
       }
+      case 'hiddenValues':
+        expect(ours.exitCode).toBe(theirs.exitCode);
+        expect(ours.stdout).toBe(theirs.stdout);
+        expect(ours.stderr).toBe(theirs.stderr.replaceAll(/('(?:nonsense|description)': )'[^']*'/g, "$1'*'"));
+        break;
+      case 'refusedFirst':
+        expect(ours).toEqual({ ...theirs, stderr: ours.stderr });
+        expect(ours.stderr.split('\n').toSorted()).toEqual(theirs.stderr.split('\n').toSorted());
+        break;
       case 'debugMessages':
         expect(withoutDebug(ours)).toEqual(withoutDebug(theirs));
         break;
@@ -382,6 +500,22 @@ describeWithOracle('on one home that the real Barman made', () => {
   });
 });
 
+/** Configurations of their own on the same home: values that cannot be read, servers that share a folder, hardly any options. */
+async function writeOddFiles(home: TestHome, conninfo: string): Promise<void> {
+  const global = (await readFile(home.configFile, 'utf8')).replace(/^configuration_files.*$/m, '');
+  const twin = { archiver: 'on', backup_directory: home.server('main') };
+  const streams = { backup_method: 'postgres', archiver: 'on', conninfo };
+  const scarce = {
+    bare: {},
+    scarce: { backup_method: 'local-rsync', conninfo },
+    level: { ...streams, backup_compression: 'lz4', backup_compression_level: '99', backup_compression_workers: '2' },
+    cipher: { ...streams, encryption: 'gpg', encryption_key_id: 'nobody', backup_compression: 'gzip' },
+  };
+  await home.writeFile('ODD.conf', `${global}${iniOf(odd)}`);
+  await home.writeFile('TWINS.conf', `${global}${iniOf({ main: twin, twin })}`);
+  await home.writeFile('SCARCE.conf', `${global}${iniOf(scarce)}`);
+}
+
 /** Folders that lines change; what is next to them stays. */
 const changed = ['main', 'judged'];
 
@@ -394,6 +528,7 @@ async function restoreState(home: TestHome): Promise<void> {
   for (const name of changed) {
     await promisify(execFile)('rsync', ['-a', '--delete', `${join(home.folder, 'saved', name)}/`, `${home.server(name)}/`]);
   }
+  for (const name of ['.barman.auto.conf', 'cfg_changes.queue']) await rm(join(home.path, name), { force: true });
 }
 
 /** The answer without what `-d` adds to it. */

@@ -1,7 +1,7 @@
 // A primary and its standby behind one connection string, and poolers before them: a backup is of one server, in one session.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requireSession } from '../../src/postgres/require-session.ts';
 import { ServerNodes } from '../../src/postgres/server-nodes.ts';
 import { requirePostgres } from '../helpers/installations.ts';
@@ -9,9 +9,10 @@ import { newestRecord } from '../helpers/newest-record.ts';
 import { Opened } from '../helpers/opened.ts';
 import type { PostgresServer } from '../helpers/postgres-server.ts';
 import { runOracle } from '../helpers/run-oracle.ts';
-import { programPath, runPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar, spawnPgcellar } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
+import { startAddress } from '../helpers/start-address.ts';
 import { startCluster } from '../helpers/start-cluster.ts';
 import { startPooler } from '../helpers/start-pooler.ts';
 import { startReceiver } from '../helpers/start-receiver.ts';
@@ -210,6 +211,33 @@ test('strings that reach two nodes of a cluster, or two clusters, are refused be
   expect(await asked('pgcellar')).not.toMatch(/another node|connection strings/);
   expect(`${stdout}${stderr}`).toContain('another node of that cluster');
   expect([exitCode, await records()]).toEqual([1, before]);
+});
+
+describe('a backup during which another node comes to answer at the address', () => {
+  test.each([
+    {
+      backup_method: 'postgres',
+      node: 'a standby',
+      reason: 'reached a primary at the begin of the backup, and reaches a standby',
+    },
+    { backup_method: 'postgres', node: 'another cluster', reason: /ends at 0\/\w+, before its begin at 0\/\w+/ },
+    { backup_method: 'local-rsync', node: 'a standby', reason: 'ERROR: ' }, // its session is gone
+  ])('by $backup_method is FAILED: $node', async ({ backup_method, node, reason }) => {
+    await using other = node === 'a standby' ? undefined : await startCluster({ major: 18, uniqueSystemId: true });
+    await using address = await startAddress(primary.port);
+    const conninfo = `host=127.0.0.1 port=${String(address.port)} user=barman dbname=postgres`;
+    await configure({ conninfo, streaming_conninfo: primary.conninfo({ user: 'streaming_barman' }), backup_method });
+    await primary.query('SELECT pg_switch_wal()'); // the other cluster is behind
+    await using backup = await spawnPgcellar(['backup', '--bwlimit', '8000', 'main'], { home });
+    const isCopying = (): boolean => backup.stdout().includes('Starting backup copy');
+    await waitFor('it copies', isCopying, { explain: () => backup.stdout() + backup.stderr() });
+    address.moveTo((other ?? standby).port);
+    const { exitCode, stdout, stderr } = await backup.ended;
+    await configure();
+    expect(stdout + stderr).toMatch(reason);
+    expect(exitCode).toBe(1);
+    expect(await newestRecord(home)).toMatch(/^status=FAILED$/m);
+  });
 });
 
 test('a receiver across two clusters is refused, and across two nodes of a cluster it is told', async () => {

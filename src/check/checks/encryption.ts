@@ -23,11 +23,13 @@ export const encryption: Check = {
     const missing = missingSettings(server);
     if (missing.length > 0) {
       const remedy = mendedBy('encryption-incomplete', { missing: missing.join(', '), settings: settingsFor(missing) });
-      return failed(`encryption = gpg needs ${missing.join(', ')}`, remedy);
+      return { ...failed(`encryption = gpg needs ${missing.join(', ')}`, remedy), asBarman: barmansWords(missing[0] ?? '') };
     }
     const problem = await tryEncryption(server, signal);
     const recipient = server.config.options.encryption_key_id ?? '';
-    return problem === undefined ? passed() : failed(problem, mendedBy('key-unusable', { recipient }));
+    if (problem === undefined) return passed();
+    const asBarman = 'encryption test failed. Check the log file for more details';
+    return { ...failed(problem, mendedBy('key-unusable', { recipient })), asBarman };
   },
 };
 
@@ -38,6 +40,12 @@ function settingsFor(missing: readonly string[]): string {
     backup_compression: 'backup_compression = gzip',
   };
   return missing.map((setting) => example[setting] ?? setting).join('\n');
+}
+
+/** Barman's text, which names the first of them. */
+function barmansWords(missing: string): string {
+  const [key = '', value] = missing.split(' = ');
+  return `Encryption is set as gpg, but ${value === undefined ? `${key} is unset` : `${key} != ${value}`}`;
 }
 
 /** The settings that encryption requires (docs/reference/catalog.md section 9). */

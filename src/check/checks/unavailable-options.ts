@@ -1,4 +1,3 @@
-import { methodOf } from '../../config/backup-methods.ts';
 import type { ServerConfig } from '../../config/server-config.ts';
 import { unavailableOptionsInUse } from '../../config/unavailable-options-in-use.ts';
 import type { Check } from '../check.ts';
@@ -15,7 +14,7 @@ export const unavailableOptions: Check = {
   remedies: ['option-unavailable'],
   isShownOnlyWhenFailed: true,
   run({ server }) {
-    const settings = [...defaultMethod(server.config), ...refusedSettings(server.config)];
+    const settings = refusedSettings(server.config);
     if (settings.length === 0) return undefined;
     const asked = settings.join('; ');
     return failed(`not available yet: ${asked}`, mendedBy('option-unavailable', { asked, settings: without(settings) }));
@@ -26,12 +25,6 @@ function refusedSettings(config: ServerConfig): readonly string[] {
   return unavailableOptionsInUse(config)
     .filter(({ ignoring }) => ignoring === 'refuse')
     .map(({ setting }) => setting);
-}
-
-/** A method that nobody chose is not in use, yet it is what a backup would be taken by. */
-function defaultMethod({ options, sources, isPassive }: ServerConfig): readonly string[] {
-  const isChosen = sources.backup_method !== undefined || methodOf(options).streams;
-  return isChosen || isPassive ? [] : [`backup_method = ${options.backup_method} (the default)`];
 }
 
 /** Lines that ask for what is there: another method, or no such line at all. */

@@ -93,5 +93,7 @@ function formOf(options: OptionValues<Form>): WalForm {
   const compression = options.flag('gzip') ? 'gzip' : options.flag('bzip2') ? 'bzip2' : undefined;
   if (!options.flag('keep-compression')) return compression ?? 'plain';
   if (compression === undefined) return 'stored';
-  throw new OperatorError('options-contradict', `get-wal: --keep-compression excludes --${compression}`);
+  throw new OperatorError('options-contradict', `get-wal: --keep-compression excludes --${compression}`, {
+    asBarman: `argument \`${compression}\` not allowed with argument \`keep-compression\``,
+  });
 }

@@ -20,7 +20,9 @@ export const receiveWalCommand = declareCommand({
     const { context } = application;
     const stops = options.flag('stop');
     if (stops && options.flag('reset'))
-      throw new OperatorError('options-contradict', 'You cannot specify both --stop and --reset');
+      throw new OperatorError('options-contradict', 'You cannot specify both --stop and --reset', {
+        asBarman: '--stop and --reset options are not compatible',
+      });
     const [problem] = config.problems;
     if (problem !== undefined) throw new OperatorError('server-disabled', problem);
     const work = await import('../../operations/wal/receive-wal.ts');

@@ -238,7 +238,9 @@ function notBuiltOf(options: OptionValues<NotBuilt>): NotBuiltOptions {
 function stagingLocationOf(options: OptionValues<'staging-location' | 'remote-ssh-command'>): 'local' | 'remote' | undefined {
   const location = options.text('staging-location');
   if (location === 'remote' && !options.has('remote-ssh-command'))
-    throw new OperatorError('options-contradict', '--staging-location remote needs --remote-ssh-command');
+    throw new OperatorError('options-contradict', '--staging-location remote needs --remote-ssh-command', {
+      asBarman: '--staging-location as remote requires --remote-ssh-command to be set',
+    });
   return location === 'local' || location === 'remote' ? location : undefined;
 }
 

@@ -83,6 +83,7 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
   if (lock === undefined) {
     throw new OperatorError('lock-busy', `Another backup process is running on server ${server.config.name}`, {
       hint: 'wait until it ends: list-backups shows it as STARTED',
+      asBarman: 'Another backup process is running',
     });
   }
   await reapDeadBackups(server, context);

@@ -107,6 +107,7 @@ async function readServer(server: Server): Promise<AdoptedServer> {
     differences: [
       ...config.problems,
       ...config.warnings,
+      ...config.assumptions,
       ...unavailableOptionsInUse(config).map(({ message }) => message),
       ...rules.filter(({ applies }) => applies(server)).map(({ words }) => words(server)),
     ],

@@ -48,8 +48,7 @@ export async function readRemoteStatus(server: Server, context: Pick<Context, 's
   }
   if (options.streaming_archiver) {
     await addProgram('pg_receivewal', { server, version, values, prefix: 'pg_receivexlog' });
-    const isUsable = version !== undefined && values['pg_receivexlog_installed']?.json === true;
-    values['pg_receivexlog_supports_slots'] = shown(isUsable ? true : undefined);
+    values['pg_receivexlog_supports_slots'] = values['pg_receivexlog_compatible'] ?? shown(undefined);
     values['pg_receivexlog_synchronous'] ??= shown(undefined);
   }
   return values;

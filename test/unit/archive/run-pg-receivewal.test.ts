@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { archiveArrivals } from '../../../src/archive/archive-arrivals.ts';
 import { realignStreamingFolder, runPgReceivewal } from '../../../src/archive/run-pg-receivewal.ts';
 import { clientConnection } from '../../../src/postgres/client-connection.ts';
 import { parseConninfo } from '../../../src/postgres/conninfo.ts';
-import { aSegment, systemid } from '../../helpers/wal-segment.ts';
+import { aSegment, nameOfSegment, systemid } from '../../helpers/wal-segment.ts';
 import { segmentOf, walOf } from '../catalog/a-backup.ts';
 import { aCatalog } from '../catalog/a-catalog.ts';
 import { aContext } from '../restore/restore-context.ts';
@@ -76,6 +78,48 @@ test('WAL further on an abandoned timeline is kept aside, and never replaced the
 });
 
 const segmentSize = 1024 * 1024;
+
+test.each(['before', 'after'] as const)(
+  'what is left of a realignment that ended %s it archived is archived or kept, under its own name',
+  async (when) => {
+    await using home = await anArchiveServer();
+    const content = new Map(
+      [
+        { number: 5, name: nameOfSegment(5) },
+        { number: 6, name: nameOfSegment(6) },
+        { number: 7, name: `${nameOfSegment(7)}.partial` },
+      ].map(({ number, name }) => [name, aSegment(number)]),
+    );
+    await home.write(Object.fromEntries([...content].map(([name, bytes]) => [`streaming/${name}`, bytes])));
+    const archive = async (): Promise<void> => {
+      const channel = {
+        server: home.server,
+        channel: 'streaming',
+        batchSize: 0,
+        preparedAtOnce: 2,
+        patienceMs: 10_000,
+      } as const;
+      await archiveArrivals({ ...channel, onOutcome: () => undefined, onStart: () => undefined }, aContext());
+    };
+    const restart = segmentOf('2:6');
+    const dies = async (): Promise<void> => {
+      if (when === 'after') await archive();
+      throw new Error('killed');
+    };
+    const options = { restart, segmentSize, isHistoryLeft: true };
+    await expect(realignStreamingFolder(home.layout, { ...options, archive: dies })).rejects.toThrow('killed');
+    await archive(); // archive-wal comes by first
+    const again = await realignStreamingFolder(home.layout, { ...options, archive });
+    expect(again).toEqual({ kind: 'nothing-to-do' });
+    await archive();
+    expect(await home.names('streaming')).toEqual([`${walOf('2:6')}.partial`]);
+    for (const [name, bytes] of content) {
+      expect((await home.read(`wals/${name.slice(0, 16)}/${name}`)).equals(bytes)).toBe(true);
+    }
+    expect((await home.entries()).map(({ name }) => name)).toEqual([...content.keys()]);
+    expect(existsSync(home.layout.errors)).toBe(false);
+  },
+);
 
 /** A stand-in for `pg_receivewal` of PostgreSQL 15 that does `work`. */
 async function withReceiver(work: string, lines = ''): Promise<ArchiveServer> {

@@ -208,7 +208,7 @@ describe('the configuration', () => {
     expect(line(results, 'unavailable options')).toMatchObject({
       isOk: false,
       isCritical: false,
-      hint: 'not available yet: backup_method = rsync (the default); worm_mode = true',
+      hint: 'not available yet: worm_mode = true',
     });
   });
 
