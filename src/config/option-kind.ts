@@ -181,7 +181,10 @@ export function setOf<const W extends string>(
       if (exclusive.every((word) => chosen.includes(word)) && exclusive.length > 1) {
         const both = exclusive.toReversed().map((word) => `'${word}'`);
         const asBarman = `cannot contain both ${both.join(' and ')}.Configuration directive ignored.`;
-        return { problem: `${exclusive.join(' and ')} exclude each other`, asBarman: problemInSet(named[0] ?? '', asBarman) };
+        return {
+          problem: `${exclusive.join(' and ')} exclude each other`,
+          asBarman: problemInSet(exclusive.at(-1) ?? '', asBarman),
+        };
       }
       return { value: chosen };
     },

@@ -24,6 +24,9 @@ const killer = fileURLToPath(new URL('../helpers/kill-at.cjs', import.meta.url))
 const timeout = 240_000;
 const [one, two, three, four] = [1, 2, 3, 4].map((number) => nameOfSegment(number)) as [string, string, string, string];
 
+const history = '00000002.history';
+const label = `${two}.00000028.backup`;
+
 /** Kills at the given step, or not at all. */
 function killAt(step: number | undefined, where: 'main' | 'attendant' = 'main'): NodeJS.ProcessEnv {
   return step === undefined ? {} : { NODE_OPTIONS: `--require ${killer}`, KILL_AT: String(step), KILL_IN: where };
@@ -104,12 +107,22 @@ const archivings: readonly Archiving[] = [
       `gpg --homedir ${path} --batch --pinentry-mode loopback --passphrase-file ${passphraseFile} --decrypt | gzip -dc`,
     news: [two],
   },
+  {
+    title: 'of a history and a label',
+    options: () => ({ compression: 'gzip' }),
+    opens: () => 'gzip -dc',
+    news: [label, history],
+  },
 ];
 
 let ring: GpgHome;
 /** A server's folder with two archived segments. */
 let archived: TestHome;
-const contents = new Map([one, two, three, four].map((name, at) => [name, aSegment(at + 1)]));
+const contents = new Map([
+  ...[one, two, three, four].map((name, at) => [name, aSegment(at + 1)] as const),
+  [history, Buffer.from('1\t0/300098\tno recovery target specified\n')],
+  [label, Buffer.from(`START WAL LOCATION: 0/200028 (file ${two})\n`)],
+]);
 const contentOf = (name: string): Buffer => contents.get(name) ?? Buffer.of();
 const otherContent = aSegment(4);
 
@@ -138,7 +151,8 @@ test.each(archivings)(
       if (other !== undefined) await writeFile(join(incoming, other), otherContent);
       const archive = async (at?: number) =>
         await runPgcellar(['archive-wal', 'main'], { home, env: { GNUPGHOME: ring.path, ...killAt(at) } });
-      const storedAt = (name: string): string => home.server('main', 'wals', name.slice(0, 16), name);
+      const storedAt = (name: string): string =>
+        home.server('main', 'wals', ...(name === history ? [] : [name.slice(0, 16)]), name);
       const expectStored = async (name: string): Promise<void> => {
         const command = news.includes(name) ? opens(ring) : 'cat';
         const opened = await runProgram([
@@ -155,10 +169,10 @@ test.each(archivings)(
       }
       if (signal !== undefined) expectSuccess(await archive());
       else expect(exitCode).toBe(0);
-      const names = [one, ...news, four];
+      const names = [one, ...news, four].toSorted();
       for (const name of names) await expectStored(name);
       expect((await indexedWals(home)).toSorted()).toEqual(names);
-      expect(await archivedWals(home)).toEqual(names);
+      expect(await archivedWals(home)).toEqual(names.filter((name) => name !== history));
       expect(await namesIn(incoming)).toEqual([]);
       const errors = await namesIn(home.server('main', 'errors'));
       expect(errors.length > 0).toBe(other !== undefined);

@@ -7,7 +7,7 @@ import { onDisk } from '../../src/shared/file-name.ts';
 import { entriesIn } from '../../src/shared/look.ts';
 import { Opened } from '../helpers/opened.ts';
 import { backUpByRsync, configureRsync, type RsyncStage, restorePlaces, setRsyncStage } from '../helpers/rsync-stage.ts';
-import { runPgcellar } from '../helpers/run-pgcellar.ts';
+import { programPath, runPgcellar, settingsOf } from '../helpers/run-pgcellar.ts';
 import { runProgram } from '../helpers/run-program.ts';
 import { runWell } from '../helpers/run-well.ts';
 import { startRestored } from '../helpers/start-restored.ts';
@@ -110,7 +110,7 @@ describe('odd trees', () => {
     expect((await lstat(JSON.parse(newest ?? '') as string)).mode & 0o7777).toBe(0o755);
   });
 
-  test('survive a delta restore', async () => {
+  test('survive a delta restore, also with 64 file descriptors', async () => {
     const { home } = stage;
     await configureRsync(stage);
     await using folder = await createTemporaryFolder('ot', { owner: 'server' });
@@ -122,6 +122,16 @@ describe('odd trees', () => {
     await runWell(['restore', '--delta-restore', '--jobs', '2', ...places.moved, 'main', 'latest', places.data], { home });
     await expectRestored(places);
     expect((await entriesIn(places.data)).map(({ name }) => name)).not.toContain('extra\udce9');
+    for (const name of ['base', 'pg_xact']) await rm(join(places.data, name), { recursive: true });
+    const restore = ['restore', '--delta-restore', '--jobs', '8', ...places.moved, 'main', 'latest', places.data];
+    const command = [await programPath(home), '-c', home.configFile, ...restore];
+    const limited = home.argv(['sh', '-c', 'ulimit -n 64; exec "$@"', 'sh', ...command]);
+    const { exitCode, stderr } = await runProgram(limited, settingsOf({ home }));
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 0,
+      stderr: expect.not.stringMatching(/EMFILE|ERROR|EXCEPTION/) as string,
+    });
+    await expectRestored(places);
   });
 
   test('are exported and imported', async () => {
