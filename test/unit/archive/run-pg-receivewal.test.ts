@@ -96,7 +96,7 @@ test.each(['before', 'after'] as const)(
         server: home.server,
         channel: 'streaming',
         batchSize: 0,
-        preparedAtOnce: 2,
+        workers: 2,
         patienceMs: 10_000,
       } as const;
       await archiveArrivals({ ...channel, onOutcome: () => undefined, onStart: () => undefined }, aContext());
