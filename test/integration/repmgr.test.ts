@@ -1,5 +1,5 @@
-// Real repmgr with the configuration that docs/high-availability.md prints: clones from the catalog, a switchover, a failover by repmgrd, and a
-// new clone behind it.
+// Real repmgr with the configuration that docs/high-availability.md prints: clones from the catalog, a switchover, a failover by repmgrd
+// with a witness, and a new clone behind it.
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -88,7 +88,7 @@ async function makeNode(name: string): Promise<ManagedNode> {
   return await opened.add(Promise.resolve(new ManagedNode({ name, port, dataDir: join(folder.path, name) })));
 }
 
-async function makePrimary(node: ManagedNode): Promise<void> {
+async function makeServer(node: ManagedNode): Promise<void> {
   await run([
     join(binDir, 'initdb'),
     '-D',
@@ -113,6 +113,10 @@ async function makePrimary(node: ManagedNode): Promise<void> {
   ];
   await appendFile(join(node.dataDir, 'postgresql.conf'), `${lines.join('\n')}\n`);
   await run([join(binDir, 'pg_ctl'), '-D', node.dataDir, '-w', '-l', log(node), 'start']);
+}
+
+async function makePrimary(node: ManagedNode): Promise<void> {
+  await makeServer(node);
   const [roles = ''] =
     /CREATE ROLE pgcellar[\s\S]*?(?=```)/.exec(await readFile(new URL('../../README.md', import.meta.url), 'utf8')) ?? [];
   await node.query(`CREATE ROLE repmgr LOGIN SUPERUSER; ${roles}`);
@@ -273,8 +277,15 @@ describeWithManagers('repmgr', () => {
     await waitFor('the slot of the old primary is dropped', dropped, { explain: logs });
   });
 
-  test('repmgrd promotes a standby, and its event starts the receiver there', async () => {
-    await using daemons = await startDaemons([a, c]);
+  test('repmgrd with a witness promotes a standby, and its event starts the receiver there', async () => {
+    const witness = await makeNode('w');
+    await writeConf(witness, 4);
+    await makeServer(witness);
+    await witness.query('CREATE ROLE repmgr LOGIN SUPERUSER');
+    await witness.query('CREATE DATABASE repmgr OWNER repmgr');
+    const ofPrimary = ['-h', '127.0.0.1', '-p', String(b.port), '-U', 'repmgr', '-d', 'repmgr'];
+    await run([...repmgrOf(witness), ...ofPrimary, 'witness', 'register']);
+    await using daemons = await startDaemons([a, c, witness]);
     await commit(b, 'before the failover', [a, c]);
     await stopReceiver();
     await b.kill();
@@ -287,7 +298,8 @@ describeWithManagers('repmgr', () => {
     await commit(next, 'after the failover', [other]);
     expect(await rolesSeen()).toContain(`${next.name} primary`);
     expect(await rolesSeen()).toContain('b unreachable');
-    expect(daemons.length).toBe(2);
+    expect(daemons.length).toBe(3);
+    expect((await cluster()).nodes.length).toBe(3); // a witness is none that could be followed
     await runWell(['backup', '--wait', '--wait-timeout', '120', '--immediate-checkpoint', 'main'], { home });
   });
 
