@@ -11,6 +11,8 @@ import { runProgram } from '../../transport/programs/run-program.ts';
 
 /** The first release whose `pg_verifybackup` reads tar files. */
 const tarSince = 180_000;
+/** The first release whose manifest names its cluster, which `pg_verifybackup` then compares with the control file. */
+const clusterInManifestSince = 170_000;
 
 interface VerifyRequest {
   readonly backup: Backup;
@@ -33,10 +35,16 @@ export async function verifyBackup(server: Server, { backup, asked }: VerifyRequ
   }
   const isTar = backup.compression !== null;
   const program = await findVerifier(server, backup, isTar);
+  const withoutControlFile = readsNoControlFile(program, backup);
+  if (withoutControlFile) {
+    messages.warning(
+      `global/pg_control of backup ${backup.id} is not verified: pg_verifybackup ${program.versionText} does not read that of PostgreSQL ${String(majorOf(backup.version))}`,
+    );
+  }
   messages.info('Calling pg_verifybackup');
   const files = backupFilesOf(server.layout, backup.id);
   const { dataFolder } = files;
-  const argv = verifybackupArguments({ program: program.path, dataFolder, isTar });
+  const argv = verifybackupArguments({ program: program.path, dataFolder, isTar, withoutControlFile });
   context.log.debug(`running ${quoteWords(argv)}`);
   const result = await runProgram(argv, {
     environment: server.environment,
@@ -50,6 +58,15 @@ export async function verifyBackup(server: Server, { backup, asked }: VerifyRequ
   messages.error(`verify backup failure on directory '${dataFolder}'`);
   if (await files.hasManifest()) messages.error(result.stderr.trimEnd());
   else throw withoutManifest(server, backup, result.stderr.trimEnd());
+}
+
+/** The format of the control file changes with the release; other releases take it for damaged. */
+function readsNoControlFile({ version: verifier }: ClientProgram, { version }: Backup): boolean {
+  return version !== null && version >= clusterInManifestSince && majorOf(version) !== majorOf(verifier);
+}
+
+function majorOf(version: number | null): number {
+  return Math.floor((version ?? 0) / 10_000);
 }
 
 function withoutManifest({ config }: Server, backup: Backup, said: string): OperatorError {
