@@ -6,7 +6,7 @@ import { formatInterval, formatSize } from '../shared/units.ts';
 import { formatLsn } from '../wal/lsn.ts';
 import { copyStatistic, isComplete, positive, resourcesSaved } from './backup-statistics.ts';
 import { jsonOfPython } from './python-json.ts';
-import { wordOf } from './python-word.ts';
+import { wordOf } from './python-words.ts';
 
 /** A label with its value; rows without a value are left out. */
 type Row = readonly [label: string, value: string | number | null | undefined];

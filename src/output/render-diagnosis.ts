@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../shared/format-json.ts';
 import { formatJson } from '../shared/format-json.ts';
 import { redactSecrets } from '../shared/log-file.ts';
 import type { Voice } from '../shared/voice.ts';
+import { type ShownValue, shownFact } from './python-words.ts';
 import { recordJson } from './render-backup-record.ts';
 import { jsonOfShown } from './render-server-details.ts';
 
@@ -38,6 +39,10 @@ function valueOf({ value, source }: SourcedValue, showsSources: boolean): Json {
   return showsSources ? { value: json, source } : json;
 }
 
+function diagnosed(value: ShownValue): Json {
+  return value.diagnosed ?? jsonOfShown(value);
+}
+
 function serverJson(server: ServerDiagnosis, config: JsonObject): JsonObject {
   const { activeModel, backups, messages, status, system, lastWals } = server;
   return {
@@ -45,7 +50,7 @@ function serverJson(server: ServerDiagnosis, config: JsonObject): JsonObject {
     backups: Object.fromEntries(backups.map((backup) => [backup.id, recordJson(backup, 'diagnose')])),
     config,
     msg_list: [...messages],
-    status: Object.fromEntries(Object.entries(status).map(([key, value]) => [key, value.diagnosed ?? jsonOfShown(value)])),
+    status: Object.fromEntries(Object.entries(status).map(([key, fact]) => [key, diagnosed(shownFact(fact))])),
     ...(system === undefined ? {} : { system_info: { ...system } }),
     wals: {
       last_archived_wal_per_timeline: Object.fromEntries(lastWals.map((entry) => [entry.name.slice(0, 8), { ...entry }])),

@@ -1,5 +1,6 @@
-import type { ServerDetails, ShownValue } from '../operations/reports/server-reports.ts';
+import type { OptionChange, ServerDetails, ServerFact } from '../operations/reports/server-reports.ts';
 import type { Json } from '../shared/format-json.ts';
+import { type ShownValue, shownFact } from './python-words.ts';
 import type { Report } from './report.ts';
 import { headingOf, stateOf } from './server-heading.ts';
 
@@ -23,8 +24,14 @@ export function renderServerDetails(details: ServerDetails): Report {
   };
 }
 
-function sorted(values: Readonly<Record<string, ShownValue>>): readonly (readonly [string, ShownValue])[] {
-  return Object.entries(values).toSorted(([a], [b]) => (a < b ? -1 : 1));
+/** `config-switch`: what a model changes. */
+export function renderOptionChange({ option, serverName, was, is, modelName }: OptionChange): string {
+  return `Changing value of option '${option}' for server '${serverName}' from '${shownFact(was).text}' to '${shownFact(is).text}' through the model '${modelName}'`;
+}
+
+function sorted(values: Readonly<Record<string, ServerFact>>): readonly (readonly [string, ShownValue])[] {
+  const shown = Object.entries(values).map(([key, fact]) => [key, shownFact(fact)] as const);
+  return shown.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function lineOf([key, { text }]: readonly [string, ShownValue]): string {

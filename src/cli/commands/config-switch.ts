@@ -1,3 +1,4 @@
+import type { OptionChange } from '../../operations/reports/server-reports.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
 import { declareCommand } from '../command.ts';
 
@@ -15,11 +16,18 @@ export const configSwitchCommand = declareCommand({
       throw new OperatorError('options-contradict', "Either a model name or '--reset' flag need to be given");
     }
     const { switchModel } = await import('../../operations/configuration/switch-model.ts');
+    const { renderOptionChange } = await import('../../output/render-server-details.ts');
     const { configuration, context, self } = application;
+    const onChange = (change: OptionChange): void => context.messages.info(renderOptionChange(change));
     const reload = () => {
       const { servers } = application.reload();
       return servers.find(({ config }) => config.name === server.config.name) ?? server;
     };
-    await switchModel(server, isReset ? undefined : modelName, { models: configuration.models, reload, self }, context);
+    await switchModel(
+      server,
+      isReset ? undefined : modelName,
+      { models: configuration.models, reload, self, onChange },
+      context,
+    );
   },
 });

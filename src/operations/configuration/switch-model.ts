@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { serverOptionNames } from '../../config/options.ts';
 import type { Server } from '../../config/server.ts';
 import type { ModelConfig } from '../../config/server-config.ts';
@@ -6,7 +7,8 @@ import type { Context } from '../../shared/context.ts';
 import { removeFileDurably, writeFileDurably } from '../../shared/durable-file.ts';
 import { pathExists } from '../../shared/look.ts';
 import { OperatorError } from '../../shared/operator-error.ts';
-import { optionWords } from '../server/show-server.ts';
+import type { OptionChange } from '../reports/server-reports.ts';
+import { optionFact } from '../server/show-server.ts';
 import { restartReceiver } from '../wal/restart-receiver.ts';
 
 interface Switching {
@@ -15,6 +17,8 @@ interface Switching {
   readonly reload: () => Server;
   /** The beginning of a command line of ours. */
   readonly self: readonly string[];
+  /** Told of each option that gets another value. */
+  readonly onChange: (change: OptionChange) => void;
 }
 
 /**
@@ -25,7 +29,7 @@ interface Switching {
 export async function switchModel(
   server: Server,
   modelName: string | undefined,
-  { models, reload, self }: Switching,
+  { models, reload, self, onChange }: Switching,
   context: Context,
 ): Promise<void> {
   const { name, activeModel } = server.config;
@@ -45,7 +49,7 @@ export async function switchModel(
   context.messages.info(`Applying model '${modelName}' to server '${name}'`);
   await writeFileDurably(file, modelName);
   const changed = reload();
-  tellChanges(server, changed, model, context);
+  changesBetween(server, changed, model).forEach(onChange);
   for (const problem of changed.config.problems) context.messages.warning(problem);
   await restartReceiver(changed, self, context);
 }
@@ -69,13 +73,16 @@ function fittingModel({ config }: Server, modelName: string, models: readonly Mo
 }
 
 /** Options that the model sets, where that changed something. */
-function tellChanges(before: Server, after: Server, model: ModelConfig, context: Context): void {
-  for (const key of serverOptionNames) {
-    if (model.sources[key] === undefined) continue;
-    const [was, is] = [optionWords(before, key).text, optionWords(after, key).text];
-    if (was === is) continue;
-    context.messages.info(
-      `Changing value of option '${key}' for server '${before.config.name}' from '${was}' to '${is}' through the model '${model.name}'`,
-    );
-  }
+function changesBetween(before: Server, after: Server, model: ModelConfig): readonly OptionChange[] {
+  const { name: serverName } = before.config;
+  return serverOptionNames
+    .filter((option) => model.sources[option] !== undefined)
+    .map((option) => ({
+      option,
+      serverName,
+      was: optionFact(before, option),
+      is: optionFact(after, option),
+      modelName: model.name,
+    }))
+    .filter(({ was, is }) => !isDeepStrictEqual(was, is));
 }

@@ -1,7 +1,7 @@
 import type { Backup } from '../../catalog/backups/backup.ts';
 import type { WalEntry } from '../../catalog/index/wal-entry.ts';
 import type { BackupHostFacts, SystemFacts } from '../server/system-facts.ts';
-import type { ShownValue } from './server-reports.ts';
+import type { ServerFact } from './server-reports.ts';
 
 /** A value of the configuration and the file that it comes from, or `default`. */
 export interface SourcedValue {
@@ -22,7 +22,7 @@ export interface ServerDiagnosis {
   readonly messages: readonly string[];
   readonly backups: readonly Backup[];
   /** Live state; nothing for a server that is inactive or passive. */
-  readonly status: Readonly<Record<string, ShownValue>>;
+  readonly status: Readonly<Record<string, ServerFact>>;
   /** Undefined without `ssh_command`, or when the host cannot be reached. */
   readonly system: SystemFacts | undefined;
   /** Newest archived segment of each timeline, ascending. */

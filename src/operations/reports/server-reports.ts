@@ -1,6 +1,6 @@
 import type { CheckResult } from '../../check/check.ts';
 import type { StreamingClient } from '../../postgres/streaming-clients.ts';
-import type { Json } from '../../shared/format-json.ts';
+import type { Timestamp } from '../../shared/timestamp.ts';
 import type { Lsn } from '../../wal/lsn.ts';
 
 /** How a server stands in the configuration. */
@@ -16,19 +16,38 @@ export interface ServerListItem extends ServerHeading {
   readonly description: string | undefined;
 }
 
-/** A value as `show-servers` prints it in Python's words, and as JSON has it. */
-export interface ShownValue {
-  readonly text: string;
-  readonly json: unknown;
-  /** As `diagnose` has it, where that is something else. */
-  readonly diagnosed?: Json;
+/** A value of `show-servers`. A plain one is a text, a number, a truth value or a list, and undefined where nobody knows it. */
+export type ServerFact =
+  | { readonly kind: 'plain'; readonly value: unknown }
+  | { readonly kind: 'float'; readonly value: number }
+  /** A number with all the digits that PostgreSQL gave it. */
+  | { readonly kind: 'decimal'; readonly value: number | string | undefined }
+  | { readonly kind: 'time'; readonly time: Timestamp | undefined }
+  | { readonly kind: 'words'; readonly option: 'backup_options' | 'recovery_options'; readonly words: readonly string[] }
+  | { readonly kind: 'span'; readonly seconds: number }
+  /** `last_backup_maximum_age`, and how old the newest backup is. */
+  | { readonly kind: 'backup-age'; readonly mostSeconds: number | undefined; readonly seconds: number | undefined }
+  | { readonly kind: 'slot'; readonly name: string; readonly isActive: boolean; readonly restartLsn: Lsn | undefined };
+
+/** A value that needs no more to be said of it. */
+export function plain(value: unknown): ServerFact {
+  return { kind: 'plain', value };
+}
+
+/** An option of a server that a model gives another value. */
+export interface OptionChange {
+  readonly option: string;
+  readonly serverName: string;
+  readonly was: ServerFact;
+  readonly is: ServerFact;
+  readonly modelName: string;
 }
 
 /** `show-servers`: every key with its value, as Barman has them, and what is ours. */
 export interface ServerDetails extends ServerHeading {
   readonly description: string | undefined;
-  readonly values: Readonly<Record<string, ShownValue>>;
-  readonly own: Readonly<Record<string, ShownValue>>;
+  readonly values: Readonly<Record<string, ServerFact>>;
+  readonly own: Readonly<Record<string, ServerFact>>;
 }
 
 /** One line of `status`. */

@@ -9,6 +9,7 @@ import { parseStandbyNames } from '../../postgres/parse-standby-names.ts';
 import { identifySystem } from '../../postgres/replication-commands.ts';
 import type { ServerNodes } from '../../postgres/server-nodes.ts';
 import {
+  type ReplicationSlot,
   readArchiverStatistics,
   readClusterSize,
   readCurrentPosition,
@@ -24,12 +25,10 @@ import {
 import type { Context } from '../../shared/context.ts';
 import { joined } from '../../shared/messages.ts';
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
-import { PythonFloat } from '../../shared/python-literal.ts';
 import { formatLsn } from '../../wal/lsn.ts';
-import type { ShownValue } from '../reports/server-reports.ts';
-import { shown, shownDecimal, shownTime } from './python-words.ts';
+import { plain, type ServerFact } from '../reports/server-reports.ts';
 
-type Values = Record<string, ShownValue>;
+type Values = Record<string, ServerFact>;
 
 const oldestServer = 90_600;
 const slotsSince = 90_400;
@@ -42,14 +41,14 @@ export async function readRemoteStatus(server: Server, context: Pick<Context, 's
   await addStreaming(server, { nodes, values }, context);
   const { options } = server.config;
   if (methodOf(options).streams) {
-    await addProgram('pg_basebackup', { server, version, values, prefix: 'pg_basebackup' });
-    values['pg_basebackup_bwlimit'] = shown(values['pg_basebackup_installed']?.json === true ? true : undefined);
-    values['pg_basebackup_tbls_mapping'] = shown(values['pg_basebackup_installed']?.json === true ? true : undefined);
+    const isInstalled = await addProgram('pg_basebackup', { server, version, values, prefix: 'pg_basebackup' });
+    values['pg_basebackup_bwlimit'] = plain(isInstalled || undefined);
+    values['pg_basebackup_tbls_mapping'] = plain(isInstalled || undefined);
   }
   if (options.streaming_archiver) {
     await addProgram('pg_receivewal', { server, version, values, prefix: 'pg_receivexlog' });
-    values['pg_receivexlog_supports_slots'] = values['pg_receivexlog_compatible'] ?? shown(undefined);
-    values['pg_receivexlog_synchronous'] ??= shown(undefined);
+    values['pg_receivexlog_supports_slots'] = values['pg_receivexlog_compatible'] ?? plain(undefined);
+    values['pg_receivexlog_synchronous'] ??= plain(undefined);
   }
   return values;
 }
@@ -72,7 +71,7 @@ async function addQueried(
     return await addFromConnection(server, connection, values);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    values['connection_error'] = shown(joined(error.asBarman ?? messageOf(error)));
+    values['connection_error'] = plain(joined(error.asBarman ?? messageOf(error)));
     Object.assign(values, unknown(unknownWhenDown));
     return undefined;
   }
@@ -93,31 +92,31 @@ const unknownWhenDown = [
 ] as const;
 
 function unknown(keys: readonly string[]): Values {
-  return Object.fromEntries(keys.map((key) => [key, shown(undefined)]));
+  return Object.fromEntries(keys.map((key) => [key, plain(undefined)]));
 }
 
 async function addFromConnection(server: Server, connection: Connection, values: Values): Promise<number> {
   const version = await readServerVersion(connection);
   const privileges = await readPrivileges(connection, version.number);
   const isInRecovery = await readIsInRecovery(connection);
-  const setting = async (name: string): Promise<ShownValue> => shown(await readSetting(connection, name));
+  const setting = async (name: string): Promise<ServerFact> => plain(await readSetting(connection, name));
   const standbyNames = parseStandbyNames((await readSetting(connection, 'synchronous_standby_names')) ?? '');
   const { slot_name: slotName, streaming_archiver: isStreaming } = server.config.options;
   Object.assign(values, {
-    replication_slot: shown(undefined),
-    server_txt_version: shown(version.text),
-    version_supported: shown(version.number >= oldestServer),
-    is_superuser: shown(privileges.isSuperuser),
-    has_backup_privileges: shown(privileges.canBackUp),
-    has_monitoring_privileges: shown(privileges.canMonitor),
-    is_in_recovery: shown(isInRecovery),
-    current_size: shownDecimal(await readClusterSize(connection)),
-    postgres_systemid: shown(await readSystemId(connection)),
-    xlog_segment_size: shown(await readSegmentSize(connection)),
-    replication_slot_support: shown(version.number >= slotsSince),
-    archive_timeout: shown(secondsOf(await readSetting(connection, 'archive_timeout'))),
-    checkpoint_timeout: shown(secondsOf(await readSetting(connection, 'checkpoint_timeout'))),
-    synchronous_standby_names: shown(standbyNames.length === 0 ? [''] : standbyNames),
+    replication_slot: plain(undefined),
+    server_txt_version: plain(version.text),
+    version_supported: plain(version.number >= oldestServer),
+    is_superuser: plain(privileges.isSuperuser),
+    has_backup_privileges: plain(privileges.canBackUp),
+    has_monitoring_privileges: plain(privileges.canMonitor),
+    is_in_recovery: plain(isInRecovery),
+    current_size: { kind: 'decimal', value: await readClusterSize(connection) },
+    postgres_systemid: plain(await readSystemId(connection)),
+    xlog_segment_size: plain(await readSegmentSize(connection)),
+    replication_slot_support: plain(version.number >= slotsSince),
+    archive_timeout: plain(secondsOf(await readSetting(connection, 'archive_timeout'))),
+    checkpoint_timeout: plain(secondsOf(await readSetting(connection, 'checkpoint_timeout'))),
+    synchronous_standby_names: plain(standbyNames.length === 0 ? [''] : standbyNames),
   } satisfies Values);
   for (const name of [
     'config_file',
@@ -136,16 +135,16 @@ async function addFromConnection(server: Server, connection: Connection, values:
   const keepName = version.number >= 130_000 ? 'wal_keep_size' : 'wal_keep_segments';
   values[keepName] = await setting(keepName);
   const included = await readIncludedFiles(connection);
-  if (included.length > 0) values['included_files'] = shown(included);
+  if (included.length > 0) values['included_files'] = plain(included);
   if (slotName !== undefined) {
     const slot = await readReplicationSlot(connection, slotName);
-    values['replication_slot'] = slot === undefined ? shown(undefined) : slotWords(slot);
+    values['replication_slot'] = slot === undefined ? plain(undefined) : slotFact(slot);
   }
   const position = await readCurrentPosition(connection);
-  values['current_lsn'] = shown(formatLsn(position.lsn));
-  values['current_xlog'] = shown(position.segment);
+  values['current_lsn'] = plain(formatLsn(position.lsn));
+  values['current_xlog'] = plain(position.segment);
   if (isStreaming)
-    values['pg_receivexlog_synchronous'] = shown(mayWaitFor(server.config.options.streaming_archiver_name, standbyNames));
+    values['pg_receivexlog_synchronous'] = plain(mayWaitFor(server.config.options.streaming_archiver_name, standbyNames));
   if (server.config.options.archiver) await addArchiver(connection, { version: version.number, values });
   return version.number;
 }
@@ -160,18 +159,20 @@ async function addArchiver(
   const statistics = await readArchiverStatistics(connection);
   const { archivedPerSecond: rate } = statistics;
   Object.assign(values, {
-    archive_command: shown(await readSetting(connection, 'archive_command')),
-    archive_mode: shown(await readSetting(connection, 'archive_mode')),
-    archived_count: shown(statistics.archivedCount),
+    archive_command: plain(await readSetting(connection, 'archive_command')),
+    archive_mode: plain(await readSetting(connection, 'archive_mode')),
+    archived_count: plain(statistics.archivedCount),
     current_archived_wals_per_second:
-      rate === undefined || version >= numericExtractSince ? shownDecimal(rate) : shown(new PythonFloat(Number(rate))),
-    failed_count: shown(statistics.failedCount),
-    is_archiving: shown(statistics.isArchiving),
-    last_archived_time: shownTime(statistics.lastArchivedTime),
-    last_archived_wal: shown(statistics.lastArchivedWal),
-    last_failed_time: shownTime(statistics.lastFailedTime),
-    last_failed_wal: shown(statistics.lastFailedWal),
-    stats_reset: shownTime(statistics.statsReset),
+      rate === undefined || version >= numericExtractSince
+        ? { kind: 'decimal', value: rate }
+        : { kind: 'float', value: Number(rate) },
+    failed_count: plain(statistics.failedCount),
+    is_archiving: plain(statistics.isArchiving),
+    last_archived_time: { kind: 'time', time: statistics.lastArchivedTime },
+    last_archived_wal: plain(statistics.lastArchivedWal),
+    last_failed_time: { kind: 'time', time: statistics.lastFailedTime },
+    last_failed_wal: plain(statistics.lastFailedWal),
+    stats_reset: { kind: 'time', time: statistics.statsReset },
   } satisfies Values);
 }
 
@@ -179,19 +180,19 @@ async function addStreaming(server: Server, { nodes, values }: Asked, { signal }
   const { options } = server.config;
   const { streaming_conninfo: conninfo } = options;
   if (conninfo === undefined || (!methodOf(options).streams && !options.streaming_archiver)) return;
-  values['streaming_supported'] = shown(true);
+  values['streaming_supported'] = plain(true);
   try {
     await using connection = await nodes.replication('barman', signal);
     const { systemid, timeline, position } = await identifySystem(connection);
-    values['connection_error'] ??= shown(undefined);
-    values['streaming'] = shown(true);
-    values['streaming_systemid'] = shown(systemid);
-    values['timeline'] = shown(timeline);
-    values['xlogpos'] = shown(position === undefined ? undefined : formatLsn(position));
+    values['connection_error'] ??= plain(undefined);
+    values['streaming'] = plain(true);
+    values['streaming_systemid'] = plain(systemid);
+    values['timeline'] = plain(timeline);
+    values['xlogpos'] = plain(position === undefined ? undefined : formatLsn(position));
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     Object.assign(values, unknown(['streaming', 'streaming_supported', 'streaming_systemid', 'timeline', 'xlogpos']));
-    values['connection_error'] ??= shown(joined(error.asBarman ?? messageOf(error)));
+    values['connection_error'] ??= plain(joined(error.asBarman ?? messageOf(error)));
   }
 }
 
@@ -202,29 +203,21 @@ interface ProgramQuestion {
   readonly prefix: string;
 }
 
-async function addProgram(name: ClientProgramName, { server, version, values, prefix }: ProgramQuestion): Promise<void> {
+/** @returns whether it is installed */
+async function addProgram(name: ClientProgramName, { server, version, values, prefix }: ProgramQuestion): Promise<boolean> {
   const { programPath: path, environment } = server;
   const program = await findClientProgram(name, { path, environment, serverVersion: version ?? 0 });
-  values[`${prefix}_installed`] = shown(program !== undefined);
-  values[`${prefix}_path`] = shown(program?.path);
-  values[`${prefix}_version`] = shown(program?.versionText);
-  values[`${prefix}_compatible`] = shown(
+  values[`${prefix}_installed`] = plain(program !== undefined);
+  values[`${prefix}_path`] = plain(program?.path);
+  values[`${prefix}_version`] = plain(program?.versionText);
+  values[`${prefix}_compatible`] = plain(
     program === undefined || version === undefined ? undefined : isCompatible(program, version),
   );
+  return program !== undefined;
 }
 
-function slotWords({
-  name,
-  isActive,
-  restartLsn,
-}: {
-  name: string;
-  isActive: boolean;
-  restartLsn: Parameters<typeof formatLsn>[0] | undefined;
-}): ShownValue {
-  const lsn = restartLsn === undefined ? 'None' : `'${formatLsn(restartLsn)}'`;
-  const text = `Record(slot_name='${name}', active=${isActive ? 'True' : 'False'}, restart_lsn=${lsn})`;
-  return { text, json: text };
+function slotFact({ name, isActive, restartLsn }: ReplicationSlot): ServerFact {
+  return { kind: 'slot', name, isActive, restartLsn };
 }
 
 /** `5min`, `30s`, `0`: settings with a unit, in seconds. */

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { plain } from '../../../src/operations/reports/server-reports.ts';
 import { renderServerDetails } from '../../../src/output/render-server-details.ts';
 import { renderServerList } from '../../../src/output/render-server-list.ts';
 import { renderServerStatus } from '../../../src/output/render-server-status.ts';
+import { parseLsn } from '../../../src/wal/lsn.ts';
 import { serverOf } from './samples.ts';
 
 const items = [
@@ -43,7 +45,7 @@ describe('show-servers', () => {
       ...serverOf('pg1', { isActive: active }),
       description: configured,
       own: {},
-      values: { description: { text: configured ?? 'None', json: configured ?? null } },
+      values: { description: plain(configured) },
     });
     expect(lines[1]).toBe(`\tdescription: ${configured ?? 'None'}`);
     expect(json).toEqual({ pg1: { description: inJson } });
@@ -51,12 +53,13 @@ describe('show-servers', () => {
 
   test('keys are sorted, and JSON keeps what it can say', () => {
     const values = {
-      worm_mode: { text: 'False', json: false },
-      backup_options: { text: "BackupOptions({'concurrent_backup'})", json: new Set(['concurrent_backup']) },
-      replication_slot: { text: "Record(slot_name='s')", json: undefined },
-      included_files: { text: "['/a']", json: ['/a'] },
-      timeline: { text: 'None', json: null },
-    };
+      worm_mode: plain(false),
+      backup_options: { kind: 'words', option: 'backup_options', words: ['concurrent_backup'] },
+      replication_slot: { kind: 'slot', name: 's', isActive: true, restartLsn: parseLsn('0/3000000') },
+      included_files: plain(['/a']),
+      timeline: plain(undefined),
+      last_backup_maximum_age: { kind: 'backup-age', mostSeconds: 86_400, seconds: 3600 },
+    } as const;
     const { lines, json } = renderServerDetails({
       ...serverOf('pg1', { isDisabled: true }),
       description: undefined,
@@ -67,7 +70,8 @@ describe('show-servers', () => {
       'Server pg1 (WARNING: disabled):',
       "\tbackup_options: BackupOptions({'concurrent_backup'})",
       "\tincluded_files: ['/a']",
-      "\treplication_slot: Record(slot_name='s')",
+      '\tlast_backup_maximum_age: 1 day (latest backup: 1 hour )',
+      "\treplication_slot: Record(slot_name='s', active=True, restart_lsn='0/3000000')",
       '\ttimeline: None',
       '\tworm_mode: False',
     ]);
@@ -75,7 +79,8 @@ describe('show-servers', () => {
       description: '(WARNING: disabled)',
       backup_options: "BackupOptions({'concurrent_backup'})",
       included_files: ['/a'],
-      replication_slot: "Record(slot_name='s')",
+      last_backup_maximum_age: '1 day (latest backup: 1 hour )',
+      replication_slot: "Record(slot_name='s', active=True, restart_lsn='0/3000000')",
       timeline: null,
       worm_mode: false,
     });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { shown, shownSet, shownSpan } from '../../../../src/operations/server/python-words.ts';
-import { PythonFloat } from '../../../../src/shared/python-literal.ts';
+import { shown, shownSet, shownSpan } from '../../../src/output/python-words.ts';
+import { PythonFloat } from '../../../src/shared/python-literal.ts';
 
 test.each([
   [undefined, 'None', null],
