@@ -66,6 +66,13 @@ module.exports = {
       to: { path: '^src/storage/' },
     },
     {
+      name: 'operations-give-facts',
+      comment: 'how Python writes a value is a matter of output',
+      severity: 'error',
+      from: { path: '^src/operations/' },
+      to: { path: '^src/shared/python-literal\\.ts$' },
+    },
+    {
       name: 'config-knows-codecs-by-name',
       comment: 'reading a configuration loads no codec',
       severity: 'error',

@@ -30,6 +30,11 @@ const layoutBans = [
   'ObjectPattern[typeAnnotation.typeAnnotation.typeName.name="ServerLayout"] > Property[key.name=/^(base|wals)$/]',
 ].map((selector) => ({ selector, message: layoutMessage }));
 
+/** Operations give facts: how Python and Barman write them, and what people call them, is a matter of `output`. */
+const wordBans = [
+  { selector: 'Literal[value=/^(None|True|False)$/]', message: 'a report is a fact: its words belong into output' },
+];
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'coverage/', 'demo/'] },
   {
@@ -63,6 +68,10 @@ export default tseslint.config(
   {
     files: ['src/catalog/**/*.ts'],
     rules: { 'no-restricted-syntax': ['error', ...edgeBans] },
+  },
+  {
+    files: ['src/operations/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...edgeBans, ...layoutBans, ...wordBans] },
   },
   {
     files: ['src/**/*.ts'],

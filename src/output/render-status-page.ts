@@ -1,6 +1,8 @@
 import type { CheckReport, ServerStatus } from '../operations/reports/server-reports.ts';
 import { quoteWords } from '../shared/shell-words.ts';
+import { wordOf } from './python-words.ts';
 import { hintText } from './render-check.ts';
+import { endText } from './render-server-status.ts';
 
 interface Page {
   /** Beginning of a command line of ours. */
@@ -11,12 +13,12 @@ interface Page {
 
 /** `status --page`: the four questions of whoever looks after a server. */
 export function renderStatusPage(
-  { name, items, own }: ServerStatus,
+  { name, catalog, continuity }: ServerStatus,
   { results, problems }: CheckReport,
   { program, columns }: Page,
 ): readonly string[] {
-  const said = (key: string): string | undefined => [...items, ...own].find((item) => item.key === key)?.message;
-  const count = Number(said('backups_number') ?? '0');
+  const { doneCount: count, lastBackup } = catalog;
+  const end = continuity.kind === 'known' ? endText(continuity.whole, continuity.transactions) : undefined;
   const failed = results.filter(({ isOk }) => !isOk);
   const wrong = failed.flatMap((result) => [
     `${result.name}${hintText(result.hint)}`,
@@ -27,9 +29,9 @@ export function renderStatusPage(
   return [
     name,
     ...answer('Can I restore?', [
-      count === 0 ? 'no: there is no backup' : `yes: ${String(count)} of them, the newest is ${said('last_backup') ?? '-'}`,
+      count === 0 ? 'no: there is no backup' : `yes: ${String(count)} of them, the newest is ${wordOf(lastBackup)}`,
     ]),
-    ...(count === 0 ? [] : answer('To when?', [said('recoverable_to') ?? 'to the end of the newest backup'])),
+    ...(count === 0 ? [] : answer('To when?', [end ?? 'to the end of the newest backup'])),
     ...answer('What is wrong?', wrong.length === 0 ? ['nothing'] : wrong),
     ...answerLines('What to do?', [next === undefined ? 'nothing' : quoteWords([...program, ...next])]), // to be copied
   ];

@@ -1,7 +1,14 @@
+import type { BackupId } from '../../catalog/backups/backup.ts';
+import type { RecoverableWindow } from '../../catalog/wal/judge-continuity.ts';
+import type { LastTransaction } from '../../catalog/wal/last-transaction.ts';
+import type { LostWals } from '../../catalog/wal/lost-wals.ts';
+import type { Histories } from '../../catalog/wal/read-histories.ts';
 import type { CheckResult } from '../../check/check.ts';
+import type { ArchiverStatistics } from '../../postgres/server-queries.ts';
 import type { StreamingClient } from '../../postgres/streaming-clients.ts';
 import type { Timestamp } from '../../shared/timestamp.ts';
 import type { Lsn } from '../../wal/lsn.ts';
+import type { SegmentName } from '../../wal/wal-name.ts';
 
 /** How a server stands in the configuration. */
 export interface ServerHeading {
@@ -50,18 +57,70 @@ export interface ServerDetails extends ServerHeading {
   readonly own: Readonly<Record<string, ServerFact>>;
 }
 
-/** One line of `status`. */
-export interface StatusItem {
-  readonly key: string;
-  readonly label: string;
-  readonly message: string;
+/** `status` of one server. */
+export interface ServerStatus extends ServerHeading {
+  readonly description: string | undefined;
+  readonly activeModel: string | undefined;
+  /** Undefined for a server that is not asked. */
+  readonly postgres: PostgresStatus | 'unreachable' | undefined;
+  readonly catalog: CatalogStatus;
+  readonly primarySshCommand: string | undefined;
+  /** What waits to be archived for too long; undefined where nothing does. */
+  readonly stuckWal: string | undefined;
+  readonly continuity: ContinuityStatus;
+  /** Undefined where no nodes are named. */
+  readonly cluster: ClusterStatus | undefined;
 }
 
-export interface ServerStatus {
-  readonly name: string;
-  readonly items: readonly StatusItem[];
-  /** Facts that Barman does not show. */
-  readonly own: readonly StatusItem[];
+/** What PostgreSQL says of itself. */
+export interface PostgresStatus {
+  readonly version: string;
+  readonly isInRecovery: boolean;
+  readonly sizeBytes: number | undefined;
+  readonly dataDirectory: string | undefined;
+  /** Undefined for a standby. */
+  readonly currentSegment: string | undefined;
+  /** Undefined for a server without `archiver`. */
+  readonly archiver: { readonly command: string | undefined; readonly statistics: ArchiverStatistics } | undefined;
+}
+
+export interface CatalogStatus {
+  /** The policy that is enforced, as the configuration writes it. */
+  readonly retentionPolicy: string | undefined;
+  readonly doneCount: number;
+  readonly firstBackup: BackupId | undefined;
+  readonly lastBackup: BackupId | undefined;
+  /** Backups that count for the redundancy. */
+  readonly redundancy: number;
+  readonly minimumRedundancy: number;
+}
+
+/** What can be recovered, and what keeps it from being more. */
+export type ContinuityStatus =
+  /** No copy of a backup is complete. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unknown'; readonly reason: string }
+  | {
+      readonly kind: 'known';
+      /** From the oldest backup to what was written last, whatever the timelines. */
+      readonly whole: RecoveryWindow | undefined;
+      readonly windows: readonly RecoverableWindow[];
+      /** By the last segment of a window, where its WAL ends. */
+      readonly transactions: ReadonlyMap<SegmentName, LastTransaction>;
+      readonly holes: readonly string[];
+      readonly waitingCount: number;
+      readonly unreadable: Histories['unreadable'];
+      readonly lost: LostWals | undefined;
+    };
+
+export type RecoveryWindow = Pick<RecoverableWindow, 'from' | 'to'>;
+
+/** Which node of a cluster is followed, and what its switches have cost. */
+export interface ClusterStatus {
+  readonly followed: { readonly name: string; readonly timeline: number; readonly since: Date } | undefined;
+  readonly switchCount: number;
+  /** Losses that nobody has acknowledged. */
+  readonly losses: readonly string[];
 }
 
 /** `check` of one server. */

@@ -5,6 +5,7 @@ import { renderStatusPage } from '../../../src/output/render-status-page.ts';
 import { shortAge, table } from '../../../src/output/table.ts';
 import { parseTimestamp } from '../../../src/shared/timestamp.ts';
 import { backupOf } from '../check/check-setup.ts';
+import { idOf, statusOf } from './samples.ts';
 
 const wal = { neededBytes: 16 << 20, laterBytes: 5 * 2 ** 30 };
 const summaryOf = (id: string, known: Parameters<typeof backupOf>[1], more: Partial<BackupSummary> = {}): BackupSummary =>
@@ -64,11 +65,9 @@ test('backups are listed with kind, age, size, state and retention, within 80 co
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 
-const item = (key: string, message: string) => ({ key, label: key, message });
 const status = (count: number) => ({
-  name: 'main',
-  items: [item('backups_number', String(count)), item('last_backup', '20261130T100000')],
-  own: [item('recoverable_to', '2026-11-30 10:05:00+00:00')],
+  ...statusOf('main'),
+  catalog: { ...statusOf('main').catalog, doneCount: count, lastBackup: idOf('20261130T100000') },
 });
 const result = { name: 'receive-wal running', isOk: false, hint: 'See the Barman log file for more details' };
 

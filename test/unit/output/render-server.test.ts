@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { plain } from '../../../src/operations/reports/server-reports.ts';
+import { plain, type ServerStatus } from '../../../src/operations/reports/server-reports.ts';
 import { renderServerDetails } from '../../../src/output/render-server-details.ts';
 import { renderServerList } from '../../../src/output/render-server-list.ts';
 import { renderServerStatus } from '../../../src/output/render-server-status.ts';
 import { parseLsn } from '../../../src/wal/lsn.ts';
-import { serverOf } from './samples.ts';
+import { serverOf, statusOf } from './samples.ts';
 
 const items = [
   { ...serverOf('pg1'), description: 'server pg1' },
@@ -88,9 +88,42 @@ describe('show-servers', () => {
 });
 
 test('each line of a status is a label and a message, in JSON below its key', () => {
-  const items = [{ key: 'first_backup', label: 'First available backup', message: 'None' }];
-  expect(renderServerStatus({ name: 'pg1', items, own: [] })).toEqual({
-    lines: ['Server pg1:', '\tFirst available backup: None'],
-    json: { pg1: { first_backup: { description: 'First available backup', message: 'None' } } },
+  const { lines, json, own } = renderServerStatus({ ...statusOf('pg1'), continuity: { kind: 'unknown', reason: 'why' } });
+  expect(lines).toEqual([
+    'Server pg1:',
+    '\tActive: True',
+    '\tDisabled: False',
+    '\tActive configuration model: None',
+    '\tPassive node: False',
+    '\tRetention policies: not enforced',
+    '\tNo. of available backups: 0',
+    '\tFirst available backup: None',
+    '\tLast available backup: None',
+    '\tMinimum redundancy requirements: satisfied (0/0)',
+  ]);
+  expect(json['pg1']).toMatchObject({ first_backup: { description: 'First available backup', message: 'None' } });
+  expect(own).toEqual({
+    lines: ['\tWAL holes: unknown (why)'],
+    json: { pg1: { wal_holes: { description: 'WAL holes', message: 'unknown (why)' } } },
   });
+});
+
+test('a status says what PostgreSQL said of itself, or that it did not', () => {
+  const postgres = {
+    version: '17.2',
+    isInRecovery: true,
+    sizeBytes: 1 << 20,
+    dataDirectory: '/data',
+    currentSegment: undefined,
+    archiver: undefined,
+  };
+  const linesOf = (asked: ServerStatus['postgres']) =>
+    renderServerStatus({ ...statusOf('pg1'), postgres: asked }).lines.slice(4, 8);
+  expect(linesOf(postgres)).toEqual([
+    '\tPostgreSQL version: 17.2',
+    '\tCluster state: in archive recovery',
+    '\tCurrent data size: 1.0 MiB',
+    '\tPostgreSQL Data directory: /data',
+  ]);
+  expect(linesOf('unreachable')[0]).toBe('\tPostgreSQL version: FAILED trying to get PostgreSQL version');
 });

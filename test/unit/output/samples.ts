@@ -2,7 +2,7 @@
 import { type Backup, backupTypeOf, emptyBackup, parseBackupId } from '../../../src/catalog/backups/backup.ts';
 import type { WalStatistics } from '../../../src/catalog/index/wal-statistics.ts';
 import type { BackupDetails, BackupSummary } from '../../../src/operations/reports/backup-reports.ts';
-import type { ServerHeading } from '../../../src/operations/reports/server-reports.ts';
+import type { ServerHeading, ServerStatus } from '../../../src/operations/reports/server-reports.ts';
 import { isDict, type PythonDict, parsePythonLiteral } from '../../../src/shared/python-literal.ts';
 import { parseTimestamp, type Timestamp } from '../../../src/shared/timestamp.ts';
 import { type Lsn, parseLsn } from '../../../src/wal/lsn.ts';
@@ -79,6 +79,28 @@ export function detailsOf(backup: Backup, more: Partial<BackupDetails> = {}): Ba
 
 export function serverOf(name: string, more: Partial<ServerHeading> = {}): ServerHeading {
   return { name, isActive: true, isDisabled: false, isPassive: false, ...more };
+}
+
+/** The status of a server that is not asked, and has no backup. */
+export function statusOf(name: string): ServerStatus {
+  return {
+    ...serverOf(name),
+    description: undefined,
+    activeModel: undefined,
+    postgres: undefined,
+    catalog: {
+      retentionPolicy: undefined,
+      doneCount: 0,
+      firstBackup: undefined,
+      lastBackup: undefined,
+      redundancy: 0,
+      minimumRedundancy: 0,
+    },
+    primarySshCommand: undefined,
+    stuckWal: undefined,
+    continuity: { kind: 'none' },
+    cluster: undefined,
+  };
 }
 
 /** A stream that keeps each write. */
