@@ -13,7 +13,7 @@ import { formatLsn, type Lsn } from '../wal/lsn.ts';
 
 interface JobParts {
   readonly server: Server;
-  readonly request: BackupRequest;
+  readonly settings: BackupSettings;
   readonly context: Context;
   /** For queries, to the server that `conninfo` names; open until the backup has ended. */
   readonly connection: Connection;
@@ -29,7 +29,7 @@ interface JobParts {
 /** One backup under way: what it works with, its record, and what it is doing, which is what a failure names. */
 export class BackupJob implements AsyncDisposable {
   readonly server: Server;
-  readonly request: BackupRequest;
+  readonly settings: BackupSettings;
   readonly context: Context;
   readonly nodes: ServerNodes;
   readonly facts: BackupFacts;
@@ -40,9 +40,9 @@ export class BackupJob implements AsyncDisposable {
   #doing = 'starting backup';
   #backup: Backup;
 
-  constructor({ server, request, context, connection, nodes, facts, host, ancestors }: JobParts, backup: Backup) {
+  constructor({ server, settings, context, connection, nodes, facts, host, ancestors }: JobParts, backup: Backup) {
     this.server = server;
-    this.request = request;
+    this.settings = settings;
     this.context = context;
     this.#connection = connection;
     this.nodes = nodes;
@@ -146,6 +146,43 @@ export interface BackupRequest {
   readonly waitTimeoutSeconds: number;
 }
 
+/** How one backup is taken: as its request says, else the configuration. */
+export interface BackupSettings {
+  readonly isCheckpointFast: boolean;
+  /** 0 for no limit. */
+  readonly kilobytesPerSecond: number;
+  readonly retryTimes: number;
+  readonly retrySleepSeconds: number;
+  /** Undefined for not at all. */
+  readonly reuse: 'copy' | 'link' | undefined;
+  readonly jobs: number;
+  readonly batchSize: number;
+  readonly batchSeconds: number;
+  readonly keepaliveSeconds: number;
+  readonly writesManifest: boolean;
+  readonly waits: boolean;
+  readonly waitTimeoutSeconds: number;
+}
+
+/** Settles what a request leaves open. */
+export function settingsOf(request: BackupRequest, { options }: Server['config']): BackupSettings {
+  const reuse = request.reuse ?? options.reuse_backup ?? 'off';
+  return {
+    isCheckpointFast: request.isCheckpointFast ?? options.immediate_checkpoint,
+    kilobytesPerSecond: request.kilobytesPerSecond ?? options.bandwidth_limit ?? 0,
+    retryTimes: request.retryTimes ?? options.basebackup_retry_times,
+    retrySleepSeconds: request.retrySleepSeconds ?? options.basebackup_retry_sleep,
+    reuse: reuse === 'off' ? undefined : reuse,
+    jobs: request.jobs ?? options.parallel_jobs,
+    batchSize: request.batchSize ?? options.parallel_jobs_start_batch_size,
+    batchSeconds: request.batchSeconds ?? options.parallel_jobs_start_batch_period,
+    keepaliveSeconds: request.keepaliveSeconds ?? options.keepalive_interval,
+    writesManifest: request.writesManifest ?? options.autogenerate_manifest,
+    waits: request.waits,
+    waitTimeoutSeconds: request.waitTimeoutSeconds,
+  };
+}
+
 /** The fields of the record that come from the facts of the server (docs/reference/engine.md section 3.2). */
 export function recordedFacts(facts: BackupFacts): Partial<Backup> {
   const { tablespaces } = facts;
@@ -162,12 +199,6 @@ export function recordedFacts(facts: BackupFacts): Partial<Backup> {
     summarizeWal: facts.summarizeWal ?? null,
     clusterSize: facts.clusterSize ?? null,
   };
-}
-
-/** How unchanged files are taken from the backup before: as the request says, else the configuration; undefined for not at all. */
-export function reuseOf({ request, server }: Pick<BackupJob, 'request' | 'server'>): 'copy' | 'link' | undefined {
-  const asked = request.reuse ?? server.config.options.reuse_backup ?? 'off';
-  return asked === 'off' ? undefined : asked;
 }
 
 /** `0/5000028 (000000010000000000000005, 00000028)`: how a position is told to the user. */

@@ -8,10 +8,10 @@ import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/hosts/host.ts';
 import { lsnFromBytes } from '../wal/lsn.ts';
 import { segmentAtLsn } from '../wal/wal-name.ts';
-import { type BackupJob, recordedFacts, reuseOf, walPositionText } from './backup-job.ts';
+import { type BackupJob, recordedFacts, walPositionText } from './backup-job.ts';
 import { BackupSession } from './backup-session.ts';
 import type { CopiedItem } from './copy-cluster.ts';
-import { copyItems, isCheckpointFast } from './copy-items-of-server.ts';
+import { copyItems } from './copy-items-of-server.ts';
 import { endLeftExclusiveBackup } from './end-left-exclusive-backup.ts';
 import { closeSegment, closeSegmentsUntil, closingOptionsOf, connectToPrimary } from './primary-of-standby.ts';
 import { syncCopied } from './sync-copied.ts';
@@ -66,12 +66,11 @@ async function endLeft({ server, connection, facts, context }: BackupJob, host: 
 }
 
 async function begin(job: BackupJob): Promise<BackupSession> {
-  const { server, request } = job;
-  const { options } = server.config;
+  const { isCheckpointFast, keepaliveSeconds } = job.settings;
   const session = await BackupSession.begin(job, {
     isExclusive: isExclusive(job),
-    isCheckpointFast: isCheckpointFast(job),
-    keepaliveSeconds: request.keepaliveSeconds ?? options.keepalive_interval,
+    isCheckpointFast,
+    keepaliveSeconds,
   });
   try {
     await recordBegin(job, session);
@@ -113,7 +112,7 @@ async function endWhileSyncing(job: BackupJob, copied: readonly CopiedItem[], { 
   let syncFailure: unknown;
   const sync = async (): Promise<void> => {
     try {
-      await syncCopied(copied, { areReusedCopies: reuseOf(job) === 'copy', signal });
+      await syncCopied(copied, { areReusedCopies: job.settings.reuse === 'copy', signal });
     } catch (error) {
       syncFailure = error;
       throw error;

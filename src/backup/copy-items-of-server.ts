@@ -6,7 +6,7 @@ import { isBelow } from '../shared/look.ts';
 import { epochSeconds } from '../shared/timestamp.ts';
 import { formatInterval } from '../shared/units.ts';
 import type { Host } from '../transport/hosts/host.ts';
-import { type BackupJob, reuseOf } from './backup-job.ts';
+import type { BackupJob } from './backup-job.ts';
 import type { BackupSession } from './backup-session.ts';
 import { type CopiedItem, copyCluster } from './copy-cluster.ts';
 import type { CopyItem } from './copy-item.ts';
@@ -20,7 +20,7 @@ import { tellOnce } from './tell-what-is-missing.ts';
  * has begun.
  */
 export async function copyItems(job: BackupJob, host: Host, beginning: Promise<BackupSession>): Promise<CopiedItem[]> {
-  const { server, request, facts } = job;
+  const { server, settings, facts } = job;
   const { options } = server.config;
   const context = { ...job.context, signal: AbortSignal.any([job.context.signal, job.connection.lost]) };
   let startedMs = 0;
@@ -30,23 +30,23 @@ export async function copyItems(job: BackupJob, host: Host, beginning: Promise<B
     startedMs = context.clock.elapsedMs();
   });
   begun.catch(() => undefined); // the failure reaches the caller that awaits it
-  if (!isCheckpointFast(job)) await begun;
-  const before = reuseOf(job) === undefined ? undefined : await backupBefore(job);
-  const jobs = jobsOf(job);
+  const { jobs, reuse, batchSize, batchSeconds, retryTimes, retrySleepSeconds } = settings;
+  if (!settings.isCheckpointFast) await begun;
+  const before = reuse === undefined ? undefined : await backupBefore(job);
   const copied = await copyCluster(
     {
       begun,
       host,
       environment: server.environment,
       items: itemsOf(job, before),
-      reuse: reuseOf(job),
+      reuse,
       horizonSeconds: before === undefined ? undefined : safeHorizon(before),
       compresses: options.network_compression,
       jobs,
-      batchSize: request.batchSize ?? options.parallel_jobs_start_batch_size,
-      batchSeconds: request.batchSeconds ?? options.parallel_jobs_start_batch_period,
-      retryTimes: request.retryTimes ?? options.basebackup_retry_times,
-      retrySleepSeconds: request.retrySleepSeconds ?? options.basebackup_retry_sleep,
+      batchSize,
+      batchSeconds,
+      retryTimes,
+      retrySleepSeconds,
     },
     context,
   );
@@ -73,12 +73,8 @@ export async function copyItems(job: BackupJob, host: Host, beginning: Promise<B
   return copied;
 }
 
-function jobsOf({ request, server }: BackupJob): number {
-  return request.jobs ?? server.config.options.parallel_jobs;
-}
-
 function tellCopy(job: BackupJob, { isRemote }: Host): void {
-  const jobs = jobsOf(job);
+  const { jobs } = job.settings;
   const workers = jobs > 1 ? ` (${String(jobs)} jobs)` : '';
   const way = isRemote ? 'rsync/SSH' : 'local rsync';
   job.context.messages.info(`Starting backup copy via ${way} for ${job.backup.id}${workers}`);
@@ -91,9 +87,8 @@ async function backupBefore({ server, backup }: BackupJob): Promise<Backup | und
 }
 
 function itemsOf(job: BackupJob, before: Backup | undefined): CopyItem[] {
-  const { server, facts, request } = job;
-  const { bandwidth_limit, tablespace_bandwidth_limit } = server.config.options;
-  const limit = request.kilobytesPerSecond ?? bandwidth_limit ?? 0;
+  const { server, facts, settings } = job;
+  const { tablespace_bandwidth_limit } = server.config.options;
   const reference = before === undefined ? undefined : backupFilesOf(server.layout, before.id);
   const place = (name: string) => ({
     destination: job.files.pathOf(name),
@@ -106,14 +101,14 @@ function itemsOf(job: BackupJob, before: Backup | undefined): CopyItem[] {
       ...place(String(oid)),
       include: [tablespaceFolder(facts.version)],
       exclude: tablespaceExclusions(),
-      kilobytesPerSecond: tablespace_bandwidth_limit?.[name] ?? limit,
+      kilobytesPerSecond: tablespace_bandwidth_limit?.[name] ?? settings.kilobytesPerSecond,
     })),
     {
       label: 'pgdata',
       source: facts.pgdata ?? '',
       ...place('data'),
       exclude: dataFolderExclusions({ pgdata: facts.pgdata ?? '', version: facts.version, tablespaces: facts.tablespaces }),
-      kilobytesPerSecond: limit,
+      kilobytesPerSecond: settings.kilobytesPerSecond,
     },
   ];
 }
@@ -128,11 +123,6 @@ async function outsideFiles({ server, facts, context }: BackupJob, dataFolder: s
       : `configuration files outside the data folder are included and not backed up: ${included.join(', ')}; copy them by other means`;
   await tellOnce(server.layout, { topic: 'configuration outside', text }, context);
   return configurationOutside({ ...facts, pgdata }, dataFolder);
-}
-
-/** Whether the begin of the backup takes a moment only. */
-export function isCheckpointFast({ request, server }: BackupJob): boolean {
-  return request.isCheckpointFast ?? server.config.options.immediate_checkpoint;
 }
 
 /**

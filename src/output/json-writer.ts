@@ -1,5 +1,6 @@
-import type { Json, JsonObject } from '../shared/format-json.ts';
+import type { Json } from '../shared/format-json.ts';
 import { jsonPieces } from '../shared/format-json.ts';
+import { isRecord } from '../shared/is-record.ts';
 import type { Log } from '../shared/log.ts';
 import { redactSecrets } from '../shared/log-file.ts';
 import { joined, type Text } from '../shared/messages.ts';
@@ -122,13 +123,9 @@ export class JsonWriter implements Writer {
 }
 
 function merged(before: Json | undefined, value: Json): Json {
-  return before !== undefined && isObject(before) && isObject(value) ? { ...before, ...value } : value;
+  return before !== undefined && isRecord(before) && isRecord(value) ? { ...before, ...value } : value;
 }
 
 function isMessages(key: string, value: Json): value is readonly Json[] {
   return key.startsWith('_') && Array.isArray(value);
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 import type { Backup } from '../catalog/backups/backup.ts';
 import type { Json, JsonObject } from '../shared/format-json.ts';
-import { formatPythonLiteral } from '../shared/python-literal.ts';
+import { formatPythonLiteral, snakeCase } from '../shared/python-literal.ts';
 import { formatCTime, formatIsoTime, type Timestamp } from '../shared/timestamp.ts';
 import { formatLsn } from '../wal/lsn.ts';
 import { jsonOfPython } from './python-json.ts';
@@ -83,8 +83,4 @@ function fieldJson(backup: Backup, field: keyof typeof fields): Json {
 
 function isoOf(time: Timestamp | null): string | null {
   return time === null ? null : formatIsoTime(time);
-}
-
-function snakeCase(field: string): string {
-  return field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -277,3 +277,8 @@ function readNumber(text: string): number | bigint | PythonFloat {
   const number = Number(text);
   return Number.isSafeInteger(number) ? number : BigInt(text.replace(/^\+/, ''));
 }
+
+/** Python's name of a field of ours: `beginWal` is `begin_wal`. */
+export function snakeCase(field: string): string {
+  return field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

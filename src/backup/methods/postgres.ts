@@ -74,11 +74,10 @@ async function start(job: BackupJob): Promise<void> {
 
 /** @returns what was left out */
 async function copyFiles(job: BackupJob, primary: Connection | undefined): Promise<readonly string[]> {
-  const { server, request, context, facts, connection } = job;
-  const { options } = server.config;
+  const { server, settings, context, facts, connection } = job;
   job.begin('copying files');
   context.messages.info(`Starting backup copy via pg_basebackup for ${job.backup.id}`);
-  const compression = backupCompressionOf(options);
+  const compression = backupCompressionOf(server.config.options);
   const startedMs = context.clock.elapsedMs();
   const skipped = await copyWithBasebackup(
     {
@@ -87,12 +86,12 @@ async function copyFiles(job: BackupJob, primary: Connection | undefined): Promi
       nodes: job.nodes,
       serverVersion: facts.version,
       tablespaces: facts.tablespaces,
-      isCheckpointFast: request.isCheckpointFast ?? options.immediate_checkpoint,
+      isCheckpointFast: settings.isCheckpointFast,
       compression,
       parentManifest: parentManifestOf(job),
-      kilobytesPerSecond: request.kilobytesPerSecond ?? options.bandwidth_limit ?? 0,
-      retryTimes: request.retryTimes ?? options.basebackup_retry_times,
-      retrySleepSeconds: request.retrySleepSeconds ?? options.basebackup_retry_sleep,
+      kilobytesPerSecond: settings.kilobytesPerSecond,
+      retryTimes: settings.retryTimes,
+      retrySleepSeconds: settings.retrySleepSeconds,
       observer: connection,
       whileWaitingForWal:
         primary === undefined ? undefined : async (until) => await closeSegmentsUntil(primary, closingOptionsOf(job), until),

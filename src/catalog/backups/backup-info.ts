@@ -6,6 +6,7 @@ import {
   PythonTuple,
   type PythonValue,
   parsePythonLiteral,
+  snakeCase,
 } from '../../shared/python-literal.ts';
 import { formatLongTime, parseTimestamp, type Timestamp } from '../../shared/timestamp.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../wal/lsn.ts';
@@ -105,7 +106,7 @@ const fields: { readonly [K in RecordField]: FieldText<NonNullable<Backup[K]>> }
   version: integer,
   xlogSegmentSize: integer,
 };
-const fieldOf = new Map(Object.keys(fields).map((field) => [keyOf(field), field as RecordField])); // the keys of that very object
+const fieldOf = new Map(Object.keys(fields).map((field) => [snakeCase(field), field as RecordField])); // the keys of that very object
 /**
  * Releases of Barman before 3.14 die of the key `encryption`, and all of them of `mode=None` (docs/reference/catalog.md section 5.2); a missing key
  * is null for all of them.
@@ -173,7 +174,7 @@ const counts: readonly RecordField[] = ['beginOffset', 'clusterSize', 'deduplica
 export function requirePossible(backup: Backup, path: string): void {
   const wrong = impossibleField(backup);
   if (wrong === undefined) return;
-  throw invalid(`${path}: no backup can have ${keyOf(wrong)}=${formatField(backup, wrong)}`);
+  throw invalid(`${path}: no backup can have ${snakeCase(wrong)}=${formatField(backup, wrong)}`);
 }
 
 function impossibleField(backup: Backup): RecordField | undefined {
@@ -211,11 +212,6 @@ function formatField(backup: Backup, field: RecordField): string {
   return write(value);
 }
 
-/** Key of a field in the file: `beginWal` is `begin_wal`. */
-export function keyOf(field: string): string {
-  return field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
 /** Fields by their keys, alphabetically. */
 export function recordFields(): readonly (readonly [string, RecordField])[] {
   return [...fieldOf].toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -223,11 +219,11 @@ export function recordFields(): readonly (readonly [string, RecordField])[] {
 
 function readField(field: RecordField, value: string, where: () => string): unknown {
   if (value === 'None') {
-    if (field === 'xlogSegmentSize' || field === 'status') throw invalid(`${where()}: ${keyOf(field)} cannot be None`);
+    if (field === 'xlogSegmentSize' || field === 'status') throw invalid(`${where()}: ${snakeCase(field)} cannot be None`);
     return field === 'serverName' ? '' : null;
   }
   const read = fields[field].read(value);
-  if (read === undefined) throw invalid(`${where()}: ${keyOf(field)} cannot be read: ${value.slice(0, 60)}`);
+  if (read === undefined) throw invalid(`${where()}: ${snakeCase(field)} cannot be read: ${value.slice(0, 60)}`);
   return read;
 }
 

@@ -1,4 +1,4 @@
-import { type BackupJob, reuseOf, walPositionText } from '../../backup/backup-job.ts';
+import { type BackupJob, walPositionText } from '../../backup/backup-job.ts';
 import type { BackupMethod } from '../../backup/backup-method.ts';
 import { requirePossiblePositions } from '../../backup/judge-wals.ts';
 import { writeManifest } from '../../backup/write-manifest.ts';
@@ -31,20 +31,19 @@ const askAboutReceiverMs = 10_000;
  * @returns the record: WAITING_FOR_WALS, or further when the request was to wait
  */
 export async function runBackupJob(job: BackupJob, method: BackupMethod): Promise<Backup> {
-  const { server, context, request } = job;
+  const { server, context, settings } = job;
   // retention takes no backup lock: it must delete neither this backup nor one that it is built on
   await withBackupLocks(server, [job.backup.id, ...job.ancestors.map(({ id }) => id)], async () => {
     await copyWithHooks(job, method);
     await recordAsChild(job);
   });
   try {
-    if (request.waits) await waitForWals(job);
+    if (settings.waits) await waitForWals(job);
   } finally {
     // an error now says nothing about the files: the record stays as check-backup left it
     await runPostHooks({ ...(await hookOf(job)), error: job.backup.error ?? '' }, context);
   }
-  const writesManifest = request.writesManifest ?? server.config.options.autogenerate_manifest;
-  if (writesManifest && backupTypeOf(job.backup) === 'rsync') await writeManifest(job.files.dataFolder);
+  if (settings.writesManifest && backupTypeOf(job.backup) === 'rsync') await writeManifest(job.files.dataFolder);
   return job.backup;
 }
 
@@ -108,16 +107,16 @@ function tellEnd(job: BackupJob, startedAt: Date, startedMs: number): void {
 function sizeText(job: BackupJob): string {
   const { size, deduplicatedSize } = job.backup;
   const text = `Backup size: ${formatSize(size ?? 0)}`;
-  if (backupTypeOf(job.backup) !== 'rsync' || reuseOf(job) !== 'link') return text;
+  if (backupTypeOf(job.backup) !== 'rsync' || job.settings.reuse !== 'link') return text;
   const saved = size === null || size === 0 ? 0 : 100 * (1 - (deduplicatedSize ?? 0) / size);
   return `${text}. Actual size on disk: ${formatSize(deduplicatedSize ?? 0)} (-${formatFixed(saved, 2)}% deduplication ratio).`;
 }
 
 /** Until the end WAL is archived. Being told to stop only ends the waiting: the backup is there. */
 async function waitForWals(job: BackupJob): Promise<void> {
-  const { server, request, context } = job;
+  const { server, settings, context } = job;
   const { endWal } = job.backup;
-  const { waitTimeoutSeconds: seconds } = request;
+  const { waitTimeoutSeconds: seconds } = settings;
   const limit = seconds === 0 ? '' : ` (max: ${String(seconds)} seconds)`;
   context.messages.info(`Waiting for the WAL file ${endWal ?? ''} from server '${server.config.name}'${limit}`);
   const deadlineMs = seconds === 0 ? Number.POSITIVE_INFINITY : context.clock.elapsedMs() + seconds * 1000;

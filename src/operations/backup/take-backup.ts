@@ -1,5 +1,5 @@
 import { methodNamed } from '../../backup/all-methods.ts';
-import { BackupJob, type BackupRequest } from '../../backup/backup-job.ts';
+import { BackupJob, type BackupRequest, settingsOf } from '../../backup/backup-job.ts';
 import type { BackupMethod } from '../../backup/backup-method.ts';
 import { ancestorsOf, type Backup, type BackupId, idAfter, newBackup, parseBackupId } from '../../catalog/backups/backup.ts';
 import { greatestBackupId, readBackupRecords } from '../../catalog/backups/backup-records.ts';
@@ -109,7 +109,8 @@ async function copyUnderLock({ server, method, request, parentId, host, context 
     parentBackupId: parentId ?? null,
   });
   const ancestors = chosen === undefined ? [] : [chosen.backup, ...ancestorsOf(chosen.backups, chosen.backup)];
-  await using job = new BackupJob({ server, request, context, connection, nodes, facts, host, ancestors }, backup);
+  const settings = settingsOf(request, server.config);
+  await using job = new BackupJob({ server, settings, context, connection, nodes, facts, host, ancestors }, backup);
   return await runBackupJob(job, method);
 }
 

@@ -1,7 +1,5 @@
 import type { Backup } from '../../catalog/backups/backup.ts';
 import type { ServerLayout } from '../../catalog/server-layout.ts';
-import { OperatorError } from '../../shared/operator-error.ts';
-import type { Wording } from '../../shared/voice.ts';
 import type { RestoreHost } from '../host/restore-host.ts';
 import type { DestinationPlan } from '../plan/plan-destination.ts';
 
@@ -25,9 +23,4 @@ export interface Folder {
 /** One that is there. */
 export interface FullFolder extends Folder {
   readonly names: readonly string[];
-}
-
-/** The reason against a destination. */
-export function unusable(message: string, hint?: string, asBarman?: Wording): OperatorError {
-  return new OperatorError('destination-unusable', message, { ...(hint === undefined ? {} : { hint }), asBarman });
 }

@@ -1,4 +1,5 @@
 import { messageOf, OperatorError } from '../../shared/operator-error.ts';
+import type { Wording } from '../../shared/voice.ts';
 
 /** The checks that an operator may override with `--allow`. */
 export const allowances = ['space', 'other-cluster', 'missing-wal', 'incomplete-backup', 'shared-tablespace'] as const;
@@ -56,4 +57,9 @@ function withWayOut(error: OperatorError, allowance: Allowance): OperatorError {
   const wayOut = `--allow ${allowance} overrides this check`;
   const hint = error.hint === undefined ? wayOut : `${error.hint}; ${wayOut}`;
   return new OperatorError(error.code, messageOf(error), { hint, cause: error });
+}
+
+/** The reason against a destination. */
+export function unusable(message: string, hint?: string, asBarman?: Wording): OperatorError {
+  return new OperatorError('destination-unusable', message, { ...(hint === undefined ? {} : { hint }), asBarman });
 }

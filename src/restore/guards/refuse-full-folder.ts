@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { controlFile } from '../content/restored-files.ts';
 import type { RestoreHost } from '../host/restore-host.ts';
-import { type FullFolder, type Judging, unusable } from './judged-destination.ts';
+import { type FullFolder, type Judging } from './judged-destination.ts';
 import type { Refuse } from './refusals.ts';
+import { unusable } from './refusals.ts';
 
 /** The entries at the top of a data folder, and those that a restore adds. */
 const clusterNames =

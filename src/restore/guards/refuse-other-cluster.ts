@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { isWithin } from '../plan/plan-destination.ts';
-import { type FullFolder, type Judging, unusable } from './judged-destination.ts';
+import { type FullFolder, type Judging } from './judged-destination.ts';
 import type { Refuse } from './refusals.ts';
+import { unusable } from './refusals.ts';
 
 /** A delta restore overwrites only the cluster that was backed up. @param names what lies in the destination */
 export async function refuseOtherCluster(

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { type Judging, unusable } from './judged-destination.ts';
+import { type Judging } from './judged-destination.ts';
 import type { Refuse } from './refusals.ts';
+import { unusable } from './refusals.ts';
 
 /**
  * Refuses a destination that a server runs on, as its `postmaster.pid` tells: process id, data folder, start, port, socket folder, address, one a line.

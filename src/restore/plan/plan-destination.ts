@@ -2,9 +2,7 @@ import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { Backup, Tablespace } from '../../catalog/backups/backup.ts';
 import { type BackupFiles, backupFilesOf } from '../../catalog/backups/backup-files.ts';
 import type { ServerLayout } from '../../catalog/server-layout.ts';
-import { OperatorError } from '../../shared/operator-error.ts';
-import type { Wording } from '../../shared/voice.ts';
-import { type Refuse, throwRefusal } from '../guards/refusals.ts';
+import { type Refuse, throwRefusal, unusable } from '../guards/refusals.ts';
 import type { RestoreRequest } from './restore-options.ts';
 
 /** A tablespace on its way from the catalog to its place. */
@@ -139,8 +137,4 @@ function planWalPlace({ request, isPitr, destination, walFolderName }: WalWish):
 export function isWithin(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way === '' || (way !== '..' && !way.startsWith('../') && !isAbsolute(way));
-}
-
-function unusable(message: string, hint?: string, asBarman?: Wording): OperatorError {
-  return new OperatorError('destination-unusable', message, { ...(hint === undefined ? {} : { hint }), asBarman });
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { keyOf, recordFields } from '../../../src/catalog/backups/backup-info.ts';
+import { recordFields } from '../../../src/catalog/backups/backup-info.ts';
 import { recordJson } from '../../../src/output/render-backup-record.ts';
+import { snakeCase } from '../../../src/shared/python-literal.ts';
 import { backupOf, dictOf, idOf } from './samples.ts';
 
 const backup = backupOf({
@@ -11,7 +12,7 @@ const backup = backupOf({
 });
 
 test('every field of the record is there under its key, in order, and the id after them', () => {
-  const keys = [...recordFields().map(([, field]) => keyOf(field)), 'backup_id'];
+  const keys = [...recordFields().map(([, field]) => snakeCase(field)), 'backup_id'];
   expect(Object.keys(recordJson(backup, 'backup'))).toEqual(keys);
 });
 

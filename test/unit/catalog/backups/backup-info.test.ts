@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Backup, backupStatuses, emptyBackup } from '../../../../src/catalog/backups/backup.ts';
-import { formatBackupInfo, keyOf, parseBackupInfo, recordFields } from '../../../../src/catalog/backups/backup-info.ts';
-import { PythonFloat, type PythonValue } from '../../../../src/shared/python-literal.ts';
+import { formatBackupInfo, parseBackupInfo, recordFields } from '../../../../src/catalog/backups/backup-info.ts';
+import { PythonFloat, type PythonValue, snakeCase } from '../../../../src/shared/python-literal.ts';
 import { parseTimestamp } from '../../../../src/shared/timestamp.ts';
 import { lsnFromBytes } from '../../../../src/wal/lsn.ts';
 import { segmentName } from '../../../../src/wal/wal-name.ts';
@@ -141,8 +141,8 @@ test('an error of several lines is written as one', () => {
 });
 
 test('the key of a field has underscores', () => {
-  expect(keyOf('childrenBackupIds')).toBe('children_backup_ids');
-  expect(keyOf('size')).toBe('size');
+  expect(snakeCase('childrenBackupIds')).toBe('children_backup_ids');
+  expect(snakeCase('size')).toBe('size');
 });
 
 test('comments, blank lines and blanks around both sides are skipped', () => {
