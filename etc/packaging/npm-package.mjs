@@ -1,11 +1,11 @@
 // The package that `npm install --global` takes.
 import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageOf, repository, run, write } from './surroundings.mjs';
+import { packageOf, repository, run, settle, write } from './surroundings.mjs';
 
 const here = join(repository, 'etc', 'packaging');
 
-export function makeNpmPackage({ scratch, into, version, runtime }, { manuals }) {
+export function makeNpmPackage({ scratch, into, version, runtime, time }, { manuals }) {
   const folder = join(scratch, 'npm');
   mkdirSync(folder);
   const declared = packageOf(repository);
@@ -23,5 +23,6 @@ export function makeNpmPackage({ scratch, into, version, runtime }, { manuals })
   const used = '/usr/local/lib/node_modules/pgcellar/dist/cli';
   run([runtime.node, join(repository, 'bin', 'write-code-cache.cjs'), join(folder, 'dist', 'cli'), used]);
   cpSync(manuals, join(folder, 'dist', 'man'), { recursive: true });
+  settle(folder, time); // npm packs the modes that a umask has left
   run(['npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', into], { cwd: folder });
 }

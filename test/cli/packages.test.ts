@@ -29,13 +29,14 @@ async function run(argv: readonly string[]): Promise<ProgramResult> {
   return await runProgram(argv, { env: process.env, cwd: root });
 }
 
-async function make(name: string): Promise<void> {
+async function make(name: string, umask = '022'): Promise<void> {
   const argv = [
+    ...['sh', '-c', `umask ${umask}; exec "$@"`, 'sh'],
     process.execPath,
     join(root, 'etc/packaging/package.mjs'),
     '--quick',
     '--only',
-    'deb',
+    'deb,npm',
     '--into',
     join(folder, name),
   ];
@@ -54,9 +55,9 @@ async function runInstalled(program: string, argv: readonly string[]): Promise<P
 }
 
 test(
-  'two runs write the same bytes, and the sums beside them are theirs',
+  'two runs write the same bytes, whatever the umask, and the sums beside them are theirs',
   async () => {
-    await make('second');
+    await make('second', '077');
     const sums = await readFile(join(folder, 'first', 'SHA256SUMS'), 'utf8');
     expect(await readFile(join(folder, 'second', 'SHA256SUMS'), 'utf8')).toBe(sums);
     expect(await run(['sh', '-c', `cd '${join(folder, 'first')}' && sha256sum --check --quiet SHA256SUMS`])).toMatchObject({
