@@ -64,12 +64,16 @@ const alike: readonly string[] = [
   ...['main weekly', '--status main weekly', '--status main nightly', '--target full main nobody'].map(
     (words) => `keep ${words}`,
   ),
-  ...['show-servers', 'check', '-f json check'].flatMap((verb) =>
-    ['bare', 'scarce'].map((name) => `-c SCARCE ${verb} ${name}`),
-  ),
-  ...['backup bare', 'replication-status bare', 'check --nagios bare', 'backup level', 'check level', 'check cipher'].map(
-    (words) => `-c SCARCE ${words}`,
-  ),
+  ...['show-servers', 'check'].flatMap((verb) => ['bare', 'scarce'].map((name) => `-c SCARCE ${verb} ${name}`)),
+  ...[
+    '-f json check bare',
+    'backup bare',
+    'replication-status bare',
+    'check --nagios bare',
+    'backup level',
+    'check level',
+    'check cipher',
+  ].map((words) => `-c SCARCE ${words}`),
   ...['list-servers', '-f json list-servers'].map((words) => `-c ODD ${words}`),
   ...[
     '--name -x down',
