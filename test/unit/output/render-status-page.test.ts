@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import type { CheckReport, ServerStatus } from '../../../src/operations/reports/server-reports.ts';
+import type { CheckReport } from '../../../src/operations/reports/server-reports.ts';
 import { renderStatusPage } from '../../../src/output/render-status-page.ts';
+import { statusOf } from './samples.ts';
 
-const status = { name: 'main', items: [{ key: 'backups_number', message: '0' }], own: [] } as unknown as ServerStatus; // what a page reads
+const status = statusOf('main');
 const report = {
   name: 'main',
   problems: ["server 'main': slot_name is missing; it is required when streaming_archiver is the only archiver"],
