@@ -26,11 +26,7 @@ export async function compareRepeated(
   { held, again, bytes }: Repeated,
 ): Promise<{ readonly kind: 'same' | 'different'; readonly bytes: number } | undefined> {
   const ours = await firstOf(server, heldPlaces(server, held, again));
-  const theirs = await firstOf(
-    server,
-    [again, `${again}.partial`].map((name) => join(server.layout.streaming, name)),
-    again,
-  );
+  const theirs = await firstOf(server, await againPlaces(server, held, again), again);
   if (ours === undefined || theirs === undefined) return undefined;
   const common = Math.min(bytes, held.endsWith('.partial') ? (validEnd(ours) ?? 0) : ours.length);
   if (common === 0 || (validEnd(theirs) ?? 0) < common) return undefined;
@@ -43,6 +39,19 @@ function heldPlaces({ layout }: Server, held: string, again: SegmentName): reado
   if (held.startsWith(again)) return [aside];
   const name = parseWalName(held);
   return [...(name === undefined ? [] : [walArchiveOf(layout).pathOf(name)]), aside, join(layout.streaming, held)];
+}
+
+/** A partial segment that a further switch left behind is archived, or lies aside, under its own name. */
+async function againPlaces({ layout }: Server, held: string, again: SegmentName): Promise<readonly string[]> {
+  const name = `${again}.partial`;
+  const partial = parseWalName(name);
+  const archive = walArchiveOf(layout);
+  const isArchived = await archive.has(again);
+  return [
+    ...[again, name].map((each) => join(layout.streaming, each)),
+    ...(isArchived || partial === undefined ? [] : [archive.pathOf(partial)]),
+    ...(isArchived || held.startsWith(again) ? [] : [join(layout.streaming, asideFolder, name)]),
+  ];
 }
 
 async function firstOf(server: Server, places: readonly string[], archived?: SegmentName): Promise<Buffer | undefined> {

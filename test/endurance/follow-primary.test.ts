@@ -135,7 +135,11 @@ test.each([
     const { stdout: status } = await runPgcellar(['status', 'main'], { home });
     expect(status).toMatch(/WAL holes: none/);
     expect(await namesIn(home.server('main', 'errors'))).toEqual([]);
-    const history = await runPgcellar(['show-cluster', '--history', 'main'], { home });
+    const readHistory = async () => await runPgcellar(['show-cluster', '--history', 'main'], { home });
+    await waitFor('every switch is compared', async () => !/not compared yet/.test((await readHistory()).stdout), {
+      explain: async () => (await readHistory()).stdout,
+    });
+    const history = await readHistory();
     const survivors = new Set(rows.split(',').map(Number));
     const lost = [...acknowledged].filter((id) => !survivors.has(id));
     console.log(

@@ -29,6 +29,8 @@ import { fetchMissingWal } from './fetch-missing-wal.ts';
 import { archivePatiently, receiveOnce } from './receive-once.ts';
 
 /** How often the cluster is looked at while WAL is streamed. */
+/** Switches that one look may read WAL for; several are open when one follows another before a look. */
+const mostCompared = 5;
 const looksEveryMs = 5000;
 /** Between two looks while nobody can be streamed from: a failover takes some seconds. */
 const waitsMs = 1000;
@@ -265,25 +267,31 @@ class PrimaryFollower {
   /** WAL that came again after a switch must equal the WAL in the catalog. */
   async #compare(segmentSize: number): Promise<void> {
     const records = await readSwitches(this.#server.layout);
-    const open = records.findLast(({ repeated, continuity }) => repeated !== undefined && continuity === undefined);
-    if (open?.repeated === undefined) return;
-    const outcome = await compareRepeated(this.#server, open.repeated);
-    if (outcome === undefined) return;
-    const { messages } = this.#context;
-    const { again, held } = open.repeated;
-    const at = formatLsn(segmentStart(again, segmentSize));
-    if (outcome.kind === 'same') {
-      messages.info(
-        `WAL is continuous over the switch to ${open.to}: ${String(outcome.bytes)} bytes from ${at} on are the same in ${held} and ${again}`,
-      );
-    } else {
-      messages.error(`WAL is not continuous over the switch to ${open.to}: ${again} differs from ${held} before the fork`);
-    }
-    const continuity = outcome.kind === 'same' ? 'verified' : 'differs';
+    const open = records.filter(({ repeated, continuity }) => repeated !== undefined && continuity === undefined);
+    const outcomes = new Map<SwitchRecord, SwitchRecord['continuity']>();
+    for (const record of open.slice(-mostCompared)) outcomes.set(record, await this.#compareSwitch(record, segmentSize));
+    if ([...outcomes.values()].every((outcome) => outcome === undefined)) return;
     await writeSwitches(
       this.#server.layout,
-      records.map((record) => (record === open ? { ...record, continuity } : record)),
+      records.map((record) => ({ ...record, continuity: outcomes.get(record) ?? record.continuity })),
     );
+  }
+
+  async #compareSwitch({ repeated, to }: SwitchRecord, segmentSize: number): Promise<SwitchRecord['continuity']> {
+    if (repeated === undefined) return undefined;
+    const outcome = await compareRepeated(this.#server, repeated);
+    if (outcome === undefined) return undefined;
+    const { messages } = this.#context;
+    const { again, held } = repeated;
+    if (outcome.kind === 'different') {
+      messages.error(`WAL is not continuous over the switch to ${to}: ${again} differs from ${held} before the fork`);
+      return 'differs';
+    }
+    const at = formatLsn(segmentStart(again, segmentSize));
+    messages.info(
+      `WAL is continuous over the switch to ${to}: ${String(outcome.bytes)} bytes from ${at} on are the same in ${held} and ${again}`,
+    );
+    return 'verified';
   }
 
   async #noteStreamed(): Promise<void> {
