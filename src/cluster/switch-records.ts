@@ -32,6 +32,8 @@ export interface SwitchRecord {
   readonly held: Lsn | undefined;
   /** WAL of the old timeline, as far as it was seen, that is not in the history of the new one. */
   readonly lostBytes: number;
+  /** Whether the end of the old timeline was read on its primary; else there may be more that nobody saw. */
+  readonly isLossExact: boolean;
   /** Segments that neither we nor any node has. */
   readonly gone: readonly SegmentName[];
   /** Segments that were fetched from another node than the one that is followed. */
@@ -166,6 +168,7 @@ export function switchJson(record: SwitchRecord) {
     fork_lsn: lsn(record.fork),
     held_lsn: lsn(record.held),
     lost_bytes: record.lostBytes,
+    loss_is_exact: record.isLossExact,
     gone_segments: [...record.gone],
     fetched_segments: record.fetched,
     seconds_without_stream: record.secondsWithoutStream ?? null,
@@ -200,6 +203,7 @@ function recordFrom(
     fork: lsnFrom(found['fork_lsn']),
     held: lsnFrom(found['held_lsn']),
     lostBytes: numberFrom(found['lost_bytes']) ?? 0,
+    isLossExact: found['loss_is_exact'] === true,
     gone: (Array.isArray(gone) ? gone : []).flatMap((name: unknown) => parseSegmentName(String(name)) ?? []),
     fetched: numberFrom(found['fetched_segments']) ?? 0,
     secondsWithoutStream: numberFrom(found['seconds_without_stream']),

@@ -43,6 +43,8 @@ interface Switch {
   readonly gone_segments: readonly string[];
   readonly fetched_segments: number;
   readonly lost_bytes: number;
+  readonly loss_is_exact: boolean;
+  readonly fork_lsn: string;
 }
 
 async function lastSwitch(): Promise<Switch | undefined> {
@@ -163,4 +165,28 @@ test('WAL that no node has is one hole, and the next backup comes by itself', as
     },
     { timeoutMs: 60_000, explain: () => home.log() },
   );
+});
+
+test('the loss reaches to the end of the WAL that a dead primary wrote, which nobody was sent', async () => {
+  await configure();
+  const old = three.primary;
+  await startStreaming();
+  await runPgcellar(['show-cluster', 'main'], { home });
+  await runWell(['terminate-process', 'main', 'receive-wal'], { home });
+  const [standby] = three.standbys as [PostgresServer];
+  await three.detach(standby);
+  await old.query('CREATE TABLE lost (data text)');
+  await old.query("INSERT INTO lost SELECT repeat('x', 100) FROM generate_series(1, 200000)"); // more than one segment
+  const end = await old.value('SELECT pg_current_wal_flush_lsn()');
+  await old.kill();
+  await three.promote(standby);
+  await follow();
+  await waitFor('the end was read', async () => (await lastSwitch())?.loss_is_exact === true, { explain: () => home.log() });
+  const { lost_bytes: lost, fork_lsn: fork } = (await lastSwitch())!;
+  const least = Number(await three.primary.value(`SELECT pg_wal_lsn_diff('${end}', '${fork}')`));
+  expect(least).toBeGreaterThan(20_000_000);
+  expect(lost - least).toBeGreaterThanOrEqual(0);
+  expect(lost - least).toBeLessThan(100_000); // what the server wrote by itself until it was killed
+  const { stdout } = await runPgcellar(['check', 'main'], { home });
+  expect(stdout).toMatch(new RegExp(`cluster losses: FAILED \\(in the switch from .* ${String(lost)} bytes of timeline 1`));
 });

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { compareRepeated } from '../../archive/compare-repeated.ts';
 import { keepPartialCopy, realignStreamingFolder } from '../../archive/run-pg-receivewal.ts';
 import { noteReceiverFailure } from '../../catalog/receiver-failure.ts';
-import type { ReachedNode } from '../../cluster/cluster-node.ts';
+import type { ObservedNode, ReachedNode } from '../../cluster/cluster-node.ts';
 import { isSameNode } from '../../cluster/cluster-node.ts';
 import { type ClusterView, lookAtCluster } from '../../cluster/look-at-cluster.ts';
 import type { FollowingPlan, StreamPlan } from '../../cluster/plan-following.ts';
-import { readRememberedCluster, rememberCluster } from '../../cluster/remembered-cluster.ts';
+import { type RememberedCluster, readRememberedCluster, rememberCluster } from '../../cluster/remembered-cluster.ts';
 import {
   addGone,
   addSwitch,
@@ -26,11 +26,15 @@ import { expectedFailureOf, messageOf, OperatorError } from '../../shared/operat
 import { formatLsn, type Lsn } from '../../wal/lsn.ts';
 import { type SegmentName, segmentStart, timelineOf } from '../../wal/wal-name.ts';
 import { fetchMissingWal } from './fetch-missing-wal.ts';
+import { readLeftEnd } from './read-left-end.ts';
 import { archivePatiently, receiveOnce } from './receive-once.ts';
 
 /** How often the cluster is looked at while WAL is streamed. */
 /** Switches that one look may read WAL for; several are open when one follows another before a look. */
 const mostCompared = 5;
+/** How often, and how long after a switch, the end of the timeline that was left is asked for. */
+const lossesEveryMs = 60_000;
+const lossesForMs = 24 * 3_600_000;
 const looksEveryMs = 5000;
 /** Between two looks while nobody can be streamed from: a failover takes some seconds. */
 const waitsMs = 1000;
@@ -60,6 +64,7 @@ class PrimaryFollower {
   #hasStreamed = false;
   #waitsSinceMs: number | undefined;
   #told = '';
+  #lossesReadAt: number | undefined;
   #quickEnds = 0;
 
   constructor(server: Server, context: Context) {
@@ -179,6 +184,7 @@ class PrimaryFollower {
         fork: fork?.at,
         held: held?.end,
         lostBytes,
+        isLossExact: fork === undefined,
         gone,
         fetched: fetched.length,
         secondsWithoutStream: secondsSince(before.streamedUntil, clock.now()),
@@ -254,6 +260,7 @@ class PrimaryFollower {
         this.#told = trouble;
         if (plan.kind === 'stay') {
           await this.#compare(node.segmentSize);
+          await this.#readLosses(nodes, after, watcher);
           await tidySlots(this.#server, { nodes, primary: plan.node }, watcher);
         }
       }
@@ -275,6 +282,36 @@ class PrimaryFollower {
       this.#server.layout,
       records.map((record) => ({ ...record, continuity: outcomes.get(record) ?? record.continuity })),
     );
+  }
+
+  /**
+   * A primary that died may have written more than anybody was sent: its files tell, when its host is there again before it is rebuilt. Not asked
+   * before the stream goes on, nor more often than each minute: a host that is gone costs a time limit.
+   */
+  async #readLosses(nodes: readonly ObservedNode[], { nodes: known }: RememberedCluster, context: Context): Promise<void> {
+    const now = context.clock.now();
+    if (this.#server.config.options.cluster_ssh === undefined) return;
+    if (this.#lossesReadAt !== undefined && now.getTime() - this.#lossesReadAt < lossesEveryMs) return;
+    this.#lossesReadAt = now.getTime();
+    const records = await readSwitches(this.#server.layout);
+    const open = records.findLast(({ isLossExact, at }) => !isLossExact && now.getTime() - at.getTime() < lossesForMs);
+    const old = nodes.find(({ name }) => name === open?.from);
+    const dataDirectory = known.find(({ name }) => name === open?.from)?.dataDirectory;
+    const segmentSize = nodes.find((each) => each.kind === 'reached')?.segmentSize;
+    if (open?.fork === undefined || old === undefined || old.kind === 'reached') return;
+    if (dataDirectory === undefined || segmentSize === undefined) return;
+    const { fork, oldTimeline: timeline, newTimeline, lostBytes: before } = open;
+    const asked = { node: old, dataDirectory, timeline, fork, newTimeline, segmentSize };
+    const end = await readLeftEnd(this.#server, asked, context);
+    if (end === undefined) return;
+    const lostBytes = Math.max(before, Number(end > fork ? end - fork : 0n));
+    const exact = { ...open, lostBytes, isLossExact: true };
+    await writeSwitches(
+      this.#server.layout,
+      records.map((record) => (record === open ? exact : record)),
+    );
+    const loss = lostBytes === before ? undefined : describeSwitchLoss(exact);
+    if (loss !== undefined) context.messages.warning(`WAL was lost in the switch to ${open.to}: ${loss}`);
   }
 
   async #compareSwitch({ repeated, to }: SwitchRecord, segmentSize: number): Promise<SwitchRecord['continuity']> {

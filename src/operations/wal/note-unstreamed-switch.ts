@@ -53,6 +53,7 @@ async function note(server: Server, view: ClusterView, { node }: StreamPlan, con
       lostBytes: Number(
         lostBytesOf(before, { node, fork: fork && { timeline: fork.timeline, at: fork.switchLsn }, held: reached }),
       ),
+      isLossExact: fork === undefined,
       gone: missing.filter((segment) => !fetched.includes(segment)),
       fetched: fetched.length,
       secondsWithoutStream: undefined,
