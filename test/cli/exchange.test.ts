@@ -402,7 +402,7 @@ describe('a hostile tarball', () => {
     { fact: 'no WAL', change: without(/^wals/), error: /it has no folder wals/ },
     { fact: 'a segment less', change: without(new RegExp(weeklyWal)), error: /which the backup needs, is missing/ },
     { fact: 'an index without the segment', change: rewritten('xlog.db', () => ''), error: /does not list the WAL segment/ },
-    { fact: 'nonsense in the index', change: rewritten('xlog.db', () => 'nonsense\n'), error: /has a line that is none/ },
+    { fact: 'nonsense in the index', change: rewritten('xlog.db', () => 'nonsense\n'), error: /has an invalid line/ },
     {
       fact: 'a wrong size in the index',
       change: rewritten('xlog.db', (text) => text.replace('16777216', '5')),

@@ -93,6 +93,16 @@ describeWithOracle('beside the real Barman', () => {
         for (const id of [ids.spread, ids.theirs]) await expectAgreement(stage, ['list-files', '--target', target, 'main', id]);
       });
 
+      test('both write a WAL file into a folder alike', async () => {
+        const { home } = stage;
+        const names = (await readdir(home.server('main', 'wals', '0000000100000000'))).filter((name) =>
+          /^[0-9A-F]{24}$/.test(name),
+        );
+        const folder = await home.makeFolder('handed-out');
+        for (const form of [[], ['--gzip']])
+          await expectAgreement(stage, ['get-wal', ...form, '--output-directory', folder, 'main', names.at(-1)!]);
+      });
+
       test.each(['REDUNDANCY 2', 'RECOVERY WINDOW OF 1 DAYS'])('both judge backups alike under %s', async (policy) => {
         await configure(stage, { retention_policy: policy });
         for (const words of [

@@ -79,7 +79,7 @@ async function send(
     const output = () => Promise.resolve(stream);
     await serveWal({ server, name, allowsPartial, form, output, descriptor }, context.log).catch(tellUnreadable);
   });
-  context.messages.info(`Writing WAL '${name}' for server '${server.config.name}' into '${path}' file`);
+  context.messages.info(`Sending WAL '${name}' for server '${server.config.name}' into '${path}' file`);
 }
 
 /** A WAL file that is cut off must not look like a whole one, even to a reader who went away. */
