@@ -218,9 +218,9 @@ describe('a backup during which another node comes to answer at the address', ()
     {
       backup_method: 'postgres',
       node: 'a standby',
-      reason: 'reached a primary at the begin of the backup, and reaches a standby',
+      reason: 'conninfo reached a primary when the backup began, and a standby when it ended',
     },
-    { backup_method: 'postgres', node: 'another cluster', reason: /ends at 0\/\w+, before its begin at 0\/\w+/ },
+    { backup_method: 'postgres', node: 'another cluster', reason: /ends at 0\/\w+, before it begins at 0\/\w+/ },
     { backup_method: 'local-rsync', node: 'a standby', reason: 'ERROR: ' }, // its session is gone
   ])('by $backup_method is FAILED: $node', async ({ backup_method, node, reason }) => {
     await using other = node === 'a standby' ? undefined : await startCluster({ major: 18, uniqueSystemId: true });
