@@ -56,7 +56,7 @@ async function expectRefused(name: string, { passes = false } = {}): Promise<voi
   expect(checked).toContain(`cluster followed: FAILED (${name}: `);
   if (passes) {
     await runWell(['cron'], { home });
-    await waitFor('the receiver says so', async () => (await home.log()).includes(`streamed from nobody, ${name}: `));
+    await waitFor('the receiver says so', async () => (await home.log()).includes(`no WAL is streamed: ${name}: `));
     await runWell(['terminate-process', 'main', 'receive-wal'], { home });
   } else {
     const { exitCode, stdout, stderr } = await runPgcellar(['receive-wal', 'main'], { home });

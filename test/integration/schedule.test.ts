@@ -143,7 +143,7 @@ describe('schedule', () => {
     const { stdout, stderr, exitCode } = await runPgcellar(['schedule', '--list'], { home });
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(/^main: /);
-    expect(stderr).toMatch(/^ERROR: server other: backup_schedule = 0 0 30 2 \* cannot be kept/m);
+    expect(stderr).toMatch(/^ERROR: server other: backup_schedule = 0 0 30 2 \* is not possible: /m);
     await home.removeServer('other');
   });
 });
