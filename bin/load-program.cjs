@@ -1,6 +1,5 @@
 'use strict';
 const { join } = require('node:path');
-const { engines } = require('../package.json');
 
 /** Exit code of a failure that PostgreSQL must not take for a missing file (src/wal/restore-status.ts). */
 const recoveryMustStop = 200;
@@ -9,9 +8,10 @@ const recoveryMustStop = 200;
 module.exports = (run, usualFailure) => {
   const isStrict = process.argv.includes('--strict');
   const failure = isStrict ? recoveryMustStop : usualFailure;
-  if (isTooOld()) {
+  const oldest = oldestNode();
+  if (oldest !== undefined && Number.parseInt(process.versions.node, 10) < Number.parseInt(oldest, 10)) {
     process.stderr.write(
-      `ERROR: pgcellar needs Node.js ${engines.node.replace('>=', '')} or newer, and ${process.execPath} is ${process.versions.node}\n` +
+      `ERROR: pgcellar needs Node.js ${oldest} or newer, and ${process.execPath} is ${process.versions.node}\n` +
         'install a newer one before it in PATH, or the packages of pgcellar, which bring their own\n',
     );
     process.exitCode = failure;
@@ -47,6 +47,12 @@ module.exports = (run, usualFailure) => {
     });
 };
 
-function isTooOld() {
-  return Number.parseInt(process.versions.node, 10) < Number(/\d+/.exec(engines.node)[0]);
+/** Undefined while the package is being installed, which is told where the program itself is missed. */
+function oldestNode() {
+  try {
+    return require('../package.json').engines.node.replace('>=', '');
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND' && !(error instanceof SyntaxError)) throw error;
+    return undefined;
+  }
 }
