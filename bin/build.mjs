@@ -6,6 +6,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 
+process.umask(0o022); // everybody runs the program, whoever builds it
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** The oldest Node.js that the program runs on, as `package.json` says. */
 const floor = /\d+/.exec(JSON.parse(readFileSync(`${root}package.json`, 'utf8')).engines.node)[0];

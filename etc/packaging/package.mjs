@@ -18,6 +18,7 @@ import { commitTime, PackagingError, packageOf, repository, run } from './surrou
 const makers = { deb: makeDebianPackages, rpm: makeRpms, archive: makeArchive, npm: makeNpmPackage };
 
 function main() {
+  process.umask(0o022); // also for what npm and the build write
   const { values } = parseArgs({
     options: {
       into: { type: 'string', default: join(repository, 'dist', 'packages') },
