@@ -455,10 +455,14 @@ describeWithOracle('on one home that the real Barman made', () => {
   });
 
   test.each(Object.entries(different))('%s (listed: %s)', async (line, difference) => {
+    const removeRestored = async (): Promise<void> => {
+      for (const folder of ['restored', 'restored-far']) await rm(join(home.folder, folder), { recursive: true, force: true });
+    };
+    await removeRestored(); // of a line before
     const ours = await mine(line);
     const hasWritten = existsSync(join(home.folder, 'restored'));
     const theirs = await real(line);
-    for (const folder of ['restored', 'restored-far']) await rm(join(home.folder, folder), { recursive: true, force: true });
+    await removeRestored();
     // a line that is answered alike by now has no place in the list
     expect(comparableAnswer(ours)).not.toEqual(comparableAnswer(theirs));
     switch (difference) {
