@@ -1,22 +1,12 @@
 import { join } from 'node:path';
-import { compareRepeated } from '../../archive/compare-repeated.ts';
 import { keepPartialCopy, realignStreamingFolder } from '../../archive/run-pg-receivewal.ts';
 import { noteReceiverFailure } from '../../catalog/receiver-failure.ts';
-import type { ObservedNode, ReachedNode } from '../../cluster/cluster-node.ts';
+import type { ReachedNode } from '../../cluster/cluster-node.ts';
 import { isSameNode } from '../../cluster/cluster-node.ts';
 import { type ClusterView, lookAtCluster } from '../../cluster/look-at-cluster.ts';
 import type { FollowingPlan, StreamPlan } from '../../cluster/plan-following.ts';
-import { type RememberedCluster, readRememberedCluster, rememberCluster } from '../../cluster/remembered-cluster.ts';
-import {
-  addGone,
-  addSwitch,
-  describeSwitchLoss,
-  lostBytesOf,
-  type RepeatedWal,
-  readSwitches,
-  type SwitchRecord,
-  writeSwitches,
-} from '../../cluster/switch-records.ts';
+import { readRememberedCluster, rememberCluster } from '../../cluster/remembered-cluster.ts';
+import { addGone, addSwitch, lostBytesOf, type RepeatedWal, type SwitchRecord } from '../../cluster/switch-records.ts';
 import { tidySlots } from '../../cluster/tidy-slots.ts';
 import { walNodesOf } from '../../config/nodes-of-server.ts';
 import type { Server } from '../../config/server.ts';
@@ -26,15 +16,10 @@ import { expectedFailureOf, messageOf, OperatorError } from '../../shared/operat
 import { formatLsn, type Lsn } from '../../wal/lsn.ts';
 import { type SegmentName, segmentStart, timelineOf } from '../../wal/wal-name.ts';
 import { fetchMissingWal } from './fetch-missing-wal.ts';
-import { readLeftEnd } from './read-left-end.ts';
 import { archivePatiently, receiveOnce } from './receive-once.ts';
+import { SwitchSettler, warnOfSwitchLoss } from './settle-switches.ts';
 
 /** How often the cluster is looked at while WAL is streamed. */
-/** Switches that one look may read WAL for; several are open when one follows another before a look. */
-const mostCompared = 5;
-/** How often, and how long after a switch, the end of the timeline that was left is asked for. */
-const lossesEveryMs = 60_000;
-const lossesForMs = 24 * 3_600_000;
 const looksEveryMs = 5000;
 /** Between two looks while nobody can be streamed from: a failover takes some seconds. */
 const waitsMs = 1000;
@@ -61,15 +46,16 @@ export async function followPrimary(server: Server, context: Context): Promise<v
 class PrimaryFollower {
   readonly #server: Server;
   readonly #context: Context;
+  readonly #settler: SwitchSettler;
   #hasStreamed = false;
   #waitsSinceMs: number | undefined;
   #told = '';
-  #lossesReadAt: number | undefined;
   #quickEnds = 0;
 
   constructor(server: Server, context: Context) {
     this.#server = server;
     this.#context = context;
+    this.#settler = new SwitchSettler(server);
   }
 
   async run(): Promise<void> {
@@ -233,8 +219,7 @@ class PrimaryFollower {
 
   async #noteSwitch(record: SwitchRecord): Promise<void> {
     await addSwitch(this.#server.layout, record);
-    const loss = describeSwitchLoss(record);
-    if (loss !== undefined) this.#context.messages.warning(`WAL was lost in the switch to ${record.to}: ${loss}`);
+    warnOfSwitchLoss(record, this.#context.messages);
   }
 
   /** Looks at the cluster every few seconds, and makes the receiver leave its node when another one is to be followed. */
@@ -259,8 +244,7 @@ class PrimaryFollower {
         if (trouble !== '' && trouble !== this.#told) messages.warning(`the stream from ${node.name} goes on, but ${trouble}`);
         this.#told = trouble;
         if (plan.kind === 'stay') {
-          await this.#compare(node.segmentSize);
-          await this.#readLosses(nodes, after, watcher);
+          await this.#settler.settle({ nodes, known: after.nodes, segmentSize: node.segmentSize }, watcher);
           await tidySlots(this.#server, { nodes, primary: plan.node }, watcher);
         }
       }
@@ -269,66 +253,6 @@ class PrimaryFollower {
       log.warning(`the cluster is not watched any more until the receiver ends: ${messageOf(error)}`);
       if (expectedFailureOf(error) === undefined) leave.abort(); // the loop meets it again, and tells it
     }
-  }
-
-  /** WAL that came again after a switch must equal the WAL in the catalog. */
-  async #compare(segmentSize: number): Promise<void> {
-    const records = await readSwitches(this.#server.layout);
-    const open = records.filter(({ repeated, continuity }) => repeated !== undefined && continuity === undefined);
-    const outcomes = new Map<SwitchRecord, SwitchRecord['continuity']>();
-    for (const record of open.slice(-mostCompared)) outcomes.set(record, await this.#compareSwitch(record, segmentSize));
-    if ([...outcomes.values()].every((outcome) => outcome === undefined)) return;
-    await writeSwitches(
-      this.#server.layout,
-      records.map((record) => ({ ...record, continuity: outcomes.get(record) ?? record.continuity })),
-    );
-  }
-
-  /**
-   * A primary that died may have written more than anybody was sent: its files tell, when its host is there again before it is rebuilt. Not asked
-   * before the stream goes on, nor more often than each minute: a host that is gone costs a time limit.
-   */
-  async #readLosses(nodes: readonly ObservedNode[], { nodes: known }: RememberedCluster, context: Context): Promise<void> {
-    const now = context.clock.now();
-    if (this.#server.config.options.cluster_ssh === undefined) return;
-    if (this.#lossesReadAt !== undefined && now.getTime() - this.#lossesReadAt < lossesEveryMs) return;
-    this.#lossesReadAt = now.getTime();
-    const records = await readSwitches(this.#server.layout);
-    const open = records.findLast(({ isLossExact, at }) => !isLossExact && now.getTime() - at.getTime() < lossesForMs);
-    const old = nodes.find(({ name }) => name === open?.from);
-    const dataDirectory = known.find(({ name }) => name === open?.from)?.dataDirectory;
-    const segmentSize = nodes.find((each) => each.kind === 'reached')?.segmentSize;
-    if (open?.fork === undefined || old === undefined || old.kind === 'reached') return;
-    if (dataDirectory === undefined || segmentSize === undefined) return;
-    const { fork, oldTimeline: timeline, newTimeline, lostBytes: before } = open;
-    const asked = { node: old, dataDirectory, timeline, fork, newTimeline, segmentSize };
-    const end = await readLeftEnd(this.#server, asked, context);
-    if (end === undefined) return;
-    const lostBytes = Math.max(before, Number(end > fork ? end - fork : 0n));
-    const exact = { ...open, lostBytes, isLossExact: true };
-    await writeSwitches(
-      this.#server.layout,
-      records.map((record) => (record === open ? exact : record)),
-    );
-    const loss = lostBytes === before ? undefined : describeSwitchLoss(exact);
-    if (loss !== undefined) context.messages.warning(`WAL was lost in the switch to ${open.to}: ${loss}`);
-  }
-
-  async #compareSwitch({ repeated, to }: SwitchRecord, segmentSize: number): Promise<SwitchRecord['continuity']> {
-    if (repeated === undefined) return undefined;
-    const outcome = await compareRepeated(this.#server, repeated);
-    if (outcome === undefined) return undefined;
-    const { messages } = this.#context;
-    const { again, held } = repeated;
-    if (outcome.kind === 'different') {
-      messages.error(`WAL is not continuous over the switch to ${to}: ${again} differs from ${held} before the fork`);
-      return 'differs';
-    }
-    const at = formatLsn(segmentStart(again, segmentSize));
-    messages.info(
-      `WAL is continuous over the switch to ${to}: ${String(outcome.bytes)} bytes from ${at} on are the same in ${held} and ${again}`,
-    );
-    return 'verified';
   }
 
   async #noteStreamed(): Promise<void> {

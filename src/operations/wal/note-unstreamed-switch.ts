@@ -5,7 +5,7 @@ import { listStoppedNodes } from '../../cluster/list-stopped-nodes.ts';
 import { type ClusterView, lookAtCluster } from '../../cluster/look-at-cluster.ts';
 import { type MissingSegment, type StoppedNode, type StreamPlan, whoHas } from '../../cluster/plan-following.ts';
 import { rememberCluster } from '../../cluster/remembered-cluster.ts';
-import { addSwitch, describeSwitchLoss, lostBytesOf } from '../../cluster/switch-records.ts';
+import { addSwitch, lostBytesOf } from '../../cluster/switch-records.ts';
 import type { Server } from '../../config/server.ts';
 import type { Context } from '../../shared/context.ts';
 import { expectedFailureOf, messageOf } from '../../shared/operator-error.ts';
@@ -13,6 +13,7 @@ import { segmentHolding } from '../../wal/diagnose-receiver.ts';
 import { type Lsn, lsnFromBytes } from '../../wal/lsn.ts';
 import { type SegmentName, timelineOf } from '../../wal/wal-name.ts';
 import { fetchMissingWal } from './fetch-missing-wal.ts';
+import { warnOfSwitchLoss } from './settle-switches.ts';
 
 /**
  * Takes note of a change of the primary where WAL comes by `archive_command` only, and no receiver sees it. A promoted standby does not ship the
@@ -62,9 +63,8 @@ async function note(server: Server, view: ClusterView, { node }: StreamPlan, con
       acknowledgedAt: undefined,
     };
     await addSwitch(server.layout, record);
-    const loss = describeSwitchLoss(record);
     context.messages.info(`The primary of server ${server.config.name} has changed: it is ${node.name} now`);
-    if (loss !== undefined) context.messages.warning(`WAL was lost in the switch to ${node.name}: ${loss}`);
+    warnOfSwitchLoss(record, context.messages);
   }
   const { entry, name, timeline } = node;
   await rememberCluster(server.layout, {
