@@ -6,6 +6,7 @@ import type { Context } from '../../shared/context.ts';
 import { expectedFailureOf, messageOf } from '../../shared/operator-error.ts';
 import { remoteHost } from '../../transport/hosts/remote-host.ts';
 import { type Lsn, lsnFromBytes } from '../../wal/lsn.ts';
+import { historyNameOf } from '../../wal/timeline-history.ts';
 import { validEnd } from '../../wal/valid-end.ts';
 import { misplacement, nextSegment, parseFirstPage, segmentAtIndex, segmentStart } from '../../wal/wal-name.ts';
 
@@ -39,22 +40,26 @@ export async function readLeftEnd(
 ): Promise<Lsn | undefined> {
   const { cluster_ssh: command } = config.options;
   if (command === undefined) return undefined;
-  const history = `${newTimeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
+  const history = historyNameOf(newTimeline);
+  const content = Buffer.alloc(segmentSize);
   let end: Lsn | undefined;
   try {
     await using host = remoteHost({ sshCommand: sshCommandAt(node, command), environment });
     let segment = segmentAtIndex(timeline, Number(fork / BigInt(segmentSize)), segmentSize);
     for (let count = 0; count < mostSegments; count++) {
-      const pieces: Buffer[] = [];
       const script = 'cd "$1" && [ ! -e "$2" ] && cat -- "$3"';
       const argv = ['sh', '-c', script, 'sh', join(dataDirectory, 'pg_wal'), history, segment];
+      let sent = 0;
+      const take = (piece: Buffer): void => {
+        piece.copy(content, sent); // what is more than a segment is counted, and not kept
+        sent += piece.length;
+      };
       const { exitCode } = await withinLimit(
         segmentMs,
         signal,
-        async (limit) => await host.run(argv, { signal: limit, onStdout: (piece) => pieces.push(piece) }),
+        async (limit) => await host.run(argv, { signal: limit, onStdout: take }),
       );
-      const content = Buffer.concat(pieces);
-      const page = exitCode === 0 && content.length === segmentSize ? parseFirstPage(content) : undefined;
+      const page = exitCode === 0 && sent === segmentSize ? parseFirstPage(content) : undefined;
       if (page === undefined || misplacement(page, segment) !== undefined) break; // a recycled file, not yet written to
       const length = validEnd(content);
       if (length === undefined) break;
