@@ -10,6 +10,7 @@ import type { Context } from '../shared/context.ts';
 import { OperatorError } from '../shared/operator-error.ts';
 import type { Host } from '../transport/hosts/host.ts';
 import { formatLsn, type Lsn } from '../wal/lsn.ts';
+import { hex8 } from '../wal/wal-name.ts';
 
 interface JobParts {
   readonly server: Server;
@@ -203,5 +204,5 @@ export function recordedFacts(facts: BackupFacts): Partial<Backup> {
 
 /** `0/5000028 (000000010000000000000005, 00000028)`: how a position is told to the user. */
 export function walPositionText(lsn: Lsn, segment: string, offset: number): string {
-  return `${formatLsn(lsn)} (${segment}, ${offset.toString(16).toUpperCase().padStart(8, '0')})`;
+  return `${formatLsn(lsn)} (${segment}, ${hex8(offset)})`;
 }

@@ -1,5 +1,6 @@
 import { OperatorError } from '../shared/operator-error.ts';
 import { type Lsn, parseLsn } from './lsn.ts';
+import { hex8 } from './wal-name.ts';
 
 /** One line of a history file: this timeline was left for the next one at `switchLsn`. */
 export interface TimelineSwitch {
@@ -37,5 +38,5 @@ export const longestHistoryBytes = 1 << 20;
 
 /** Name of the history file that says where `timeline` comes from. */
 export function historyNameOf(timeline: number): string {
-  return `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
+  return `${hex8(timeline)}.history`;
 }

@@ -150,7 +150,8 @@ function upperCaseHex(name: string): string {
   return `${name.slice(0, dot).toUpperCase()}${suffix}`;
 }
 
-function hex8(value: number): string {
+/** Eight hexadecimal digits, as names of WAL have them. */
+export function hex8(value: number): string {
   return value.toString(16).toUpperCase().padStart(8, '0');
 }
 

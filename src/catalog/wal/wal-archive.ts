@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { openStore } from '../../storage/open-store.ts';
-import { hashFolderOf, parseSegmentName, type SegmentName, type WalName } from '../../wal/wal-name.ts';
+import { hashFolderOf, hex8, parseSegmentName, type SegmentName, type WalName } from '../../wal/wal-name.ts';
 import type { ServerLayout } from '../server-layout.ts';
 
 /** WAL files that lie in one folder of the archive. */
@@ -59,7 +59,7 @@ export class WalArchive {
 
   /** The greatest complete segment, of one timeline or of all, from the files themselves. */
   async newestSegment(timeline?: number): Promise<SegmentName | undefined> {
-    const prefix = timeline === undefined ? '' : walFolderPrefix(timeline);
+    const prefix = timeline === undefined ? '' : hex8(timeline);
     const folders = (await this.#folders()).filter((name) => name.startsWith(prefix));
     for (const folder of folders.toReversed()) {
       const segments = (await this.#store.list(folder)).flatMap((name) => parseSegmentName(name) ?? []);
@@ -135,11 +135,6 @@ function archivedWalKey(name: WalName): string {
 /** Whether a folder of the archive is one for segments. */
 function isWalFolder(name: string): boolean {
   return /^[0-9A-F]{16}$/.test(name);
-}
-
-/** The prefix of the folders of a timeline. */
-function walFolderPrefix(timeline: number): string {
-  return timeline.toString(16).toUpperCase().padStart(8, '0');
 }
 
 /** One by one: there may be a million. */

@@ -14,7 +14,7 @@ import { createSlot, dropSlot } from '../../postgres/replication-commands.ts';
 import type { Context } from '../../shared/context.ts';
 import { expectedFailureOf, messageOf, OperatorError } from '../../shared/operator-error.ts';
 import { formatLsn, type Lsn } from '../../wal/lsn.ts';
-import { type SegmentName, segmentStart, timelineOf } from '../../wal/wal-name.ts';
+import { type SegmentName, segmentName, segmentParts, segmentStart, timelineOf } from '../../wal/wal-name.ts';
 import { fetchMissingWal } from './fetch-missing-wal.ts';
 import { archivePatiently, receiveOnce } from './receive-once.ts';
 import { SwitchSettler, warnOfSwitchLoss } from './settle-switches.ts';
@@ -298,5 +298,5 @@ function repeatedBy(
 }
 
 function nameOn(timeline: number, segment: SegmentName): string {
-  return `${timeline.toString(16).toUpperCase().padStart(8, '0')}${segment.slice(8)}`;
+  return segmentName({ ...segmentParts(segment), timeline });
 }
