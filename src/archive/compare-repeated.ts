@@ -26,7 +26,7 @@ export async function compareRepeated(
   { held, again, bytes }: Repeated,
 ): Promise<{ readonly kind: 'same' | 'different'; readonly bytes: number } | undefined> {
   const ours = await firstOf(server, heldPlaces(server, held, again));
-  const theirs = await firstOf(server, await againPlaces(server, held, again), again);
+  const theirs = await receivedAgain(server, held, again);
   if (ours === undefined || theirs === undefined) return undefined;
   const common = Math.min(bytes, held.endsWith('.partial') ? (validEnd(ours) ?? 0) : ours.length);
   if (common === 0 || (validEnd(theirs) ?? 0) < common) return undefined;
@@ -42,25 +42,28 @@ function heldPlaces({ layout }: Server, held: string, again: SegmentName): reado
 }
 
 /** A partial segment that a further switch left behind is archived, or lies aside, under its own name. */
-async function againPlaces({ layout }: Server, held: string, again: SegmentName): Promise<readonly string[]> {
+async function receivedAgain(server: Server, held: string, again: SegmentName): Promise<Buffer | undefined> {
+  const { streaming } = server.layout;
+  const archive = walArchiveOf(server.layout);
   const name = `${again}.partial`;
+  const incoming = await firstOf(
+    server,
+    [again, name].map((each) => join(streaming, each)),
+  );
+  if (incoming !== undefined) return incoming;
+  if (await archive.has(again)) return await plainBytes(archive.pathOf(again), storageOf(server));
   const partial = parseWalName(name);
-  const archive = walArchiveOf(layout);
-  const isArchived = await archive.has(again);
-  return [
-    ...[again, name].map((each) => join(layout.streaming, each)),
-    ...(isArchived || partial === undefined ? [] : [archive.pathOf(partial)]),
-    ...(isArchived || held.startsWith(again) ? [] : [join(layout.streaming, asideFolder, name)]),
-  ];
+  return await firstOf(server, [
+    ...(partial === undefined ? [] : [archive.pathOf(partial)]),
+    ...(held.startsWith(again) ? [] : [join(streaming, asideFolder, name)]),
+  ]);
 }
 
-async function firstOf(server: Server, places: readonly string[], archived?: SegmentName): Promise<Buffer | undefined> {
-  const { streaming } = server.layout;
+async function firstOf(server: Server, places: readonly string[]): Promise<Buffer | undefined> {
   for (const path of places) {
     if (!(await pathExists(path))) continue;
-    if (path.startsWith(streaming)) return await readFile(path);
+    if (path.startsWith(server.layout.streaming)) return await readFile(path);
     return await plainBytes(path, arrivalsOf(storageOf(server)));
   }
-  const path = archived === undefined ? undefined : walArchiveOf(server.layout).pathOf(archived);
-  return path === undefined || !(await pathExists(path)) ? undefined : await plainBytes(path, storageOf(server));
+  return undefined;
 }
