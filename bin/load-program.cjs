@@ -3,15 +3,16 @@ const { join } = require('node:path');
 
 /** Exit code of a failure that PostgreSQL must not take for a missing file (src/wal/restore-status.ts). */
 const recoveryMustStop = 200;
+/** As `engines` in package.json, which takes longer to read than this is worth; a test compares the two. */
+const oldestNode = 20;
 
 /** Loads the program that the build made, runs it, and leaves its exit code; `usualFailure` is that of a bug of ours. */
 module.exports = (run, usualFailure) => {
   const isStrict = process.argv.includes('--strict');
   const failure = isStrict ? recoveryMustStop : usualFailure;
-  const oldest = oldestNode();
-  if (oldest !== undefined && Number.parseInt(process.versions.node, 10) < Number.parseInt(oldest, 10)) {
+  if (Number.parseInt(process.versions.node, 10) < oldestNode) {
     process.stderr.write(
-      `ERROR: pgcellar needs Node.js ${oldest} or newer, and ${process.execPath} is ${process.versions.node}\n` +
+      `ERROR: pgcellar needs Node.js ${oldestNode} or newer, and ${process.execPath} is ${process.versions.node}\n` +
         'install a newer one before it in PATH, or the packages of pgcellar, which bring their own\n',
     );
     process.exitCode = failure;
@@ -46,13 +47,3 @@ module.exports = (run, usualFailure) => {
       process.exitCode = failure;
     });
 };
-
-/** Undefined while the package is being installed, which is told where the program itself is missed. */
-function oldestNode() {
-  try {
-    return require('../package.json').engines.node.replace('>=', '');
-  } catch (error) {
-    if (error.code !== 'MODULE_NOT_FOUND' && !(error instanceof SyntaxError)) throw error;
-    return undefined;
-  }
-}

@@ -83,10 +83,11 @@ describe('a Node.js that is older than package.json says', () => {
   });
 });
 
-test('the floor that README names is that of package.json', async () => {
+test('the floor that README and the program name is that of package.json', async () => {
   const { engines } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { engines: { node: string } }; // our own file
   const floor = /\d+/.exec(engines.node)?.[0] ?? '';
   expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`Both need only Node.js ${floor} or newer`);
+  expect(await readFile(join(root, 'bin', 'load-program.cjs'), 'utf8')).toContain(`const oldestNode = ${floor};`);
   expect(await readFile(join(root, 'tsconfig.json'), 'utf8')).toContain(`@tsconfig/node${floor}/`);
   expect(readMachine().nodes[0]?.version.split('.')[0]).toBe(floor);
 });
